@@ -1,0 +1,42 @@
+"""The root of the errors that a user may see."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+
+class LoomError(Exception):
+    """Something a user can understand and act on.
+
+    `code` is a stable word for programs, `str(error)` says what happened, `advice` says what to do about it, `request_id` is AWS's id
+    of the request where there is one.
+    """
+
+    code = "error"
+    http_status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, message: str, *, advice: str = "", request_id: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
+        self.request_id = request_id
+
+
+class InvalidInputError(LoomError):
+    """The caller gave something that cannot be used."""
+
+    code = "invalid"
+    http_status = HTTPStatus.BAD_REQUEST
+
+
+class MissingError(LoomError):
+    """There is no such thing, or the caller may not know that there is."""
+
+    code = "not_found"
+    http_status = HTTPStatus.NOT_FOUND
+
+
+class ConflictError(LoomError):
+    """The thing is in a state in which this cannot be done."""
+
+    code = "conflict"
+    http_status = HTTPStatus.CONFLICT

@@ -1,0 +1,151 @@
+"""What Loom reads at start: the process environment first, then `etc/environment.sh`.
+
+The file holds plain `export NAME=value` lines. It is read here and not included by make, because make's `include` would override the
+process environment. Every wrong or missing value is reported at once, with its name, the reason and an example.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+EXAMPLES = {
+    "LOOM_AWS": "emulator or aws",
+    "AWS_REGION": "us-east-1",
+    "AWS_PROFILE": "my-profile",
+    "DATABASE_URL": "sqlite:///loom.db or postgres://user:password@host:5432/loom",
+    "REDIS_URL": "redis://127.0.0.1:6379/0",
+    "SECRET_KEY": "50 random characters; remove etc/environment.sh and run `make dev` to get one",
+    "DEBUG": "1 or 0",
+    "AUTH_DISABLED": "0, or 1 together with DEBUG=1 and BACKEND_HOST=127.0.0.1",
+    "BACKEND_HOST": "127.0.0.1",
+    "BACKEND_PORT": "8000",
+    "ALLOWED_HOSTS": "loom.example.com,10.0.0.5",
+    "FRONTEND_PORT": "5173",
+    "LOG_LEVEL": "info",
+    "EMULATOR_PORT": "8770",
+    "EMULATOR_RUNTIMES": "my_agent=http://127.0.0.1:8080",
+    "CONTENT_RETENTION_DAYS": "90",
+}
+
+
+class EnvironmentInvalidError(Exception):
+    """Some values of the environment are wrong or missing; the message lists all of them."""
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` names this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Environment(BaseSettings):
+    """The typed values; field names are the environment's names in lower case."""
+
+    model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True)
+
+    loom_aws: Literal["emulator", "aws"] = "emulator"
+    aws_region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    aws_profile: str | None = None
+    database_url: str = ""
+    redis_url: str | None = None
+    secret_key: Annotated[str, Field(min_length=32)]
+    debug: bool = False
+    auth_disabled: bool = False
+    backend_host: str = "127.0.0.1"
+    backend_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    frontend_port: Annotated[int, Field(ge=1, le=65535)] = 5173
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    emulator_port: Annotated[int, Field(ge=1, le=65535)] = 8770
+    emulator_runtimes: str = ""
+    content_retention_days: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_region(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # The emulator has one home region; on AWS a guessed region would look into the wrong account corner without a word.
+        if values.get("loom_aws", "emulator") == "emulator":
+            values.setdefault("aws_region", "us-east-1")
+        return values
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in {"sqlite", "postgres", "postgresql"}:
+            raise ValueError("the scheme must be sqlite or postgres")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str | None) -> str | None:
+        if value and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("the scheme must be redis, rediss or unix")
+        return value
+
+    @field_validator("auth_disabled")
+    @classmethod
+    def _only_in_development(cls, value: bool, info: Any) -> bool:
+        if value and not info.data.get("debug"):
+            raise ValueError("everyone would be signed in: only with DEBUG=1")
+        return value
+
+    @field_validator("backend_host")
+    @classmethod
+    def _only_on_loopback(cls, value: str, info: Any) -> str:
+        if info.data.get("auth_disabled") and not is_loopback(value):
+            raise ValueError("with AUTH_DISABLED=1 strangers on the network would be signed in: use 127.0.0.1")
+        return value
+
+    @property
+    def database(self) -> str:
+        """The database's URL: each mode has its own default file, so that no figure mixes them."""
+        return self.database_url or f"sqlite:///{'loom-demo' if self.loom_aws == 'emulator' else 'loom'}.db"
+
+    @property
+    def emulator_url(self) -> str:
+        return f"http://127.0.0.1:{self.emulator_port}"
+
+
+def _describe(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        name = str(item["loc"][0]).upper() if item["loc"] else "environment"
+        reason = "is missing" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
+        lines.append(f"  {name}: {reason}. Example: {EXAMPLES.get(name, 'see etc/environment.sh.example')}")
+    return "Loom cannot start; mend these in the environment or in etc/environment.sh:\n" + "\n".join(lines)
+
+
+def load(file: Path | None = None) -> Environment:
+    """Read the environment.
+
+    Raises EnvironmentInvalidError with every wrong value. `LOOM_ENVIRONMENT_FILE` names another file, or none when empty.
+    """
+    named = os.environ.get("LOOM_ENVIRONMENT_FILE")
+    path = file or (BASE_DIR / "etc" / "environment.sh" if named is None else Path(named) if named else None)
+    try:
+        return Environment(_env_file=path)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise EnvironmentInvalidError(_describe(error)) from None

@@ -1,0 +1,223 @@
+"""Django's settings. Every value that differs between machines comes from `loom.environment`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dj_database_url
+
+from loom.environment import BASE_DIR, load
+
+ENVIRONMENT = load()
+
+LOOM_AWS = ENVIRONMENT.loom_aws
+AWS_REGION = ENVIRONMENT.aws_region
+AWS_PROFILE = ENVIRONMENT.aws_profile
+EMULATOR_URL = ENVIRONMENT.emulator_url
+REDIS_URL = ENVIRONMENT.redis_url
+AUTH_DISABLED = ENVIRONMENT.auth_disabled
+CONTENT_RETENTION_DAYS = ENVIRONMENT.content_retention_days
+BACKEND_HOST = ENVIRONMENT.backend_host
+BACKEND_PORT = ENVIRONMENT.backend_port
+
+SECRET_KEY = ENVIRONMENT.secret_key
+DEBUG = ENVIRONMENT.debug
+ALLOWED_HOSTS = [*ENVIRONMENT.allowed_hosts, "localhost", "127.0.0.1", "[::1]"]
+ROOT_URLCONF = "loom.urls"
+ASGI_APPLICATION = "loom.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "daphne",  # first: it replaces runserver
+    "loom",
+    "apps.core",
+    "apps.accounts",
+    "apps.agents",
+    "apps.sessions",
+    "apps.metrics",
+    "channels",
+    "corsheaders",
+    "django_cotton.apps.SimpleAppConfig",  # the loaders below are ours; the default config would replace them
+    "django_htmx",
+    "django_q",
+    "lucide",
+    "ninja",
+    "template_partials.apps.SimpleAppConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "apps.core.middleware.foreign_request_middleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.middleware.development_sign_in_middleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "loom.context.shell",
+            ],
+            "builtins": [
+                "apps.core.templatetags.loom",
+                "django.templatetags.static",
+                "django_cotton.templatetags.cotton",
+                "lucide.templatetags.lucide",
+                "template_partials.templatetags.partials",
+            ],
+            "loaders": [
+                (
+                    "template_partials.loader.Loader",
+                    [
+                        (
+                            "django.template.loaders.cached.Loader",
+                            [
+                                "django_cotton.cotton_loader.Loader",
+                                "django.template.loaders.filesystem.Loader",
+                                "django.template.loaders.app_directories.Loader",
+                            ],
+                        )
+                    ],
+                )
+            ],
+        },
+    }
+]
+COTTON_DIR = "components"
+FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+# Measured with web and worker writing at 200 rows/s: Django's defaults lose 2 % to "database is locked", these lose none.
+_SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA busy_timeout=20000;",
+}
+
+
+def _database() -> dict[str, Any]:
+    database: dict[str, Any] = dict(dj_database_url.parse(ENVIRONMENT.database, conn_max_age=60))
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["NAME"] = str(BASE_DIR / database["NAME"])
+        database["OPTIONS"] = _SQLITE_OPTIONS
+        # Tests start real processes on this file: an in-memory database could not be shared with them.
+        database["TEST"] = {"NAME": str(BASE_DIR / "build" / "test.db")}
+    return database
+
+
+DATABASES = {"default": _database()}
+CHANNEL_LAYERS: dict[str, Any] = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # redis-py 8 sets a 5 s socket timeout that kills a waiting consumer.
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "capacity": 1000},
+    }
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
+}
+Q_CLUSTER = {
+    "name": "loom",
+    "label": "Background tasks",
+    "orm": "default",  # its Redis broker loses tasks on a kill
+    "workers": 2,
+    "timeout": 90,
+    "retry": 300,  # at least timeout * (1 + ceil((queue_limit + 1) / workers)) + 3, or a slow task runs twice
+    "queue_limit": 1,
+    "bulk": 1,
+    "poll": 0.2,
+    "max_attempts": 3,
+    "catch_up": False,
+    "save_limit": 100,
+    "recycle": 500,
+    "guard_cycle": 0.5,
+    "max_rss": 300_000,
+    "time_zone": "UTC",
+}
+
+# --- who may do what -------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "agents:list"
+LOGOUT_REDIRECT_URL = "accounts:login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+# A separate front end may call the API in development only.
+CORS_ALLOWED_ORIGINS = [f"http://localhost:{ENVIRONMENT.frontend_port}"] if DEBUG else []
+CORS_URLS_REGEX = r"^/api/"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_REFERRER_POLICY = "same-origin"
+
+# --- files, time, logs -----------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "build" / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    },
+}
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_THOUSAND_SEPARATOR = False
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level.upper()},
+    "loggers": {
+        "django.db.backends": {"level": "INFO"},
+        "botocore": {"level": "WARNING"},  # at debug level it writes request bodies, which are prompts
+        "boto3": {"level": "WARNING"},
+        "aiobotocore": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
+        "asyncio": {"level": "INFO"},
+    },
+}
+SILENCED_SYSTEM_CHECKS: list[str] = []

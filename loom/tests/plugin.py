@@ -1,0 +1,38 @@
+"""Loaded by pytest before Django reads its settings: tests take nothing from the developer's environment.
+
+`LOOM_NO_SKIP=1` (set by continuous integration) turns a skipped test into a failed run.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+for name in [name for name in os.environ if name.startswith(("AWS_", "LOOM_AWS"))]:
+    del os.environ[name]
+os.environ.update(
+    {
+        "LOOM_ENVIRONMENT_FILE": "",
+        "LOOM_AWS": "emulator",
+        "SECRET_KEY": "only-for-tests-" + "x" * 40,
+        "DEBUG": "1",
+        "AUTH_DISABLED": "0",
+        "DATABASE_URL": os.environ.get("LOOM_TEST_DATABASE_URL", "sqlite:///build/unused.db"),
+        "LOG_LEVEL": "warning",
+        "BACKEND_HOST": "127.0.0.1",
+    }
+)
+for name in ("REDIS_URL", "ALLOWED_HOSTS", "CONTENT_RETENTION_DAYS", "EMULATOR_RUNTIMES"):
+    os.environ.pop(name, None)
+(Path(__file__).resolve().parent.parent.parent / "build").mkdir(exist_ok=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> object:
+    result = yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("LOOM_NO_SKIP") == "1" and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    return result

@@ -1,0 +1,88 @@
+# The only entry to the project. `make` alone lists what it can do; settings are read by loom/env.py, never here.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MANAGE := $(BIN)/python manage.py
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+LOCKS := etc/requirements
+
+.PHONY: help dev run test test.unit test.browser lint format migrate migrations lock secrets-scan screenshots bench.first clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
+
+# --- installing: stamps, so that nothing is done twice ---------------------------------------------------------------
+
+$(VENV)/bootstrap.stamp: $(LOCKS)/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Loom needs Python 3.11 or newer; set PYTHON=python3.x")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian, apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+$(VENV)/run.stamp: $(LOCKS)/run.txt $(VENV)/bootstrap.stamp
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r $<
+	@touch $@
+
+$(VENV)/test.stamp: $(LOCKS)/test.txt $(VENV)/run.stamp
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r $<
+	@touch $@
+
+etc/environment.sh: $(VENV)/bootstrap.stamp
+	@$(BIN)/python -m loom.first_use
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+dev: $(VENV)/run.stamp etc/environment.sh ## Install, migrate, seed a demo and run everything.
+	@exec $(MANAGE) dev
+
+run: $(VENV)/run.stamp etc/environment.sh ## Run everything as in production: DEBUG off, sign-in on.
+	@exec $(MANAGE) run
+
+migrate: $(VENV)/run.stamp etc/environment.sh ## Bring the database up to date.
+	@$(MANAGE) migrate
+
+migrations: $(VENV)/run.stamp etc/environment.sh ## Write the migrations that the models need.
+	@$(MANAGE) makemigrations
+
+# --- checking --------------------------------------------------------------------------------------------------------
+
+test: test.unit test.browser ## Run every test.
+
+test.unit: $(VENV)/test.stamp ## Run the tests that need no browser.
+	@$(BIN)/python -m pytest -m "not browser"
+
+test.browser: $(VENV)/test.stamp ## Run the tests in headless Chromium.
+	@$(BIN)/python -m pytest -m browser
+
+lint: $(VENV)/test.stamp ## Check style, types, imports, templates, migrations and secrets.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m loom.lint
+	@$(BIN)/python -m loom.lint manage check --fail-level WARNING
+	@$(BIN)/python -m loom.lint manage makemigrations --check --dry-run
+	@$(BIN)/mypy
+
+format: $(VENV)/test.stamp ## Format the code.
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+secrets-scan: $(VENV)/test.stamp ## Look for secrets in every tracked file.
+	@$(BIN)/python -m loom.lint secrets
+
+# --- looking after the project ---------------------------------------------------------------------------------------
+
+lock: $(VENV)/bootstrap.stamp ## Pin the dependencies of pyproject.toml anew.
+	@$(LOCK) pyproject.toml -o $(LOCKS)/run.txt $(if $(UPGRADE),--upgrade)
+	@$(LOCK) pyproject.toml --group test -c $(LOCKS)/run.txt -o $(LOCKS)/test.txt $(if $(UPGRADE),--upgrade)
+
+screenshots: $(VENV)/test.stamp ## Take the pictures in docs/images anew.
+	@$(BIN)/python -m bench.screenshots
+
+bench.first: ## Measure fresh clone to first page to first measured start.
+	@$(PYTHON) bench/first_light.py
+
+clean: ## Remove what make built; databases and etc/environment.sh stay.
+	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
