@@ -1,0 +1,242 @@
+"""The rules of this project that no other tool knows.
+
+    python -m loom.lint             every rule, over every file that git tracks or would track
+    python -m loom.lint secrets     only the search for secrets
+    python -m loom.lint manage …    a management command in a throw-away environment, its warnings as errors
+
+Each finding names its file and line; the exit status is 1 where there is one. The rules need only Python and git.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+MAX_LINES = 400
+# Modules that may speak SQL themselves. Everything else goes through the ORM.
+RAW_SQL_ALLOWED: frozenset[str] = frozenset()
+RAW_SQL_METHODS = frozenset({"raw", "extra", "cursor"})
+RAW_SQL_CLASSES = frozenset({"RawSQL", "RunSQL"})
+# The account ids of AWS's own documentation; any other one could be somebody's.
+DOCUMENTED_ACCOUNTS = frozenset({"000000000000", "111122223333", "123456789012", "444455556666"})
+
+SECRET_NAME = r"[\w.-]*(?:secret|token|password|passwd|api_?key|credential)[\w.-]*"  # noqa: S105 -- a pattern, no secret
+SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\b(?:AKIA|ASIA)(?![A-Z2-7]*EXAMPLE\b)[A-Z2-7]{16}\b"), "an AWS access key id"),
+    (re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY"), "a private key"),
+)
+ASSIGNED = re.compile(rf"(?i)\b{SECRET_NAME}[\"']?\s*[:=]\s*[\"']?(?P<value>[A-Za-z0-9+/_=-]{{20,}})")
+URL_PASSWORD = re.compile(r"://[^\s:/@]*:(?P<value>[^\s:/@]{12,})@")
+ACCOUNT = re.compile(r"(?<![\w.-])\d{12}(?!\w|\.\d)")
+
+MACHINE_PATH = re.compile(r"(?<![\w.$}~-])(?:/(?:home|Users)/\w[\w.-]*/|/(?:root|work)/\w|[A-Z]:\\Users\\)")
+REGISTRY = re.compile(r"\b(?:pypi\.org|pythonhosted\.org|registry\.npmjs\.org|registry\.yarnpkg\.com)\b")
+URL = re.compile(r"\w+://|--(?:extra-)?index-url|--find-links")
+THIRD_PARTY = re.compile(r"\.min\.(?:js|css)$|\.map$|\.woff2?$|\.ttf$|(?:^|/)(?:vendor|node_modules)/")
+
+TEMPLATE_COMMENT = re.compile(r"\{#.*?#\}|\{%\s*comment\b.*?%\}.*?\{%\s*endcomment\s*%\}|<!--.*?-->", re.DOTALL)
+TEMPLATE_CODE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+UNESCAPED = re.compile(r"\|\s*safe(?:seq)?\b|^\{%\s*autoescape\s+off\b")
+TAG = re.compile(r"<[a-zA-Z](?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
+QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+IN_TAG: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"^<script\b(?!.*\ssrc\s*=)", re.DOTALL), "an inline script: put it into static/js"),
+    (re.compile(r"^<style\b"), "an inline style sheet: put it into static/css"),
+    (re.compile(r"\s:?style\s*="), "a style attribute: use a class"),
+    (re.compile(r"\s(?:data-)?hx-on\b"), "hx-on runs text as script: listen in static/js"),
+    (re.compile(r"\s:?on[a-z]+\s*="), "an event attribute: listen in static/js"),
+)
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One place that breaks a rule; as text it is `path:line: message`."""
+
+    path: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text file of the project: its path from the project's folder, with slashes, and its text."""
+
+    path: str
+    text: str
+
+    @property
+    def name(self) -> PurePosixPath:
+        return PurePosixPath(self.path)
+
+    def at(self, offset: int, message: str) -> Finding:
+        return Finding(self.path, self.text.count("\n", 0, offset) + 1, message)
+
+    def matches(self, pattern: re.Pattern[str], message: str) -> Iterator[Finding]:
+        return (self.at(match.start(), message) for match in pattern.finditer(self.text))
+
+
+def project_paths(root: Path) -> list[str]:
+    """Every file that git tracks or would track, existing ones only."""
+    listed = subprocess.run(
+        ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        check=True,
+    )
+    return sorted(path for path in listed.stdout.decode().split("\0") if path and (root / path).is_file())
+
+
+def read_sources(root: Path, paths: Iterable[str]) -> Iterator[Source]:
+    """Read the text files among `paths`; pictures and other bytes are left out."""
+    for path in paths:
+        try:
+            yield Source(path, (root / path).read_text(encoding="utf-8"))
+        except UnicodeDecodeError:
+            continue
+
+
+def looks_random(value: str) -> bool:
+    """Tell whether `value` could be a key: 32 hexadecimal digits or more, or a mixture of both cases and digits."""
+    counts = Counter(value)
+    entropy = -sum(count / len(value) * math.log2(count / len(value)) for count in counts.values())
+    if re.fullmatch(r"[0-9a-f]{32,}|[0-9A-F]{32,}", value):
+        return entropy > 3
+    classes = (r"[a-z]", r"[A-Z]", r"\d")
+    return entropy > 3.5 and all(re.search(pattern, value) for pattern in classes)
+
+
+def find_secrets(source: Source) -> Iterator[Finding]:
+    """AWS key ids, private keys, random values under a telling name or in a URL, account ids; none is repeated."""
+    for pattern, what in SECRETS:
+        yield from source.matches(pattern, f"looks like {what}: keep it out of the repository and replace it")
+    for pattern in (ASSIGNED, URL_PASSWORD):
+        for match in pattern.finditer(source.text):
+            if looks_random(match["value"]):
+                yield source.at(match.start("value"), "looks like a secret: read it from the environment")
+    for match in ACCOUNT.finditer(source.text):
+        if match[0] not in DOCUMENTED_ACCOUNTS:
+            yield source.at(match.start(), "looks like an AWS account id: use 111122223333 or 123456789012")
+
+
+def find_raw_sql(source: Source) -> Iterator[Finding]:
+    """Calls of raw(), extra(), cursor(), RawSQL() and RunSQL() outside the allow list."""
+    if source.name.suffix != ".py" or source.path in RAW_SQL_ALLOWED:
+        return
+    for node in ast.walk(ast.parse(source.text, source.path)):
+        if isinstance(node, ast.ImportFrom):
+            names = RAW_SQL_CLASSES.intersection(alias.name for alias in node.names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            names = (RAW_SQL_METHODS | RAW_SQL_CLASSES).intersection([node.func.attr])
+        else:
+            continue
+        for name in sorted(names):
+            yield Finding(source.path, node.lineno, f"{name}: no raw SQL, use the ORM")
+
+
+def _blank(match: re.Match[str]) -> str:
+    """As many characters as the match, lines kept, none of them markup."""
+    return re.sub(r"[^\n]", "_", match[0])
+
+
+def find_unsafe_markup(source: Source) -> Iterator[Finding]:
+    """What the content security policy would refuse, and output that is not escaped."""
+    if source.name.suffix != ".html":
+        return
+    uncommented = TEMPLATE_COMMENT.sub(_blank, source.text)
+    for code in TEMPLATE_CODE.finditer(uncommented):
+        if UNESCAPED.search(code[0]):
+            yield source.at(code.start(), "unescaped output: make it a SafeString where it is made safe")
+    for tag in TAG.finditer(TEMPLATE_CODE.sub(_blank, uncommented)):
+        bare = QUOTED.sub("''", tag[0])
+        for pattern, message in IN_TAG:
+            if pattern.search(bare):
+                yield source.at(tag.start(), message)
+
+
+def find_registries(source: Source) -> Iterator[Finding]:
+    """Names of package registries anywhere, and any URL in a lock: both would tie an install to one host."""
+    yield from source.matches(REGISTRY, "names a package registry")
+    if source.path.startswith("etc/requirements/") or source.name.suffix == ".lock":
+        yield from source.matches(URL, "a URL or an index in a lock")
+
+
+def find_machine_paths(source: Source) -> Iterator[Finding]:
+    """Absolute paths that exist on one machine only."""
+    yield from source.matches(MACHINE_PATH, "a path of one machine")
+
+
+def find_long_files(source: Source) -> Iterator[Finding]:
+    """Files that want to be two."""
+    if source.name.suffix in {".py", ".html", ".css", ".js"} and "migrations" not in source.name.parts:
+        count = source.text.count("\n")
+        if count > MAX_LINES:
+            yield Finding(source.path, count, f"{count} lines, {MAX_LINES} are the limit: split it")
+
+
+def find_third_party(path: str) -> Iterator[Finding]:
+    """Files that somebody else wrote or a tool built; they come with a dependency or are made by make."""
+    if THIRD_PARTY.search(path):
+        yield Finding(path, 1, "third-party or built file: let a dependency or make bring it")
+
+
+RULES: tuple[Callable[[Source], Iterator[Finding]], ...] = (
+    find_secrets,
+    find_raw_sql,
+    find_unsafe_markup,
+    find_registries,
+    find_machine_paths,
+    find_long_files,
+)
+
+
+def lint(root: Path, rules: Iterable[Callable[[Source], Iterator[Finding]]] = RULES) -> list[Finding]:
+    """Apply `rules` to the project in `root`, and look for third-party files; findings in the order of their places."""
+    paths = project_paths(root)
+    findings = {finding for path in paths for finding in find_third_party(path)} if rules is RULES else set()
+    for source in read_sources(root, paths):
+        findings.update(finding for rule in rules for finding in rule(source))
+    return sorted(findings)
+
+
+def manage(root: Path, arguments: list[str]) -> int:
+    """Run manage.py with settings of its own and an empty database, warnings as errors; return its exit status."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ} | {
+            "LOOM_ENVIRONMENT_FILE": "",
+            "LOOM_AWS": "emulator",
+            "SECRET_KEY": "only-for-lint-" + "x" * 40,
+            "DEBUG": "1",
+            "AUTH_DISABLED": "0",
+            "BACKEND_HOST": "127.0.0.1",
+            "DATABASE_URL": f"sqlite:///{folder}/lint.db",
+        }
+        command = [sys.executable, "-W", "error", "manage.py", *arguments]
+        return subprocess.run(command, cwd=root, env=environment, check=False).returncode
+
+
+def main(arguments: list[str], root: Path) -> int:
+    """The command line; returns the exit status."""
+    if arguments[:1] == ["manage"]:
+        return manage(root, arguments[1:])
+    if arguments not in ([], ["secrets"]):
+        sys.stderr.write("usage: python -m loom.lint [secrets | manage COMMAND …]\n")
+        return 2
+    findings = lint(root, (find_secrets,)) if arguments else lint(root)
+    for finding in findings:
+        sys.stdout.write(f"{finding}\n")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], Path(__file__).resolve().parent.parent))
