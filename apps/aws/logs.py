@@ -1,0 +1,178 @@
+"""Reading the logs of agent runtimes from CloudWatch, page by page (boto3, synchronous)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apps.aws.clients import client
+from apps.aws.connection import Connection
+from apps.aws.errors import NotFoundError, translated
+from apps.aws.log_streams import LogEvent, classify
+
+__all__ = ["LogEvent", "LogGroupNotFoundError", "LogPage", "LogStream", "RuntimeLogs"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_MAX_EVENTS_OF_A_PAGE = 10_000
+
+
+class LogGroupNotFoundError(NotFoundError):
+    """The endpoint has no log group: it was never invoked, or its role may not write logs."""
+
+    default_advice = (
+        "AWS creates the log group with the first invocation. If there was one, the agent's execution role "
+        "lacks logs:CreateLogGroup, logs:CreateLogStream or logs:PutLogEvents."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """One page of events in time order. A page may be empty and still carry the token of the next."""
+
+    events: list[LogEvent]
+    next_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    """A log stream. CloudWatch updates `last_event_at` up to an hour late; both are None while it is empty."""
+
+    name: str
+    created_at: datetime
+    first_event_at: datetime | None
+    last_event_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeLogs:
+    """The log groups that one connection can read. Instants go in and come out aware; out always in UTC.
+
+    Everything raises `LogGroupNotFoundError` where the group does not exist, else an `AwsError`.
+    """
+
+    connection: Connection
+
+    def filter_page(
+        self,
+        *,
+        region: str,
+        log_group: str,
+        start: datetime,
+        end: datetime | None = None,
+        stream_prefix: str | None = None,
+        streams: Sequence[str] = (),
+        pattern: str | None = None,
+        next_token: str | None = None,
+        limit: int = _MAX_EVENTS_OF_A_PAGE,
+    ) -> LogPage:
+        """One FilterLogEvents: the events from `start` to `end`, both included, of all or the named streams.
+
+        `streams` (at most 100) and `stream_prefix` exclude each other.
+        """
+        if streams and stream_prefix is not None:
+            raise ValueError("Name streams or a prefix of them, not both.")
+        request: dict[str, Any] = {"logGroupName": log_group, "startTime": _to_ms(start), "limit": limit}
+        if end is not None:
+            request["endTime"] = _to_ms(end)
+        if stream_prefix is not None:
+            request["logStreamNamePrefix"] = stream_prefix
+        if streams:
+            request["logStreamNames"] = list(streams)
+        if pattern is not None:
+            request["filterPattern"] = pattern
+        if next_token is not None:
+            request["nextToken"] = next_token
+        answer = self._call(region, "filter_log_events", request)
+        events = [_event(raw["logStreamName"], raw) for raw in answer.get("events", [])]
+        return LogPage(sorted(events, key=lambda event: event.at), answer.get("nextToken"))
+
+    def streams(self, *, region: str, log_group: str, prefix: str | None = None, limit: int = 1_000) -> list[LogStream]:
+        """The streams of a group, at most `limit`, by name; the one that AWS makes to test deliveries is left out."""
+        request: dict[str, Any] = {"logGroupName": log_group}
+        if prefix is not None:
+            request["logStreamNamePrefix"] = prefix
+        found: list[LogStream] = []
+        while len(found) < limit:
+            answer = self._call(region, "describe_log_streams", request)
+            found += [
+                _stream(raw)
+                for raw in answer.get("logStreams", [])
+                if classify(raw["logStreamName"]).kind != "validation"
+            ]
+            if "nextToken" not in answer:
+                break
+            request["nextToken"] = answer["nextToken"]
+        return found[:limit]
+
+    def read_stream(
+        self,
+        *,
+        region: str,
+        log_group: str,
+        stream: str,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Iterator[LogEvent]:
+        """The events of one stream, oldest first, fetched page by page while they are consumed.
+
+        GetLogEvents gives no event ids, so `event_id` is empty. Errors are raised by the iteration.
+        """
+        request: dict[str, Any] = {"logGroupName": log_group, "logStreamName": stream, "startFromHead": True}
+        if start is not None:
+            request["startTime"] = _to_ms(start)
+        if end is not None:
+            request["endTime"] = _to_ms(end)
+        while True:
+            answer = self._call(region, "get_log_events", request)
+            for raw in answer.get("events", []):
+                yield _event(stream, raw)
+            # The end of a stream is not an empty page but a token that comes back unchanged.
+            token = answer.get("nextForwardToken")
+            if token is None or token == request.get("nextToken"):
+                return
+            request["nextToken"] = token
+
+    def _call(self, region: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            with translated(self.connection.profile):
+                answer: dict[str, Any] = getattr(client(self.connection, "logs", region), operation)(**request)
+        except NotFoundError as error:
+            if "log stream" in error.message:
+                raise
+            raise LogGroupNotFoundError(
+                error.message, code=error.code, http_status=error.http_status, request_id=error.request_id
+            ) from None
+        return answer
+
+
+def _event(stream: str, raw: dict[str, Any]) -> LogEvent:
+    return LogEvent(
+        stream=stream,
+        at=_from_ms(raw["timestamp"]),
+        ingested_at=_from_ms(raw.get("ingestionTime", raw["timestamp"])),
+        message=raw["message"],
+        event_id=raw.get("eventId", ""),
+    )
+
+
+def _stream(raw: dict[str, Any]) -> LogStream:
+    return LogStream(
+        name=raw["logStreamName"],
+        created_at=_from_ms(raw["creationTime"]),
+        first_event_at=_from_ms(raw["firstEventTimestamp"]) if "firstEventTimestamp" in raw else None,
+        last_event_at=_from_ms(raw["lastEventTimestamp"]) if "lastEventTimestamp" in raw else None,
+    )
+
+
+def _to_ms(instant: datetime) -> int:
+    if instant.tzinfo is None:
+        raise ValueError("Log times must carry a time zone.")
+    # CloudWatch counts from 1970; an earlier bound means "from the beginning".
+    return max((instant - _EPOCH) // _MILLISECOND, 0)
+
+
+def _from_ms(milliseconds: int) -> datetime:
+    return _EPOCH + milliseconds * _MILLISECOND
