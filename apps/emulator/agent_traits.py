@@ -1,0 +1,34 @@
+"""What is behind a runtime: the part of it that AWS would know from the artifact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.emulator.scripts import Script
+
+
+@dataclass(frozen=True)
+class ScriptedAgent:
+    """An agent played from a script. `boot_lines` are printed while its environment starts."""
+
+    script: Script
+    image_mb: int = 200
+    boot_lines: tuple[str, ...] = ()
+    has_otel: bool = False
+
+
+@dataclass(frozen=True)
+class ServedAgent:
+    """A real agent that is already running at a loopback URL and serves the container contract."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class CommandAgent:
+    """A real agent started once per session by a command (split as a shell would, run without one)."""
+
+    arguments: tuple[str, ...]
+
+
+AgentTraits = ScriptedAgent | ServedAgent | CommandAgent

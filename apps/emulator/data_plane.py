@@ -1,0 +1,204 @@
+"""InvokeAgentRuntime and StopRuntimeSession.
+
+The endpoint speaks ASGI itself: a chunk costs one timer and one `send`, and a client that leaves is noticed at once,
+also before the first byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from apps.emulator.account import EmulatedAccount
+from apps.emulator.agent_traits import ScriptedAgent
+from apps.emulator.aws_wire import (
+    AwsError,
+    new_request_id,
+    not_found_error,
+    region_of,
+    require_signature,
+    validation_error,
+)
+from apps.emulator.ground_truth import InvocationRecord
+from apps.emulator.played_answer import play_answer
+from apps.emulator.quotas import DATA_PLANE_PER_S
+from apps.emulator.registry import DEFAULT_ENDPOINT, Runtime, RuntimeVersion, Status
+from apps.emulator.served_answer import pass_answer
+from apps.emulator.wire_answer import WireAnswer
+
+SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
+TRACE_HEADER = "X-Amzn-Trace-Id"
+MAX_PAYLOAD_BYTES = 100_000_000
+ARN = re.compile(
+    r"arn:aws(?:-[^:]+)?:bedrock-agentcore:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):runtime/"
+    r"(?P<id>[a-zA-Z][a-zA-Z0-9_]{0,47}-[a-zA-Z0-9]{10})(?:/runtime-endpoint/(?P<qualifier>[a-zA-Z][a-zA-Z0-9_]{0,47}))?"
+)
+RUNTIME_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,99}-[a-zA-Z0-9]{10}")
+SESSION_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{32,255}")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a data-plane request is about."""
+
+    runtime: Runtime
+    version: RuntimeVersion
+    qualifier: str
+    session_id: str
+
+
+class InvokeEndpoint:
+    """`POST /runtimes/{arn}/invocations`."""
+
+    def __init__(self, account: EmulatedAccount) -> None:
+        self._account = account
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        require_signature(request)
+        received_at = self._account.clock.now()
+        payload = await read_payload(request)
+        if payload is None:
+            return
+        target = find_target(self._account, request, is_invocation=True)
+        record = self._account.ledger.open(
+            InvocationRecord(
+                target.session_id, target.runtime.runtime_id, target.qualifier, received_at, str(target.version.number)
+            )
+        )
+        headers = [
+            (SESSION_HEADER.lower().encode(), target.session_id.encode()),
+            (b"x-amzn-requestid", new_request_id().encode()),
+            (TRACE_HEADER.lower().encode(), trace_id_of(request).encode()),
+        ]
+        answer = WireAnswer(send=send, record=record, clock=self._account.clock, headers=headers)
+        await run_watched(receive, answer, lambda: self._invoke(request, target, payload, answer))
+
+    async def _invoke(self, request: Request, target: Target, payload: bytes, answer: WireAnswer) -> None:
+        account, record = self._account, answer.record
+        try:
+            account.quotas.spend(target.runtime.region, "data plane", DATA_PLANE_PER_S)
+            account.faults.raise_for("InvokeAgentRuntime", target.runtime.runtime_id, target.session_id)
+            environment, record.start_kind = account.environments.acquire(
+                target.runtime, target.version, target.qualifier, target.session_id
+            )
+            record.version = str(environment.version.number)
+            task = asyncio.current_task()
+            assert task is not None
+            turn = environment.begin_use(task.cancel)
+            try:
+                await account.environments.dispatch(environment, record.start_kind)
+                if isinstance(target.runtime.traits, ScriptedAgent):
+                    await play_answer(account, environment, target.runtime.traits, payload, turn, answer)
+                else:
+                    await pass_answer(account, environment, request, payload, answer)
+            finally:
+                environment.end_use(task.cancel, account.clock.age())
+        except AwsError as error:
+            await answer.fail(error)
+
+
+class StopEndpoint:
+    """`POST /runtimes/{arn}/stopruntimesession`."""
+
+    def __init__(self, account: EmulatedAccount) -> None:
+        self._account = account
+
+    async def __call__(self, request: Request) -> Response:
+        require_signature(request)
+        if not request.headers.get(SESSION_HEADER):
+            raise validation_error("runtimeSessionId is required")
+        target = find_target(self._account, request, is_invocation=False)
+        self._account.quotas.spend(target.runtime.region, "data plane", DATA_PLANE_PER_S)
+        self._account.faults.raise_for("StopRuntimeSession", target.runtime.runtime_id, target.session_id)
+        await self._account.environments.stop(
+            target.runtime.region, target.runtime.runtime_id, target.qualifier, target.session_id
+        )
+        headers = {SESSION_HEADER: target.session_id, "x-amzn-RequestId": new_request_id()}
+        return Response("{}", 200, headers, media_type="application/json")
+
+
+def find_target(account: EmulatedAccount, request: Request, *, is_invocation: bool) -> Target:
+    """Resolve ARN (or id with accountId), qualifier and session id; raises the AwsError that AWS answers instead."""
+    name = request.path_params["arn"]
+    match = ARN.fullmatch(name)
+    region, runtime_id = region_of(request), name
+    if match is not None:
+        region, runtime_id = match["region"], match["id"]
+        if match["account"] != account.account_id:
+            raise AwsError(403, "AccessDeniedException", "The runtime belongs to another account")
+    elif RUNTIME_ID.fullmatch(name) is None or "accountId" not in request.query_params:
+        raise validation_error("Invalid agentRuntimeArn")
+    session_id = request.headers.get(SESSION_HEADER) or str(uuid.uuid4())
+    if SESSION_ID.fullmatch(session_id) is None:
+        raise validation_error("Invalid runtimeSessionId: 33 to 256 letters, digits, hyphens and underscores")
+    runtime = account.registry.get(region, runtime_id)
+    qualifier = request.query_params.get("qualifier") or (match["qualifier"] if match else None) or DEFAULT_ENDPOINT
+    endpoint = runtime.endpoints.get(qualifier)
+    if endpoint is None or endpoint.live_version is None:
+        raise not_found_error(f"No endpoint or agent found with qualifier '{qualifier}' for agent '{runtime.arn}'")
+    version = runtime.versions[endpoint.live_version]
+    if runtime.status is Status.DELETING:
+        raise not_found_error(f"Agent runtime {runtime_id} was not found")
+    if is_invocation and not version.settings.get("metadataConfiguration", {}).get("requireMMDSV2"):
+        raise validation_error("This runtime is not MMDSv2-enabled")
+    return Target(runtime, version, qualifier, session_id)
+
+
+async def read_payload(request: Request) -> bytes | None:
+    """Read the request's body; None when the client left meanwhile; raises the AwsError for more than 100,000,000 bytes."""
+    payload = bytearray()
+    too_large = validation_error(
+        "1 validation error detected: payload must have length less than or equal to 100000000"
+    )
+    if int(request.headers.get("content-length", 0)) > MAX_PAYLOAD_BYTES:
+        raise too_large
+    try:
+        async for part in request.stream():
+            payload += part
+            if len(payload) > MAX_PAYLOAD_BYTES:
+                raise too_large
+    except ClientDisconnect:
+        return None
+    return bytes(payload)
+
+
+def trace_id_of(request: Request) -> str:
+    """Return the caller's trace id, or a new one in X-Ray's form."""
+    given = request.headers.get(TRACE_HEADER)
+    if given:
+        return given
+    digits = uuid.uuid4().hex
+    return f"Root=1-{digits[:8]}-{digits[8:]}"
+
+
+async def run_watched(receive: Receive, answer: WireAnswer, work: Callable[[], Awaitable[None]]) -> None:
+    """Run `work` until it is done or the client goes, whichever is first; notes when the client went."""
+    task = asyncio.current_task()
+    assert task is not None
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not answer.record.is_finished:
+            answer.record.client_gone_at = answer.clock.now()
+            task.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        await work()
+    except asyncio.CancelledError:
+        # Gone, or cut from outside: either way returning closes the connection without an end of the body.
+        task.uncancel()
+    finally:
+        watcher.cancel()
+        with suppress(asyncio.CancelledError):
+            await watcher

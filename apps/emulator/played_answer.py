@@ -1,0 +1,122 @@
+"""Play a scripted agent's answer: its steps in time, its log lines, the faults that were ordered."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+from apps.emulator.account import EmulatedAccount
+from apps.emulator.agent_traits import ScriptedAgent
+from apps.emulator.aws_wire import runtime_answered_error
+from apps.emulator.environments import Environment
+from apps.emulator.faults import Fault
+from apps.emulator.log_lines import OTEL_STREAM, otel_record
+from apps.emulator.log_store import group_name_of
+from apps.emulator.scripts import EVENT_STREAM, PayloadError, Performance, ScriptCall, Step, prompt_of, refusal
+from apps.emulator.wire_answer import WireAnswer
+
+# A wait shorter than a timer can keep is not worth a turn of the loop; the next deadline makes up for it.
+SHORTEST_WAIT_S = 0.0005
+
+
+async def play_answer(
+    account: EmulatedAccount,
+    environment: Environment,
+    agent: ScriptedAgent,
+    payload: bytes,
+    turn: int,
+    answer: WireAnswer,
+) -> None:
+    """Enter the handler and play its performance to the end; raises the AwsError of a performance that failed."""
+    answer.record.started_at = account.clock.now()
+    session_id = environment.key[3]
+    prompt = ""
+    try:
+        prompt = prompt_of(payload)
+        variables = environment.version.settings.get("environmentVariables", {})
+        call = ScriptCall(prompt, session_id, environment.version.number, turn, environment.draw.rng, variables)
+        performance = agent.script(call)
+    except PayloadError as error:
+        performance = refusal(error)
+    play = _Play(account, environment, performance, answer)
+    if performance.status >= 300:
+        for step in performance.steps:
+            play.log(step)
+        raise runtime_answered_error(performance.status)
+    fault = account.faults.take_stream_fault(environment.key[1], session_id)
+    await play.run(fault)
+    if agent.has_otel:
+        play.log_telemetry(prompt)
+
+
+class _Play:
+    def __init__(
+        self, account: EmulatedAccount, environment: Environment, performance: Performance, answer: WireAnswer
+    ) -> None:
+        assert answer.record.started_at is not None
+        self._account = account
+        self._environment = environment
+        self._performance = performance
+        self._answer = answer
+        self._entered_at = answer.record.started_at
+        # What the container calls the request; another id than the one AWS's front answers with.
+        self._request_id = str(uuid.uuid4())
+        self._log_delay_s = environment.log.draw_delay()
+
+    async def run(self, fault: Fault | None) -> None:
+        """Take the steps at their times. Deadlines are absolute, so that a late chunk does not delay all that follow."""
+        performance, answer = self._performance, self._answer
+        scale = self._account.config.time_scale
+        if performance.content_type == EVENT_STREAM:
+            await answer.start(200, performance.content_type)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time()
+        chunk_count = 0
+        for step in performance.steps:
+            deadline += step.gap_s * scale
+            if fault is not None and step.body and chunk_count >= fault.after_chunks:
+                if fault.kind == "cut":
+                    self._answer.record.is_finished = True
+                    return
+                deadline += fault.seconds
+                fault = None
+            delay = deadline - loop.time()
+            if delay > SHORTEST_WAIT_S:
+                await asyncio.sleep(delay)
+            if step.log is not None:
+                self.log(step)
+            if step.body:
+                if not answer.is_started:
+                    await answer.start(200, performance.content_type)
+                await answer.chunk(step.body, step.pieces)
+                chunk_count += 1
+        await answer.end()
+
+    def log(self, step: Step) -> None:
+        assert step.log is not None
+        self._environment.log.write(
+            step.log,
+            now=self._account.clock.now(),
+            entered_at=self._entered_at,
+            request_id=self._request_id,
+            session_id=self._environment.key[3],
+            delay_s=self._log_delay_s,
+        )
+
+    def log_telemetry(self, prompt: str) -> None:
+        """Write the request's record to the stream that all environments of the endpoint share."""
+        region, runtime_id, qualifier, session_id = self._environment.key
+        runtime = self._environment.runtime
+        now = self._account.clock.now()
+        trace_id = uuid.uuid4().hex
+        message = otel_record(
+            at=now,
+            resource_id=f"{runtime.endpoint_arn(qualifier)}:{qualifier}",
+            service=f"{runtime.name}.{qualifier}",
+            session_id=session_id,
+            trace_id=trace_id,
+            span_id=trace_id[:16],
+            text={"input": prompt, "output": self._performance.answer_text},
+        )
+        stream = self._account.logs.stream(region, group_name_of(runtime_id, qualifier), OTEL_STREAM)
+        self._account.logs.write(stream, at=now, message=message, visible_at=now + self._log_delay_s)
