@@ -1,0 +1,193 @@
+"""`/healthz` says that the process answers; `/readyz` says whether it can serve, and what around it is missing.
+
+Only what no page works without makes a web process unready: a hiccup of AWS or a restarting worker must not take every
+process out of the load balancer at once. Apps above register their own checks in `ready()`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from django.db import connection, connections
+from django.db.migrations.loader import MigrationLoader
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from apps.core.models import Process
+
+logger = logging.getLogger(__name__)
+
+CHECK_TIMEOUT_S = 2.0
+GOOD_FOR_S = 10.0
+# A bad result is looked at again sooner, so that a recovery shows; not at every request, so that a crowd of probes
+# cannot pile up on something that is down.
+BAD_FOR_S = 2.0
+WORKER_SILENT_AFTER = timedelta(seconds=10)
+
+Check = Callable[[], str | None]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A check: None means well, a text says what is wrong in words without secrets. It runs in a thread of its own."""
+
+    name: str
+    check: Check
+    is_required: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checks said, by name, in the order of their registration."""
+
+    problems: dict[str, str | None]
+    required: frozenset[str]
+    checked_at: datetime
+    expires_at_s: float  # on the monotonic clock
+
+    @property
+    def status(self) -> str:
+        """One of "ready", "degraded" (something that is not required is missing) and "unavailable"."""
+        failed = {name for name, problem in self.problems.items() if problem is not None}
+        return "unavailable" if failed & self.required else "degraded" if failed else "ready"
+
+
+class Readiness:
+    """The registered checks and their last report."""
+
+    def __init__(self) -> None:
+        self._checks: list[Registered] = []
+        self._running: dict[str, threading.Thread] = {}
+        self._report: Report | None = None
+        self._lock = threading.Lock()
+
+    def register(self, name: str, check: Check, *, required: bool) -> None:
+        """Add a check. Raises ValueError where the name is taken."""
+        if any(registered.name == name for registered in self._checks):
+            raise ValueError(f"health check {name!r} is registered already")
+        self._checks.append(Registered(name, check, required))
+
+    def report(self) -> Report:
+        """Return the last report while it is fresh, else a new one, within about `CHECK_TIMEOUT_S`."""
+        with self._lock:
+            if self._report is None or time.monotonic() >= self._report.expires_at_s:
+                self._report = self._run()
+            return self._report
+
+    def _run(self) -> Report:
+        answers: dict[str, str | None] = {}
+        for registered in self._checks:
+            running = self._running.get(registered.name)
+            # One that still hangs since the last time is not started again: threads would pile up.
+            if running is None or not running.is_alive():
+                self._running[registered.name] = threading.Thread(
+                    target=_answer, args=(registered, answers), name=f"health {registered.name}", daemon=True
+                )
+                self._running[registered.name].start()
+        deadline = time.monotonic() + CHECK_TIMEOUT_S
+        for registered in self._checks:
+            self._running[registered.name].join(max(0.0, deadline - time.monotonic()))
+        late = f"no answer within {CHECK_TIMEOUT_S:g} s"
+        problems = {registered.name: answers.get(registered.name, late) for registered in self._checks}
+        is_good = all(problem is None for problem in problems.values())
+        return Report(
+            problems=problems,
+            required=frozenset(registered.name for registered in self._checks if registered.is_required),
+            checked_at=timezone.now(),
+            expires_at_s=time.monotonic() + (GOOD_FOR_S if is_good else BAD_FOR_S),
+        )
+
+
+def _answer(registered: Registered, answers: dict[str, str | None]) -> None:
+    try:
+        answers[registered.name] = registered.check()
+    except Exception as error:
+        logger.exception("health check failed name=%s", registered.name)
+        answers[registered.name] = f"failed with {type(error).__name__}"
+    finally:
+        connections.close_all()
+
+
+readiness = Readiness()
+
+
+def register_check(name: str, check: Check, required: bool) -> None:
+    """Add a check to `/readyz`: it returns None when all is well, else what is wrong.
+
+    Where a `required` one fails the process is not ready, otherwise it is degraded. Raises ValueError for a taken name.
+    """
+    readiness.register(name, check, required=required)
+
+
+def check_database() -> str | None:
+    """Tell what is wrong with the database."""
+    connection.ensure_connection()
+    return None if connection.is_usable() else "the database does not answer"
+
+
+class MigrationCheck:
+    """Tells how many migrations are missing. Once none is, that stays so while the process lives with its files."""
+
+    def __init__(self) -> None:
+        self._is_complete = False
+
+    def __call__(self) -> str | None:
+        if self._is_complete:
+            return None
+        loader = MigrationLoader(connection)
+        missing = len(loader.graph.nodes.keys() - (loader.applied_migrations or {}).keys())
+        self._is_complete = missing == 0
+        return None if self._is_complete else f"migrations not applied: {missing}; run `make migrate`"
+
+
+def check_worker() -> str | None:
+    """Tell whether a worker lives: background work waits without one."""
+    alive = Process.objects.filter(
+        kind=Process.Kind.WORKER, ended_at=None, beat_at__gte=timezone.now() - WORKER_SILENT_AFTER
+    )
+    return None if alive.exists() else "no worker has been heard of for 10 s: background work waits"
+
+
+register_check("database", check_database, required=True)
+register_check("migrations", MigrationCheck(), required=True)
+register_check("worker", check_worker, required=False)
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Answer 200 as long as the process answers at all."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Answer 200 while pages can be served, else 503; with `?strict=1` also 503 when something beside them is missing.
+
+    `{"status": "ready" | "degraded" | "unavailable", "checked_at": ISO 8601,
+    "checks": {name: {"ok": bool, "required": bool, "problem": text or null}}}`
+    """
+    return answer_with(readiness.report(), is_strict=request.GET.get("strict") == "1")
+
+
+def answer_with(report: Report, *, is_strict: bool) -> JsonResponse:
+    """Make the response of `readyz` from a report."""
+    is_failed = report.status == "unavailable" or (report.status == "degraded" and is_strict)
+    body = {
+        "status": report.status,
+        "checked_at": report.checked_at.isoformat(),
+        "checks": {
+            name: {"ok": problem is None, "required": name in report.required, "problem": problem}
+            for name, problem in report.problems.items()
+        },
+    }
+    return JsonResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE if is_failed else HTTPStatus.OK)
