@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import path, reverse
+
+from apps.agents.models import Agent
+from apps.metrics.models import LogGroupSweep, Measurement
+from apps.sessions.models import Invocation, Session
+
+urlpatterns = [path("admin/", admin.site.urls)]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+LOG_GROUP = "/aws/bedrock-agentcore/runtimes/weather-AbCdEf1234-DEFAULT"
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(get_user_model().objects.create_superuser("alice@example.com"))
+    return client
+
+
+@pytest.fixture
+def measurement() -> Measurement:
+    agent = Agent.objects.create(arn="arn:one", name="weather", registered_at=NOW, last_refreshed_at=NOW)
+    owner = get_user_model().objects.create_user("bob@example.com")
+    session = Session.objects.create(agent=agent, owner=owner, runtime_session_id="s" * 36, created_at=NOW)
+    invocation = Invocation.objects.create(
+        session=session, number=1, status="completed", prompt="Rain?", requested_at=NOW
+    )
+    return Measurement.objects.create(invocation=invocation, state="not_found", log_group=LOG_GROUP)
+
+
+def test_measurements_are_filtered_and_cannot_be_made_or_changed(staff: Client, measurement: Measurement) -> None:
+    address = reverse("admin:metrics_measurement_changelist")
+
+    assert staff.get(address, {"state__exact": "not_found"}).context["cl"].result_count == 1
+    assert staff.get(address, {"state__exact": "measured"}).context["cl"].result_count == 0
+    assert staff.get(reverse("admin:metrics_measurement_add")).status_code == 403
+    assert staff.get(reverse("admin:metrics_measurement_change", args=[measurement.pk])).status_code == 200
+    assert staff.post(reverse("admin:metrics_measurement_change", args=[measurement.pk]), {}).status_code == 403
+
+
+def test_sweeps_are_listed(staff: Client) -> None:
+    LogGroupSweep.objects.create(account_id="123456789012", region="us-east-1", log_group=LOG_GROUP)
+
+    assert LOG_GROUP in staff.get(reverse("admin:metrics_loggroupsweep_changelist")).content.decode()
