@@ -22,7 +22,8 @@ from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.response import StreamingBody
 
 from apps.aws.arn import RuntimeArn
-from apps.aws.connection import Connection, async_session, client_arguments, config_arguments
+from apps.aws.botocore_sessions import async_session, client_arguments, config_arguments
+from apps.aws.connection import Connection
 from apps.aws.errors import AwsError, ConnectionLostError, UnavailableError, translate
 from apps.aws.retries import AGENTCORE, RetryPolicy
 

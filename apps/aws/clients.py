@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import boto3
 from botocore.config import Config
 
-from apps.aws.connection import Connection, client_arguments, config_arguments, sync_session
+from apps.aws.botocore_sessions import client_arguments, config_arguments, sync_session
 from apps.aws.retries import AGENTCORE, CLOUDWATCH, RetryPolicy
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
     from mypy_boto3_logs.client import CloudWatchLogsClient
     from mypy_boto3_sts.client import STSClient
+
+    from apps.aws.connection import Connection
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30

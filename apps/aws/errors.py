@@ -219,6 +219,7 @@ _SIGN_IN_EXPIRED_ERRORS = (
     botocore_errors.NoAuthTokenError,
 )
 _CONNECTION_LOST_ERRORS = (
+    botocore_errors.ConnectionError,
     botocore_errors.HTTPClientError,
     botocore_errors.IncompleteReadError,
     aiohttp.ClientError,
@@ -302,7 +303,7 @@ def _from_transport(error: Exception, code: str) -> AwsError | None:
         return TimedOutError("Nothing arrived within the read timeout.", code=code)
     if _is_failed_connect(error):
         return ConnectFailedError("The connection could not be made.", code=code, did_not_run=True)
-    if isinstance(error, botocore_errors.ConnectionError | _CONNECTION_LOST_ERRORS):
+    if isinstance(error, _CONNECTION_LOST_ERRORS):
         return ConnectionLostError("The connection was lost.", code=code)
     return None
 

@@ -1,0 +1,73 @@
+"""botocore sessions for a connection, and what keeps the surroundings of the process out of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import botocore.session
+from aiobotocore.session import AioSession
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+
+if TYPE_CHECKING:
+    from apps.aws.connection import Connection
+
+# Keys that sign requests to the emulator; it accepts any.
+_EMULATOR_ACCESS_KEY = "emulator"
+_EMULATOR_SECRET_KEY = "emulator"  # noqa: S105 -- not a secret, the emulator accepts any
+
+# botocore and aiobotocore log requests with their bodies at DEBUG, which would put prompts and keys into a log.
+_LOGGERS_WITH_CONTENT = ("aiobotocore", "boto3", "botocore", "urllib3")
+
+_Session = TypeVar("_Session", bound=botocore.session.Session)
+
+
+def sync_session(connection: Connection) -> botocore.session.Session:
+    """A new botocore session for boto3 clients of this connection."""
+    return _prepared(botocore.session.Session, connection)
+
+
+def async_session(connection: Connection) -> AioSession:
+    """A new aiobotocore session for this connection."""
+    return _prepared(AioSession, connection)
+
+
+def client_arguments(connection: Connection) -> dict[str, Any]:
+    """What `create_client` needs beside service, region and config, the same for boto3 and aiobotocore."""
+    if connection.origin == "aws":
+        return {}
+    return {
+        "endpoint_url": connection.endpoint_url,
+        "aws_access_key_id": _EMULATOR_ACCESS_KEY,
+        "aws_secret_access_key": _EMULATOR_SECRET_KEY,
+        # Loopback only; and a bundle named by the environment would be read even for plain HTTP.
+        "verify": False,
+    }
+
+
+def config_arguments(connection: Connection) -> dict[str, Any]:
+    """What every `Config` of this connection carries, so that the environment cannot redirect a request."""
+    if connection.origin == "aws":
+        return {"ignore_configured_endpoint_urls": True}
+    # An empty mapping, unlike None, keeps botocore from reading HTTP_PROXY and its like.
+    return {"ignore_configured_endpoint_urls": True, "proxies": {}}
+
+
+def _prepared(session_class: type[_Session], connection: Connection) -> _Session:
+    for name in _LOGGERS_WITH_CONTENT:
+        logging.getLogger(name).setLevel(logging.INFO)
+    if connection.origin == "emulator":
+        return session_class(session_vars=_variables_without_environment())
+    return session_class(profile=connection.profile)
+
+
+def _variables_without_environment() -> dict[str, tuple[Any, None, Any, Any]]:
+    """botocore's table of settings with no environment variable in it, and empty configuration files."""
+    variables = {
+        name: (config_name, None, default, conversion)
+        for name, (config_name, _, default, conversion) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+    }
+    for name in ("config_file", "credentials_file"):
+        variables[name] = (None, None, os.devnull, None)
+    return variables

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+import sys
+from types import FrameType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.aws.stream import StreamEvent, StreamParser
+from apps.aws.tests.wire import SSE, data, merged, parse, text
+
+KEYS = [
+    "event",
+    "data",
+    "delta",
+    "chunk",
+    "error",
+    "error_type",
+    "message",
+    "role",
+    "content",
+    "text",
+    "toolUse",
+    "toolUseId",
+    "toolResult",
+    "json",
+    "status",
+    "input",
+    "contentBlockStart",
+    "contentBlockDelta",
+    "start",
+    "metadata",
+    "usage",
+    "inputTokens",
+    "current_tool_use",
+    "reasoningContent",
+    "messageStop",
+]
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(KEYS) | st.text(max_size=3),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+lines = st.one_of(
+    json_values.map(lambda value: b"data: " + json.dumps(value).encode() + b"\n"),
+    st.binary(max_size=20),
+    st.sampled_from(
+        [b"\n", b"\r\n", b"data:", b"data: [DONE]\n", b"event: x\n", b": c\n", b"data: {'x 'event_loop_cycle\n"]
+    ),
+)
+wires = st.lists(lines, max_size=12).map(b"".join)
+content_types = st.sampled_from([SSE, "application/json", "text/plain", "", "application/problem+json", "image/png"])
+
+
+@given(wires, content_types, st.data())
+def test_whatever_a_peer_sends_is_read_the_same_in_any_pieces(wire: bytes, kind: str, choice: st.DataObject) -> None:
+    """S1-013, S1-060 properties 6 and 7: parsing is total, repeatable and indifferent to chunk limits."""
+    expected = parse(wire, content_type=kind)
+    cuts = sorted(choice.draw(st.lists(st.integers(0, len(wire)), max_size=6)))
+    pieces = [wire[start:end] for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
+
+    assert parse(wire, content_type=kind) == expected
+    assert merged(parse(*pieces, content_type=kind)) == merged(expected)
+    # What comes out can be stored and sent: strict JSON in UTF-8 without NUL.
+    stored = json.dumps(expected, allow_nan=False, ensure_ascii=False).encode()
+    assert b"\\u0000" not in stored
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)))
+def test_text_that_was_read_reads_the_same_again(texts: list[str]) -> None:
+    """S1-013, S1-060 property 6: reading is idempotent, and texts keep their order and every character."""
+    framed_again = [piece for piece in texts if not piece.startswith(("data:", "{'"))]
+    once = parse(*(data(piece) for piece in framed_again))
+
+    assert once == [text(piece) for piece in framed_again]
+    assert parse(*(data(event["text"]) for event in once if event["kind"] == "text")) == once
+
+
+def count_calls(wire: list[bytes]) -> int:
+    """How many functions, Python's and C's, parsing calls: a measure of work that no other load disturbs."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        parse(*wire)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("content_type", [SSE, "application/json"])
+def test_a_hundred_thousand_single_bytes_make_one_line(content_type: str) -> None:
+    wire = b'data: "' + b"x" * 100_000 + b'"' if content_type == SSE else b'"' + b"x" * 100_000 + b'"'
+    events = parse(*(wire[index : index + 1] for index in range(len(wire))), content_type=content_type)
+
+    assert [event["text"] for event in events if event["kind"] in ("text", "json")] == ["x" * 100_000]
+
+
+def test_the_work_grows_with_the_bytes_and_not_faster() -> None:
+    single_bytes = [count_calls([b"x"] * count) for count in (20_000, 40_000)]
+    open_lines = [count_calls([b"data: [" + b"\ndata: 1," * count]) for count in (5_000, 10_000)]
+    events = [count_calls([data("x") * count]) for count in (5_000, 10_000)]
+
+    for small, large in (single_bytes, open_lines, events):
+        assert large <= 2.01 * small
+
+
+def test_ten_megabytes_in_one_chunk() -> None:
+    answer = "ü" * 5_000_000
+
+    assert parse(data(answer)) == [text(answer)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_an_endless_line_is_given_up_once_and_the_next_event_is_read(size: int) -> None:
+    wire = data("a") + b"data: " + b"x" * 500 + b"\ndata: y\n\n" + data("b")
+    parser = StreamParser(SSE, max_event_bytes=100)
+    events = [event for start in range(0, len(wire), size) for event in parser.feed(wire[start : start + size])]
+
+    assert [*events, *parser.close()] == [
+        text("a"),
+        {
+            "kind": "error",
+            "error_type": "EventTooLongError",
+            "message": "An event of the answer is longer than 100 bytes and was left out.",
+        },
+        text("b"),
+    ]
+
+
+def test_an_event_of_endlessly_many_lines_is_given_up() -> None:
+    parser = StreamParser(SSE, max_event_bytes=100)
+    events = parser.feed(b"data: xxxx\n" * 1_000 + b"\n" + data("b"))
+
+    assert [event["kind"] for event in events] == ["error", "text"]
+
+
+def test_a_json_body_that_is_too_long_is_given_up() -> None:
+    parser = StreamParser("application/json", max_event_bytes=10)
+
+    assert [event["kind"] for event in parser.feed(b'"' + b"x" * 20)] == ["error"]
+    assert parser.feed(b"x" * 20) == []
+    assert parser.close() == []
+
+
+NULLS = '{\n  "n": [\n    null,\n    null\n  ]\n}'
+MESSAGE = {"result": {"role": "assistant", "content": [{"text": "a"}, {"toolUse": {}}, {"text": "b"}]}}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"result": "ok \xc3\xbc", "n": 1}', [{"kind": "json", "value": {"result": "ok ü", "n": 1}, "text": "ok ü"}]),
+        (b'"plain"', [{"kind": "json", "value": "plain", "text": "plain"}]),
+        (json.dumps(MESSAGE).encode(), [{"kind": "json", "value": MESSAGE, "text": "ab"}]),
+        (b'{"n": [NaN, 1e999]}', [{"kind": "json", "value": {"n": [None, None]}, "text": NULLS}]),
+        (b"null", [{"kind": "json", "value": None, "text": "null"}]),
+        (b"not json", [text("not json")]),
+        (b" \n", []),
+        (b"", []),
+        (b"[" * 5_000 + b"]" * 5_000, [text("[" * 5_000 + "]" * 5_000)]),
+        (b"[" * 300 + b"]" * 300, [text("[" * 300 + "]" * 300)]),
+        (b"9" * 5_000, [text("9" * 5_000)]),
+    ],
+)
+def test_a_json_body_is_one_value(body: bytes, expected: list[StreamEvent]) -> None:
+    """S1-057: an answer that is not streamed, with the obvious answer in it."""
+    assert parse(body, content_type="application/json") == expected
+
+
+def test_a_plain_body_is_text_as_it_comes() -> None:
+    parser = StreamParser("text/plain")
+
+    assert parser.feed("aü".encode()[:2]) == [text("a")]
+    assert parser.feed("aü".encode()[2:]) == [text("ü")]
+    assert parser.close() == []
+
+
+def test_events_come_with_the_bytes_that_complete_them() -> None:
+    """S0-052: nothing waits for a later chunk."""
+    parser = StreamParser(SSE)
+
+    assert parser.feed(b'data: "a"\n') == [text("a")]
+    assert parser.feed(b"data: b\n") == []
+    assert parser.feed(b"\n") == [text("b")]
+
+
+def test_a_closed_parser_stays_closed() -> None:
+    parser = StreamParser(SSE)
+    parser.feed(b'data: "a"')
+
+    assert parser.close() == [text("a")]
+    assert parser.close() == []
+    with pytest.raises(ValueError, match="closed"):
+        parser.feed(b"x")
