@@ -1,0 +1,137 @@
+"""The pictures in docs/images, taken anew: python -m bench.screenshots [--url http://127.0.0.1:8000]
+
+Without --url it starts `manage.py dev` on free ports with a database of its own and ends it afterwards. In Chromium it
+sends a demo agent two prompts, so that the pages have something to show, then photographs every page: light, dark, and
+390 pixels wide.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import secrets
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from bench.first_light import free_port, started
+
+TOP = Path(__file__).resolve().parent.parent
+IMAGES = TOP / "docs" / "images"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+# name of the picture's kind: theme and size of the window
+KINDS = {"light": ("light", DESKTOP), "dark": ("dark", DESKTOP), "phone": ("light", PHONE)}
+AGENT = "travel_concierge"
+PROMPTS = ("Plan a rainy weekend in Lyon for two, by train.", "And if it is sunny on Sunday?")
+START_WITHIN_S = 90
+ANSWER_WITHIN_MS = 60_000
+# The logs need a moment to arrive; a picture of "waiting for CloudWatch" would be true, but less telling.
+MEASURED_WITHIN_MS = 90_000
+
+
+def is_answering(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=2) as response:  # noqa: S310 -- a loopback address
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+@contextmanager
+def demo_server() -> Iterator[str]:
+    """`manage.py dev` in emulator mode with an empty database; yields its address, ends it as Ctrl-C does."""
+    with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
+        port = free_port()
+        environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ} | {
+            "LOOM_ENVIRONMENT_FILE": "",
+            "LOOM_AWS": "emulator",
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "DEBUG": "1",
+            "AUTH_DISABLED": "1",
+            "BACKEND_PORT": str(port),
+            "EMULATOR_PORT": str(free_port()),
+            "DATABASE_URL": f"sqlite:///{folder}/loom.db",
+        }
+        url = f"http://127.0.0.1:{port}"
+        with started([sys.executable, "manage.py", "dev"], TOP, environment) as server:
+            deadline = time.monotonic() + START_WITHIN_S
+            while not is_answering(url):
+                if server.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit("manage.py dev did not start; its output is above")
+                time.sleep(0.2)
+            yield url
+
+
+def run_demo(page: Page, url: str) -> dict[str, str]:
+    """Hold a short conversation with the demo agent; return the address of each page to photograph."""
+    page.goto(f"{url}/agents/")
+    page.get_by_role("link", name=AGENT).first.click()
+    agent = page.url
+    page.get_by_label("Prompt").first.fill(PROMPTS[0])
+    page.get_by_role("button", name="Start session").click()
+    page.wait_for_url(re.compile("/sessions/"))
+    send = page.get_by_role("button", name="Send")
+    expect(send).to_be_visible(timeout=ANSWER_WITHIN_MS)
+    page.locator("#composer-prompt").fill(PROMPTS[1])
+    send.click()
+    expect(page.locator(".turn-pair")).to_have_count(2, timeout=ANSWER_WITHIN_MS)
+    expect(page.locator(".turn-pair.is-running")).to_have_count(0, timeout=ANSWER_WITHIN_MS)
+    expect(page.locator("#latency-panel")).not_to_contain_text("waiting for CloudWatch", timeout=MEASURED_WITHIN_MS)
+    return {"agents": f"{url}/agents/", "agent": agent, "session": page.url, "operate": f"{url}/operate/"}
+
+
+def photograph(browser: Browser, addresses: dict[str, str]) -> None:
+    """Write docs/images/<page>-<kind>.png for every page and kind."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for kind, (theme, size) in KINDS.items():
+        context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        context.add_init_script(f"localStorage.setItem('loom.theme', '{theme}')")
+        page = context.new_page()
+        for name, address in addresses.items():
+            page.goto(address)
+            # Fragments are fetched after the page, and a socket stays open: the skeletons tell when all is there.
+            expect(page.locator(".skeleton")).to_have_count(0)
+            page.screenshot(path=IMAGES / f"{name}-{kind}.png")
+            sys.stdout.write(f"docs/images/{name}-{kind}.png\n")
+        context.close()
+
+
+def take_pictures(url: str) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        try:
+            page = browser.new_page(viewport=DESKTOP)  # type: ignore[arg-type]
+            photograph(browser, run_demo(page, url))
+        finally:
+            browser.close()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--url", help="a running Loom with the demo agents, instead of one started for this")
+    chosen = options.parse_args()
+    if chosen.url:
+        take_pictures(chosen.url.rstrip("/"))
+    else:
+        with demo_server() as url:
+            take_pictures(url)
+
+
+if __name__ == "__main__":
+    main()
