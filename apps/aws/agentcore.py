@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 import aiohttp
 from aiobotocore.config import AioConfig
@@ -113,6 +114,7 @@ class AgentCoreClient:
         self._retry_policy = retry_policy
         self._session = async_session(connection)
         self._clients: dict[str, BedrockAgentCoreClient] = {}
+        self._responses: WeakSet[InvocationResponse] = WeakSet()
         self._lock = asyncio.Lock()
         self._resources = AsyncExitStack()
 
@@ -145,7 +147,9 @@ class AgentCoreClient:
                 contentType=content_type,
                 accept=accept,
             )
-            return InvocationResponse({**answer}, runtime_session_id=runtime_session_id, attempt_count=attempt)
+            response = InvocationResponse({**answer}, runtime_session_id=runtime_session_id, attempt_count=attempt)
+            self._responses.add(response)
+            return response
 
         return await self._with_retries(
             send, arn.region, read_timeout=read_timeout, retry_unproven=retry_unproven, on_send=on_send
@@ -163,6 +167,8 @@ class AgentCoreClient:
 
     async def close(self) -> None:
         """Close every connection; streams that are still open end with `ConnectionLostError`."""
+        for response in tuple(self._responses):
+            await response.close()
         async with self._lock:
             self._clients.clear()
             await self._resources.aclose()
