@@ -36,7 +36,7 @@ SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 ASSIGNED = re.compile(rf"(?i)\b{SECRET_NAME}[\"']?\s*[:=]\s*[\"']?(?P<value>[A-Za-z0-9+/_=-]{{20,}})")
 URL_PASSWORD = re.compile(r"://[^\s:/@]*:(?P<value>[^\s:/@]{12,})@")
-ACCOUNT = re.compile(r"(?<![\w.-])\d{12}(?!\w|\.\d)")
+ACCOUNT = re.compile(r"(?<![\w.-])[0-9]{12}(?!\w|\.[0-9])")
 
 MACHINE_PATH = re.compile(r"(?<![\w.$}~-])(?:/(?:home|Users)/\w[\w.-]*/|/(?:root|work)/\w|[A-Z]:\\Users\\)")
 REGISTRY = re.compile(r"\b(?:pypi\.org|pythonhosted\.org|registry\.npmjs\.org|registry\.yarnpkg\.com)\b")
