@@ -185,8 +185,8 @@ def write_report(top: Path, watch: Stopwatch, latency: dict[str, Any]) -> None:
         before = at
     lines += [
         "",
-        f"Emulated agent {latency['agent']}: startup latency {latency.get('startup_latency_ms')} ms, "
-        f"source {latency.get('source')}, cold {latency.get('is_cold')}, total {latency.get('client_duration_ms')} ms.",
+        f"Emulated agent {latency['agent']}: startup latency {latency['startup_latency_ms']} ms ({latency['state']}, "
+        f"source {latency['source']}, cold {latency['is_cold']}), total {latency['client_duration_ms']} ms.",
         f"Conditions: commit {commit}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
         f"Python {platform.python_version()}; one run (n = 1), the download of the packages included.",
     ]
