@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from django import template
+from django.conf import settings
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
+from lucide.templatetags.lucide import lucide
 
 register = template.Library()
 
 NOTHING = "–"
 
+_TONES = {
+    "ready": "ok",
+    "completed": "ok",
+    "measured": "ok",
+    "creating": "info",
+    "updating": "info",
+    "pending": "info",
+    "streaming": "info",
+    "interrupted": "warn",
+    "degraded": "warn",
+    "failed": "bad",
+}
+
 
 @register.filter
 def duration(value: float | None) -> str:
-    """Write a duration given in milliseconds: `0.4 ms`, `840 ms`, `1.24 s`, `2 min 5 s`; a dash for None."""
-    if value is None:
+    """Write a duration given in milliseconds: `0.4 ms`, `840 ms`, `1.24 s`, `2 min 5 s`; a dash for None.
+
+    Templates give an empty string for a figure that an object does not have; that is a dash as well.
+    """
+    if value is None or value == "":
         return NOTHING
     if value < 0:
         return f"−{duration(-value)}"
@@ -32,9 +51,57 @@ def duration(value: float | None) -> str:
 
 
 @register.filter
+def span(value: int | None) -> str:
+    """Write a configured length of time, given in milliseconds, in its largest whole unit: `8 h`, `15 min`, `90 s`, `250 ms`."""
+    if value is None:
+        return NOTHING
+    for unit_ms, unit in ((3_600_000, "h"), (60_000, "min"), (1000, "s")):
+        if value and value % unit_ms == 0:
+            return f"{value // unit_ms} {unit}"
+    return f"{value} ms"
+
+
+@register.filter
 def instant(value: datetime | None) -> SafeString | str:
-    """A `<time>` element; live.js shows it in the reader's own zone, without a script it says UTC."""
+    """A `<time>` element; page.js shows it in the reader's own zone, without a script it says UTC."""
     if value is None:
         return NOTHING
     utc = localtime(value)
     return format_html('<time datetime="{}">{} UTC</time>', utc.isoformat(timespec="milliseconds"), f"{utc:%Y-%m-%d %H:%M:%S}")
+
+
+@register.filter
+def tone(status: str) -> str:
+    """The colour that a status is shown in: ok, info, warn, bad or neutral. Knows AWS's words and Loom's."""
+    word = status.lower()
+    return "bad" if word.endswith("_failed") else _TONES.get(word, "neutral")
+
+
+@register.filter
+def words(status: str) -> str:
+    """A status as a reader would write it: `CREATE_FAILED` becomes `Create failed`."""
+    return status.replace("_", " ").capitalize()
+
+
+@register.filter
+def short(identifier: str) -> str:
+    """The two ends of a long identifier, `3f2a9c1e…77d0`; one of up to 16 characters as it is."""
+    return identifier if len(identifier) <= 16 else f"{identifier[:8]}…{identifier[-4:]}"
+
+
+@lru_cache(maxsize=256)
+def _svg(name: str, size: int) -> SafeString:
+    svg = lucide(name, size=size, stroke_width="1.75", aria_hidden="true", focusable="false")
+    return mark_safe(svg)  # noqa: S308 -- drawn by the icon package from its own file; nothing of a user is in it
+
+
+@register.simple_tag
+def icon(name: str, size: int = 16) -> SafeString:
+    """An outline icon, `size` pixels square, that screen readers pass over: what it means stands beside it or in a label."""
+    return _svg(str(name), int(size))
+
+
+@register.simple_tag
+def is_emulator() -> bool:
+    """Whether this installation talks to the emulator; also where no request is at hand, as in fragments sent over a socket."""
+    return bool(settings.LOOM_AWS == "emulator")

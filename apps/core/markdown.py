@@ -1,0 +1,195 @@
+"""Markdown of agents' answers as safe HTML: whole, or as it streams in.
+
+An answer is somebody else's text. markdown-it-py renders it with HTML switched off, Pygments colours code by class, and nh3 lets through
+only what stands in the allow-list below. Images become links, because loading one would tell its server that the answer was read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import ChainMap
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import nh3
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+MAX_CHARACTERS = 200_000
+"""A longer text is shown as it is, in one `<pre>`: rendering costs about 3 ms per 1,000 characters."""
+MAX_OPEN_CHARACTERS = 4_000
+"""How much of an unfinished block is rendered again with every piece of a stream; see `MarkdownStream`."""
+MAX_COLOURED_OPEN_CHARACTERS = 1_500
+"""Code in a longer open tail gets its colours when it closes: they are most of the cost."""
+MAX_REOPENED_FENCE_CHARACTERS = 200
+
+_TAGS = {"a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s", "span"} | {
+    "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+_ATTRIBUTES = {
+    "a": {"href", "title"},
+    "ol": {"start"},
+    "pre": {"class", "tabindex"},
+    "span": {"class"},
+    "table": {"tabindex"},
+    "td": {"class"},
+    "th": {"class"},
+}
+_CLEANER = nh3.Cleaner(
+    tags=_TAGS,
+    attributes=_ATTRIBUTES,
+    url_schemes={"http", "https", "mailto"},
+    link_rel="noopener noreferrer nofollow",
+)
+_FORMATTER: HtmlFormatter[str] = HtmlFormatter(nowrap=True)
+_ALIGN_CLASSES = {"text-align:right": "align-right", "text-align:center": "align-center"}
+
+
+def _coloured(code: str, language: str, _attributes: str) -> str:
+    try:
+        lexer = get_lexer_by_name(language) if language else None
+    except ClassNotFound:
+        lexer = None
+    return highlight(code, lexer, _FORMATTER) if lexer else escape(code)
+
+
+def _fence(renderer: RendererHTML, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+    # Focusable, so that the keyboard can scroll it sideways.
+    return RendererHTML.fence(renderer, tokens, idx, options, env).replace("<pre>", '<pre class="code" tabindex="0">', 1)
+
+
+def _code_block(renderer: RendererHTML, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+    return f'<pre class="code" tabindex="0"><code>{escape(tokens[idx].content)}</code></pre>\n'
+
+
+def _image(renderer: RendererHTML, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+    image = tokens[idx]
+    label = escape(renderer.renderInlineAsText(image.children or [], options, env) or "image")
+    depth = sum(token.nesting for token in tokens[:idx] if token.type in {"link_open", "link_close"})
+    if depth > 0:
+        return label
+    return f'<a href="{escape(str(image.attrGet("src") or ""))}">{label}</a>'
+
+
+def _classes_for_styles(state: StateCore) -> None:
+    # A style attribute would be refused by the content security policy.
+    for token in state.tokens:
+        if token.type in {"th_open", "td_open"}:
+            align = _ALIGN_CLASSES.get(str(token.attrs.pop("style", "")))
+            if align:
+                token.attrSet("class", align)
+        elif token.type == "table_open":
+            token.attrSet("tabindex", "0")
+
+
+def _parser(*, is_coloured: bool) -> MarkdownIt:
+    parser = MarkdownIt("gfm-like", {"html": False, "linkify": False, "highlight": _coloured if is_coloured else None})
+    parser.core.ruler.push("classes_for_styles", _classes_for_styles)
+    parser.add_render_rule("fence", _fence)
+    parser.add_render_rule("code_block", _code_block)
+    parser.add_render_rule("image", _image)
+    return parser
+
+
+_PARSER = _parser(is_coloured=True)
+_PLAIN_PARSER = _parser(is_coloured=False)
+
+
+def _html(text: str, references: ChainMap[str, Any] | dict[str, Any], *, parser: MarkdownIt = _PARSER) -> SafeString:
+    """Render `text`, knowing the link definitions in `references` and adding those found in it."""
+    return mark_safe(_CLEANER.clean(parser.render(text, {"references": references})))  # noqa: S308 -- just cleaned
+
+
+def render(text: str) -> SafeString:
+    """The whole of `text` as safe HTML, or in one `<pre>` when it is longer than `MAX_CHARACTERS`."""
+    if len(text) > MAX_CHARACTERS:
+        return mark_safe(f'<pre class="code" tabindex="0">{escape(text)}</pre>\n')  # noqa: S308 -- escaped
+    return _html(text, {})
+
+
+class MarkdownStream:
+    """Renders an answer while it arrives: what is closed once, what is open again with every piece.
+
+    A top-level block (paragraph, list, table, fence, …) is closed as soon as a complete line behind it starts another block; no later
+    text can change it then. Guaranteed: all closed pieces and the rest from `close()`, joined, equal `render` of the whole text, however
+    it was split, for texts up to `MAX_CHARACTERS` in which no block is longer than `MAX_OPEN_CHARACTERS` and link definitions stand
+    before their use. Otherwise the text is complete and safe as well, but looks different until it is rendered as a whole: a link whose
+    definition comes later shows its source, and a block that stays open for too long is cut, a fence being opened anew behind the cut.
+
+    So a piece costs at most the rendering of itself and `MAX_OPEN_CHARACTERS`, whatever came before it.
+    """
+
+    def __init__(self) -> None:
+        self._open = ""
+        self._held_return = ""
+        self._references: dict[str, Any] = {}
+
+    def feed(self, text: str) -> tuple[SafeString, SafeString]:
+        """Take the next piece; answer the HTML of the blocks that it closed and of the whole open tail."""
+        text = self._held_return + text
+        # "\r" may be the first half of "\r\n".
+        self._held_return = "\r" if text.endswith("\r") else ""
+        text = re.sub("\r\n?", "\n", text.removesuffix("\r"))
+        self._open += text
+        closed = SafeString("")
+        if "\n" in text:
+            closed += self._close_until(self._start_of_last_block())
+        if len(self._open) > MAX_OPEN_CHARACTERS:
+            closed += self._close_by_force()
+        is_short = len(self._open) <= MAX_COLOURED_OPEN_CHARACTERS
+        return closed, self._rendered_open(parser=_PARSER if is_short else _PLAIN_PARSER)
+
+    def close(self) -> SafeString:
+        """The HTML of the rest; the stream starts anew."""
+        self._open += "\n" if self._held_return else ""
+        rest = self._rendered_open(parser=_PARSER)
+        self.__init__()  # type: ignore[misc]
+        return rest
+
+    def _rendered_open(self, *, parser: MarkdownIt) -> SafeString:
+        # Definitions in the open tail may be incomplete: they are forgotten after the rendering.
+        return _html(self._open, ChainMap({}, self._references), parser=parser)
+
+    def _blocks(self) -> list[Token]:
+        """The top-level blocks of the complete lines of the tail."""
+        complete = self._open[: self._open.rfind("\n") + 1]
+        tokens = _PARSER.parse(complete, {"references": ChainMap({}, self._references)})
+        return [token for token in tokens if token.level == 0 and token.nesting >= 0 and token.map]
+
+    def _start_of_last_block(self) -> int:
+        blocks = self._blocks()
+        if len(blocks) < 2 or blocks[-1].map is None:
+            return 0
+        return sum(len(line) + 1 for line in self._open.split("\n", blocks[-1].map[0])[:-1])
+
+    def _close_until(self, end: int) -> SafeString:
+        closed, self._open = self._open[:end], self._open[end:]
+        return _html(closed, self._references) if closed else SafeString("")
+
+    def _close_by_force(self) -> SafeString:
+        opening = self._opening_of_fence()
+        half = len(self._open) // 2
+        end = max(self._open.rfind("\n"), -1 if opening else self._open.rfind(" ")) + 1
+        closed = self._close_until(end if end > half else len(self._open))
+        self._open = opening + self._open
+        return closed
+
+    def _opening_of_fence(self) -> str:
+        """The line that opens the fence in which the tail ends, or nothing."""
+        blocks = self._blocks()
+        if not blocks or blocks[-1].type != "fence" or blocks[-1].map is None:
+            return ""
+        fence, lines = blocks[-1], self._open.split("\n")[blocks[-1].map[0] : blocks[-1].map[1]]
+        last = lines[-1].strip()
+        is_closed = len(lines) > 1 and len(last) >= len(fence.markup) and not last.strip(fence.markup[0])
+        opening = f"{fence.markup}{fence.info}\n"
+        return "" if is_closed or len(opening) > MAX_REOPENED_FENCE_CHARACTERS else opening

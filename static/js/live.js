@@ -1,0 +1,118 @@
+/* The live part of a session page: its socket, the waiting counter, following the answer, sending with Enter. */
+const NEAR_BOTTOM_PX = 96;
+const LONGEST_RECONNECT_MS = 8000;
+
+/* Runs between the htmx script and its start: both are deferred, and htmx starts on DOMContentLoaded. */
+window.htmx.config.wsReconnectDelay = (tries) => {
+  const longest = Math.min(LONGEST_RECONNECT_MS, 500 * 2 ** tries);
+  return longest / 2 + (Math.random() * longest) / 2;
+};
+
+/* --- connection ------------------------------------------------------------------------------------------------- */
+
+const RECONNECTED_BY_HTMX = [1006, 1011, 1012, 1013];
+
+function showConnection(text) {
+  const banner = document.getElementById("connection");
+  if (!banner) return;
+  banner.hidden = text === "";
+  banner.querySelector("span").textContent = text;
+}
+
+let isConnected = false;
+
+document.addEventListener("htmx:wsOpen", () => {
+  isConnected = true;
+  showConnection("");
+});
+document.addEventListener("htmx:wsClose", (event) => {
+  isConnected = false;
+  const willRetry = RECONNECTED_BY_HTMX.includes(event.detail.event.code);
+  showConnection(
+    willRetry
+      ? "Connection lost, reconnecting… The agent goes on; you will see all of its answer."
+      : "This page is no longer connected. Reload it to go on.",
+  );
+});
+
+// A prompt must not wait in a queue and be sent a minute later: without a socket the plain form goes at once.
+document.addEventListener("htmx:wsConfigSend", (event) => {
+  const form = event.target.closest("form");
+  if (isConnected || !form?.getAttribute("action")) return;
+  event.preventDefault();
+  form.submit();
+});
+
+// Sent once: the server answers with a new composer, in which the next prompt can be typed.
+document.addEventListener("htmx:wsAfterSend", (event) => {
+  for (const control of event.target.querySelectorAll("button, textarea")) {
+    if (control.tagName === "BUTTON") control.disabled = true;
+    else control.readOnly = true;
+  }
+});
+
+/* --- following the answer --------------------------------------------------------------------------------------- */
+
+let wasAtBottom = true;
+let lastSignal = document.getElementById("signals");
+
+function isAtBottom() {
+  return window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - NEAR_BOTTOM_PX;
+}
+
+function toBottom() {
+  window.scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+}
+
+function passSignalOn() {
+  const signal = document.getElementById("signals");
+  if (!signal || signal === lastSignal) return;
+  lastSignal = signal;
+  const { kind, number } = signal.dataset;
+  if (kind) document.body.dispatchEvent(new CustomEvent(`loom:${kind}`, { detail: { number } }));
+}
+
+let composer = document.getElementById("composer");
+
+// A new composer takes the place of the one that had the focus; who was typing goes on typing.
+function keepFocus() {
+  const current = document.getElementById("composer");
+  if (current === composer) return;
+  composer = current;
+  if (document.activeElement === document.body) current?.querySelector("textarea:not(:disabled)")?.focus({ preventScroll: true });
+}
+
+document.addEventListener("htmx:wsBeforeMessage", () => {
+  wasAtBottom = isAtBottom();
+});
+document.addEventListener("htmx:wsAfterMessage", () => {
+  passSignalOn();
+  keepFocus();
+  countSeconds();
+  if (wasAtBottom) toBottom();
+});
+
+/* --- waiting ---------------------------------------------------------------------------------------------------- */
+
+function countSeconds() {
+  for (const element of document.querySelectorAll("[data-since]")) {
+    const seconds = Math.floor((Date.now() - Date.parse(element.dataset.since)) / 1000);
+    element.textContent = `${Math.max(0, seconds)} s`;
+  }
+}
+
+setInterval(countSeconds, 1000);
+countSeconds();
+
+/* --- sending with Enter ----------------------------------------------------------------------------------------- */
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey) return;
+  // Enter that ends a composition (Japanese, Chinese, Korean) confirms a word; Safari reports it as key code 229.
+  if (event.isComposing || event.keyCode === 229) return;
+  if (!event.target.matches("textarea[data-enter-sends]")) return;
+  event.preventDefault();
+  if (event.target.value.trim() !== "" && !event.target.readOnly) event.target.form.requestSubmit();
+});
+
+if (document.querySelector("#transcript .is-running")) toBottom();

@@ -1,0 +1,38 @@
+/* The theme switch: light, dark, or what the system says. The choice is kept in this browser only. */
+const KEY = "loom.theme";
+
+function stored() {
+  try {
+    return localStorage.getItem(KEY) ?? "system";
+  } catch {
+    return "system";
+  }
+}
+
+function keep(theme) {
+  try {
+    if (theme === "system") localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, theme);
+  } catch {
+    /* Storage is closed to us: the choice lasts as long as the page. */
+  }
+}
+
+function show(theme) {
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+  for (const button of document.querySelectorAll("[data-theme-choice]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.themeChoice === theme));
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-theme-choice]");
+  if (!button) return;
+  keep(button.dataset.themeChoice);
+  show(button.dataset.themeChoice);
+});
+window.addEventListener("storage", (event) => {
+  if (event.key === KEY) show(stored());
+});
+show(stored());
