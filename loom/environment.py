@@ -1,12 +1,12 @@
 """What Loom reads at start: the process environment first, then `etc/environment.sh`.
 
-The file holds plain `export NAME=value` lines. It is read here and not included by make, because make's `include` would override the
-process environment. Every wrong or missing value is reported at once, with its name, the reason and an example.
+The file holds plain `export NAME=value` lines. It is read here and not included by make, because make's `include`
+would override the process environment. Every wrong or missing value is reported at once, with its name, the reason and
+an example.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from apps.core.network import is_loopback
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -41,16 +43,6 @@ class EnvironmentInvalidError(Exception):
     """Some values of the environment are wrong or missing; the message lists all of them."""
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether `host` names this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 class Environment(BaseSettings):
     """The typed values; field names are the environment's names in lower case."""
 
@@ -76,7 +68,8 @@ class Environment(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _default_region(cls, values: dict[str, Any]) -> dict[str, Any]:
-        # The emulator has one home region; on AWS a guessed region would look into the wrong account corner without a word.
+        # The emulator has one home region; on AWS a guessed region would look into the wrong account corner without a
+        # word.
         if values.get("loom_aws", "emulator") == "emulator":
             values.setdefault("aws_region", "us-east-1")
         return values
@@ -141,11 +134,12 @@ def _describe(error: ValidationError) -> str:
 def load(file: Path | None = None) -> Environment:
     """Read the environment.
 
-    Raises EnvironmentInvalidError with every wrong value. `LOOM_ENVIRONMENT_FILE` names another file, or none when empty.
+    Raises EnvironmentInvalidError with every wrong value. `LOOM_ENVIRONMENT_FILE` names another file, or none when
+    empty.
     """
     named = os.environ.get("LOOM_ENVIRONMENT_FILE")
     path = file or (BASE_DIR / "etc" / "environment.sh" if named is None else Path(named) if named else None)
     try:
-        return Environment(_env_file=path)  # type: ignore[call-arg]
+        return Environment(_env_file=path)
     except ValidationError as error:
         raise EnvironmentInvalidError(_describe(error)) from None

@@ -1,4 +1,7 @@
-"""Make `etc/environment.sh` on first use: the example with a SECRET_KEY of its own. An existing file is never touched."""
+"""Make `etc/environment.sh` on first use: the example with a SECRET_KEY of its own.
+
+An existing file is never touched.
+"""
 
 from __future__ import annotations
 

@@ -108,7 +108,8 @@ FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 
 # --- data ------------------------------------------------------------------------------------------------------------
 
-# Measured with web and worker writing at 200 rows/s: Django's defaults lose 2 % to "database is locked", these lose none.
+# Measured with web and worker writing at 200 rows/s: Django's defaults lose 2 % to "database is locked", these lose
+# none.
 _SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,

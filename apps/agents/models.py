@@ -43,7 +43,8 @@ class Agent(models.Model):
     payload_template = models.JSONField(default=default_payload_template)
     read_timeout_ms = models.PositiveIntegerField(default=900_000, help_text="The longest silence between two bytes.")
     retry_unproven = models.BooleanField(
-        default=False, help_text="Send a prompt again after a 503 or 504 before the first byte, although it may have run."
+        default=False,
+        help_text="Send a prompt again after a 503 or 504 before the first byte, although it may have run.",
     )
     registered_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     registered_at = models.DateTimeField()

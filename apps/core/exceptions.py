@@ -8,8 +8,8 @@ from http import HTTPStatus
 class LoomError(Exception):
     """Something a user can understand and act on.
 
-    `code` is a stable word for programs, `str(error)` says what happened, `advice` says what to do about it, `request_id` is AWS's id
-    of the request where there is one.
+    `code` is a stable word for programs, `str(error)` says what happened, `advice` says what to do about it,
+    `request_id` is AWS's id of the request where there is one.
     """
 
     code = "error"

@@ -6,8 +6,8 @@ from django.db import models
 class Measurement(models.Model):
     """What CloudWatch told about the start of one invocation, and how sure that is.
 
-    `low_ms` and `high_ms` bound the startup latency by causality alone: an agent cannot start before it was asked (0) nor after its first
-    byte was here.
+    `low_ms` and `high_ms` bound the startup latency by causality alone: an agent cannot start before it was asked (0)
+    nor after its first byte was here.
     """
 
     class State(models.TextChoices):
@@ -29,13 +29,17 @@ class Measurement(models.Model):
     log_group = models.CharField(max_length=512)
     log_stream = models.CharField(max_length=512, blank=True, default="")
     agent_started_at = models.DateTimeField(null=True, blank=True)
-    marker_rank = models.PositiveSmallIntegerField(null=True, blank=True, help_text="1 is the strongest, 4 the first line.")
+    marker_rank = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="1 is the strongest, 4 the first line."
+    )
     marker = models.CharField(max_length=60, blank=True, default="")
     high_ms = models.FloatField(null=True, blank=True)
     low_ms = models.FloatField(default=0)
     log_event_count = models.PositiveIntegerField(default=0)
     tries = models.PositiveSmallIntegerField(default=0)
-    next_at = models.DateTimeField(null=True, blank=True, help_text="When to look again; empty when the search is over.")
+    next_at = models.DateTimeField(
+        null=True, blank=True, help_text="When to look again; empty when the search is over."
+    )
     error_code = models.CharField(max_length=100, blank=True, default="")
     error_message = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -68,7 +72,9 @@ class LogGroupSweep(models.Model):
     region = models.CharField(max_length=30)
     log_group = models.CharField(max_length=512)
     lease_until = models.DateTimeField(null=True, blank=True)
-    started_from_at = models.DateTimeField(null=True, blank=True, help_text="The start of the window that next_token continues.")
+    started_from_at = models.DateTimeField(
+        null=True, blank=True, help_text="The start of the window that next_token continues."
+    )
     next_token = models.TextField(blank=True, default="")
 
     class Meta:

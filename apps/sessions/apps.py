@@ -7,3 +7,9 @@ class SessionsConfig(AppConfig):
     name = "apps.sessions"
     label = "agent_sessions"  # "sessions" belongs to django.contrib.sessions
     verbose_name = "Sessions"
+
+    def ready(self) -> None:
+        from apps.core import topics  # noqa: PLC0415 -- app ready
+        from apps.sessions.selectors import may_follow_session  # noqa: PLC0415 -- app ready
+
+        topics.register("session.", may_follow_session)

@@ -19,7 +19,9 @@ class Session(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     agent = models.ForeignKey("agents.Agent", on_delete=models.PROTECT, related_name="sessions")
     runtime_session_id = models.CharField(max_length=100)
-    is_own_id = models.BooleanField(default=True, help_text="Loom made the runtime session id, so nobody else has used it.")
+    is_own_id = models.BooleanField(
+        default=True, help_text="Loom made the runtime session id, so nobody else has used it."
+    )
     qualifier = models.CharField(max_length=48, default="DEFAULT")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="agent_sessions")
     title = models.CharField(max_length=200, blank=True, default="")

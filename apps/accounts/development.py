@@ -1,0 +1,40 @@
+"""The development sign-in: with AUTH_DISABLED=1 whoever sits at this machine is `dev@local`, and nobody else.
+
+The start is refused without DEBUG or on a public address (loom.environment). That is not enough: someone may start a
+server by hand, put a proxy in front, or point a foreign name at 127.0.0.1. So every request has to prove that it never
+left the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.http.request import split_domain_port
+
+from apps.accounts.models import User
+from apps.core.network import is_loopback
+
+DEVELOPMENT_EMAIL = "dev@local"
+FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+
+
+def is_local_request(*, client: str | None, server: str | None, headers: Mapping[str, str]) -> bool:
+    """Tell whether both ends of the connection, and the name that was asked for, are this machine.
+
+    `client` and `server` are the addresses of the connection, `headers` has lower-case names.
+    """
+    if any(name in headers for name in FORWARDING_HEADERS):
+        return False
+    domain, _ = split_domain_port(headers.get("host", ""))
+    return all(host is not None and is_loopback(host.strip("[]")) for host in (client, server, domain or None))
+
+
+def development_user(*, client: str | None, server: str | None, headers: Mapping[str, str]) -> User | None:
+    """The development user where the request may be signed in without a password, else None."""
+    if not settings.AUTH_DISABLED or not settings.DEBUG:
+        return None
+    if not is_local_request(client=client, server=server, headers=headers):
+        return None
+    user, _ = User.objects.get_or_create(email=DEVELOPMENT_EMAIL, defaults={"is_staff": True, "is_superuser": True})
+    return user

@@ -1,0 +1,24 @@
+"""Every read of the registry."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q, QuerySet
+
+from apps.accounts.models import User
+from apps.agents.models import Agent
+
+
+def agents_visible_to(user: User | AnonymousUser) -> QuerySet[Agent]:
+    """The registered agents that `user` may see: all of this mode's, for anyone signed in."""
+    if not user.is_authenticated:
+        return Agent.objects.none()
+    return Agent.objects.filter(removed_at=None, origin=settings.LOOM_AWS)
+
+
+def search_agents(agents: QuerySet[Agent], text: str) -> QuerySet[Agent]:
+    """Keep the agents whose name, ARN or description holds every word of `text`."""
+    for word in text.split():
+        agents = agents.filter(Q(name__icontains=word) | Q(arn__icontains=word) | Q(description__icontains=word))
+    return agents

@@ -1,0 +1,94 @@
+"""What every request passes before it may change something."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils.decorators import sync_and_async_middleware
+
+from apps.core.exceptions import InvalidInputError, LoomError
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+API_PREFIX = "/api/"
+
+Handler = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+
+class ForeignRequestError(LoomError):
+    """A page of another site asked for a change."""
+
+    code = "foreign_request"
+    http_status = HTTPStatus.FORBIDDEN
+
+
+class NotJsonError(InvalidInputError):
+    """A body sent to the API is not declared as JSON."""
+
+    code = "unsupported_media_type"
+    http_status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+def error_body(error: LoomError) -> dict[str, object]:
+    """The one shape in which the API reports an error."""
+    details = {"advice": error.advice, "request_id": error.request_id}
+    return {
+        "error": error.code,
+        "message": str(error),
+        "details": {key: value for key, value in details.items() if value},
+    }
+
+
+def is_own_origin(origin: str, host: str) -> bool:
+    """Tell whether a page at `origin` is ours (`host` is the checked Host header) or the allowed front end."""
+    return urlsplit(origin).netloc == host or origin in settings.CORS_ALLOWED_ORIGINS
+
+
+def refusal(request: HttpRequest) -> LoomError | None:
+    """Say why a request may not change something, or None.
+
+    Browsers send Origin and Sec-Fetch-Site by themselves and pages cannot forge them, so a foreign page is recognised
+    even where a cookie or the development sign-in would let it in. Programs send neither. `get_host` applies the allow
+    list (DNS rebinding).
+    """
+    host = request.get_host()
+    if request.method in SAFE_METHODS:
+        return None
+    origin = request.headers.get("Origin")
+    if origin is not None and not is_own_origin(origin, host):
+        return ForeignRequestError("This request comes from a page of another site and was refused.")
+    is_front_end = origin in settings.CORS_ALLOWED_ORIGINS
+    if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"} and not is_front_end:
+        return ForeignRequestError("This request comes from a page of another site and was refused.")
+    has_body = request.headers.get("Content-Length", "0") not in {"", "0"} or "Transfer-Encoding" in request.headers
+    if request.path.startswith(API_PREFIX) and has_body and request.content_type != "application/json":
+        return NotJsonError("The API reads JSON only.", advice="Send the header Content-Type: application/json.")
+    return None
+
+
+def _refuse(request: HttpRequest, error: LoomError) -> HttpResponse:
+    if request.path.startswith(API_PREFIX):
+        return JsonResponse(error_body(error), status=error.http_status)
+    return HttpResponse(str(error), status=error.http_status, content_type="text/plain; charset=utf-8")
+
+
+@sync_and_async_middleware
+def foreign_request_middleware(get_response: Handler) -> Handler:
+    """Refuse changes that a foreign page asks for, before anything else looks at them."""
+    if iscoroutinefunction(get_response):
+
+        async def guard_async(request: HttpRequest) -> HttpResponseBase:
+            error = refusal(request)
+            return _refuse(request, error) if error else await get_response(request)
+
+        return guard_async
+
+    def guard(request: HttpRequest) -> HttpResponseBase:
+        error = refusal(request)
+        return _refuse(request, error) if error else get_response(request)  # type: ignore[return-value]
+
+    return guard

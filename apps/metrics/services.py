@@ -1,0 +1,107 @@
+"""Every change of measurements: made when a run ends, filled by the sweep from CloudWatch."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from apps.aws.arn import RuntimeArn
+from apps.metrics.models import Measurement
+from apps.metrics.start_kind import EarlierRun, Verdict, decide
+from apps.sessions.models import Invocation
+
+logger = logging.getLogger(__name__)
+
+MAX_TRIES = 12
+TRY_EVERY = timedelta(seconds=5)
+LATER_TRIES = (timedelta(minutes=10), timedelta(hours=1))
+# AWS answered these before any environment was asked.
+NEVER_STARTED = frozenset({400, 401, 402, 403, 404, 409, 429})
+# The container or the service broke; its environment may be gone.
+CRASHED = frozenset({424, 500, 502, 503, 504})
+
+
+def has_reached_agent(invocation: Invocation) -> bool:
+    """Tell whether an environment may have been asked at all."""
+    return invocation.invoked_at is not None and invocation.http_status not in NEVER_STARTED
+
+
+def earlier_runs(invocation: Invocation) -> list[EarlierRun]:
+    """The earlier runs of the session that reached an environment, oldest first."""
+    rows = Invocation.objects.filter(session_id=invocation.session_id, number__lt=invocation.number).select_related(
+        "measurement"
+    )
+    return [
+        EarlierRun(
+            invoked_at=row.invoked_at,
+            completed_at=row.completed_at,
+            version=row.version,
+            has_crashed=row.http_status in CRASHED
+            or (row.http_status is None and row.status == Invocation.Status.FAILED),
+            kind=row.measurement.start_kind if hasattr(row, "measurement") else "unknown",  # type: ignore[arg-type]
+        )
+        for row in rows.order_by("number")
+        if row.invoked_at and row.completed_at and has_reached_agent(row)
+    ]
+
+
+def decide_start_kind(invocation: Invocation) -> Verdict:
+    """The start kind as far as it is certain without logs."""
+    session, agent = invocation.session, invocation.session.agent
+    if not has_reached_agent(invocation):
+        return Verdict("unknown", "no agent was started: the request was refused")
+    assert invocation.invoked_at is not None
+    return decide(
+        invoked_at=invocation.invoked_at,
+        version=invocation.version,
+        is_own_id=session.is_own_id,
+        ended_at=session.ended_at,
+        idle_timeout=timedelta(milliseconds=agent.idle_timeout_ms),
+        max_lifetime=timedelta(milliseconds=agent.max_lifetime_ms),
+        earlier=earlier_runs(invocation),
+    )
+
+
+def create_measurement(*, invocation: Invocation) -> Measurement:
+    """Make the measurement of a finished run; it waits for CloudWatch where an agent may have started. Idempotent."""
+    verdict = decide_start_kind(invocation)
+    session = invocation.session
+    is_searched = has_reached_agent(invocation)
+    high_at = invocation.first_chunk_at or invocation.completed_at
+    high_ms = None
+    if invocation.invoked_at and high_at:
+        high_ms = (high_at - invocation.invoked_at).total_seconds() * 1000
+    measurement, _ = Measurement.objects.get_or_create(
+        invocation=invocation,
+        defaults={
+            "state": Measurement.State.WAITING if is_searched else Measurement.State.NOT_FOUND,
+            "start_kind": verdict.kind,
+            "start_kind_reason": verdict.reason,
+            "log_group": RuntimeArn.parse(session.agent.arn).log_group(session.qualifier),
+            "high_ms": high_ms,
+            "next_at": timezone.now() if is_searched else None,
+            "error_message": "" if is_searched else "No agent was started, so there is no start to measure.",
+        },
+    )
+    return measurement
+
+
+def create_missing_measurements(now: datetime) -> int:
+    """Make the measurements that a finished run of the last ten minutes lacks; return how many."""
+    missing = Invocation.objects.filter(
+        status__in=Invocation.FINISHED, completed_at__gte=now - timedelta(minutes=10), measurement=None
+    ).select_related("session__agent")
+    for invocation in missing:
+        create_measurement(invocation=invocation)
+    return len(missing)
+
+
+def next_try_at(tries: int, now: datetime) -> datetime | None:
+    """When to look again after the try that is number `tries`; None after the last one."""
+    if tries < MAX_TRIES:
+        # A little less than the ticker's period, or every second tick would come too early.
+        return now + TRY_EVERY - timedelta(milliseconds=500)
+    later = tries - MAX_TRIES
+    return now + LATER_TRIES[later] if later < len(LATER_TRIES) else None

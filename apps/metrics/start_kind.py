@@ -1,0 +1,104 @@
+"""Was an environment made for this run, taken from a pool, or used again? Decided from what is known, and `unknown`
+where it is not certain.
+
+AgentCore says nothing about it. What decides: the order of runs in the session, the agent's idle timeout and maximum
+lifetime, a stop of the session, a change of version; later the log stream, of which every environment has one of its
+own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+Kind = Literal["created", "pooled", "reused", "unknown"]
+
+# AWS's timeouts are not exact; within this share of one nothing is certain.
+MARGIN = 0.1
+# A stream that began this long before the request belongs to an environment that waited for it.
+POOL_TOLERANCE = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A start kind and why."""
+
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRun:
+    """An earlier invocation of the same session that reached an environment, or may have."""
+
+    invoked_at: datetime
+    completed_at: datetime
+    version: str
+    has_crashed: bool
+    kind: Kind
+
+
+def decide(
+    *,
+    invoked_at: datetime,
+    version: str,
+    is_own_id: bool,
+    ended_at: datetime | None,
+    idle_timeout: timedelta,
+    max_lifetime: timedelta,
+    earlier: Sequence[EarlierRun],
+) -> Verdict:
+    """The start kind of a run sent at `invoked_at`, from the session's earlier runs (oldest first), without its log."""
+    if not earlier:
+        if is_own_id:
+            return Verdict("created", "first of its session")
+        return Verdict("unknown", "the session id came from outside, so it may have been used before")
+    last = earlier[-1]
+    if ended_at is not None and last.invoked_at <= ended_at <= invoked_at:
+        return Verdict("created", "the session was ended before")
+    if last.has_crashed:
+        return Verdict("unknown", "the run before failed and may have taken its environment down")
+    if last.version != version:
+        return Verdict("unknown", f"the endpoint changed from version {last.version} to {version}")
+    idle = invoked_at - last.completed_at
+    if idle > idle_timeout * (1 + MARGIN):
+        return Verdict("created", "idle for longer than the idle timeout")
+    if idle > idle_timeout * (1 - MARGIN):
+        return Verdict("unknown", "idle for about as long as the idle timeout")
+    made = [run for run in earlier if run.kind in ("created", "pooled")]
+    if not made:
+        return Verdict("unknown", "no run of this session is known to have started its environment")
+    age = invoked_at - made[-1].invoked_at
+    if age > max_lifetime * (1 - MARGIN):
+        return Verdict("unknown", "the environment reached about its maximum lifetime")
+    return Verdict("reused", "the run before used the same environment")
+
+
+def refine(
+    verdict: Verdict,
+    *,
+    invoked_at: datetime,
+    stream: str,
+    stream_began_at: datetime | None,
+    earlier_streams: Sequence[str],
+) -> Verdict:
+    """The start kind after the run's log stream was found: each environment writes one of its own.
+
+    `earlier_streams` are those of the session's earlier runs; `stream_began_at` is when the stream was created, where
+    known.
+    """
+    if stream in earlier_streams:
+        return Verdict("reused", "it wrote to the log stream of an earlier run")
+    if verdict.kind == "reused" and not earlier_streams:
+        return verdict
+    if verdict.kind == "unknown" and not earlier_streams and stream_began_at is None:
+        return verdict
+    if stream_began_at is not None and stream_began_at < invoked_at - POOL_TOLERANCE:
+        if verdict.kind == "unknown" and not earlier_streams:
+            return verdict
+        return Verdict("pooled", "its log stream began before the request: the environment was waiting")
+    if verdict.kind == "created":
+        return verdict
+    return Verdict("created", "its log stream is a new one")

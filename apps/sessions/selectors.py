@@ -1,0 +1,57 @@
+"""Every read of sessions, invocations and recordings."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+
+from apps.accounts.models import User
+from apps.sessions.events import Event
+from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
+
+
+def sessions_visible_to(user: User | AnonymousUser) -> QuerySet[Session]:
+    """The sessions that `user` may see: the own ones, and all for staff.
+
+    AgentCore does not tie sessions to users, so this does.
+    """
+    if not user.is_authenticated:
+        return Session.objects.none()
+    sessions = Session.objects.select_related("agent")
+    return sessions if user.is_staff else sessions.filter(owner=user)
+
+
+def may_follow_session(user: User | AnonymousUser, topic: str) -> bool:
+    """Tell whether `user` may hear of changes of the session that `topic` names."""
+    public_id = topic.removeprefix("session.")
+    return sessions_visible_to(user).filter(public_id=public_id).exists()
+
+
+def invocations_visible_to(user: User | AnonymousUser) -> QuerySet[Invocation]:
+    """The invocations of the sessions that `user` may see."""
+    return Invocation.objects.filter(session__in=sessions_visible_to(user)).select_related("session__agent")
+
+
+def with_totals(sessions: QuerySet[Session]) -> QuerySet[Session]:
+    """Add `invocation_total` and `last_status` to each session."""
+    newest = Invocation.objects.filter(session=OuterRef("pk")).order_by("-number")
+    return sessions.annotate(invocation_total=Count("invocations"), last_status=Subquery(newest.values("status")[:1]))
+
+
+def events_after(invocation_id: int, sequence: int = 0) -> list[Event]:
+    """The stored events of an invocation with a number above `sequence`, in order."""
+    recording = Recording.objects.filter(invocation_id=invocation_id).values_list("events", flat=True).first()
+    if recording is None:
+        batches = RecordingBatch.objects.filter(invocation_id=invocation_id, last_sequence__gt=sequence)
+        recording = [event for events in batches.values_list("events", flat=True) for event in events]
+        if not recording:
+            # Compaction may have moved the batches between the two reads.
+            recording = (
+                Recording.objects.filter(invocation_id=invocation_id).values_list("events", flat=True).first() or []
+            )
+    return [event for event in recording if event["seq"] > sequence]
+
+
+def running_invocation(session: Session) -> Invocation | None:
+    """The invocation that the session is answering now, if any."""
+    return session.invocations.filter(status__in=Invocation.RUNNING).select_related("session__agent").first()

@@ -1,0 +1,73 @@
+"""The ASGI application: pages, API, sockets, static files, and the life of a web process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import django
+from asgiref.sync import sync_to_async
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.asgi import get_asgi_application
+from django.utils import timezone
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loom.settings")
+django.setup()
+
+from apps.accounts.middleware import SocketSignIn  # noqa: E402 -- needs the app registry
+from apps.core.notices import Tail  # noqa: E402
+from apps.core.processes import Heartbeat  # noqa: E402
+from apps.sessions.housekeeping import interrupt_orphans  # noqa: E402
+from apps.sessions.live import engine  # noqa: E402
+from apps.sessions.routing import websocket_urlpatterns  # noqa: E402
+from loom.sockets import OwnOriginOnly  # noqa: E402
+from loom.static import StaticFilesApp  # noqa: E402
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+pages = get_asgi_application()
+http = ASGIStaticFilesHandler(pages) if settings.DEBUG else StaticFilesApp(pages)
+websocket = OwnOriginOnly(AuthMiddlewareStack(SocketSignIn(URLRouter(websocket_urlpatterns))))
+router: Any = ProtocolTypeRouter({"http": http, "websocket": websocket})
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    """Register this process, take up runs, and on the way out let them end before the process does."""
+    stack = AsyncExitStack()
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            try:
+                heartbeat = await stack.enter_async_context(Heartbeat())
+                await stack.enter_async_context(Tail())
+                await _clear_away_orphans()
+                await engine.start(heartbeat.process_id)
+                stack.push_async_callback(engine.close)
+            except Exception as error:
+                await stack.aclose()
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                raise
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await stack.aclose()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+async def _clear_away_orphans() -> None:
+    await sync_to_async(interrupt_orphans)(timezone.now())
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Dispatch by protocol; the lifespan is ours, Django and channels know none."""
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+    else:
+        await router(scope, receive, send)

@@ -1,0 +1,40 @@
+"""Register the emulator's agents, so that a first look at Loom is not an empty one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.agents.connection import current_connection
+from apps.agents.exceptions import AgentExistsError
+from apps.agents.models import Agent
+from apps.agents.services import register_agent
+from apps.aws.control import list_runtimes
+from apps.aws.errors import AwsError
+from apps.core.exceptions import LoomError
+
+
+class Command(BaseCommand):
+    help = "Register the emulator's agents that the registry has never held; what was removed stays removed."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.LOOM_AWS != "emulator":
+            raise CommandError("seed_demo fills the registry from the emulator only; here LOOM_AWS is aws.")
+        known = set(Agent.objects.values_list("arn", flat=True))
+        added = 0
+        try:
+            for runtime in list_runtimes(current_connection(), settings.AWS_REGION):
+                if runtime.arn in known:
+                    continue
+                try:
+                    register_agent(arn=runtime.arn, user=None)
+                except AgentExistsError:
+                    continue
+                added += 1
+        except AwsError as error:
+            raise CommandError(f"The emulator did not answer: {error.message}") from error
+        except LoomError as error:
+            raise CommandError(f"{error} {error.advice}") from error
+        self.stdout.write(f"{added} demo agents registered" if added else "the demo agents are registered already")

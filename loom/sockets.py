@@ -1,0 +1,32 @@
+"""Who may open a socket: a page of ours. A socket carries no CSRF token, so its Origin is what protects the cookie."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from channels.security.websocket import WebsocketDenier
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from apps.core.middleware import is_own_origin
+
+logger = logging.getLogger(__name__)
+
+
+class OwnOriginOnly:
+    """ASGI middleware: refuses a socket whose Host is not allowed or whose Origin is another site's or missing."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        host, origin = headers.get("host", ""), headers.get("origin")
+        domain, _ = split_domain_port(host)
+        if not validate_host(domain, settings.ALLOWED_HOSTS) or origin is None or not is_own_origin(origin, host):
+            logger.warning("socket refused: host or origin is not ours")
+            denier: Any = WebsocketDenier()
+            await denier(scope, receive, send)
+            return
+        await self.inner(scope, receive, send)

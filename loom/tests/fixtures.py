@@ -1,0 +1,243 @@
+"""What tests of every app may use: named users, the emulator as a real process, a whole Loom as real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.agents.connection import current_connection
+from apps.agents.models import Agent, Endpoint
+from apps.agents.services import register_agent
+from apps.aws.control import list_runtimes
+from apps.sessions.models import Session
+from apps.sessions.services import start_session
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PASSWORD = "correct horse battery staple"
+START_TIMEOUT_S = 60
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """Owns what tests make."""
+    return User.objects.create_user("alice@example.com", PASSWORD)
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    """A stranger to what alice owns."""
+    return User.objects.create_user("bob@example.com", PASSWORD)
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    """Staff: may see every session."""
+    return User.objects.create_user("carol@example.com", PASSWORD, is_staff=True)
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def read_until(process: subprocess.Popen[str], wanted: str, timeout_s: float = START_TIMEOUT_S) -> list[str]:
+    """Read the process's output up to the line that holds `wanted`.
+
+    Fail with what it said where it ends or stays silent.
+    """
+    assert process.stdout is not None
+    lines: list[str] = []
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        ready, _, _ = select.select([process.stdout], [], [], 0.2)
+        if not ready:
+            if process.poll() is not None:
+                break
+            continue
+        line = process.stdout.readline()
+        if not line:
+            break
+        lines.append(line.rstrip("\n"))
+        if wanted in line:
+            return lines
+    raise AssertionError(f"{wanted!r} was not said (exit code {process.poll()}):\n" + "\n".join(lines))
+
+
+def stop(process: subprocess.Popen[str], timeout_s: float = 30) -> int:
+    """End a process that a test started, in good order where it lets us; return its exit code."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout_s)
+    if process.stdout:
+        process.stdout.close()
+    return process.returncode
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A running emulator; its ground truth is what really happened to an invocation."""
+
+    url: str
+
+    def invocations(self, session_id: str) -> list[dict[str, Any]]:
+        with urllib.request.urlopen(f"{self.url}/_emulator/invocations?session_id={session_id}") as answer:  # noqa: S310 -- loopback
+            result: list[dict[str, Any]] = json.load(answer)
+            return result
+
+
+@pytest.fixture(scope="session")
+def emulator_process() -> Iterator[Emulator]:
+    """The emulator as its own process, twenty times as fast as life, the same in every run."""
+    command = [
+        sys.executable,
+        "-m",
+        "apps.emulator",
+        "--port",
+        "0",
+        "--seed",
+        "7",
+        "--time-scale",
+        "0.05",
+        "--log-delay-scale",
+        "0.02",
+    ]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        line = read_until(process, "emulator listening on")[-1]
+        yield Emulator(line.split("listening on ")[1].split()[0])
+    finally:
+        stop(process)
+
+
+@pytest.fixture
+def emulator(emulator_process: Emulator, settings: Any) -> Emulator:
+    """The emulator, with the settings of this process pointing at it."""
+    settings.EMULATOR_URL = emulator_process.url
+    return emulator_process
+
+
+@pytest.fixture
+def demo_agent(emulator: Emulator, alice: User) -> Callable[[str], Agent]:
+    """Register a demo agent of the emulator by its name."""
+
+    def register(name: str) -> Agent:
+        runtimes = list_runtimes(current_connection(), "us-east-1")
+        return register_agent(arn=next(runtime.arn for runtime in runtimes if runtime.name == name), user=alice)
+
+    return register
+
+
+@pytest.fixture
+def make_agent(db: None) -> Callable[..., Agent]:
+    """Store an agent that no AWS stands behind, for tests that never call one."""
+
+    def make(**overrides: Any) -> Agent:
+        number = Agent.objects.count() + 1
+        runtime_id = f"agent_{number}-AbCdEf{number:04d}"
+        now = timezone.now()
+        fields = {
+            "arn": f"arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/{runtime_id}", "origin": "emulator",
+            "runtime_id": runtime_id, "name": f"agent_{number}", "status": "READY", "region": "us-east-1",
+            "account_id": "123456789012", "log_group": f"/aws/bedrock-agentcore/runtimes/{runtime_id}-DEFAULT",
+            "available_qualifiers": ["DEFAULT"], "version": "3", "registered_at": now, "last_refreshed_at": now,
+        }  # fmt: skip
+        agent = Agent.objects.create(**{**fields, **overrides})
+        Endpoint.objects.create(agent=agent, name="DEFAULT", live_version=agent.version, status="READY")
+        return agent
+
+    return make
+
+
+@pytest.fixture
+def make_session(make_agent: Callable[..., Agent], alice: User) -> Callable[..., Session]:
+    """Store a session of alice's with an agent of its own, unless told otherwise."""
+
+    def make(**overrides: Any) -> Session:
+        agent = overrides.pop("agent", None) or make_agent()
+        return start_session(agent=agent, owner=overrides.pop("owner", alice), **overrides)
+
+    return make
+
+
+@dataclass(frozen=True)
+class Loom:
+    """A whole Loom: supervisor, emulator, web, worker; spoken to over HTTP alone."""
+
+    url: str
+    emulator: Emulator
+    process: subprocess.Popen[str]
+
+    @property
+    def socket_url(self) -> str:
+        return self.url.replace("http://", "ws://")
+
+    def get(self, path: str) -> tuple[int, Any]:
+        return self._call(urllib.request.Request(self.url + path))  # noqa: S310 -- loopback
+
+    def post(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        data, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
+        return self._call(urllib.request.Request(self.url + path, data=data, headers=headers))  # noqa: S310 -- loopback
+
+    @staticmethod
+    def _call(request: urllib.request.Request) -> tuple[int, Any]:
+        try:
+            with urllib.request.urlopen(request) as answer:  # noqa: S310 -- loopback
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read() or b"null")
+
+    def agent_id(self, name: str) -> int:
+        """The id of a demo agent in the registry."""
+        _, agents = self.get("/api/agents")
+        return next(int(agent["id"]) for agent in agents if agent["name"] == name)
+
+
+@pytest.fixture(scope="session")
+def loom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loom]:
+    """`make dev` without make: the supervisor on free ports with a database of its own."""
+    folder = tmp_path_factory.mktemp("loom")
+    web_port, emulator_port = free_port(), free_port()
+    environment = {
+        **os.environ, "DATABASE_URL": f"sqlite:///{folder / 'loom.db'}", "BACKEND_PORT": str(web_port),
+        "EMULATOR_PORT": str(emulator_port), "DEBUG": "1", "AUTH_DISABLED": "1", "PYTHONUNBUFFERED": "1",
+    }  # fmt: skip
+    with (folder / "output.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "dev"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            read_until(process, "Loom is ready")
+            # Read on, or a full pipe would stop the supervisor.
+            drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=log)
+            yield Loom(f"http://127.0.0.1:{web_port}", Emulator(f"http://127.0.0.1:{emulator_port}"), process)
+        finally:
+            stop(process, 60)
+            drain.wait(30)
