@@ -19,7 +19,8 @@ from apps.aws.errors import AccessDeniedError, AwsError, translated
 REDACTED = "***"
 UNKNOWN_STATUS = "UNKNOWN"
 
-_SECRET_KEY = re.compile(r"secret|password|passwd|token|api_?key|private_?key|credential", re.IGNORECASE)
+# Not "token": in GetAgentRuntime that names the claims of a JWT, which are no secrets.
+_SECRET_KEY = re.compile(r"secret|password|passwd|api_?key|private_?key|credential", re.IGNORECASE)
 # What a server answers that does not know the operation, as older stand-ins for AgentCore do.
 _UNSUPPORTED_CODES = frozenset(
     {"UnknownOperationException", "UnsupportedOperationException", "NotImplemented", "404", "405", "501"}
@@ -101,7 +102,7 @@ def describe_runtime(connection: Connection, arn: RuntimeArn, version: str | Non
         requires_mmdsv2=answer.get("metadataConfiguration", {}).get("requireMMDSV2"),
         created_at=answer["createdAt"],
         updated_at=answer["lastUpdatedAt"],
-        raw={key: _without_secrets(value, key) for key, value in answer.items()},
+        raw={key: without_secrets(value, key) for key, value in answer.items()},
     )
 
 
@@ -174,14 +175,17 @@ def _summary(raw: dict[str, Any]) -> RuntimeSummary:
     )
 
 
-def _without_secrets(value: object, key: str = "") -> object:
-    """The value as plain JSON, with every environment variable and everything named like a secret blotted out."""
+def without_secrets(value: object, key: str = "") -> object:
+    """AWS's answer as plain JSON, with every environment variable and everything named like a secret blotted out.
+
+    Instants become ISO 8601 texts. `key` is the name under which the value stands.
+    """
     if key == "environmentVariables" and isinstance(value, dict):
         return dict.fromkeys(value, REDACTED)
     if isinstance(value, dict):
-        return {name: _without_secrets(inner, name) for name, inner in value.items()}
+        return {name: without_secrets(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_without_secrets(inner, key) for inner in value]
+        return [without_secrets(inner, key) for inner in value]
     if isinstance(value, datetime):
         return value.isoformat()
     if value is not None and not isinstance(value, bool) and _SECRET_KEY.search(key):

@@ -35,7 +35,7 @@ class Exchange:
         self._head(status, {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})})
         self._handler.wfile.write(body)
 
-    def reply_json(self, value: Any, status: int = 200) -> None:  # noqa: ANN401 -- any JSON value
+    def reply_json(self, value: Any, status: int = 200) -> None:
         self.reply(status, json.dumps(value).encode())
 
     def fail(self, status: int, code: str, message: str = "Because.") -> None:
