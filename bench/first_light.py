@@ -169,6 +169,8 @@ def first_light(web: int, watch: Stopwatch, process: Server, agent_name: str) ->
         return dict(answer) if status == 200 else None
 
     latency = watch.wait_for("the startup latency", measured, every_s=0.25)
+    if latency["startup_latency_ms"] is None:
+        raise MeasurementFailedError(f"no startup latency: {latency['state']} {latency['error']}")
     watch.mark("startup latency measured")
     return {"agent": agent["name"], **latency}
 
@@ -185,8 +187,8 @@ def write_report(top: Path, watch: Stopwatch, latency: dict[str, Any]) -> None:
         before = at
     lines += [
         "",
-        f"Emulated agent {latency['agent']}: startup latency {latency['startup_latency_ms']} ms ({latency['state']}, "
-        f"source {latency['source']}, cold {latency['is_cold']}), total {latency['client_duration_ms']} ms.",
+        f"Agent {latency['agent']}, emulated: startup latency {latency['startup_latency_ms']:.0f} ms "
+        f"({latency['state']}, source {latency['source']}, cold {latency['is_cold']}), total {latency['client_duration_ms']:.0f} ms.",
         f"Conditions: commit {commit}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
         f"Python {platform.python_version()}; one run (n = 1), the download of the packages included.",
     ]
