@@ -188,7 +188,8 @@ def write_report(top: Path, watch: Stopwatch, latency: dict[str, Any]) -> None:
     lines += [
         "",
         f"Agent {latency['agent']}, emulated: startup latency {latency['startup_latency_ms']:.0f} ms "
-        f"({latency['state']}, source {latency['source']}, cold {latency['is_cold']}), total {latency['client_duration_ms']:.0f} ms.",
+        f"({latency['state']}, source {latency['source']}, cold {latency['is_cold']}), "
+        f"total {latency['client_duration_ms']:.0f} ms.",
         f"Conditions: commit {commit}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
         f"Python {platform.python_version()}; one run (n = 1), the download of the packages included.",
     ]
