@@ -80,10 +80,15 @@ def require_signature(request: Request) -> None:
         raise AwsError(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
 
 
-def region_of(request: Request) -> str:
-    """Return the region the caller signed for, us-east-1 when a bearer token says nothing about it."""
+def signed_region_of(request: Request) -> str | None:
+    """Return the region that the caller signed for, None when a bearer token says nothing about it."""
     match = CREDENTIAL.search(request.headers.get("authorization", ""))
-    return match["region"] if match else DEFAULT_REGION
+    return match["region"] if match else None
+
+
+def region_of(request: Request) -> str:
+    """Return the region that the caller signed for, us-east-1 when that is not known."""
+    return signed_region_of(request) or DEFAULT_REGION
 
 
 def rest_json(body: Mapping[str, Any], status: int = 200) -> Response:
@@ -91,16 +96,15 @@ def rest_json(body: Mapping[str, Any], status: int = 200) -> Response:
     return Response(json.dumps(body), status, {"x-amzn-RequestId": new_request_id()}, media_type="application/json")
 
 
-def rest_json_error(error: AwsError, extra_headers: Mapping[str, str] | None = None) -> Response:
-    headers = {"x-amzn-RequestId": new_request_id(), "x-amzn-ErrorType": error.code, **(extra_headers or {})}
+def rest_json_error(error: AwsError) -> Response:
+    headers = {"x-amzn-RequestId": new_request_id(), "x-amzn-ErrorType": error.code}
     return Response(json.dumps({"message": error.message}), error.status, headers, media_type="application/json")
 
 
-def json_1_1(body: Mapping[str, Any], status: int = 200) -> Response:
-    """Answer of an AWS JSON 1.1 operation (CloudWatch Logs)."""
-    return Response(
-        json.dumps(body), status, {"x-amzn-RequestId": new_request_id()}, media_type="application/x-amz-json-1.1"
-    )
+def json_1_1(body: Mapping[str, Any] | None, status: int = 200) -> Response:
+    """Answer of an AWS JSON 1.1 operation (CloudWatch Logs); one without an output has an empty body."""
+    text = "" if body is None else json.dumps(body)
+    return Response(text, status, {"x-amzn-RequestId": new_request_id()}, media_type="application/x-amz-json-1.1")
 
 
 def json_1_1_error(error: AwsError) -> Response:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Wall clock for instants; a monotonic clock, which tests can put forward, for the age of environments and resources."""
+    """Wall clock for instants; for ages a monotonic clock, which tests can put forward."""
 
     def __init__(self) -> None:
         self._advanced_s = 0.0

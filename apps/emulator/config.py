@@ -14,7 +14,7 @@ class EmulatorConfigError(ValueError):
 class EmulatorConfig:
     """Settings of one emulator.
 
-    host: a loopback address or "localhost"; anything else raises EmulatorConfigError, because nothing here checks signatures.
+    host: a loopback address or "localhost"; anything else raises EmulatorConfigError: signatures are not checked here.
     port: 0 takes a free one. seed: None draws one; the start-up line prints it.
     time_scale multiplies provisioning, dispatch and agent delays; log_delay_scale the ingestion delay of log lines.
     runtimes: real agents to put behind the emulator, "name=http://127.0.0.1:8080, other=cmd:python main.py".

@@ -68,7 +68,13 @@ class ControlPlane:
         settings = read_settings(body)
         # Runtimes created since mid-2026 have it; CreateAgentRuntime has no member to say otherwise.
         settings.setdefault("metadataConfiguration", {"requireMMDSV2": True})
-        runtime = self._registry.create(region=region, name=name, settings=settings, traits=created_agent(name))
+        runtime = self._registry.create(
+            region=region,
+            name=name,
+            settings=settings,
+            traits=created_agent(name),
+            failure=self._account.faults.take_deploy_failure(None),
+        )
         answer = {**changed(runtime, runtime.latest), "createdAt": iso_instant(runtime.created_at)}
         return rest_json(answer, 202)
 
@@ -80,7 +86,8 @@ class ControlPlane:
     async def update_runtime(self, request: Request) -> Response:
         runtime = self._runtime(request, "UpdateAgentRuntime", CONTROL_MUTATION_PER_S)
         settings = read_settings(await read_body(request))
-        version = self._registry.update(runtime, settings)
+        failure = self._account.faults.take_deploy_failure(runtime.runtime_id)
+        version = self._registry.update(runtime, settings, failure)
         answer = {
             **changed(runtime, version),
             "createdAt": iso_instant(runtime.created_at),
@@ -235,6 +242,7 @@ def described(runtime: Runtime, version: RuntimeVersion) -> dict[str, Any]:
         "status": runtime.status if is_newest else Status.READY,
         "lifecycleConfiguration": version.lifecycle,
         "workloadIdentityDetails": identity_of(runtime),
+        **({"failureReason": runtime.failure_reason} if runtime.failure_reason and is_newest else {}),
     }
 
 

@@ -25,6 +25,7 @@ from apps.emulator.aws_wire import (
     not_found_error,
     region_of,
     require_signature,
+    signed_region_of,
     validation_error,
 )
 from apps.emulator.ground_truth import InvocationRecord
@@ -135,6 +136,8 @@ def find_target(account: EmulatedAccount, request: Request, *, is_invocation: bo
         region, runtime_id = match["region"], match["id"]
         if match["account"] != account.account_id:
             raise AwsError(403, "AccessDeniedException", "The runtime belongs to another account")
+        if signed_region_of(request) not in (None, region):
+            raise not_found_error(f"Agent runtime {runtime_id} was not found in this region")
     elif RUNTIME_ID.fullmatch(name) is None or "accountId" not in request.query_params:
         raise validation_error("Invalid agentRuntimeArn")
     session_id = request.headers.get(SESSION_HEADER) or str(uuid.uuid4())
@@ -154,7 +157,7 @@ def find_target(account: EmulatedAccount, request: Request, *, is_invocation: bo
 
 
 async def read_payload(request: Request) -> bytes | None:
-    """Read the request's body; None when the client left meanwhile; raises the AwsError for more than 100,000,000 bytes."""
+    """Read the request's body, None when the client left meanwhile; AwsError for more than 100,000,000 bytes."""
     payload = bytearray()
     too_large = validation_error(
         "1 validation error detected: payload must have length less than or equal to 100000000"

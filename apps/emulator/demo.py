@@ -32,7 +32,7 @@ SDK_BOOT_LINES = ("INFO:     loading configuration from /var/task/agent.yaml", "
 
 @dataclass(frozen=True)
 class DemoAgent:
-    """One entry. `image_mb` makes it a container, None direct code; `prod_version` is where the endpoint prod points."""
+    """One entry. `image_mb` makes it a container, None direct code; the endpoint prod points to `prod_version`."""
 
     runtime_id: str
     description: str
@@ -140,7 +140,7 @@ def register_demo(account: EmulatedAccount) -> None:
 
 
 def created_agent(name: str) -> ScriptedAgent:
-    """Return what stands behind a runtime that was created over the control plane: a demo agent's script by its name."""
+    """Return what stands behind a runtime created over the control plane: a demo agent's script by its name."""
     for agent in DEMO_AGENTS:
         if agent.name == name:
             return ScriptedAgent(agent.script, agent.image_mb or 200, agent.boot_lines, agent.has_otel)

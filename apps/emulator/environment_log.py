@@ -5,42 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from apps.emulator.log_lines import LogLine, render_line
-from apps.emulator.log_store import LogStore, LogStream, environment_stream_name
+from apps.emulator.log_store import LogStore
 from apps.emulator.provisioning import StartDraw, draw_ingestion_delay
 
 
 class EnvironmentLog:
-    """Writes lines with the environment's skew on their timestamps; lines of one delivery share one ingestion delay."""
+    """Writes lines with the environment's skew on their timestamps; lines of one delivery share one ingestion delay.
 
-    def __init__(self, logs: LogStore, stream: LogStream, draw: StartDraw, delay_scale: float) -> None:
+    The stream and its group come into being with the first line.
+    """
+
+    def __init__(
+        self, logs: LogStore, *, region: str, group_name: str, stream_name: str, draw: StartDraw, delay_scale: float
+    ) -> None:
+        self.stream_name = stream_name
         self._logs = logs
-        self._stream = stream
+        self._region = region
+        self._group_name = group_name
         self._draw = draw
         self._delay_scale = delay_scale
-
-    @classmethod
-    def opened(
-        cls,
-        logs: LogStore,
-        *,
-        region: str,
-        group_name: str,
-        session_id: str | None,
-        draw: StartDraw,
-        delay_scale: float,
-    ) -> EnvironmentLog:
-        """Open the stream of an environment that is made now; session_id is None where its name does not carry one."""
-        name = environment_stream_name(logs.clock.now(), draw.environment_id, session_id)
-        return cls(logs, logs.stream(region, group_name, name), draw, delay_scale)
-
-    @classmethod
-    def resumed(cls, logs: LogStore, stream: LogStream, draw: StartDraw, delay_scale: float) -> EnvironmentLog:
-        """Go on in the stream of an environment that was booted before."""
-        return cls(logs, stream, draw, delay_scale)
-
-    @property
-    def stream_name(self) -> str:
-        return self._stream.name
+        self._visible_until = 0.0
 
     def draw_delay(self) -> float:
         """Draw the seconds until the next lines can be found."""
@@ -53,13 +37,17 @@ class EnvironmentLog:
             self.print_line(line, now, delay)
 
     def print_line(self, text: str, now: float, delay_s: float) -> None:
-        """Write a line of bare output."""
-        self._logs.write(self._stream, at=now + self._draw.skew_s, message=text, visible_at=now + delay_s)
+        """Write a line of bare output at `now` of the wall clock."""
+        stream = self._logs.stream(self._region, self._group_name, self.stream_name)
+        # Deliveries of one writer do not overtake each other.
+        self._visible_until = max(self._visible_until, now + delay_s)
+        timestamp_ms = int((now + self._draw.skew_s) * 1000)
+        self._logs.write(stream, timestamp_ms=timestamp_ms, message=text, visible_at=self._visible_until)
 
     def write(
         self, line: LogLine, *, now: float, entered_at: float, request_id: str, session_id: str, delay_s: float
     ) -> None:
-        """Write a line of an agent, at `now` of the wall clock, in a request that entered the container at `entered_at`."""
+        """Write a line of an agent at `now` of the wall clock, in a request that reached it at `entered_at`."""
         at = now + self._draw.skew_s
         text = render_line(line, at=at, elapsed_s=now - entered_at, request_id=request_id, session_id=session_id)
-        self._logs.write(self._stream, at=at, message=text, visible_at=now + delay_s)
+        self.print_line(text, now, delay_s)

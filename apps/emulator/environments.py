@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from apps.emulator.agent_process import AgentProcess, AgentProcessError
 from apps.emulator.agent_traits import CommandAgent, ScriptedAgent, ServedAgent
@@ -25,7 +26,7 @@ from apps.emulator.config import EmulatorConfig
 from apps.emulator.environment_log import EnvironmentLog
 from apps.emulator.faults import FaultBoard
 from apps.emulator.ground_truth import StartKind
-from apps.emulator.log_store import LogStore, group_name_of
+from apps.emulator.log_store import LogStore, environment_stream_name, group_name_of
 from apps.emulator.provisioning import StartDraw, draw_dispatch, draw_start, profile_of
 from apps.emulator.quotas import NEW_SESSIONS_PER_S, Quotas
 from apps.emulator.registry import Runtime, RuntimeVersion
@@ -66,7 +67,7 @@ class Environment:
     cuts: set[Callable[[], object]] = field(default_factory=set)
 
     @property
-    def is_expired_at(self) -> float:
+    def expires_at_age(self) -> float:
         """The age at which it ends: maximum lifetime, or the idle timeout counted from the last answer."""
         lifecycle = self.version.lifecycle
         lifetime = self.made_at_age + lifecycle["maxLifetime"] + self.draw.lifetime_slack_s
@@ -146,7 +147,7 @@ class Environments:
         """End what has idled or lived too long. A busy environment is let finish."""
         age = self._clock.age()
         for environment in list(self._environments.values()):
-            if environment.stage is Stage.READY and not environment.cuts and age >= environment.is_expired_at:
+            if environment.stage is Stage.READY and not environment.cuts and age >= environment.expires_at_age:
                 del self._environments[environment.key]
                 environment.stage = Stage.STOPPING
                 self._spawn(self._end(environment))
@@ -190,7 +191,7 @@ class Environments:
         await asyncio.gather(*(self._end(environment) for environment in list(self._environments.values())))
 
     def _start(self, key: EnvironmentKey, runtime: Runtime, version: RuntimeVersion) -> Environment:
-        region, runtime_id, qualifier, session_id = key
+        region, runtime_id, *_ = key
         self._quotas.spend(region, "new session", NEW_SESSIONS_PER_S)
         if self._config.has_quotas and len(self._environments) >= self._quotas.max_active_sessions(region):
             raise AwsError(402, "ServiceQuotaExceededException", "maxVms limit exceeded for account")
@@ -226,7 +227,7 @@ class Environments:
         self, key: EnvironmentKey, runtime: Runtime, version: RuntimeVersion, draw: StartDraw
     ) -> tuple[StartKind, EnvironmentLog]:
         """Decide where an environment comes from, and with that to which stream it writes."""
-        region, runtime_id, qualifier, session_id = key
+        _, runtime_id, qualifier, _ = key
         if isinstance(runtime.traits, ScriptedAgent):
             forced = self._faults.take_start_kind(runtime_id)
             wants_pooled = draw.wants_pooled if forced is None else forced is StartKind.POOLED
@@ -236,24 +237,28 @@ class Environments:
                 else None
             )
             if stream is not None:
-                return StartKind.POOLED, EnvironmentLog.resumed(self._logs, stream, draw, self._config.log_delay_scale)
+                return StartKind.POOLED, self._log(key, stream.name, draw)
         kind = StartKind.UNKNOWN if isinstance(runtime.traits, ServedAgent) else StartKind.CREATED
         is_container = "containerConfiguration" in version.settings.get("agentRuntimeArtifact", {})
-        log = EnvironmentLog.opened(
+        name = environment_stream_name(self._clock.now(), draw.environment_id, None if is_container else key[3])
+        return kind, self._log(key, name, draw)
+
+    def _log(self, key: EnvironmentKey, stream_name: str, draw: StartDraw) -> EnvironmentLog:
+        return EnvironmentLog(
             self._logs,
-            region=region,
-            group_name=group_name_of(runtime_id, qualifier),
-            session_id=None if is_container else session_id,
+            region=key[0],
+            group_name=group_name_of(key[1], key[2]),
+            stream_name=stream_name,
             draw=draw,
             delay_scale=self._config.log_delay_scale,
         )
-        return kind, log
 
     async def _provision(self, environment: Environment) -> None:
         traits = environment.runtime.traits
         scale = self._config.time_scale
         failure: AwsError | None = None
         try:
+            await asyncio.sleep(self._faults.take_slow_start(environment.runtime.runtime_id))
             if isinstance(traits, CommandAgent):
                 environment.process = await AgentProcess.start(
                     traits.arguments, environment.version.settings.get("environmentVariables", {}), environment.log
@@ -283,7 +288,7 @@ class Environments:
         if environment.process is not None:
             await environment.process.end()
 
-    def _spawn(self, work: object) -> None:
-        task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -9,7 +9,17 @@ from typing import Any
 from apps.emulator.aws_wire import AwsError, runtime_start_error
 from apps.emulator.ground_truth import StartKind
 
-KINDS = ("error", "cut", "silence", "start_failure", "start_kind", "empty_pages")
+KINDS = (
+    "slow_start",
+    "error",
+    "cut",
+    "silence",
+    "hang",
+    "start_failure",
+    "start_kind",
+    "deploy_failure",
+    "empty_pages",
+)
 STATUS_OF_CODE = {
     "ValidationException": 400,
     "UnauthorizedException": 401,
@@ -37,6 +47,9 @@ class Fault:
     kind "error": `operation` answers `code` with `status` and `message`, before anything runs.
     kind "cut": the connection of an invocation is closed without an end after `after_chunks` chunks.
     kind "silence": an invocation sends nothing for `seconds` after `after_chunks` chunks.
+    kind "hang": an invocation sends nothing, no headers either, for `seconds`, then goes on.
+    kind "deploy_failure": a create or update of a runtime ends as CREATE_FAILED or UPDATE_FAILED with `message`.
+    kind "slow_start": an environment takes `seconds` longer to start.
     kind "start_failure": an environment does not start. kind "start_kind": the next start is `start_kind`.
     kind "empty_pages": FilterLogEvents answers with an empty page and a nextToken.
     runtime_id and session_id, when given, narrow it down.
@@ -97,7 +110,12 @@ class FaultBoard:
             raise fault.error
 
     def take_stream_fault(self, runtime_id: str, session_id: str) -> Fault | None:
-        return self._take(("cut", "silence"), "InvokeAgentRuntime", runtime_id, session_id)
+        return self._take(("cut", "silence", "hang"), "InvokeAgentRuntime", runtime_id, session_id)
+
+    def take_slow_start(self, runtime_id: str) -> float:
+        """Return the seconds by which the next start is to be late."""
+        fault = self._take(("slow_start",), None, runtime_id, None)
+        return 0.0 if fault is None else fault.seconds
 
     def take_start_failure(self, runtime_id: str) -> AwsError | None:
         fault = self._take(("start_failure",), None, runtime_id, None)
@@ -106,6 +124,10 @@ class FaultBoard:
     def take_start_kind(self, runtime_id: str) -> StartKind | None:
         fault = self._take(("start_kind",), None, runtime_id, None)
         return None if fault is None else fault.start_kind
+
+    def take_deploy_failure(self, runtime_id: str | None) -> str | None:
+        fault = self._take(("deploy_failure",), None, runtime_id, None)
+        return None if fault is None else fault.message or "The artifact could not be read"
 
     def take_empty_page(self) -> bool:
         return self._take(("empty_pages",), None, None, None) is not None

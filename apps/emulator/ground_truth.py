@@ -13,7 +13,7 @@ KEPT_INVOCATIONS = 20_000
 
 
 class StartKind(StrEnum):
-    """How the environment of an invocation came to be: made for it, taken from the warm pool, already the session's own."""
+    """How an invocation got its environment: made for it, taken from the warm pool, already the session's own."""
 
     CREATED = "created"
     POOLED = "pooled"

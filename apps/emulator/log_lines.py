@@ -46,11 +46,12 @@ LogLine = BareLine | SdkLine | StartLine
 
 
 def render_line(line: LogLine, *, at: float, elapsed_s: float, request_id: str, session_id: str) -> str:
-    """Write one line at an instant of the environment's clock (seconds since the epoch), `elapsed_s` after the request."""
+    """Write one line at an instant of the environment's clock (epoch seconds), `elapsed_s` after the request."""
     if isinstance(line, BareLine):
         return line.text
     if isinstance(line, StartLine):
-        moment = datetime.fromtimestamp(at, UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+        # The agent looks at the clock on entry, and logs what it saw.
+        moment = datetime.fromtimestamp(at - elapsed_s, UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
         line = SdkLine(f"Agent invoked - Start time: {moment}, Request ID: {request_id}")
     record = {
         "timestamp": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",

@@ -253,5 +253,5 @@ def _number(text: str) -> float:
     return number
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

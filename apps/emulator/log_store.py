@@ -64,9 +64,7 @@ class LogStore:
     def stream(self, region: str, group_name: str, stream_name: str, created_at: float | None = None) -> LogStream:
         """Return a stream, making it and its group when they are new."""
         now = self.clock.now() if created_at is None else created_at
-        group = self._groups.get((region, group_name))
-        if group is None:
-            group = self._groups[(region, group_name)] = LogGroup(group_name, region, now)
+        group = self.group(region, group_name) or self.create_group(region, group_name, now)
         stream = group.streams.get(stream_name)
         if stream is None:
             if len(group.streams) >= KEPT_STREAMS:
@@ -74,13 +72,16 @@ class LogStore:
             stream = group.streams[stream_name] = LogStream(stream_name, now)
         return stream
 
-    def write(self, stream: LogStream, *, at: float, message: str, visible_at: float) -> None:
-        """Append a line written at `at` (the writer's clock); never visible before the line that precedes it."""
-        if stream.events:
-            visible_at = max(visible_at, stream.events[-1].visible_at)
+    def create_group(self, region: str, name: str, created_at: float | None = None) -> LogGroup:
+        group = LogGroup(name, region, self.clock.now() if created_at is None else created_at)
+        self._groups[(region, name)] = group
+        return group
+
+    def write(self, stream: LogStream, *, timestamp_ms: int, message: str, visible_at: float) -> None:
+        """Append a line that carries `timestamp_ms` and can be found from `visible_at` on."""
         if len(stream.events) >= KEPT_EVENTS:
             del stream.events[: KEPT_EVENTS // 10]
-        stream.events.append(LogEvent(int(at * 1000), message, visible_at, stream.name, next(self._ordinals)))
+        stream.events.append(LogEvent(timestamp_ms, message, visible_at, stream.name, next(self._ordinals)))
 
     def group(self, region: str, name: str) -> LogGroup | None:
         return self._groups.get((region, name))
@@ -108,7 +109,7 @@ def group_name_of(runtime_id: str, qualifier: str) -> str:
 
 
 def environment_stream_name(created_at: float, environment_id: str, session_id: str | None) -> str:
-    """Name the stream of an environment: with the session's id if it was made for one, without if it was made before."""
+    """Name an environment's stream; session_id is None where the name does not carry one."""
     day = datetime.fromtimestamp(created_at, UTC).strftime("%Y/%m/%d")
     suffix = f"-{session_id}" if session_id else ""
     return f"{day}/[runtime-logs{suffix}]{environment_id}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from apps.emulator import answers
-from apps.emulator.log_lines import BareLine, SdkLine, StartLine
+from apps.emulator.log_lines import BareLine, LogLine, SdkLine, StartLine
 from apps.emulator.scripts import (
     JSON_BODY,
     Performance,
@@ -23,10 +24,11 @@ from apps.emulator.strands_events import Cycle, StrandsRun, ToolUse
 
 CHUNK_COUNT_VARIABLE = "EMULATOR_CHUNKS"
 CHUNK_RATE_VARIABLE = "EMULATOR_CHUNKS_PER_SECOND"
+SDK_FILE = "/var/task/bedrock_agentcore/runtime/app.py"
 
 
 def travel_concierge(call: ScriptCall) -> Performance:
-    """Fast: a first word after a quarter of a second, then about 60 chunks a second. Version 2 was shorter and slower."""
+    """Fast: first words after a quarter of a second, then 60 chunks a second. Version 2 was shorter and slower."""
     texts = answers.TRAVEL if call.version >= 3 else answers.TRAVEL_BRIEF
     text = _text(texts, call)
     pace = 60.0 if call.version >= 3 else 35.0
@@ -43,7 +45,7 @@ def contract_reviewer(call: ScriptCall) -> Performance:
 
 
 def code_tutor(call: ScriptCall) -> Performance:
-    """Long Markdown with code; logs its own start line before the first chunk, as agents with a timing convention do."""
+    """Long Markdown with code; logs a start line of its own, as agents with a timing convention do."""
     text = _text(answers.TUTOR, call)
     pace = 75.0 if call.version >= 5 else 50.0
     steps = streamed_text(pieces_of(text), call.rng, first_s=call.rng.uniform(0.35, 0.6), per_second=pace)
@@ -79,8 +81,8 @@ def inventory_analyst(call: ScriptCall) -> Performance:
         ),
         Cycle(
             pieces_of(
-                f" On “{prompt}”: K-204 lasts 6.2 days and is restocked in 4, so it is safe. M-118 lasts 4.9 days and no"
-                " delivery is announced. Ordering 130 units of M-118 now would cover the two weeks that a reorder takes."
+                f" On “{prompt}”: K-204 lasts 6.2 days and is restocked in 4, so it is safe. M-118 lasts 4.9 days and"
+                " no delivery is announced. Ordering 130 units of M-118 now covers the two weeks that a reorder takes."
             ),
             None,
             742,
@@ -104,7 +106,7 @@ def claims_intake(call: ScriptCall) -> Performance:
     error = {"error": reason, "error_type": "LookupError", "message": "An error occurred during streaming"}
     traceback = [
         "Traceback (most recent call last):\n",
-        '  File "/var/task/bedrock_agentcore/runtime/app.py", line 942, in _sync_stream_with_error_handling\n    for value in generator:\n',
+        f'  File "{SDK_FILE}", line 942, in _sync_stream_with_error_handling\n    for value in generator:\n',
         f'  File "/var/task/main.py", line 58, in review\n    raise LookupError("{reason}")\n',
         f"LookupError: {reason}\n",
     ]
@@ -112,7 +114,7 @@ def claims_intake(call: ScriptCall) -> Performance:
         "errorType": "LookupError",
         "errorMessage": reason,
         "stackTrace": traceback,
-        "location": "/var/task/bedrock_agentcore/runtime/app.py:_sync_stream_with_error_handling:945",
+        "location": f"{SDK_FILE}:_sync_stream_with_error_handling:945",
     }
     failure = SdkLine("Error in sync streaming", level="ERROR", members=members)
     end = Step(0.4, sse_event(error), log=failure)
@@ -159,7 +161,7 @@ def _text(texts: tuple[str, ...], call: ScriptCall) -> str:
     return template.replace("{version}", str(call.version)).replace("{prompt}", quoted(call.prompt))
 
 
-def _json_answer(result: dict[str, object], work_s: float, line: BareLine | SdkLine) -> Performance:
+def _json_answer(result: Mapping[str, object], work_s: float, line: LogLine) -> Performance:
     body = json.dumps(result, ensure_ascii=False).encode()
     return Performance([Step(work_s, log=line), Step(0.0, body, 1)], JSON_BODY)
 

@@ -44,6 +44,9 @@ async def play_answer(
             play.log(step)
         raise runtime_answered_error(performance.status)
     fault = account.faults.take_stream_fault(environment.key[1], session_id)
+    if fault is not None and fault.kind == "hang":
+        await asyncio.sleep(fault.seconds)
+        fault = None
     await play.run(fault)
     if agent.has_otel:
         play.log_telemetry(prompt)
@@ -64,7 +67,7 @@ class _Play:
         self._log_delay_s = environment.log.draw_delay()
 
     async def run(self, fault: Fault | None) -> None:
-        """Take the steps at their times. Deadlines are absolute, so that a late chunk does not delay all that follow."""
+        """Take the steps at their times. Deadlines are absolute: a late chunk does not delay all that follow."""
         performance, answer = self._performance, self._answer
         scale = self._account.config.time_scale
         if performance.content_type == EVENT_STREAM:
@@ -76,7 +79,7 @@ class _Play:
             deadline += step.gap_s * scale
             if fault is not None and step.body and chunk_count >= fault.after_chunks:
                 if fault.kind == "cut":
-                    self._answer.record.is_finished = True
+                    answer.record.is_finished = True
                     return
                 deadline += fault.seconds
                 fault = None
@@ -119,4 +122,5 @@ class _Play:
             text={"input": prompt, "output": self._performance.answer_text},
         )
         stream = self._account.logs.stream(region, group_name_of(runtime_id, qualifier), OTEL_STREAM)
-        self._account.logs.write(stream, at=now, message=message, visible_at=now + self._log_delay_s)
+        visible_at = now + self._log_delay_s
+        self._account.logs.write(stream, timestamp_ms=int(now * 1000), message=message, visible_at=visible_at)

@@ -1,4 +1,4 @@
-"""Run a Python agent on the port that the environment variable PORT names. Run by path: `python port_launcher.py main.py`.
+"""Run a Python agent on the port that the environment variable PORT names: `python port_launcher.py main.py`.
 
 Works with the interpreter and the packages of the agent, hence imports nothing of this project.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def main() -> None:
     if uvicorn is not None:
         run_server = uvicorn.run
 
-        def run_on_port(application: Any, **options: Any) -> None:
+        def run_on_port(application: Callable[..., Any] | str, **options: Any) -> None:
             run_server(application, **{**options, "host": "127.0.0.1", "port": port})
 
         uvicorn.run = run_on_port  # type: ignore[assignment]

@@ -10,8 +10,8 @@ Published (AWS sample "measure your runtime", us-east-1, September 2026), 75th p
 
 A log-normal with sigma 0.16 is laid through each 75th percentile: median = p75 / exp(0.6745 sigma). Sizes between
 those published are interpolated linearly. How long the hand-over of a pre-warmed environment takes is not published;
-0.42 s is assumed: a warm dispatch plus the binding of a session. So is the share of sessions that get one (20 %, V1 only:
-a V2 environment is restored from a snapshot).
+0.42 s is assumed: a warm dispatch plus the binding of a session. Assumed is also the share of sessions that get one
+(20 %, on V1 only: a V2 environment is restored from a snapshot).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from apps.emulator.aws_wire import throttling_error
@@ -41,15 +42,16 @@ class _Bucket:
 class Quotas:
     """A bucket for every (region, kind of request)."""
 
-    def __init__(self, is_enforced: bool) -> None:
+    def __init__(self, is_enforced: bool, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.is_enforced = is_enforced
+        self._monotonic = monotonic
         self._buckets: dict[tuple[str, str], _Bucket] = {}
 
     def spend(self, region: str, kind: str, rate: float, *, status: int = 429) -> None:
         """Count one request; raises the AwsError ThrottlingException with `status` above `rate` requests per second."""
         if not self.is_enforced:
             return
-        now = time.monotonic()
+        now = self._monotonic()
         bucket = self._buckets.setdefault((region, kind), _Bucket(rate, rate, now))
         if not bucket.take(now):
             raise throttling_error(status)

@@ -1,4 +1,4 @@
-"""Real agents behind the emulator, named in its configuration: `name=http://127.0.0.1:8080, other=cmd:python main.py`."""
+"""Real agents behind the emulator, as configured: `name=http://127.0.0.1:8080, other=cmd:python main.py`."""
 
 from __future__ import annotations
 

@@ -31,6 +31,8 @@ DEFAULT_LIFECYCLE = {"idleRuntimeSessionTimeout": 900, "maxLifetime": 28800}
 class Status(StrEnum):
     CREATING = "CREATING"
     UPDATING = "UPDATING"
+    CREATE_FAILED = "CREATE_FAILED"
+    UPDATE_FAILED = "UPDATE_FAILED"
     READY = "READY"
     DELETING = "DELETING"
 
@@ -40,7 +42,7 @@ PENDING = (Status.CREATING, Status.UPDATING, Status.DELETING)
 
 @dataclass(frozen=True)
 class RuntimeVersion:
-    """An immutable snapshot. `settings` are the members of Create/UpdateAgentRuntime that GetAgentRuntime gives back."""
+    """An immutable snapshot. `settings` are the members of Create/UpdateAgentRuntime that Get gives back."""
 
     number: int
     settings: Mapping[str, Any]
@@ -82,6 +84,8 @@ class Runtime:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     status: Status = Status.READY
     settles_at: float | None = None
+    pending_failure: str | None = None
+    failure_reason: str | None = None
 
     @property
     def arn(self) -> str:
@@ -100,7 +104,7 @@ class Runtime:
             self.settles_at = None
             if self.status is Status.DELETING:
                 return False
-            self.status = Status.READY
+            self._finish_change()
         for endpoint in list(self.endpoints.values()):
             if endpoint.settles_at is None or age < endpoint.settles_at:
                 continue
@@ -112,6 +116,16 @@ class Runtime:
             endpoint.live_version = endpoint.target_version
             endpoint.updated_at = now
         return True
+
+    def _finish_change(self) -> None:
+        self.failure_reason, self.pending_failure = self.pending_failure, None
+        if self.failure_reason is None:
+            self.status = Status.READY
+            return
+        self.status = Status.CREATE_FAILED if self.status is Status.CREATING else Status.UPDATE_FAILED
+        # DEFAULT stays where it was.
+        default = self.endpoints[DEFAULT_ENDPOINT]
+        default.status, default.settles_at = self.status, None
 
 
 class Registry:
@@ -155,8 +169,10 @@ class Registry:
             raise not_found_error(f"Endpoint {name} of agent runtime {runtime.runtime_id} was not found")
         return found
 
-    def create(self, *, region: str, name: str, settings: Mapping[str, Any], traits: AgentTraits) -> Runtime:
-        """Register a runtime with its first version and the endpoint DEFAULT, all CREATING."""
+    def create(
+        self, *, region: str, name: str, settings: Mapping[str, Any], traits: AgentTraits, failure: str | None = None
+    ) -> Runtime:
+        """Register a runtime with its first version and the endpoint DEFAULT, all CREATING; it fails with `failure`."""
         existing = self.all_runtimes(region)
         if any(runtime.name == name for runtime in existing):
             raise conflict_error(f"An agent runtime with the name {name} already exists")
@@ -172,6 +188,7 @@ class Registry:
             updated_at=now,
             traits=traits,
             status=Status.CREATING,
+            pending_failure=failure,
         )
         runtime.versions[1] = RuntimeVersion(1, settings, now)
         runtime.settles_at = self._due(DEPLOY_S.get(runtime.latest.platform, DEPLOY_S["V1"]))
@@ -180,8 +197,8 @@ class Registry:
         )
         return self.add(runtime)
 
-    def update(self, runtime: Runtime, settings: Mapping[str, Any]) -> RuntimeVersion:
-        """Make a new version; DEFAULT follows once it is ready."""
+    def update(self, runtime: Runtime, settings: Mapping[str, Any], failure: str | None = None) -> RuntimeVersion:
+        """Make a new version; DEFAULT follows once it is ready. It fails with `failure`."""
         self.require_settled(runtime)
         if len(runtime.versions) >= MAX_VERSIONS:
             raise AwsError(402, "ServiceQuotaExceededException", "Maximum number of agent runtime versions reached")
@@ -189,6 +206,7 @@ class Registry:
         version = RuntimeVersion(max(runtime.versions) + 1, settings, now)
         runtime.versions[version.number] = version
         runtime.status = Status.UPDATING
+        runtime.pending_failure = failure
         runtime.updated_at = now
         runtime.settles_at = self._due(DEPLOY_S.get(version.platform, DEPLOY_S["V1"]))
         default = runtime.endpoints[DEFAULT_ENDPOINT]
@@ -264,7 +282,7 @@ class Registry:
 
 
 def stable_suffix(region: str, name: str, generation: int) -> str:
-    """Return the 10 characters that AWS puts behind a runtime's name: here the same for the same name, run after run."""
+    """Return the 10 characters that AWS puts behind a runtime's name; here the same name always gets the same."""
     alphabet = string.ascii_letters + string.digits
     digest = hashlib.sha256(f"{region}/{name}/{generation}".encode()).digest()
     return "".join(alphabet[byte % len(alphabet)] for byte in digest[:10])

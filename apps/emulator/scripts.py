@@ -10,7 +10,6 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from apps.emulator.log_lines import LogLine, SdkLine
 
@@ -22,7 +21,7 @@ PROMPT_MEMBERS = ("prompt", "input", "message", "query")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """After `gap_s` (scaled) send `body`, or write `log`, or both. `pieces` counts pieces of answer text in the body."""
+    """After `gap_s` (scaled) send `body`, write `log`, or both. `pieces` counts pieces of answer text in the body."""
 
     gap_s: float
     body: bytes = b""
@@ -34,7 +33,7 @@ class Step:
 class Performance:
     """An answer. With a status other than 2xx the caller sees RuntimeClientError and no body.
 
-    A text/event-stream sends its headers when the handler is entered, as the SDK does; other bodies with their first byte.
+    A text/event-stream sends its headers when the handler is entered, as the SDK does; others with their first byte.
     """
 
     steps: list[Step]
@@ -63,7 +62,7 @@ class PayloadError(ValueError):
 
 
 def prompt_of(payload: bytes) -> str:
-    """Find the prompt in a payload: a JSON object's `prompt` (or input, message, query), a JSON string, or the JSON itself."""
+    """Find the prompt in a payload: a JSON object's `prompt` (or a synonym), a JSON string, or the JSON itself."""
     try:
         value = json.loads(payload)
     except UnicodeDecodeError as error:
@@ -82,7 +81,7 @@ def refusal(error: PayloadError) -> Performance:
     return Performance([Step(0.0, log=SdkLine(str(error), level="WARNING", is_timed=True))], JSON_BODY, 400)
 
 
-def sse_event(value: Any) -> bytes:
+def sse_event(value: object) -> bytes:
     """Frame a value as the SDK does: JSON, not escaped to ASCII, one `data:` line, no event name, no id."""
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
 

@@ -63,6 +63,7 @@ class StrandsRun:
     _agent: str = ""
     _traces: list[str] = field(default_factory=list)
     _cycle_ids: list[str] = field(default_factory=list)
+    _tool_ids: list[str] = field(default_factory=list)
 
     def events(self, cycles: list[Cycle]) -> Iterator[StrandsEvent]:
         self._agent = f"<strands.agent.agent.Agent object at {self._address()}>"
@@ -90,6 +91,7 @@ class StrandsRun:
             content.append({"text": "".join(cycle.pieces)})
         if cycle.tool is not None:
             tool_id = f"tooluse_{seeded_uuid(self.rng).replace('-', '')[:22]}"
+            self._tool_ids.append(tool_id)
             yield from self._tool_call(cycle.tool, tool_id)
             content.append(
                 {"toolUse": {"toolUseId": tool_id, "name": cycle.tool.name, "input": dict(cycle.tool.arguments)}}
@@ -146,11 +148,10 @@ class StrandsRun:
         total = _usage(sum(cycle.input_count for cycle in cycles), sum(cycle.output_count for cycle in cycles))
         latency = sum(_metadata(cycle)["metrics"]["latencyMs"] for cycle in cycles)
         tools = ", ".join(
-            f"'{cycle.tool.name}': ToolMetrics(tool={{'toolUseId': 'tooluse_{number}', 'name': '{cycle.tool.name}', "
-            f"'input': {dict(cycle.tool.arguments)!r}}}, call_count=1, success_count=1, error_count=0, "
-            f"total_time={cycle.tool.run_s})"
-            for number, cycle in enumerate(cycles, 1)
-            if cycle.tool is not None
+            f"'{tool.name}': ToolMetrics(tool={{'toolUseId': '{tool_id}', 'name': '{tool.name}', "
+            f"'input': {dict(tool.arguments)!r}}}, call_count=1, success_count=1, error_count=0, "
+            f"total_time={tool.run_s})"
+            for tool_id, tool in zip(self._tool_ids, (cycle.tool for cycle in cycles if cycle.tool), strict=True)
         )
         per_cycle = ", ".join(
             f"EventLoopCycleMetric(event_loop_cycle_id='{cycle_id}', usage={_metadata(cycle)['usage']!r})"
@@ -158,7 +159,8 @@ class StrandsRun:
         )
         return (
             f"{{'result': AgentResult(stop_reason='end_turn', message={self._messages[-1]!r}, "
-            f"metrics=EventLoopMetrics(cycle_count={len(cycles)}, tool_metrics={{{tools}}}, cycle_durations={durations!r}, "
+            f"metrics=EventLoopMetrics(cycle_count={len(cycles)}, tool_metrics={{{tools}}}, "
+            f"cycle_durations={durations!r}, "
             f"agent_invocations=[AgentInvocation(cycles=[{per_cycle}], usage={total!r})], "
             f"traces=[{', '.join(self._traces)}], accumulated_usage={total!r}, "
             f"accumulated_metrics={{'latencyMs': {latency}}}), state={{}}, interrupts=None, structured_output=None, "

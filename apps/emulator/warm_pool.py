@@ -1,4 +1,4 @@
-"""Environments that AWS has booted before any session asked for one: their boot lines are minutes old when they serve."""
+"""Environments booted before any session asked for one: their boot lines are minutes old when they serve."""
 
 from __future__ import annotations
 
@@ -51,9 +51,11 @@ class WarmPool:
     def take(self, runtime: Runtime, qualifier: str, version: RuntimeVersion, *, is_forced: bool) -> LogStream | None:
         """Take a waiting environment's stream; None when none waits. Forced, one is booted in the past if need be."""
         waiting = self._waiting[(runtime.region, runtime.runtime_id, qualifier)]
-        while waiting and waiting[0].version_number != version.number:
-            waiting.popleft()
         boot_lines = runtime.traits.boot_lines if isinstance(runtime.traits, ScriptedAgent) else ()
+        while waiting and waiting[0].version_number != version.number:
+            # A deployment replaces the pool.
+            waiting.popleft()
+            self._boot(runtime, qualifier, version, boot_lines, is_past=False)
         if is_forced and not waiting:
             self._boot(runtime, qualifier, version, boot_lines, is_past=True)
         if not waiting or (waiting[0].usable_at_age > self._clock.age() and not is_forced):
@@ -72,6 +74,6 @@ class WarmPool:
         name = environment_stream_name(booted_at, seeded_uuid(rng), None)
         stream = self._logs.stream(runtime.region, group_name_of(runtime.runtime_id, qualifier), name, booted_at)
         for line in boot_lines:
-            self._logs.write(stream, at=booted_at, message=line, visible_at=booted_at)
+            self._logs.write(stream, timestamp_ms=int(booted_at * 1000), message=line, visible_at=booted_at)
         usable_at_age = self._clock.age() + (0.0 if is_past else REFILL_S * self._time_scale)
         self._waiting[key].append(PooledEnvironment(version.number, stream, usable_at_age))
