@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import sys
+import time
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from django_q.models import OrmQ, Success
+from django_q.tasks import async_task
+
+from apps.core.models import Notice, Process
+from loom import worker
+from loom.tests.running import PATIENCE_S, Running, wait_until
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
+
+
+def url_of_this_database() -> str:
+    """Return the URL of the database that this test sees, for a process beside it."""
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+
+
+def start_worker(*options: str, pass_fds: tuple[int, ...] = ()) -> Running:
+    return Running(
+        "manage.py", "worker", *options, environment={"DATABASE_URL": url_of_this_database()}, pass_fds=pass_fds
+    )
+
+
+def make_old_process() -> None:
+    long_ago = timezone.now() - timedelta(days=8)
+    Process.objects.create(kind=Process.Kind.WEB, host="host", pid=1, started_at=long_ago, beat_at=long_ago)
+
+
+@needs_proc
+@pytest.mark.django_db(transaction=True)
+def test_worker_beats_ticks_runs_tasks_and_lets_them_finish_on_sigterm() -> None:
+    make_old_process()
+    async_task("apps.core.notices.notify", "agents", "changed")
+    with start_worker() as running:
+        running.wait_for_line("worker ready")
+        row = Process.objects.get(kind=Process.Kind.WORKER)
+        assert (row.pid, row.ended_at) == (running.process.pid, None)
+        wait_until(lambda: Notice.objects.filter(topic="agents", kind="changed").exists(), "the queued task ran")
+        wait_until(lambda: not Process.objects.filter(kind=Process.Kind.WEB).exists(), "the tick pruned")
+        wait_until(lambda: Process.objects.filter(beat_at__gt=row.beat_at).exists(), "the heart beat")
+
+        slow = async_task("time.sleep", 2)
+        wait_until(lambda: OrmQ.objects.filter(lock__gt=timezone.now()).exists(), "the slow task was taken")
+        running.process.send_signal(signal.SIGTERM)
+
+        assert running.wait_for_end() == 0
+        assert Success.objects.filter(pk=slow).exists()
+        assert OrmQ.objects.count() == 0
+        row.refresh_from_db()
+        assert row.ended_at is not None
+        assert running.pids() == []
+
+
+@needs_proc
+@pytest.mark.django_db(transaction=True)
+def test_kill_9_of_the_main_process_leaves_no_orphans() -> None:
+    with start_worker() as running:
+        running.wait_for_line("worker ready")
+        wait_until(lambda: len(running.pids()) >= 6, "guard, workers, monitor and pusher run")
+        os.kill(running.process.pid, signal.SIGKILL)
+        wait_until(lambda: running.pids() == [], "nothing of it runs any more")
+
+
+@needs_proc
+@pytest.mark.django_db(transaction=True)
+def test_kill_9_of_the_guard_ends_the_worker() -> None:
+    with start_worker() as running:
+        running.wait_for_line("worker ready")
+        [guard] = [pid for pid in running.pids() if parent_of(pid) == running.process.pid]
+        os.kill(guard, signal.SIGKILL)
+
+        assert running.wait_for_end() == 1
+        assert running.output[-1] == "CommandError: the cluster's guard ended with exit code -9"
+        wait_until(lambda: running.pids() == [], "nothing of it runs any more")
+
+
+def parent_of(pid: int) -> int:
+    with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 -- shorter than a path for a file that is no file
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+@needs_proc
+@pytest.mark.django_db(transaction=True)
+def test_the_pulse_beats_while_the_cluster_works_and_stops_when_it_is_frozen() -> None:
+    reader, writer = os.pipe()
+    try:
+        with start_worker("--pulse-fd", str(writer), "--pulse-every", "0.5", pass_fds=(writer,)) as running:
+            running.wait_for_line("worker ready")
+            for _beat in range(3):
+                assert select.select([reader], [], [], PATIENCE_S)[0], "no pulse"
+                os.read(reader, 1)
+            [guard] = [pid for pid in running.pids() if parent_of(pid) == running.process.pid]
+            members = sorted(pid for pid in running.pids() if parent_of(pid) == guard)
+            for pid in members[:2]:  # the two workers, one of which waits with the queue's lock in hand
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: is_silent(reader), "the pulse stopped")
+            assert running.process.poll() is None, "a frozen cluster looks alive"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def is_silent(reader: int) -> bool:
+    """Empty the pipe and tell whether nothing came for three seconds."""
+    os.set_blocking(reader, False)
+    while select.select([reader], [], [], 0)[0]:
+        os.read(reader, 1000)
+    return not select.select([reader], [], [], 3)[0]
+
+
+@pytest.mark.django_db
+def test_a_pulse_of_another_cluster_goes_back_to_the_queue_until_it_expires() -> None:
+    worker.pulse("another", time.time() + 60)
+    assert [task.func() for task in OrmQ.objects.all()] == ["loom.worker.pulse"]
+
+    OrmQ.objects.all().delete()
+    worker.pulse("another", time.time() - 1)
+    assert OrmQ.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_a_job_that_fails_is_logged_and_comes_again_when_it_is_due(caplog: pytest.LogCaptureFixture) -> None:
+    calls: list[int] = []
+
+    def fail() -> None:
+        calls.append(1)
+        raise RuntimeError("broken")
+
+    job = worker.Job("sweep", every_s=3600, run=fail)
+    with caplog.at_level(logging.ERROR, logger="loom.worker"):
+        job.run_when_due()
+        job.run_when_due()
+        assert calls == [1]
+        job.due_at = time.monotonic()
+        job.run_when_due()
+
+    assert calls == [1, 1]
+    assert [record.getMessage() for record in caplog.records] == ["worker job failed name=sweep"] * 2
+
+
+def test_at_most_every_calls_at_once_and_then_not_before_the_time_has_passed() -> None:
+    calls: list[int] = []
+    rarely = worker.at_most_every(3600, lambda: calls.append(1))
+    always = worker.at_most_every(0, lambda: calls.append(2))
+
+    for _ in range(3):
+        rarely()
+        always()
+
+    assert calls == [1, 2, 2, 2]
