@@ -73,7 +73,7 @@ def manage_spec(command: str, environment: dict[str, str], *options: str) -> Chi
 
 
 def emulator_spec(environment: dict[str, str]) -> ChildSpec:
-    """Describe the emulator: without Django it starts sooner. Web and worker still call it while they finish what runs."""
+    """Describe the emulator, without Django so that it starts sooner. Web and worker call it while they finish."""
     options = {
         "host": EMULATOR_HOST,
         "port": settings.ENVIRONMENT.emulator_port,
@@ -135,9 +135,10 @@ def check_ports(*, with_emulator: bool) -> None:
             try:
                 listeners.enter_context(socket.create_server((host, port), family=family))
             except OSError as error:
+                reason = str(error.strerror).partition(" (while")[0]
                 problems.append(
-                    f"Loom cannot listen on {host}:{port}: {error.strerror}. Perhaps another `make dev` is running; "
-                    f"otherwise choose another port: {name}={port + 1} make dev"
+                    f"Loom cannot listen on {host}:{port}: {reason}. Perhaps another `make dev` is running; "
+                    f"otherwise choose another port: {name}={port + 1}"
                 )
     if problems:
         raise PortTakenError("\n".join(problems))

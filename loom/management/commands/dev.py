@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from django.core.management.base import BaseCommand, CommandError
+
+from loom.start_all import PortTakenError, start_all
+from loom.supervisor import StartFailedError
+
+
+class Command(BaseCommand):
+    help = "Run everything for development: database, demo, emulator, web server and worker, until Ctrl-C."
+    requires_system_checks: list[str] = []  # each command it starts makes its own
+
+    def handle(self, *args: object, **options: object) -> None:
+        try:
+            start_all(self.stdout, is_production=False)
+        except (PortTakenError, StartFailedError) as error:
+            raise CommandError(str(error)) from error

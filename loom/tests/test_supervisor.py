@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from loom.tests.running import Running, free_port, wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
+
+SUPERVISE = """
+import sys
+from loom.child import ChildSpec
+from loom.supervisor import StartFailedError, StopRequestedError, Supervisor
+
+def spec(name, code, **more):
+    return ChildSpec(name=name, argv=(sys.executable, "-u", "-c", code), **more)
+
+with Supervisor(sys.stdout) as supervisor:
+"""
+
+
+def supervise(body: str) -> Running:
+    indented = "\n".join("    " + line for line in body.strip().splitlines())
+    return Running("-c", SUPERVISE + indented)
+
+
+def get(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_a_child_that_ends_is_started_again() -> None:
+    with supervise("""
+supervisor.start(spec("web", "print('up'); raise SystemExit(3)"))
+supervisor.watch()
+""") as running:
+        running.wait_for_line("web      | up")
+        running.wait_for_line("web ended with exit code 3; it starts again in 1 s")
+        running.wait_for_line("web      | up")
+        running.wait_for_line("web ended with exit code 3; it starts again in 2 s")
+
+
+def test_a_child_whose_pulse_stops_is_killed_with_its_group_and_started_again() -> None:
+    beating_twice = "import os, sys, time\nfor _ in range(2): os.write(int(sys.argv[2]), b'.'); time.sleep(0.4)\n"
+    frozen = beating_twice + "import subprocess; subprocess.run(['sleep', '600'])"
+    with supervise(f"""
+supervisor.start(spec("worker", {frozen!r}, pulse_limit_s=1.0))
+supervisor.watch()
+""") as running:
+        wait_until(lambda: len(running.pids()) == 3, "supervisor, worker and the worker's own child run")
+        first = set(running.pids()) - {running.process.pid}
+        running.wait_for_line("worker has finished no task for 1 s; it is killed")
+        running.wait_for_line("worker was ended by SIGKILL; it starts again in 1 s")
+
+        wait_until(lambda: len(set(running.pids()) - first) == 3, "a new worker and its child run")
+        assert not first & set(running.pids())
+
+
+def test_stop_asks_main_processes_only_and_those_that_others_need_last() -> None:
+    grandchild = (
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: print('grandchild asked')); signal.pause()"
+    )
+    child = (
+        f"import signal, subprocess, sys, time; subprocess.Popen([sys.executable, '-u', '-c', {grandchild!r}])\n"
+        "def end(*_): print('finishing'); time.sleep(0.5); print('finished'); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); print('up')\nwhile True: signal.pause()"
+    )
+    needed = (
+        "import signal, sys\ndef end(*_): print('not needed any more'); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); print('up')\nwhile True: signal.pause()"
+    )
+    with supervise(f"""
+children = [
+    supervisor.start(spec("emulator", {needed!r}, ready_line="up", stops_last=True)),
+    supervisor.start(spec("worker", {child!r}, ready_line="up")),
+]
+supervisor.wait_until_ready(*children)
+supervisor.say("all ready")
+supervisor.watch()
+""") as running:
+        running.wait_for_line("all ready")
+        wait_until(lambda: len(running.pids()) == 4, "the grandchild runs")
+        running.output.clear()
+        running.process.send_signal(signal.SIGTERM)
+
+        assert running.wait_for_end() == 0
+        assert running.pids() == []
+        assert running.output == [
+            "Stopping: what runs may finish (Ctrl-C again stops at once)",
+            "worker   | finishing",
+            "worker   | finished",
+            "emulator | not needed any more",
+        ]
+
+
+def test_a_second_ctrl_c_kills_what_does_not_end() -> None:
+    stubborn = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up')\nwhile True: signal.pause()"
+    with supervise(f"""
+supervisor.wait_until_ready(supervisor.start(spec("worker", {stubborn!r}, ready_line="up", grace_s=600)))
+supervisor.say("all ready")
+supervisor.watch()
+""") as running:
+        running.wait_for_line("all ready")
+        running.process.send_signal(signal.SIGINT)
+        running.wait_for_line("Stopping")
+        running.process.send_signal(signal.SIGINT)
+
+        assert running.wait_for_end() == 0
+        assert running.pids() == []
+
+
+def test_a_child_that_outlasts_its_grace_is_killed() -> None:
+    stubborn = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up')\nwhile True: signal.pause()"
+    with supervise(f"""
+supervisor.wait_until_ready(supervisor.start(spec("worker", {stubborn!r}, ready_line="up", grace_s=0.5)))
+supervisor.say("all ready")
+supervisor.watch()
+""") as running:
+        running.wait_for_line("all ready")
+        running.process.send_signal(signal.SIGHUP)
+
+        assert running.wait_for_end() == 0
+        assert running.pids() == []
+
+
+def test_what_fails_while_starting_stops_everything_and_says_what() -> None:
+    with supervise("""
+try:
+    supervisor.run_step(spec("migrate", "print('no such table'); raise SystemExit(1)"))
+except StartFailedError as error:
+    supervisor.say(str(error))
+child = supervisor.start(spec("web", "raise SystemExit('import failed')", ready_line="up"))
+other = supervisor.start(spec("worker", "import signal; signal.pause()", ready_line="up"))
+try:
+    supervisor.wait_until_ready(child, other)
+except StartFailedError as error:
+    supervisor.say(str(error))
+""") as running:
+        assert running.wait_for_end() == 0
+        assert running.output[:2] == [
+            "migrate  | no such table",
+            "migrate ended with exit code 1; its messages are above.",
+        ]
+        assert "web ended with exit code 1 while Loom was starting." in running.output
+        assert running.pids() == []
+
+
+def test_ctrl_c_during_a_step_ends_the_step() -> None:
+    with supervise("""
+try:
+    supervisor.run_step(spec("migrate", "import signal; print('at work'); signal.pause()"))
+except StopRequestedError:
+    supervisor.say("stopped")
+""") as running:
+        running.wait_for_line("at work")
+        running.process.send_signal(signal.SIGINT)
+
+        assert running.wait_for_end() == 0
+        assert running.output[-1] == "stopped"
+
+
+def test_dev_starts_everything_refuses_a_second_start_and_dies_as_a_whole(tmp_path: Path) -> None:
+    """One start for three questions, as it is the slowest thing in this file."""
+    web_port, emulator_port = free_port(), free_port()
+    environment = {
+        "DATABASE_URL": f"sqlite:///{tmp_path}/loom.db",
+        "BACKEND_PORT": str(web_port),
+        "EMULATOR_PORT": str(emulator_port),
+    }
+    with Running("manage.py", "dev", environment=environment) as running:
+        ready = running.wait_for_line("Loom is ready")
+        assert ready == f"Loom is ready: http://127.0.0.1:{web_port}/  (Ctrl-C stops everything)"
+        assert get(web_port, "/healthz") == 200
+        assert get(web_port, "/readyz?strict=1") == 200
+
+        with Running("manage.py", "dev", environment=environment) as second:
+            assert second.wait_for_end() == 1
+            assert second.output == [
+                f"CommandError: Loom cannot listen on 127.0.0.1:{port}: Address already in use. Perhaps another "
+                f"`make dev` is running; otherwise choose another port: {name}={port + 1}".removeprefix(prefix)
+                for prefix, name, port in [
+                    ("", "BACKEND_PORT", web_port),
+                    ("CommandError: ", "EMULATOR_PORT", emulator_port),
+                ]
+            ]
+
+        assert len(running.pids()) > 5
+        os.kill(running.process.pid, signal.SIGKILL)
+        wait_until(lambda: running.pids() == [], "nothing of it runs any more")
+
+
+def test_run_is_production_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    web_port = free_port()
+    environment = {
+        "DATABASE_URL": f"sqlite:///{tmp_path}/loom.db",
+        "BACKEND_PORT": str(web_port),
+        "EMULATOR_PORT": str(free_port()),
+        "DEBUG": "1",
+        "AUTH_DISABLED": "1",
+    }
+    with Running("manage.py", "run", environment=environment) as running:
+        running.wait_for_line("Make the first user: .venv/bin/python manage.py createsuperuser")
+        running.wait_for_line("Loom is ready")
+        environments = [Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") for pid in running.pids()]
+        children = [values for values in environments if b"DEBUG=0" in values and b"AUTH_DISABLED=0" in values]
+        assert len(children) == len(environments) - 1
+        assert get(web_port, "/agents/") == 302
+        running.process.send_signal(signal.SIGINT)
+
+        assert running.wait_for_end() == 0
+        assert running.pids() == []
