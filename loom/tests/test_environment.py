@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from loom.environment import BASE_DIR, EnvironmentInvalidError, load
+from loom.first_use import create_environment_file
+from loom.tests.running import Running
+
+NAMES = [
+    "LOOM_AWS",
+    "AWS_REGION",
+    "DATABASE_URL",
+    "SECRET_KEY",
+    "DEBUG",
+    "AUTH_DISABLED",
+    "BACKEND_HOST",
+    "BACKEND_PORT",
+    "EMULATOR_PORT",
+    "LOG_LEVEL",
+]
+KEY = "k" * 40
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def write(folder: Path, *lines: str) -> Path:
+    file = folder / "environment.sh"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def test_every_error_is_reported_at_once_with_a_reason_and_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOM_AWS", "cloud")
+    monkeypatch.setenv("BACKEND_PORT", "eighty")
+    monkeypatch.setenv("DATABASE_URL", "mysql://somewhere")
+
+    with pytest.raises(EnvironmentInvalidError) as caught:
+        load()
+
+    assert str(caught.value).splitlines() == [
+        "Loom cannot start; mend these in the environment or in etc/environment.sh:",
+        "  LOOM_AWS: Input should be 'emulator' or 'aws'. Example: emulator or aws",
+        "  AWS_REGION: is missing. Example: us-east-1",
+        "  DATABASE_URL: the scheme must be sqlite or postgres. "
+        "Example: sqlite:///loom.db or postgres://user:password@host:5432/loom",
+        "  SECRET_KEY: is missing. "
+        "Example: 50 random characters; remove etc/environment.sh and run `make dev` to get one",
+        "  BACKEND_PORT: Input should be a valid integer, unable to parse string as an integer. Example: 8000",
+    ]
+
+
+def test_a_wrong_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "hunter2")
+
+    with pytest.raises(EnvironmentInvalidError) as caught:
+        load()
+
+    assert "SECRET_KEY" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_command_ends_with_the_list_instead_of_a_traceback() -> None:
+    with Running("manage.py", "check", environment={"SECRET_KEY": "", "LOG_LEVEL": "loud"}) as running:
+        assert running.wait_for_end() == 1
+        assert [line.split(":")[0] for line in running.output] == [
+            "Loom cannot start; mend these in the environment or in etc/environment.sh",
+            "  SECRET_KEY",
+            "  LOG_LEVEL",
+        ]
+
+
+def test_the_process_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S0-015, S0-033"""
+    file = write(tmp_path, f"export SECRET_KEY={KEY}", "export BACKEND_PORT=8000", "export LOG_LEVEL=debug")
+    monkeypatch.setenv("BACKEND_PORT", "9000")
+
+    environment = load(file)
+
+    assert (environment.backend_port, environment.log_level, environment.secret_key) == (9000, "debug", KEY)
+
+
+def test_another_file_or_none_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, f"export SECRET_KEY={KEY}", 'export EMULATOR_RUNTIMES="a=http://127.0.0.1:1, b=cmd:x y"')
+    monkeypatch.setenv("LOOM_ENVIRONMENT_FILE", str(file))
+    assert load().emulator_runtimes == "a=http://127.0.0.1:1, b=cmd:x y"
+
+    monkeypatch.setenv("LOOM_ENVIRONMENT_FILE", "")
+    with pytest.raises(EnvironmentInvalidError, match="SECRET_KEY: is missing"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("values", "refusal"),
+    [
+        ({"AUTH_DISABLED": "1"}, "AUTH_DISABLED: everyone would be signed in: only with DEBUG=1"),
+        ({"AUTH_DISABLED": "1", "DEBUG": "0"}, "AUTH_DISABLED: everyone would be signed in: only with DEBUG=1"),
+        (
+            {"AUTH_DISABLED": "1", "DEBUG": "1", "BACKEND_HOST": "192.0.2.1"},
+            "BACKEND_HOST: with AUTH_DISABLED=1 strangers on the network would be signed in: use 127.0.0.1",
+        ),
+        (
+            {"AUTH_DISABLED": "1", "DEBUG": "1", "BACKEND_HOST": "::"},
+            "BACKEND_HOST: with AUTH_DISABLED=1 strangers on the network would be signed in: use 127.0.0.1",
+        ),
+    ],
+)
+def test_signing_everyone_in_is_refused_where_strangers_could_come(
+    values: dict[str, str], refusal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"SECRET_KEY": KEY, **values}.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(EnvironmentInvalidError) as caught:
+        load()
+
+    assert [line.split(". Example")[0].strip() for line in str(caught.value).splitlines()[1:]] == [refusal]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_signing_everyone_in_is_allowed_on_loopback(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SECRET_KEY": KEY, "AUTH_DISABLED": "1", "DEBUG": "1", "BACKEND_HOST": host}.items():
+        monkeypatch.setenv(name, value)
+
+    assert load().auth_disabled is True
+
+
+@pytest.mark.parametrize(("mode", "url"), [("emulator", "sqlite:///loom-demo.db"), ("aws", "sqlite:///loom.db")])
+def test_each_mode_has_its_own_database(mode: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S0-032"""
+    for name, value in {"SECRET_KEY": KEY, "LOOM_AWS": mode, "AWS_REGION": "eu-central-1"}.items():
+        monkeypatch.setenv(name, value)
+
+    assert load().database == url
+
+
+def test_first_use_makes_a_private_file_that_starts_and_is_never_overwritten(tmp_path: Path) -> None:
+    """S0-015"""
+    example = (BASE_DIR / "etc" / "environment.sh.example").read_text()
+    (tmp_path / "environment.sh.example").write_text(example)
+    file = tmp_path / "environment.sh"
+
+    assert create_environment_file(tmp_path) is True
+    first = file.read_text()
+    assert create_environment_file(tmp_path) is False
+
+    assert file.read_text() == first
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    environment = load(file)
+    assert (environment.loom_aws, environment.debug, environment.auth_disabled) == ("emulator", True, True)
+    assert first == example.replace("export SECRET_KEY=\n", f"export SECRET_KEY={environment.secret_key}\n")
+
+
+def test_every_first_use_gets_a_key_of_its_own(tmp_path: Path) -> None:
+    keys = set()
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "environment.sh.example").write_text("export SECRET_KEY=\n")
+        create_environment_file(folder)
+        keys.add(load(folder / "environment.sh").secret_key)
+
+    assert len(keys) == 2
