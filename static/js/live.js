@@ -82,8 +82,18 @@ function keepFocus() {
   if (document.activeElement === document.body) current?.querySelector("textarea:not(:disabled)")?.focus({ preventScroll: true });
 }
 
-document.addEventListener("htmx:wsBeforeMessage", () => {
+// A turn that this page does not hold yet gets a place at the end, which the message then replaces like any other turn.
+function makePlace(message) {
+  const id = /^\s*<article [^>]*\bid="(invocation-\d+)"/.exec(message)?.[1];
+  if (!id || document.getElementById(id)) return;
+  const place = document.createElement("article");
+  place.id = id;
+  document.getElementById("transcript").append(place);
+}
+
+document.addEventListener("htmx:wsBeforeMessage", (event) => {
   wasAtBottom = isAtBottom();
+  makePlace(event.detail.message);
 });
 document.addEventListener("htmx:wsAfterMessage", () => {
   passSignalOn();

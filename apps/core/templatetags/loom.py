@@ -32,7 +32,7 @@ _TONES = {
 
 @register.filter
 def duration(value: float | None) -> str:
-    """Write a duration given in milliseconds: `0.4 ms`, `840 ms`, `1.24 s`, `2 min 5 s`; a dash for None.
+    """Write a duration given in milliseconds: `0 ms`, `0.4 ms`, `840 ms`, `1.24 s`, `2 min 5 s`; a dash for None.
 
     Templates give an empty string for a figure that an object does not have; that is a dash as well.
     """
@@ -40,7 +40,7 @@ def duration(value: float | None) -> str:
         return NOTHING
     if value < 0:
         return f"−{duration(-value)}"
-    if value < 10:
+    if 0 < value < 10:
         return f"{value:.1f} ms"
     if value < 999.5:
         return f"{value:.0f} ms"
