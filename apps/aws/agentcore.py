@@ -195,17 +195,17 @@ class AgentCoreClient:
     async def _attempt(
         self, send: Callable[[BedrockAgentCoreClient, int], Awaitable[_Result]], region: str, call: _Call
     ) -> _Result:
-        reset = _current_call.set(call)
+        _current_call.set(call)
         try:
             return await send(await self._client(region), call.attempt)
         except Exception as error:
             # Everything: an error body that is no JSON object makes botocore's parser raise AttributeError.
             # And from None, since botocore's texts may quote the payload.
             raise translate(error, profile=self._connection.profile) from None
-        finally:
-            _current_call.reset(reset)
 
     async def _client(self, region: str) -> BedrockAgentCoreClient:
+        if region in self._clients:
+            return self._clients[region]
         async with self._lock:
             if region not in self._clients:
                 context = self._session.create_client(

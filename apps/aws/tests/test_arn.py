@@ -73,6 +73,7 @@ def test_the_partition_is_kept() -> None:
             "'amazon' is not an AWS partition",
         ),
         ("arn:aws:bedrock-agentcore:Virginia:123456789012:runtime/x-AbCdEf1234", "'Virginia' is not an AWS region"),
+        ("arn:aws:bedrock-agentcore:us-east:123456789012:runtime/x-AbCdEf1234", "'us-east' is not an AWS region"),
         ("arn:aws:bedrock-agentcore:us.evil-1:123456789012:runtime/x-AbCdEf1234", "'us.evil-1' is not an AWS region"),
         ("arn:aws:bedrock-agentcore:us-east-1:12345:runtime/x-AbCdEf1234", "exactly 12 digits"),
         ("arn:aws:bedrock-agentcore:us-east-1:١٢٣٤٥٦٧٨٩٠١٢:runtime/x-AbCdEf1234", "exactly 12 digits"),

@@ -120,6 +120,13 @@ def test_shared_streams_are_attributed_line_by_line(stream: str) -> None:
     assert attribute([mine, theirs, bare]) == {SESSION: [mine], OTHER_SESSION: [theirs]}
 
 
+@pytest.mark.parametrize("stream", ["otel-rt-logs", "2026/11/20/[runtime-logs]"])
+def test_one_name_in_a_shared_stream_does_not_claim_its_other_lines(stream: str) -> None:
+    named, bare = line(stream, sdk_line(SESSION), 1), line(stream, "bare", 2)
+
+    assert attribute([named, bare]) == {SESSION: [named]}
+
+
 def test_one_session_may_have_several_streams() -> None:
     first = line(f"2026/11/20/[runtime-logs-{SESSION}]{ENVIRONMENT}", "b", 2)
     second = line("otel-rt-logs", {"attributes": {"session.id": SESSION}}, 1)

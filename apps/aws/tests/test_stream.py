@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from types import FrameType
 
 import pytest
@@ -39,7 +40,7 @@ KEYS = [
     "messageStop",
 ]
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("\ud83d\0"),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
@@ -61,6 +62,17 @@ wires = st.lists(lines, max_size=12).map(b"".join)
 content_types = st.sampled_from([SSE, "application/json", "text/plain", "", "application/problem+json", "image/png"])
 
 
+def strings_in(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from (key, *strings_in(inner))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings_in(inner)
+
+
 @given(wires, content_types, st.data())
 def test_whatever_a_peer_sends_is_read_the_same_in_any_pieces(wire: bytes, kind: str, choice: st.DataObject) -> None:
     """S1-013, S1-060 properties 6 and 7: parsing is total, repeatable and indifferent to chunk limits."""
@@ -70,9 +82,9 @@ def test_whatever_a_peer_sends_is_read_the_same_in_any_pieces(wire: bytes, kind:
 
     assert parse(wire, content_type=kind) == expected
     assert merged(parse(*pieces, content_type=kind)) == merged(expected)
-    # What comes out can be stored and sent: strict JSON in UTF-8 without NUL.
-    stored = json.dumps(expected, allow_nan=False, ensure_ascii=False).encode()
-    assert b"\\u0000" not in stored
+    # What comes out can be stored and sent: strict JSON, in UTF-8, without NUL.
+    json.dumps(expected, allow_nan=False, ensure_ascii=False).encode()
+    assert not any("\0" in string for event in expected for string in strings_in(event))
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)))
@@ -157,6 +169,7 @@ def test_a_json_body_that_is_too_long_is_given_up() -> None:
 
 
 NULLS = '{\n  "n": [\n    null,\n    null\n  ]\n}'
+UNSTORABLE = '{\n  "a\ufffd": [\n    "\ufffd"\n  ]\n}'
 MESSAGE = {"result": {"role": "assistant", "content": [{"text": "a"}, {"toolUse": {}}, {"text": "b"}]}}
 
 
@@ -167,6 +180,7 @@ MESSAGE = {"result": {"role": "assistant", "content": [{"text": "a"}, {"toolUse"
         (b'"plain"', [{"kind": "json", "value": "plain", "text": "plain"}]),
         (json.dumps(MESSAGE).encode(), [{"kind": "json", "value": MESSAGE, "text": "ab"}]),
         (b'{"n": [NaN, 1e999]}', [{"kind": "json", "value": {"n": [None, None]}, "text": NULLS}]),
+        (rb'{"a\u0000": ["\ud800"]}', [{"kind": "json", "value": {"a\ufffd": ["\ufffd"]}, "text": UNSTORABLE}]),
         (b"null", [{"kind": "json", "value": None, "text": "null"}]),
         (b"not json", [text("not json")]),
         (b" \n", []),
