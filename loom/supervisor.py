@@ -132,8 +132,6 @@ class Supervisor:
             for child in group:
                 child.terminate()
             self._wait_for(group)
-        for child in self._children:
-            child.kill()
 
     def _wait_for(self, children: list[Child]) -> None:
         """Wait for children that were asked to end, and kill those that take longer than their grace or the user's."""
