@@ -190,8 +190,8 @@ class StreamReader:
     def _read_framed(self, text: str) -> list[StreamEvent]:
         """An agent that yields its own `data: …` lines has them framed once more by the SDK."""
         events: list[StreamEvent] = []
-        for line in text.splitlines():
-            content = line.removeprefix("data:").strip()
+        for line in text.split("\n"):
+            content = line.removesuffix("\r").removeprefix("data:").removeprefix(" ")
             if not line.startswith("data:") or content == "[DONE]":
                 continue
             try:

@@ -117,7 +117,7 @@ VECTORS: list[tuple[str, bytes, list[StreamEvent]]] = [
     ),
     ("done without a blank line", b'data: {"chunk": "a"}\ndata: [DONE]', [text("a")]),
     ("an event framed twice", data(data({"data": "x"}).decode()), [text("x")]),
-    ("text framed twice", data("data: hello\n\n") + data("data: [DONE]\n\n"), [text("hello")]),
+    ("text framed twice", data("data:  hello \n\n") + data("data: [DONE]\n\n"), [text(" hello ")]),
     ("no end of line", b'data: "a"\n\ndata: "b"', [text("a"), text("b")]),
     ("an answer that is no text", data({"status": "ok"}) + data({"result": "done"}), [text("done")]),
     (
