@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import dj_database_url
@@ -122,8 +123,9 @@ def _database() -> dict[str, Any]:
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["NAME"] = str(BASE_DIR / database["NAME"])
         database["OPTIONS"] = _SQLITE_OPTIONS
-        # Tests start real processes on this file: an in-memory database could not be shared with them.
-        database["TEST"] = {"NAME": str(BASE_DIR / "build" / "test.db")}
+        # A file, because an in-memory database has one connection and Loom's threads have one each; the process id
+        # keeps two test runs at once apart.
+        database["TEST"] = {"NAME": str(BASE_DIR / "build" / f"test-{os.getpid()}.db")}
     return database
 
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import DatabaseError, close_old_connections, connections, transaction
 from django.db.models import F
 
 from apps.agents.models import Agent
@@ -132,6 +132,7 @@ class Recorder:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self.call(connections.close_all)
         self._thread.shutdown(wait=True)
 
     async def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

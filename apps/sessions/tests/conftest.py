@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from asgiref.sync import sync_to_async
+
+from apps.agents.models import Agent
+from apps.core import processes
+from apps.core.models import Process
+from apps.sessions.live import Engine, engine
+from apps.sessions.models import Invocation, Session
+from apps.sessions.services import start_invocation, start_session
+
+
+@pytest_asyncio.fixture
+async def running_engine(transactional_db: None, emulator: Any) -> AsyncIterator[Engine]:
+    """The engine of this process, running on the test's loop against the emulator."""
+    process = await sync_to_async(processes.register)(Process.Kind.WEB)
+    await engine.start(process.pk)
+    yield engine
+    await engine.close(drain_s=0)
+
+
+@pytest.fixture
+def begin(demo_agent: Callable[[str], Agent], alice: Any) -> Callable[..., Invocation]:
+    """Store a pending invocation of a demo agent for the engine of this process, in a new session or a given one."""
+
+    def make(name: str = "travel_concierge", prompt: str = "Two days in Ghent", session: Session | None = None) -> Invocation:
+        if session is None:
+            agent = Agent.objects.filter(name=name).first() or demo_agent(name)
+            session = start_session(agent=agent, owner=alice)
+        return start_invocation(session=session, prompt=prompt, process_id=engine.process_id)
+
+    return make

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.core import processes
+from apps.core.models import Process
+from apps.sessions.housekeeping import compact_recordings, interrupt_orphans, remove_expired_content
+from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
+from apps.sessions.recorder import Pending, finish_invocation, write_batches
+from apps.sessions.selectors import events_after
+from apps.sessions.services import start_invocation
+
+TEXT = [{"seq": number, "offset_ms": number * 100.0, "kind": "text", "text": f"{number} "} for number in range(1, 6)]
+
+
+@pytest.fixture
+def process(db: None) -> Process:
+    return processes.register(Process.Kind.WEB)
+
+
+@pytest.fixture
+def streaming(process: Process, make_session: Callable[..., Session]) -> Invocation:
+    invocation = start_invocation(session=make_session(title="go"), prompt="go", process_id=process.pk)
+    fields = {"status": "streaming", "invoked_at": timezone.now()}
+    write_batches(process.pk, [Pending(invocation.pk, TEXT[:3], fields)])
+    write_batches(process.pk, [Pending(invocation.pk, TEXT[3:])])
+    invocation.refresh_from_db()
+    return invocation
+
+
+def test_runs_of_a_living_process_are_left_alone(streaming: Invocation) -> None:
+    assert interrupt_orphans(timezone.now()) == 0
+    streaming.refresh_from_db()
+    assert streaming.status == "streaming"
+
+
+@pytest.mark.parametrize("how", ["silent", "ended"])
+def test_runs_of_a_dead_process_end_as_interrupted_with_what_had_arrived(
+    streaming: Invocation, process: Process, how: str
+) -> None:
+    now = timezone.now()
+    if how == "silent":
+        Process.objects.update(beat_at=now - timedelta(seconds=9))
+    else:
+        processes.end(process.pk)
+
+    assert interrupt_orphans(now) == 1
+    assert interrupt_orphans(now) == 0
+    streaming.refresh_from_db()
+    assert (streaming.status, streaming.response_text, streaming.last_sequence) == ("interrupted", "1 2 3 4 5 ", 5)
+    assert streaming.invoked_at
+    assert streaming.completed_at == streaming.invoked_at + timedelta(milliseconds=500)
+    assert streaming.error_code == "interrupted" and streaming.error_advice
+
+
+def test_a_run_that_no_process_took_is_interrupted_after_ten_seconds(make_session: Callable[..., Session]) -> None:
+    start_invocation(session=make_session(), prompt="go", process_id=None)
+
+    assert interrupt_orphans(timezone.now()) == 0
+    assert interrupt_orphans(timezone.now() + timedelta(seconds=11)) == 1
+
+
+def finished(invocation: Invocation) -> Invocation:
+    assert finish_invocation(
+        invocation.process_id,
+        Pending(invocation.pk, [], {"response_text": "1 2 3 4 5 "}),
+        status="completed",
+        completed_at=timezone.now(),
+    )
+    invocation.refresh_from_db()
+    return invocation
+
+
+def test_a_finished_recording_becomes_one_row_and_reads_the_same(streaming: Invocation) -> None:
+    later = timezone.now() + timedelta(minutes=1)
+    assert compact_recordings(later) == 0  # still running
+    finished(streaming)
+    assert compact_recordings(timezone.now()) == 0  # just ended: a viewer may be reading the batches
+
+    assert compact_recordings(later) == 1
+    assert compact_recordings(later) == 0
+    assert (Recording.objects.count(), RecordingBatch.objects.count()) == (1, 0)
+    assert events_after(streaming.pk) == TEXT
+    assert events_after(streaming.pk, 4) == TEXT[4:]
+
+
+@pytest.mark.parametrize(("days", "removed_after_days"), [(0, 0), (30, 30)])
+def test_content_goes_after_its_time_and_figures_stay(
+    streaming: Invocation, settings: Any, days: int, removed_after_days: int
+) -> None:
+    settings.CONTENT_RETENTION_DAYS = days
+    run = finished(streaming)
+    assert run.completed_at
+    before = run.completed_at + timedelta(days=removed_after_days) - timedelta(seconds=1)
+    assert remove_expired_content(before) == 0
+    compact_recordings(run.completed_at + timedelta(minutes=1))
+
+    assert remove_expired_content(run.completed_at + timedelta(days=removed_after_days)) == 1
+    run.refresh_from_db()
+    assert (run.prompt, run.payload, run.response_text, run.session.title) == ("", "", "", "")
+    assert run.content_removed_at and run.total_latency_ms and run.last_sequence == 0
+    assert (Recording.objects.count(), RecordingBatch.objects.count()) == (0, 0)
+    assert Invocation.objects.get().status == "completed"
+
+
+def test_without_a_limit_content_stays(streaming: Invocation, settings: Any) -> None:
+    settings.CONTENT_RETENTION_DAYS = None
+    finished(streaming)
+
+    assert remove_expired_content(timezone.now() + timedelta(days=4000)) == 0

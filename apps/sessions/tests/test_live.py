@@ -1,0 +1,215 @@
+"""The engine against the emulator over real HTTP, with a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from apps.sessions.events import Event
+from apps.sessions.live import Engine, follow
+from apps.sessions.models import Invocation, RecordingBatch
+from apps.sessions.selectors import events_after
+
+Begin = Callable[..., Invocation]
+
+
+async def collect(invocation_id: int, after: int = 0) -> list[Event]:
+    return [event async for events in follow(invocation_id, after) for event in events]
+
+
+async def reload(invocation: Invocation) -> Invocation:
+    return await Invocation.objects.select_related("session__agent").aget(pk=invocation.pk)
+
+
+async def run(running_engine: Engine, begin: Begin, *args: Any, **kwargs: Any) -> tuple[Invocation, list[Event]]:
+    invocation = await sync_to_async(begin)(*args, **kwargs)
+    running_engine.launch(invocation)
+    events = await asyncio.wait_for(collect(invocation.pk), 30)
+    return await reload(invocation), events
+
+
+async def test_a_run_is_streamed_recorded_and_timed(running_engine: Engine, begin: Begin, emulator: Any) -> None:
+    """S0-056, S0-057, S0-060."""
+    invocation, events = await run(running_engine, begin)
+
+    assert invocation.status == "completed"
+    assert [event["seq"] for event in events] == list(range(1, invocation.last_sequence + 1))
+    assert [event["kind"] for event in events[:2]] == ["invoked", "headers"]
+    assert "".join(event["text"] for event in events if event["kind"] == "text") == invocation.response_text
+    assert "Two days in Ghent" in invocation.response_text
+    stored = await sync_to_async(events_after)(invocation.pk)
+    assert stored == events
+    truth = emulator.invocations(invocation.session.runtime_session_id)[0]
+    assert invocation.invoked_at and invocation.first_chunk_at and invocation.completed_at
+    received_at, last_byte_at = (datetime.fromisoformat(truth[name]) for name in ("received_at", "last_byte_at"))
+    assert invocation.invoked_at <= received_at < invocation.first_chunk_at <= invocation.completed_at
+    assert last_byte_at <= invocation.completed_at
+    assert invocation.http_status == 200 and invocation.request_id and invocation.byte_count > 500
+    assert invocation.session.agent.invocation_count == 1
+    assert invocation.session.agent.last_invoked_at == invocation.requested_at
+
+
+async def test_whoever_comes_late_sees_all_of_it_once(running_engine: Engine, begin: Begin) -> None:
+    invocation = await sync_to_async(begin)()
+    stream = running_engine.launch(invocation)
+    early = asyncio.create_task(collect(invocation.pk))
+    async for _ in follow(invocation.pk):
+        if len(stream.events) > 20:
+            break
+    late, from_ten = await asyncio.gather(collect(invocation.pk), collect(invocation.pk, after=10))
+
+    assert late == await early == await collect(invocation.pk)  # the last one reads the recording
+    assert from_ten == late[10:]
+
+
+async def test_tokens_arrive_one_after_another_and_not_at_the_end(running_engine: Engine, begin: Begin) -> None:
+    invocation = await sync_to_async(begin)()
+    stream = running_engine.launch(invocation)
+    batches = 0
+    async for _ in follow(invocation.pk):
+        batches += not stream.is_ended
+
+    assert batches > 20
+
+
+async def test_stop_closes_the_upstream_and_keeps_what_had_arrived(
+    running_engine: Engine, begin: Begin, emulator: Any
+) -> None:
+    invocation = await sync_to_async(begin)()
+    running_engine.launch(invocation)
+    seen: list[Event] = []
+    async for events in follow(invocation.pk):
+        seen += events
+        if len(seen) > 15:
+            running_engine.stop(invocation.pk)
+
+    stopped = await reload(invocation)
+    assert stopped.status == "stopped"
+    assert stopped.response_text == "".join(event["text"] for event in seen if event["kind"] == "text")
+    truth = await truth_when(emulator, stopped.session.runtime_session_id, "client_gone_at")
+    assert truth["tokens_sent"] > 0
+
+
+async def truth_when(emulator: Any, session_id: str, field: str) -> dict[str, Any]:
+    """What really happened to the session's first invocation, once `field` is known; the emulator writes it in its own time."""
+    for _ in range(200):
+        found: list[dict[str, Any]] = await asyncio.to_thread(emulator.invocations, session_id)
+        if found and found[0][field] is not None:
+            return found[0]
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{field} never came")
+
+
+async def test_stop_before_the_first_byte_works_too_and_the_next_prompt_at_once(
+    running_engine: Engine, begin: Begin, emulator: Any
+) -> None:
+    invocation = await sync_to_async(begin)("contract_reviewer")
+    session_id = invocation.session.runtime_session_id
+    running_engine.launch(invocation)
+    await truth_when(emulator, session_id, "received_at")
+    running_engine.stop(invocation.pk)
+    await collect(invocation.pk)
+
+    stopped = await reload(invocation)
+    assert (stopped.status, stopped.response_text, stopped.first_chunk_at) == ("stopped", "", None)
+    assert (await truth_when(emulator, session_id, "client_gone_at"))["first_byte_at"] is None
+    following, _ = await run(running_engine, begin, session=invocation.session)
+    assert (following.status, following.number) == ("completed", 2)
+
+
+async def test_a_stop_request_in_the_row_reaches_the_process_that_runs_it(running_engine: Engine, begin: Begin) -> None:
+    invocation = await sync_to_async(begin)()
+    running_engine.launch(invocation)
+    async for _ in follow(invocation.pk):
+        await Invocation.objects.filter(pk=invocation.pk).aupdate(stop_requested_at=invocation.requested_at)
+
+    assert (await reload(invocation)).status == "stopped"
+
+
+async def test_an_error_event_at_http_200_fails_the_run_and_keeps_the_text(running_engine: Engine, begin: Begin) -> None:
+    invocation, _ = await run(running_engine, begin, "claims_intake")
+
+    assert (invocation.status, invocation.http_status) == ("failed", 200)
+    assert invocation.error_code and invocation.error_message and invocation.response_text
+
+
+async def test_a_json_body_has_no_first_token(running_engine: Engine, begin: Begin) -> None:
+    invocation, events = await run(running_engine, begin, "sentiment_scorer")
+
+    assert invocation.status == "completed"
+    assert invocation.content_type.startswith("application/json")
+    assert invocation.first_token_at is None and invocation.first_chunk_at is not None
+    assert [event["kind"] for event in events] == ["invoked", "headers", "json"]
+
+
+async def test_tools_and_usage_are_kept(running_engine: Engine, begin: Begin) -> None:
+    invocation, events = await run(running_engine, begin, "inventory_analyst")
+
+    kinds = {event["kind"] for event in events}
+    assert {"tool", "tool_input", "tool_result", "text", "usage"} <= kinds
+    assert (invocation.input_token_count or 0) > 0 and (invocation.output_token_count or 0) > 0
+    assert "event_loop_cycle" not in invocation.response_text
+
+
+async def test_an_agent_that_aws_does_not_know_fails_with_advice(running_engine: Engine, begin: Begin) -> None:
+    invocation = await sync_to_async(begin)()
+    agent = invocation.session.agent
+    agent.arn = agent.arn[:-10] + "AAAAAAAAAA"
+    running_engine.launch(invocation)
+    await asyncio.wait_for(collect(invocation.pk), 30)
+
+    failed = await reload(invocation)
+    assert (failed.status, failed.http_status, failed.error_code) == ("failed", 404, "ResourceNotFoundException")
+    assert failed.error_advice and failed.request_id
+
+
+async def test_the_recording_is_written_while_the_run_goes_on(running_engine: Engine, begin: Begin) -> None:
+    invocation = await sync_to_async(begin)("code_tutor")
+    stream = running_engine.launch(invocation)
+    stored_while_running = 0
+    async for _ in follow(invocation.pk):
+        if not stream.is_finishing and not stored_while_running:
+            stored_while_running = await RecordingBatch.objects.filter(invocation=invocation).acount()
+
+    assert stored_while_running > 0
+
+
+async def test_two_sessions_do_not_mix(running_engine: Engine, begin: Begin) -> None:
+    first, second = await sync_to_async(begin)(prompt="Bruges"), await sync_to_async(begin)(prompt="Namur")
+    running_engine.launch(first)
+    running_engine.launch(second)
+    await asyncio.gather(collect(first.pk), collect(second.pk))
+
+    one, two = await reload(first), await reload(second)
+    assert "Bruges" in one.response_text and "Namur" not in one.response_text
+    assert "Namur" in two.response_text and "Bruges" not in two.response_text
+
+
+async def test_close_drains_and_then_interrupts(running_engine: Engine, begin: Begin) -> None:
+    short, long = await sync_to_async(begin)(), await sync_to_async(begin)("code_tutor")
+    running_engine.launch(short)
+    running_engine.launch(long)
+    async for _ in follow(short.pk):
+        pass
+    await running_engine.close(drain_s=0)
+
+    ended, cut = await reload(short), await reload(long)
+    assert ended.status == "completed"
+    assert (cut.status, cut.error_code) == ("interrupted", "interrupted")
+    assert cut.last_sequence == len(await sync_to_async(events_after)(cut.pk))
+
+
+@pytest.mark.parametrize("status", ["stopped", "interrupted"])
+async def test_a_run_that_was_taken_away_is_not_overwritten(running_engine: Engine, begin: Begin, status: str) -> None:
+    invocation = await sync_to_async(begin)("code_tutor")
+    running_engine.launch(invocation)
+    async for _ in follow(invocation.pk):
+        await Invocation.objects.filter(pk=invocation.pk).aupdate(status=status, error_message="declared dead")
+
+    taken = await reload(invocation)
+    assert (taken.status, taken.error_message, taken.response_text) == (status, "declared dead", "")

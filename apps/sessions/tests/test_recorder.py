@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from apps.core import processes
+from apps.core.models import Process
+from apps.sessions.live import LiveStream
+from apps.sessions.models import Invocation, RecordingBatch, Session
+from apps.sessions.recorder import Pending, Recorder, finish_invocation, write_batches
+from apps.sessions.selectors import events_after
+from apps.sessions.services import start_invocation
+from apps.sessions.signals import invocation_completed
+
+
+@pytest.fixture
+def process(transactional_db: None) -> Process:
+    return processes.register(Process.Kind.WEB)
+
+
+@pytest.fixture
+def invocation(process: Process, make_session: Callable[..., Session]) -> Invocation:
+    return start_invocation(session=make_session(), prompt="go", process_id=process.pk)
+
+
+def events(first: int, last: int) -> list[dict[str, Any]]:
+    return [{"seq": number, "offset_ms": float(number), "kind": "text", "text": f"{number} "} for number in range(first, last + 1)]
+
+
+def test_batches_make_the_recording(process: Process, invocation: Invocation) -> None:
+    assert write_batches(process.pk, [Pending(invocation.pk, events(1, 3), {"status": "streaming"})]) == set()
+    assert write_batches(process.pk, [Pending(invocation.pk, events(4, 5))]) == set()
+
+    assert events_after(invocation.pk) == events(1, 5)
+    assert events_after(invocation.pk, 3) == events(4, 5)
+    invocation.refresh_from_db()
+    assert invocation.status == "streaming"
+
+
+def test_a_process_writes_only_what_is_its_own_and_running(process: Process, invocation: Invocation) -> None:
+    other = processes.register(Process.Kind.WEB)
+
+    assert write_batches(other.pk, [Pending(invocation.pk, events(1, 1), {"error_code": "x"})]) == {invocation.pk}
+    assert not finish_invocation(other.pk, Pending(invocation.pk, []), status="completed", completed_at=timezone.now())
+    Invocation.objects.update(status="interrupted")
+    assert write_batches(process.pk, [Pending(invocation.pk, events(1, 1))]) == {invocation.pk}
+    assert not finish_invocation(process.pk, Pending(invocation.pk, []), status="completed", completed_at=timezone.now())
+    assert (RecordingBatch.objects.count(), Invocation.objects.get().status) == (0, "interrupted")
+
+
+def test_the_end_is_one_transaction_with_what_listens_to_it(process: Process, invocation: Invocation) -> None:
+    def refuse(**_: Any) -> None:
+        raise DatabaseError("no room for the measurement")
+
+    invocation_completed.connect(refuse)
+    try:
+        with pytest.raises(DatabaseError):
+            finish_invocation(
+                process.pk, Pending(invocation.pk, events(1, 2)), status="completed", completed_at=timezone.now()
+            )
+    finally:
+        invocation_completed.disconnect(refuse)
+
+    assert (RecordingBatch.objects.count(), Invocation.objects.get().status) == (0, "pending")
+
+
+@pytest_asyncio.fixture
+async def recorded(process: Process, invocation: Invocation) -> Any:
+    """A stream with its recorder, which is ticked by hand."""
+    stream = LiveStream(invocation.pk)
+    recorder = Recorder(process.pk, lambda: [stream], lambda _: None)
+    yield stream, recorder
+    await recorder.close()
+
+
+def add(stream: LiveStream, count: int) -> None:
+    for _ in range(count):
+        stream.append({"kind": "text", "text": "x"}, 1.0)
+
+
+async def test_a_failed_write_loses_nothing_and_leaves_no_gap(recorded: Any, process: Process) -> None:
+    stream, recorder = recorded
+    state = {"is_failing": True}
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if state["is_failing"] and sql.startswith("INSERT"):
+            raise DatabaseError("database or disk is full")
+        return execute(sql, params, many, context)
+
+    await recorder.call(lambda: connection.execute_wrappers.append(refuse))
+    add(stream, 3)
+    await recorder.tick()
+    add(stream, 2)
+    state["is_failing"] = False
+    await recorder.tick()
+    add(stream, 1)
+    await recorder.finish(stream, status="completed", completed_at=timezone.now())
+
+    stored = await sync_to_async(events_after)(stream.invocation_id)
+    assert [event["seq"] for event in stored] == [1, 2, 3, 4, 5, 6]
+    assert (await Invocation.objects.aget()).status == "completed"
+
+
+async def test_a_stream_whose_row_was_taken_away_is_told(recorded: Any) -> None:
+    stream, recorder = recorded
+    lost: list[bool] = []
+    stream.lose = lambda: lost.append(True)
+    await Invocation.objects.aupdate(status="interrupted")
+    add(stream, 1)
+    await recorder.tick()
+
+    assert lost == [True]
