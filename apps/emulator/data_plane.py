@@ -199,8 +199,10 @@ async def run_watched(receive: Receive, answer: WireAnswer, work: Callable[[], A
     try:
         await work()
     except asyncio.CancelledError:
-        # Gone, or cut from outside: either way returning closes the connection without an end of the body.
+        # Gone, or cut from outside: returning closes the connection without an end of the body, if one was begun.
         task.uncancel()
+        if not answer.is_started and answer.record.client_gone_at is None:
+            await answer.fail(AwsError(500, "InternalServerException", "The session ended before it answered"))
     finally:
         watcher.cancel()
         with suppress(asyncio.CancelledError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import string
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -136,7 +137,7 @@ class Registry:
         self._clock = clock
         self._time_scale = time_scale
         self._runtimes: dict[tuple[str, str], Runtime] = {}
-        self._deleted_count = 0
+        self._deletions: Counter[tuple[str, str]] = Counter()
 
     def add(self, runtime: Runtime) -> Runtime:
         self._runtimes[(runtime.region, runtime.runtime_id)] = runtime
@@ -180,7 +181,7 @@ class Registry:
             raise AwsError(402, "ServiceQuotaExceededException", "Maximum number of agent runtimes reached")
         now = self._clock.now()
         runtime = Runtime(
-            runtime_id=f"{name}-{stable_suffix(region, name, self._deleted_count)}",
+            runtime_id=f"{name}-{stable_suffix(region, name, self._deletions[(region, name)])}",
             name=name,
             region=region,
             account_id=self.account_id,
@@ -219,7 +220,7 @@ class Registry:
         if number is None:
             runtime.status = Status.DELETING
             runtime.settles_at = self._due(DELETE_S)
-            self._deleted_count += 1
+            self._deletions[(runtime.region, runtime.name)] += 1
             return
         version = self.version(runtime, number)
         if any(version.number in (point.live_version, point.target_version) for point in runtime.endpoints.values()):

@@ -99,7 +99,9 @@ class StrandsRun:
         yield StrandsEvent(_model({"messageStop": {"stopReason": "tool_use" if cycle.tool else "end_turn"}}))
         metadata = _metadata(cycle)
         yield StrandsEvent(_model({"metadata": metadata}))
-        yield self._message({"role": "assistant", "content": content, "metadata": metadata})
+        # Strands adds to the message what it measured itself; the model's event stays as it was.
+        measured = {**metadata["metrics"], "timeToFirstByteMs": self.rng.randrange(180, 520)}
+        yield self._message({"role": "assistant", "content": content, "metadata": {**metadata, "metrics": measured}})
         if cycle.tool is not None:
             result = {"toolUseId": tool_id, "status": "success", "content": [{"text": cycle.tool.result}]}
             event = self._message({"role": "user", "content": [{"toolResult": result}]})

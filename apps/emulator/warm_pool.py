@@ -52,6 +52,9 @@ class WarmPool:
         """Take a waiting environment's stream; None when none waits. Forced, one is booted in the past if need be."""
         waiting = self._waiting[(runtime.region, runtime.runtime_id, qualifier)]
         boot_lines = runtime.traits.boot_lines if isinstance(runtime.traits, ScriptedAgent) else ()
+        if not self._booted[(runtime.region, runtime.runtime_id, qualifier)]:
+            for _ in range(POOL_SIZE):
+                self._boot(runtime, qualifier, version, boot_lines, is_past=False)
         while waiting and waiting[0].version_number != version.number:
             # A deployment replaces the pool.
             waiting.popleft()

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from tempfile import TemporaryFile
 from typing import Any
 
 import boto3
@@ -79,9 +80,12 @@ class RunningEmulator:
 
 @contextmanager
 def running_emulator(*arguments: str) -> Iterator[RunningEmulator]:
-    """Run an emulator on a free port for as long as the block lasts."""
-    command = [sys.executable, "-m", "apps.emulator", "--port", "0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    """Run an emulator on a free port for as long as the block lasts; it must not complain on stderr."""
+    command = [sys.executable, "-W", "error", "-m", "apps.emulator", "--port", "0", *arguments]
+    with (
+        TemporaryFile("w+") as complaints,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True) as process,
+    ):
         try:
             assert process.stdout is not None
             ready = READY.fullmatch(process.stdout.readline())
@@ -90,6 +94,8 @@ def running_emulator(*arguments: str) -> Iterator[RunningEmulator]:
         finally:
             process.terminate()
             process.wait(timeout=10)
+            complaints.seek(0)
+            assert complaints.read() == ""
 
 
 def new_session_id() -> str:

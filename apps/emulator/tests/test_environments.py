@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import threading
+from itertools import count
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from apps.emulator.provisioning import StartDraw, draw_start, profile_of
+from apps.emulator.registry import stable_suffix
 from apps.emulator.tests.running_emulator import (
     RunningEmulator,
     new_session_id,
@@ -49,8 +54,8 @@ def test_an_environment_ends_after_its_idle_timeout_and_not_before(emulator: Run
     emulator.advance(121)
     emulator.invoke("made_idle", runtimeSessionId=ended)
 
-    assert start_kinds(emulator, kept) == ["created", "reused"]
-    assert start_kinds(emulator, ended) == ["created", "created"]
+    assert [record["is_cold"] for record in emulator.truth(kept)] == [True, False]
+    assert [record["is_cold"] for record in emulator.truth(ended)] == [True, True]
 
 
 def test_an_environment_ends_with_its_lifetime_however_busy_the_session(emulator: RunningEmulator) -> None:
@@ -60,7 +65,7 @@ def test_an_environment_ends_with_its_lifetime_however_busy_the_session(emulator
         emulator.invoke("made_mortal", runtimeSessionId=session_id)
         emulator.advance(160)
 
-    assert start_kinds(emulator, session_id) == ["created", "reused", "reused", "created"]
+    assert [record["is_cold"] for record in emulator.truth(session_id)] == [True, False, False, True]
 
 
 def test_a_stopped_session_starts_anew(emulator: RunningEmulator) -> None:
@@ -111,6 +116,51 @@ def test_a_session_keeps_its_code_over_a_deployment(emulator: RunningEmulator) -
         "This is a freshly deployed agent, version 2",
     ]
     assert [record["version"] for record in emulator.truth(before) + emulator.truth(after)] == ["1", "1", "2"]
+
+
+def test_an_answer_that_was_not_begun_when_its_session_is_stopped_is_an_error(emulator: RunningEmulator) -> None:
+    session_id = new_session_id()
+    emulator.order_fault(kind="hang", seconds=60, session_id=session_id)
+    caught: list[ClientError] = []
+
+    def invoke() -> None:
+        try:
+            emulator.invoke("travel_concierge", runtimeSessionId=session_id)
+        except ClientError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=invoke)
+    thread.start()
+    wait_until(lambda: [record for record in emulator.truth(session_id) if record["started_at"]])
+    emulator.client("bedrock-agentcore").stop_runtime_session(
+        agentRuntimeArn=emulator.arn("travel_concierge"), runtimeSessionId=session_id
+    )
+    thread.join()
+
+    assert [error.response["Error"]["Code"] for error in caught] == ["InternalServerException"]
+
+
+def test_some_environments_are_reclaimed_early(emulator: RunningEmulator) -> None:
+    def first_draw(name: str) -> StartDraw:
+        runtime_id = f"{name}-{stable_suffix('us-east-1', name, 0)}"
+        profile = profile_of(MEMBERS)
+        return draw_start(seed=7, runtime_id=runtime_id, ordinal=1, profile=profile, clock_skew_ms=15.0)
+
+    names = (f"made_reclaimed_{number}" for number in count())
+    name = next(name for name in names if first_draw(name).early_reclaim_fraction is not None)
+    fraction = first_draw(name).early_reclaim_fraction
+    assert fraction is not None
+    deploy(emulator, name)
+    session_id = new_session_id()
+
+    emulator.invoke(name, runtimeSessionId=session_id)
+    emulator.advance(900 * fraction - 60)
+    emulator.invoke(name, runtimeSessionId=session_id)
+    emulator.advance(900 * fraction + 1)
+    emulator.invoke(name, runtimeSessionId=session_id)
+
+    assert 900 * fraction + 1 < 900
+    assert [record["is_cold"] for record in emulator.truth(session_id)] == [True, False, True]
 
 
 def test_a_pooled_start_was_booted_minutes_before(emulator: RunningEmulator) -> None:

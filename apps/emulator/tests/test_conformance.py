@@ -1,0 +1,126 @@
+"""The same calls against the emulator and against moto, compared where moto does what AWS does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from apps.emulator.tests.running_emulator import RunningEmulator
+
+NOW_MS = int(time.time() * 1000) - 60_000
+MEMBERS: dict[str, Any] = {
+    "agentRuntimeArtifact": {
+        "containerConfiguration": {"containerUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/a:1"}
+    },
+    "roleArn": "arn:aws:iam::123456789012:role/AgentRuntimeRole",
+    "networkConfiguration": {"networkMode": "PUBLIC"},
+    "description": "compared",
+    "environmentVariables": {"LOG_LEVEL": "INFO"},
+    "protocolConfiguration": {"serverProtocol": "HTTP"},
+    "lifecycleConfiguration": {"idleRuntimeSessionTimeout": 300, "maxLifetime": 3600},
+}
+
+
+@pytest.fixture
+def moto_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    services: tuple[Any, ...] = ("logs", "bedrock-agentcore-control", "sts")
+    with mock_aws():
+        yield {name: boto3.client(name, region_name="us-east-1") for name in services}
+
+
+def log_calls(logs: Any) -> list[Any]:  # a boto3 client
+    """Fill a group and read it in every way that moto gets right; returns what came back."""
+    group = f"/conformance/{NOW_MS}"
+    logs.create_log_group(logGroupName=group)
+    for stream in ("one", "two"):
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        events = [{"timestamp": NOW_MS + number * 10, "message": f"{stream} ERROR {number}"} for number in range(12)]
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+    seen: list[Any] = []
+
+    def record(events: list[dict[str, Any]]) -> None:
+        seen.append([(event["timestamp"], event["message"]) for event in events])
+
+    first_stream = {"logGroupName": group, "logStreamName": "one"}
+    record(logs.get_log_events(**first_stream, startFromHead=True)["events"])
+    record(logs.get_log_events(**first_stream, limit=5)["events"])
+    # At the end itself they differ: it is exclusive in the API reference, inclusive in moto.
+    record(logs.get_log_events(**first_stream, startTime=NOW_MS + 30, endTime=NOW_MS + 65)["events"])
+    pages = logs.get_paginator("filter_log_events").paginate(
+        logGroupName=group, logStreamNames=["two"], PaginationConfig={"PageSize": 5}
+    )
+    record([event for page in pages for event in page["events"]])
+    for pattern in ("ERROR", "error", '"ERROR 3"', "one ERROR"):
+        record(sorted(logs.filter_log_events(logGroupName=group, filterPattern=pattern)["events"], key=str))
+    bounds = {"startTime": NOW_MS + 30, "endTime": NOW_MS + 60}
+    record(logs.filter_log_events(logGroupName=group, logStreamNames=["one"], **bounds)["events"])
+    seen.append([each["logStreamName"] for each in logs.describe_log_streams(logGroupName=group)["logStreams"]])
+    described = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    seen.append([(each["logGroupName"], each["arn"]) for each in described])
+    return seen
+
+
+def test_logs_answer_as_in_moto(emulator: RunningEmulator, moto_clients: dict[str, Any]) -> None:
+    assert log_calls(emulator.client("logs")) == log_calls(moto_clients["logs"])
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("filter_log_events", {"logGroupName": "/none"}),
+        ("get_log_events", {"logGroupName": "/none", "logStreamName": "none"}),
+        ("describe_log_streams", {"logGroupName": "/none"}),
+        (
+            "put_log_events",
+            {"logGroupName": "/none", "logStreamName": "none", "logEvents": [{"timestamp": NOW_MS, "message": "x"}]},
+        ),
+    ],
+)
+def test_a_missing_group_is_the_same_error_as_in_moto(
+    emulator: RunningEmulator, moto_clients: dict[str, Any], operation: str, arguments: dict[str, Any]
+) -> None:
+    codes = []
+    for client in (emulator.client("logs"), moto_clients["logs"]):
+        with pytest.raises(ClientError) as caught:
+            getattr(client, operation)(**arguments)
+        response = caught.value.response
+        codes.append((response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]))
+
+    assert codes[0] == codes[1]
+
+
+def test_a_created_runtime_reads_as_in_moto(emulator: RunningEmulator, moto_clients: dict[str, Any]) -> None:
+    """The shapes of ARN and id, the endpoint DEFAULT and the states differ: there moto is wrong."""
+    answers = []
+    for client in (emulator.client("bedrock-agentcore-control"), moto_clients["bedrock-agentcore-control"]):
+        created = client.create_agent_runtime(agentRuntimeName="made_to_compare", **MEMBERS)
+        emulator.advance(10)
+        got = client.get_agent_runtime(agentRuntimeId=created["agentRuntimeId"])
+        endpoint = client.create_agent_runtime_endpoint(agentRuntimeId=created["agentRuntimeId"], name="prod")
+        answers.append(
+            {
+                "status": created["ResponseMetadata"]["HTTPStatusCode"],
+                "version": created["agentRuntimeVersion"],
+                "kept": {name: got[name] for name in MEMBERS},
+                "name": got["agentRuntimeName"],
+                "endpoint": (endpoint["ResponseMetadata"]["HTTPStatusCode"], endpoint["targetVersion"]),
+            }
+        )
+
+    assert answers[0] == answers[1]
+    assert answers[0]["kept"] == MEMBERS
+
+
+def test_the_caller_is_the_same_account_as_in_moto(emulator: RunningEmulator, moto_clients: dict[str, Any]) -> None:
+    accounts = [client.get_caller_identity()["Account"] for client in (emulator.client("sts"), moto_clients["sts"])]
+
+    assert accounts == ["123456789012", "123456789012"]
