@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -38,31 +39,47 @@ websocket = OwnOriginOnly(AuthMiddlewareStack(SocketSignIn(URLRouter(websocket_u
 router: Any = ProtocolTypeRouter({"http": http, "websocket": websocket})
 
 
-async def lifespan(receive: Receive, send: Send) -> None:
-    """Register this process, take up runs, and on the way out let them end before the process does."""
-    stack = AsyncExitStack()
-    while True:
-        message = await receive()
-        if message["type"] == "lifespan.startup":
-            try:
+class Life:
+    """What this process needs while it serves: its heartbeat, others' notices, and the engine that runs agents."""
+
+    def __init__(self) -> None:
+        self._stack: AsyncExitStack | None = None
+        self._lock = asyncio.Lock()
+
+    async def begin(self) -> None:
+        """Register the process and take up runs; a second call does nothing."""
+        async with self._lock:
+            if self._stack is not None:
+                return
+            async with AsyncExitStack() as stack:
                 heartbeat = await stack.enter_async_context(Heartbeat())
                 await stack.enter_async_context(Tail())
-                await _clear_away_orphans()
+                await sync_to_async(interrupt_orphans)(timezone.now())
                 await engine.start(heartbeat.process_id)
                 stack.push_async_callback(engine.close)
-            except Exception as error:
-                await stack.aclose()
-                await send({"type": "lifespan.startup.failed", "message": str(error)})
-                raise
-            await send({"type": "lifespan.startup.complete"})
-        else:
-            await stack.aclose()
-            await send({"type": "lifespan.shutdown.complete"})
-            return
+                self._stack = stack.pop_all()
+
+    async def end(self) -> None:
+        """Let the runs end, then the process."""
+        if self._stack is not None:
+            await self._stack.aclose()
 
 
-async def _clear_away_orphans() -> None:
-    await sync_to_async(interrupt_orphans)(timezone.now())
+life = Life()
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    """Begin before the first request, and on the way out let the runs end before the process does."""
+    await receive()
+    try:
+        await life.begin()
+    except Exception as error:
+        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        raise
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await life.end()
+    await send({"type": "lifespan.shutdown.complete"})
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,4 +87,5 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
     else:
+        await life.begin()  # daphne, which serves runserver and the channels tests, knows no lifespan
         await router(scope, receive, send)
