@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.utils.decorators import sync_and_async_middleware
 
 from apps.core.exceptions import InvalidInputError, LoomError
+
+logger = logging.getLogger(__name__)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 API_PREFIX = "/api/"
@@ -44,33 +47,40 @@ def error_body(error: LoomError) -> dict[str, object]:
 
 
 def is_own_origin(origin: str, host: str) -> bool:
-    """Tell whether a page at `origin` is ours (`host` is the checked Host header) or the allowed front end."""
-    return urlsplit(origin).netloc == host or origin in settings.CORS_ALLOWED_ORIGINS
+    """Tell whether a page at `origin` is ours; `host` is the checked Host header."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and parts.netloc.lower() == host.lower()
 
 
 def refusal(request: HttpRequest) -> LoomError | None:
     """Say why a request may not change something, or None.
 
     Browsers send Origin and Sec-Fetch-Site by themselves and pages cannot forge them, so a foreign page is recognised
-    even where a cookie or the development sign-in would let it in. Programs send neither. `get_host` applies the allow
-    list (DNS rebinding).
+    even where a cookie or the development sign-in would let it in. Programs send neither. A separate front end may
+    use the API in development (CORS_ALLOWED_ORIGINS), not the pages. `get_host` applies the allow list to every
+    request (DNS rebinding) and raises DisallowedHost, which Django answers with 400.
     """
     host = request.get_host()
     if request.method in SAFE_METHODS:
         return None
+    is_api = request.path.startswith(API_PREFIX)
     origin = request.headers.get("Origin")
-    if origin is not None and not is_own_origin(origin, host):
-        return ForeignRequestError("This request comes from a page of another site and was refused.")
-    is_front_end = origin in settings.CORS_ALLOWED_ORIGINS
-    if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"} and not is_front_end:
+    is_front_end = is_api and origin in settings.CORS_ALLOWED_ORIGINS
+    is_foreign_origin = origin is not None and not is_own_origin(origin, host)
+    is_foreign_site = request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}
+    if (is_foreign_origin or is_foreign_site) and not is_front_end:
         return ForeignRequestError("This request comes from a page of another site and was refused.")
     has_body = request.headers.get("Content-Length", "0") not in {"", "0"} or "Transfer-Encoding" in request.headers
-    if request.path.startswith(API_PREFIX) and has_body and request.content_type != "application/json":
+    if is_api and has_body and request.content_type != "application/json":
         return NotJsonError("The API reads JSON only.", advice="Send the header Content-Type: application/json.")
     return None
 
 
 def _refuse(request: HttpRequest, error: LoomError) -> HttpResponse:
+    logger.warning("request refused code=%s method=%s path=%s", error.code, request.method, request.path)
     if request.path.startswith(API_PREFIX):
         return JsonResponse(error_body(error), status=error.http_status)
     return HttpResponse(str(error), status=error.http_status, content_type="text/plain; charset=utf-8")
