@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+
+from apps.agents.connection import current_connection
+from apps.aws.connection import Identity, identity
+from apps.aws.errors import AwsError
+
+logger = logging.getLogger(__name__)
+
+ASK_AGAIN_AFTER_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +51,61 @@ _PLACES = (
 )
 
 
+def role_of(arn: str) -> str:
+    """The part of a caller's ARN that a reader knows it by.
+
+    The role's name of an assumed role, else what stands behind the account: `user/alice`, `root`.
+    """
+    resource = arn.split(":", 5)[-1]
+    kind, _, rest = resource.partition("/")
+    return f"role {rest.split('/')[0]}" if kind == "assumed-role" else resource
+
+
+class Caller:
+    """Who AWS says we are, asked in the background at most every five minutes, so that no page waits for it."""
+
+    def __init__(self, ask: Callable[[], Identity]) -> None:
+        self._ask = ask
+        self._known = "account not known yet"
+        self._asked_at: float | None = None
+        self._lock = threading.Lock()
+
+    def description(self) -> tuple[str, threading.Thread | None]:
+        """What is known now, and the thread that finds out more, if this call started one."""
+        with self._lock:
+            now = time.monotonic()
+            if self._asked_at is not None and now - self._asked_at < ASK_AGAIN_AFTER_S:
+                return self._known, None
+            self._asked_at = now
+            known = self._known
+        thread = threading.Thread(target=self._find_out, name="aws-caller", daemon=True)
+        thread.start()
+        return known, thread
+
+    def _find_out(self) -> None:
+        try:
+            caller = self._ask()
+        except AwsError as error:
+            logger.warning("caller unknown code=%s", error.code)
+            known = f"account unknown: {error.code}"
+        else:
+            known = f"{caller.account_id} · {role_of(caller.arn)}"
+        with self._lock:
+            self._known = known
+
+
+_caller = Caller(lambda: identity(current_connection()))
+
+
 def _mode() -> Mode:
     if settings.LOOM_AWS == "emulator":
         return Mode(origin="emulator", label="Emulator", detail="")
-    known = (settings.AWS_REGION, f"profile {settings.AWS_PROFILE}" if settings.AWS_PROFILE else "")
-    return Mode(origin="aws", label="AWS", detail=" · ".join(part for part in known if part))
+    known, _ = _caller.description()
+    return Mode(origin="aws", label="AWS", detail=f"{settings.AWS_REGION} · {known}")
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """The frame's part of the context: `navigation`, `mode` and `is_sign_in_disabled`. Never raises, asks nobody."""
+    """The frame's part of the context: `navigation`, `mode` and `is_sign_in_disabled`. Never waits for AWS."""
     match = request.resolver_match
     namespace = match.namespace if match else ""
     return {

@@ -1,7 +1,8 @@
 """Markdown of agents' answers as safe HTML: whole, or as it streams in.
 
-An answer is somebody else's text. markdown-it-py renders it with HTML switched off, Pygments colours code by class, and nh3 lets through
-only what stands in the allow-list below. Images become links, because loading one would tell its server that the answer was read.
+An answer is somebody else's text. markdown-it-py renders it with HTML switched off, Pygments colours code by class, and
+nh3 lets through only what stands in the allow-list below. Images become links, because loading one would tell its
+server that the answer was read.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ from pygments.util import ClassNotFound
 MAX_CHARACTERS = 200_000
 """A longer text is shown as it is, in one `<pre>`: rendering costs about 3 ms per 1,000 characters."""
 MAX_OPEN_CHARACTERS = 4_000
+MAX_OPEN_LINES = 150
 """How much of an unfinished block is rendered again with every piece of a stream; see `MarkdownStream`."""
 MAX_COLOURED_OPEN_CHARACTERS = 1_500
 """Code in a longer open tail gets its colours when it closes: they are most of the cost."""
 MAX_REOPENED_FENCE_CHARACTERS = 200
 
-_TAGS = {"a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s", "span"} | {
-    "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+_TAGS = {
+    "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
+    "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 _ATTRIBUTES = {
     "a": {"href", "title"},
@@ -64,7 +67,8 @@ def _coloured(code: str, language: str, _attributes: str) -> str:
 
 def _fence(renderer: RendererHTML, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
     # Focusable, so that the keyboard can scroll it sideways.
-    return RendererHTML.fence(renderer, tokens, idx, options, env).replace("<pre>", '<pre class="code" tabindex="0">', 1)
+    html = RendererHTML.fence(renderer, tokens, idx, options, env)
+    return html.replace("<pre>", '<pre class="code" tabindex="0">', 1)
 
 
 def _code_block(renderer: RendererHTML, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
@@ -119,13 +123,14 @@ def render(text: str) -> SafeString:
 class MarkdownStream:
     """Renders an answer while it arrives: what is closed once, what is open again with every piece.
 
-    A top-level block (paragraph, list, table, fence, …) is closed as soon as a complete line behind it starts another block; no later
-    text can change it then. Guaranteed: all closed pieces and the rest from `close()`, joined, equal `render` of the whole text, however
-    it was split, for texts up to `MAX_CHARACTERS` in which no block is longer than `MAX_OPEN_CHARACTERS` and link definitions stand
-    before their use. Otherwise the text is complete and safe as well, but looks different until it is rendered as a whole: a link whose
-    definition comes later shows its source, and a block that stays open for too long is cut, a fence being opened anew behind the cut.
+    A top-level block (paragraph, list, table, fence, …) is closed as soon as a complete line behind it starts another
+    block; no later text can change it then. Guaranteed: all closed pieces and the rest from `close()`, joined, equal
+    `render` of the whole text, however it was split, for texts up to `MAX_CHARACTERS` in which link definitions stand
+    before their use and no block is longer than `MAX_OPEN_CHARACTERS` or `MAX_OPEN_LINES`. Otherwise the text is
+    complete and safe as well, but looks different until it is rendered as a whole: a link whose definition comes later
+    shows its source, and a block that stays open for too long is cut, a fence being opened anew behind the cut.
 
-    So a piece costs at most the rendering of itself and `MAX_OPEN_CHARACTERS`, whatever came before it.
+    So a piece costs at most the rendering of itself and of an open block of that size, whatever came before it.
     """
 
     def __init__(self) -> None:
@@ -143,7 +148,7 @@ class MarkdownStream:
         closed = SafeString("")
         if "\n" in text:
             closed += self._close_until(self._start_of_last_block())
-        if len(self._open) > MAX_OPEN_CHARACTERS:
+        if len(self._open) > MAX_OPEN_CHARACTERS or self._open.count("\n") > MAX_OPEN_LINES:
             closed += self._close_by_force()
         is_short = len(self._open) <= MAX_COLOURED_OPEN_CHARACTERS
         return closed, self._rendered_open(parser=_PARSER if is_short else _PLAIN_PARSER)

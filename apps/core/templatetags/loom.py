@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
+from typing import Literal
 
 from django import template
 from django.conf import settings
@@ -31,7 +32,7 @@ _TONES = {
 
 
 @register.filter
-def duration(value: float | None) -> str:
+def duration(value: float | Literal[""] | None) -> str:
     """Write a duration given in milliseconds: `0 ms`, `0.4 ms`, `840 ms`, `1.24 s`, `2 min 5 s`; a dash for None.
 
     Templates give an empty string for a figure that an object does not have; that is a dash as well.
@@ -52,7 +53,7 @@ def duration(value: float | None) -> str:
 
 @register.filter
 def span(value: int | None) -> str:
-    """Write a configured length of time, given in milliseconds, in its largest whole unit: `8 h`, `15 min`, `90 s`, `250 ms`."""
+    """Write a configured length of time, given in milliseconds, in its largest whole unit: `8 h`, `15 min`, `90 s`."""
     if value is None:
         return NOTHING
     for unit_ms, unit in ((3_600_000, "h"), (60_000, "min"), (1000, "s")):
@@ -67,7 +68,8 @@ def instant(value: datetime | None) -> SafeString | str:
     if value is None:
         return NOTHING
     utc = localtime(value)
-    return format_html('<time datetime="{}">{} UTC</time>', utc.isoformat(timespec="milliseconds"), f"{utc:%Y-%m-%d %H:%M:%S}")
+    machine, reader = utc.isoformat(timespec="milliseconds"), f"{utc:%Y-%m-%d %H:%M:%S}"
+    return format_html('<time datetime="{}">{} UTC</time>', machine, reader)
 
 
 @register.filter
@@ -97,11 +99,11 @@ def _svg(name: str, size: int) -> SafeString:
 
 @register.simple_tag
 def icon(name: str, size: int = 16) -> SafeString:
-    """An outline icon, `size` pixels square, that screen readers pass over: what it means stands beside it or in a label."""
+    """An outline icon, `size` pixels square; screen readers skip it, its meaning stands beside it or in a label."""
     return _svg(str(name), int(size))
 
 
 @register.simple_tag
 def is_emulator() -> bool:
-    """Whether this installation talks to the emulator; also where no request is at hand, as in fragments sent over a socket."""
+    """Whether this installation talks to the emulator; works without a request, as in fragments sent over a socket."""
     return bool(settings.LOOM_AWS == "emulator")

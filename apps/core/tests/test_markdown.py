@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apps.core import markdown
+from apps.core.markdown import MAX_CHARACTERS, MAX_OPEN_CHARACTERS, MAX_OPEN_LINES, MarkdownStream, render
+
+ALLOWED_ATTRIBUTES = {"href", "title", "rel", "start", "class", "tabindex"}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[a](javascript:alert(1))",
+    "[a](JaVaScRiPt&#58;alert(1))",
+    "[a](&#x6A;avascript:alert(1))",
+    "[a](vbscript:x)",
+    "[a](data:text/html;base64,PHNjcmlwdD4=)",
+    "[a](file:///etc/passwd)",
+    "![i](javascript:alert(1))",
+    "![i](data:image/svg+xml;base64,PHN2Zz4=)",
+    '![" onerror="alert(1)](https://example.com/x)',
+    "<javascript:alert(1)>",
+    "<svg/onload=alert(1)>",
+    "```html\n<script>alert(1)</script>\n```",
+    '```"><img src=x onerror=alert(1)>\nx\n```',
+    "    <script>alert(1)</script>",
+    '[a](https://example.com "t\\" onmouseover=alert(1)")',
+    '<div hx-get="/admin/delete" hx-trigger="load">x</div>',
+    '<a href="https://example.com" hx-post="/x">y</a>',
+    "<form action=/x><input name=y></form>",
+    "<style>*{display:none}</style>",
+    "[x]: javascript:alert(1)\n\n[x]",
+    "| a |\n|--:|\n| <b onclick=x>1</b> |",
+    "\0<script>alert(1)</script>",
+]
+
+
+class Tags(HTMLParser):
+    """Collects every element and attribute that a browser would make of a piece of HTML."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+
+def assert_inert(html: str) -> None:
+    tags = Tags(html)
+    assert tags.names <= markdown._TAGS
+    assert tags.attributes <= ALLOWED_ATTRIBUTES
+    assert all(re.match(r"(https?|mailto):|[^:]*$", link) for link in tags.links), tags.links
+
+
+def streamed(pieces: list[str]) -> str:
+    stream = MarkdownStream()
+    return "".join([stream.feed(piece)[0] for piece in pieces]) + stream.close()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_inert_whole_and_streamed(text: str) -> None:
+    assert_inert(render(text))
+    for size in (1, 5):
+        stream = MarkdownStream()
+        for start in range(0, len(text), size):
+            closed, tail = stream.feed(text[start : start + size])
+            assert_inert(closed)
+            assert_inert(tail)
+        assert_inert(stream.close())
+
+
+def test_an_answer_reads_as_written() -> None:
+    assert render("# Why\n\nIt is **cold**, ~~not~~ `slow`:\n\n3. one\n4. two\n\n> quoted\n") == (
+        "<h1>Why</h1>\n"
+        "<p>It is <strong>cold</strong>, <s>not</s> <code>slow</code>:</p>\n"
+        '<ol start="3">\n<li>one</li>\n<li>two</li>\n</ol>\n'
+        "<blockquote>\n<p>quoted</p>\n</blockquote>\n"
+    )
+
+
+def test_code_is_coloured_by_class_and_can_be_scrolled_by_keyboard() -> None:
+    assert render("```python\nreturn 1\n```\n") == (
+        '<pre class="code" tabindex="0"><code><span class="k">return</span> <span class="mi">1</span>\n</code></pre>\n'
+    )
+    assert render("```nonsense\na < b\n```\n") == '<pre class="code" tabindex="0"><code>a &lt; b\n</code></pre>\n'
+    assert render("    a < b\n") == '<pre class="code" tabindex="0"><code>a &lt; b\n</code></pre>\n'
+
+
+def test_a_table_is_aligned_by_class() -> None:
+    html = render("| a | b | c |\n|:--|--:|:-:|\n| 1 | 2 | 3 |\n")
+
+    assert '<table tabindex="0">' in html
+    assert '<td>1</td>\n<td class="align-right">2</td>\n<td class="align-center">3</td>' in html
+
+
+def test_an_image_is_a_link_so_that_nothing_is_loaded() -> None:
+    rel = 'rel="noopener noreferrer nofollow"'
+    assert (
+        render("![a *chart*](https://example.com/x?y=1&z=2)")
+        == f'<p><a href="https://example.com/x?y=1&amp;z=2" {rel}>a chart</a></p>\n'
+    )
+    assert render("![](https://example.com/x)") == f'<p><a href="https://example.com/x" {rel}>image</a></p>\n'
+    assert render("[![logo](https://example.com/x)](https://example.com)") == (
+        f'<p><a href="https://example.com" {rel}>logo</a></p>\n'
+    )
+
+
+def test_a_text_without_measure_is_shown_as_it_is() -> None:
+    text = "**a** <b>\n" * (MAX_CHARACTERS // 10 + 1)
+
+    html = render(text)
+
+    assert html.startswith('<pre class="code" tabindex="0">**a** &lt;b&gt;\n')
+    assert html.count("&lt;b&gt;") == text.count("<b>")
+
+
+def test_a_block_is_closed_by_the_line_that_starts_the_next() -> None:
+    stream = MarkdownStream()
+
+    assert stream.feed("One *par") == ("", "<p>One *par</p>\n")
+    assert stream.feed("agraph*\n\nTw") == ("", "<p>One <em>paragraph</em></p>\n<p>Tw</p>\n")
+    assert stream.feed("o\n") == ("<p>One <em>paragraph</em></p>\n", "<p>Two</p>\n")
+    assert stream.close() == "<p>Two</p>\n"
+
+
+def test_a_list_stays_one_list_while_its_next_number_arrives() -> None:
+    stream = MarkdownStream()
+    closed = [stream.feed(piece)[0] for piece in ("1. a\n\n", "2", ". b\n\n", "end\n")]
+
+    assert "".join(closed) == "<ol>\n<li>\n<p>a</p>\n</li>\n<li>\n<p>b</p>\n</li>\n</ol>\n"
+
+
+@pytest.mark.parametrize("pieces", [["a\r", "\nb"], ["a\r", "\rb"], ["a\r", "b\r"], ["```\r", "\r\r", "\r\nb"]])
+def test_a_carriage_return_at_the_end_of_a_piece_is_half_a_line_end_or_a_whole_one(pieces: list[str]) -> None:
+    assert streamed(pieces) == render("".join(pieces))
+
+
+def test_a_link_finds_its_definition_in_an_earlier_block() -> None:
+    text = "[docs]: https://example.com/a\n\nfirst\n\nsee [docs]\n"
+
+    assert streamed([*text]) == render(text)
+    assert 'href="https://example.com/a"' in render(text)
+
+
+def test_a_definition_that_is_still_arriving_is_not_remembered() -> None:
+    text = "[docs]: https://example.com/a-long-path\n\nsee [docs]\n"
+    stream = MarkdownStream()
+    for character in text:
+        stream.feed(character)
+
+    assert stream.close() == render(text)
+
+
+BLOCKS = [
+    "A paragraph with *emphasis*, `code` and a [link](https://example.com).",
+    "Two lines\nof one paragraph.",
+    "## A heading",
+    "Underlined\n==========",
+    "- a\n- b\n  - nested\n- c",
+    "- loose\n\n- list\n\n  with a second paragraph",
+    "1. one\n2. two\n\n   ```sh\n   ls -l\n   ```\n3. three",
+    "```python\ndef f(x: int) -> str:\n    return 'x'\n\n\nprint(f(1))\n```",
+    "~~~\nnot closed yet\n\n# no heading\n~~~",
+    "| a | b |\n|---|--:|\n| 1 | 2 |",
+    "> quoted\nlazily\n>\n> ```\n> code\n> ```",
+    "    indented code\n\n    goes on",
+    "---",
+    "[known]: https://example.com/known",
+    "See [known] and ![image](https://example.com/i.png).",
+    "<div>html</div> &amp; \\*escaped\\*",
+    "日本語のテキスト、改行\u2028ではない",
+]
+
+
+@st.composite
+def split_documents(draw: st.DrawFn) -> list[str]:
+    blocks = ["[known]: https://example.com/known", *draw(st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=12))]
+    separator = st.sampled_from(["\n\n", "\n", "\n\n\n", "\r\n\r\n", "\r\r"])
+    text = "".join(block + draw(separator) for block in blocks) + draw(st.sampled_from(["", "- ", "``", "\r", "|"]))
+    cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=30)))
+    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(split_documents())
+def test_however_it_is_split_a_streamed_answer_equals_the_whole_one(pieces: list[str]) -> None:
+    assert streamed(pieces) == render("".join(pieces))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet="ab \n\r\t#-*>`|[]():!1.\\<&_~=", max_size=80), st.integers(1, 7))
+def test_any_text_streams_inertly_and_the_tail_shows_all_that_is_open(text: str, size: int) -> None:
+    stream = MarkdownStream()
+    for start in range(0, len(text), size):
+        closed, tail = stream.feed(text[start : start + size])
+        assert_inert(closed + tail)
+    assert_inert(stream.close())
+
+
+@pytest.mark.parametrize(
+    "endless",
+    ["```python\n" + "x = 1  # one\n" * 600, "word and " * 1500, "a" * 10_000, "- item\n" * 600, "> " * 4000],
+    ids=["fence", "paragraph", "word", "list", "quote"],
+)
+def test_a_block_without_end_is_cut_so_that_the_tail_stays_small(endless: str) -> None:
+    """What is rendered in all must grow with the length of the answer, not with its square."""
+    size = 50
+    stream = MarkdownStream()
+    longest_open = most_lines = 0
+    closed = ""
+    for start in range(0, len(endless), size):
+        closed += stream.feed(endless[start : start + size])[0]
+        longest_open = max(longest_open, len(stream._open))
+        most_lines = max(most_lines, stream._open.count("\n"))
+    closed += stream.close()
+
+    assert longest_open <= MAX_OPEN_CHARACTERS
+    assert most_lines <= MAX_OPEN_LINES
+    assert_inert(closed)
+    assert letters(closed) == letters(render(endless))
+
+
+def letters(html: str) -> str:
+    """The text of some HTML without blanks."""
+    return re.sub(r"<[^>]*>|\s+", "", html)
+
+
+def test_a_fence_that_is_cut_goes_on_as_code() -> None:
+    stream = MarkdownStream()
+    lines = [f"x_{number} = '# no heading'\n" for number in range(400)]
+    closed = "".join(stream.feed(piece)[0] for piece in ["```python\n", *lines, "```\n", "\nAfter.\n"])
+    closed += stream.close()
+
+    assert closed.count('<pre class="code" tabindex="0">') > 1
+    assert letters(closed) == letters(render("```python\n" + "".join(lines) + "```\n\nAfter.\n"))
+    assert closed.endswith("<p>After.</p>\n")
+    assert "<h1>" not in closed

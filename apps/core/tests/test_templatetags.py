@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+from django.template import engines
+from pytest_django import Settings
+
+from apps.core.templatetags import loom
+
+
+def draw(source: str, **context: object) -> str:
+    """Render a template's source with the tags that every template has."""
+    return str(engines["django"].from_string(source).render(context))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        ("", "–"),
+        (0, "0 ms"),
+        (0.04, "0.0 ms"),
+        (0.44, "0.4 ms"),
+        (9.94, "9.9 ms"),
+        (10, "10 ms"),
+        (840.4, "840 ms"),
+        (999.4, "999 ms"),
+        (999.5, "1.00 s"),
+        (1240, "1.24 s"),
+        (59_990, "59.99 s"),
+        (125_000, "2 min 5 s"),
+        (-12, "−12 ms"),
+    ],
+)
+def test_a_duration_has_three_figures_and_a_unit(value: float | None, text: str) -> None:
+    assert loom.duration(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"), (0, "0 ms"), (250, "250 ms"), (90_000, "90 s"), (900_000, "15 min"), (28_800_000, "8 h"),
+        (5_400_000, "90 min"),
+    ],
+)  # fmt: skip
+def test_a_span_is_written_in_its_largest_whole_unit(value: int | None, text: str) -> None:
+    assert loom.span(value) == text
+
+
+def test_an_instant_is_a_time_element_that_names_its_zone() -> None:
+    at = datetime(2026, 11, 20, 14, 3, 11, 250_000, tzinfo=UTC)
+
+    assert loom.instant(at) == '<time datetime="2026-11-20T14:03:11.250+00:00">2026-11-20 14:03:11 UTC</time>'
+    assert loom.instant(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("status", "tone"),
+    [
+        ("READY", "ok"),
+        ("completed", "ok"),
+        ("CREATING", "info"),
+        ("streaming", "info"),
+        ("interrupted", "warn"),
+        ("UPDATE_FAILED", "bad"),
+        ("failed", "bad"),
+        ("stopped", "neutral"),
+        ("DELETING", "neutral"),
+        ("something AWS invents tomorrow", "neutral"),
+    ],
+)
+def test_a_status_has_a_tone(status: str, tone: str) -> None:
+    assert loom.tone(status) == tone
+
+
+def test_a_badge_says_its_status_in_words() -> None:
+    assert draw('{% cotton badge status="{{ status }}" %}{% endcotton %}', status="CREATE_FAILED") == (
+        '<span class="badge badge-bad" >Create failed</span>\n'
+    )
+
+
+def test_a_long_identifier_is_shown_by_its_ends() -> None:
+    assert loom.short("3f2a9c1e-1111-4222-8333-1234567877d0") == "3f2a9c1e…77d0"
+    assert loom.short("sixteen-letters!") == "sixteen-letters!"
+
+
+def test_an_icon_is_passed_over_by_screen_readers() -> None:
+    svg = draw('{% icon "bot" 14 %}')
+
+    assert 'aria-hidden="true"' in svg
+    assert 'width="14"' in svg
+
+
+def test_the_emulated_mark_stands_in_emulator_mode_only(settings: Settings) -> None:
+    settings.LOOM_AWS = "emulator"
+    assert "Emulated</span>" in draw("{% cotton emulated %}{% endcotton %}")
+
+    settings.LOOM_AWS = "aws"
+    assert draw("{% cotton emulated %}{% endcotton %}").strip() == ""
+
+
+class Elements(HTMLParser):
+    """The elements of a piece of HTML with their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+HOSTILE = "\"><script>alert(1)</script>' onclick='x {{ 7 }}{% csrf_token %}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '{% cotton id value="{{ value }}" label="{{ value }}" %}{% endcotton %}',
+        '{% cotton id value="{{ value }}" :short="True" %}{% endcotton %}',
+        '{% cotton alert message="{{ value }}" advice="{{ value }}" code="{{ value }}" request_id="{{ value }}" %}'
+        "{% endcotton %}",
+        '{% cotton badge status="{{ value }}" title="{{ value }}" %}{% endcotton %}',
+        '{% cotton toast level="error" text="{{ value }}" %}{% endcotton %}',
+        '{% cotton button data-dialog-name="{{ value }}" %}{{ value }}{% endcotton %}',
+        '{% cotton empty title="{{ value }}" %}{{ value }}{% endcotton %}',
+    ],
+)
+def test_a_hostile_value_stays_a_value(source: str) -> None:
+    found = Elements(draw(source, value=HOSTILE)).found
+
+    assert {tag for tag, _ in found} <= {
+        "span", "code", "button", "svg", "path", "rect", "circle", "line", "div", "b", "p", "h3", "polyline",
+    }  # fmt: skip
+    assert not [attributes for _, attributes in found if "onclick" in attributes]
+
+
+def test_a_copied_value_arrives_unchanged() -> None:
+    found = Elements(draw('{% cotton copy value="{{ value }}" label="ARN" %}{% endcotton %}', value=HOSTILE)).found
+
+    assert found[0][1]["data-copy"] == HOSTILE
+    assert found[0][1]["aria-label"] == "Copy ARN"
