@@ -1,5 +1,5 @@
 /* The live part of a session page: its socket, the waiting counter, following the answer, sending with Enter. */
-const NEAR_BOTTOM_PX = 96;
+const NEAR_END_PX = 96;
 const LONGEST_RECONNECT_MS = 8000;
 
 /* Runs between the htmx script and its start: both are deferred, and htmx starts on DOMContentLoaded. */
@@ -49,19 +49,24 @@ document.addEventListener("htmx:wsAfterSend", (event) => {
     if (control.tagName === "BUTTON") control.disabled = true;
     else control.readOnly = true;
   }
+  toEnd();
 });
 
 /* --- following the answer --------------------------------------------------------------------------------------- */
 
-let wasAtBottom = true;
+const conversation = document.getElementById("conversation");
+let wasAtEnd = true;
 let lastSignal = document.getElementById("signals");
 
-function isAtBottom() {
-  return window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - NEAR_BOTTOM_PX;
+function isAtEnd() {
+  return conversation.getBoundingClientRect().bottom <= window.innerHeight + NEAR_END_PX;
 }
 
-function toBottom() {
-  window.scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+// On a phone other cards stand below the conversation: whoever reads those is not pulled back up.
+function toEnd() {
+  if (conversation.getBoundingClientRect().bottom > window.innerHeight) {
+    conversation.scrollIntoView({ block: "end", behavior: "instant" });
+  }
 }
 
 function passSignalOn() {
@@ -92,14 +97,14 @@ function makePlace(message) {
 }
 
 document.addEventListener("htmx:wsBeforeMessage", (event) => {
-  wasAtBottom = isAtBottom();
+  wasAtEnd = isAtEnd();
   makePlace(event.detail.message);
 });
 document.addEventListener("htmx:wsAfterMessage", () => {
   passSignalOn();
   keepFocus();
   countSeconds();
-  if (wasAtBottom) toBottom();
+  if (wasAtEnd) toEnd();
 });
 
 /* --- waiting ---------------------------------------------------------------------------------------------------- */
@@ -125,4 +130,4 @@ document.addEventListener("keydown", (event) => {
   if (event.target.value.trim() !== "" && !event.target.readOnly) event.target.form.requestSubmit();
 });
 
-if (document.querySelector("#transcript .is-running")) toBottom();
+if (!location.hash) toEnd();
