@@ -19,7 +19,7 @@ async def test_many_streams_at_once_each_arrive_complete_and_in_order(emulator: 
         },
         roleArn="arn:aws:iam::123456789012:role/AgentRuntimeRole",
         networkConfiguration={"networkMode": "PUBLIC"},
-        environmentVariables={"EMULATOR_CHUNKS": str(CHUNK_COUNT), "EMULATOR_CHUNKS_PER_SECOND": "1"},
+        environmentVariables={"EMULATOR_CHUNKS": str(CHUNK_COUNT), "EMULATOR_CHUNKS_PER_SECOND": "0.25"},
     )
     emulator.advance(10)
     host, port = emulator.url.removeprefix("http://").split(":")
