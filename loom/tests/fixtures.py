@@ -106,6 +106,19 @@ class Emulator:
             result: list[dict[str, Any]] = json.load(answer)
             return result
 
+    def order(self, **fault: Any) -> None:
+        """Let something go wrong next, for example `kind="silence", after_chunks=10, seconds=60`: see apps.emulator.faults."""
+        self._send("POST", json.dumps({"count": 1, **fault}).encode())
+
+    def clear(self) -> None:
+        """Forget every order that was not carried out."""
+        self._send("DELETE", None)
+
+    def _send(self, method: str, body: bytes | None) -> None:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/_emulator/faults", body, headers, method=method)  # noqa: S310 -- loopback
+        urllib.request.urlopen(request).close()  # noqa: S310 -- loopback
+
 
 @pytest.fixture(scope="session")
 def emulator_process() -> Iterator[Emulator]:
@@ -135,6 +148,7 @@ def emulator_process() -> Iterator[Emulator]:
 def emulator(emulator_process: Emulator, settings: Any) -> Emulator:
     """The emulator, with the settings of this process pointing at it."""
     settings.EMULATOR_URL = emulator_process.url
+    emulator_process.clear()
     return emulator_process
 
 

@@ -95,8 +95,9 @@ async def test_a_prompt_is_answered_frame_by_frame(pages: Any, session: Session,
 
 
 async def test_a_second_viewer_sees_it_from_the_first_token_and_stop_reaches_both(
-    pages: Any, session: Session, alice: User, carol: User
+    pages: Any, session: Session, alice: User, carol: User, emulator: Any
 ) -> None:
+    emulator.order(kind="silence", after_chunks=20, seconds=60)  # so that the run is still going on
     first = await pages(session, alice)
     await first.send(action="invoke", prompt="Two days in Ghent")
     await first.read_until('-tail" class="md" hx-swap-oob="true"><p>')
@@ -137,7 +138,10 @@ async def test_closing_the_page_does_not_stop_the_run(
     assert (await Invocation.objects.aget()).status == "completed"
 
 
-async def test_a_second_prompt_while_answering_is_refused_and_not_lost(pages: Any, session: Session, alice: User) -> None:
+async def test_a_second_prompt_while_answering_is_refused_and_not_lost(
+    pages: Any, session: Session, alice: User, emulator: Any
+) -> None:
+    emulator.order(kind="silence", after_chunks=20, seconds=60)
     page = await pages(session, alice)
     await page.send(action="invoke", prompt="Two days in Ghent")
     await page.read_until("<article")

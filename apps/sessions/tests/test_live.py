@@ -80,6 +80,7 @@ async def test_tokens_arrive_one_after_another_and_not_at_the_end(running_engine
 async def test_stop_closes_the_upstream_and_keeps_what_had_arrived(
     running_engine: Engine, begin: Begin, emulator: Any
 ) -> None:
+    emulator.order(kind="silence", after_chunks=20, seconds=60)
     invocation = await sync_to_async(begin)()
     running_engine.launch(invocation)
     seen: list[Event] = []
@@ -122,7 +123,10 @@ async def test_stop_before_the_first_byte_works_too_and_the_next_prompt_at_once(
     assert (following.status, following.number) == ("completed", 2)
 
 
-async def test_a_stop_request_in_the_row_reaches_the_process_that_runs_it(running_engine: Engine, begin: Begin) -> None:
+async def test_a_stop_request_in_the_row_reaches_the_process_that_runs_it(
+    running_engine: Engine, begin: Begin, emulator: Any
+) -> None:
+    emulator.order(kind="silence", after_chunks=20, seconds=60)
     invocation = await sync_to_async(begin)()
     running_engine.launch(invocation)
     async for _ in follow(invocation.pk):
@@ -168,15 +172,20 @@ async def test_an_agent_that_aws_does_not_know_fails_with_advice(running_engine:
     assert failed.error_advice and failed.request_id
 
 
-async def test_the_recording_is_written_while_the_run_goes_on(running_engine: Engine, begin: Begin) -> None:
-    invocation = await sync_to_async(begin)("code_tutor")
+async def test_the_recording_is_written_while_the_run_goes_on(
+    running_engine: Engine, begin: Begin, emulator: Any
+) -> None:
+    emulator.order(kind="silence", after_chunks=20, seconds=60)
+    invocation = await sync_to_async(begin)()
     stream = running_engine.launch(invocation)
-    stored_while_running = 0
-    async for _ in follow(invocation.pk):
-        if not stream.is_finishing and not stored_while_running:
-            stored_while_running = await RecordingBatch.objects.filter(invocation=invocation).acount()
+    while stream.recorded_sequence < 15 or not await RecordingBatch.objects.filter(last_sequence__gte=15).aexists():
+        await asyncio.sleep(0.02)
 
-    assert stored_while_running > 0
+    assert not stream.is_ended
+    assert (await sync_to_async(events_after)(invocation.pk))[:15] == stream.events[:15]
+    assert (await reload(invocation)).status == "streaming"
+    running_engine.stop(invocation.pk)
+    await collect(invocation.pk)
 
 
 async def test_two_sessions_do_not_mix(running_engine: Engine, begin: Begin) -> None:
@@ -190,13 +199,16 @@ async def test_two_sessions_do_not_mix(running_engine: Engine, begin: Begin) -> 
     assert "Namur" in two.response_text and "Bruges" not in two.response_text
 
 
-async def test_close_drains_and_then_interrupts(running_engine: Engine, begin: Begin) -> None:
-    short, long = await sync_to_async(begin)(), await sync_to_async(begin)("code_tutor")
-    running_engine.launch(short)
+async def test_close_waits_for_what_ends_and_interrupts_the_rest(
+    running_engine: Engine, begin: Begin, emulator: Any
+) -> None:
+    short, long = await sync_to_async(begin)(), await sync_to_async(begin)()
+    session_id = long.session.runtime_session_id
+    emulator.order(kind="silence", after_chunks=20, seconds=60, session_id=session_id)
     running_engine.launch(long)
-    async for _ in follow(short.pk):
-        pass
-    await running_engine.close(drain_s=0)
+    await truth_when(emulator, session_id, "first_byte_at")
+    running_engine.launch(short)
+    await running_engine.close(drain_s=5)
 
     ended, cut = await reload(short), await reload(long)
     assert ended.status == "completed"
@@ -205,8 +217,11 @@ async def test_close_drains_and_then_interrupts(running_engine: Engine, begin: B
 
 
 @pytest.mark.parametrize("status", ["stopped", "interrupted"])
-async def test_a_run_that_was_taken_away_is_not_overwritten(running_engine: Engine, begin: Begin, status: str) -> None:
-    invocation = await sync_to_async(begin)("code_tutor")
+async def test_a_run_that_was_taken_away_is_not_overwritten(
+    running_engine: Engine, begin: Begin, emulator: Any, status: str
+) -> None:
+    emulator.order(kind="silence", after_chunks=20, seconds=60)
+    invocation = await sync_to_async(begin)()
     running_engine.launch(invocation)
     async for _ in follow(invocation.pk):
         await Invocation.objects.filter(pk=invocation.pk).aupdate(status=status, error_message="declared dead")
