@@ -10,13 +10,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.http.request import split_domain_port
 
 from apps.accounts.models import User
 from apps.core.network import is_loopback
 
 DEVELOPMENT_EMAIL = "dev@local"
-FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+# What proxies and tunnels add; besides these, everything that begins with "x-forwarded" counts.
+FORWARDING_HEADERS = frozenset(
+    {
+        "cf-connecting-ip",
+        "forwarded",
+        "true-client-ip",
+        "via",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-original-host",
+        "x-real-ip",
+    }
+)
 
 
 def is_local_request(*, client: str | None, server: str | None, headers: Mapping[str, str]) -> bool:
@@ -24,7 +37,7 @@ def is_local_request(*, client: str | None, server: str | None, headers: Mapping
 
     `client` and `server` are the addresses of the connection, `headers` has lower-case names.
     """
-    if any(name in headers for name in FORWARDING_HEADERS):
+    if any(name in FORWARDING_HEADERS or name.startswith("x-forwarded") for name in headers):
         return False
     domain, _ = split_domain_port(headers.get("host", ""))
     return all(host is not None and is_loopback(host.strip("[]")) for host in (client, server, domain or None))
@@ -36,5 +49,6 @@ def development_user(*, client: str | None, server: str | None, headers: Mapping
         return None
     if not is_local_request(client=client, server=server, headers=headers):
         return None
-    user, _ = User.objects.get_or_create(email=DEVELOPMENT_EMAIL, defaults={"is_staff": True, "is_superuser": True})
+    defaults = {"password": make_password(None), "is_staff": True, "is_superuser": True}
+    user, _ = User.objects.get_or_create(email=DEVELOPMENT_EMAIL, defaults=defaults)
     return user

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cache, partial
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
@@ -30,11 +31,11 @@ def _resolve(request: HttpRequest, signed_in: User | AnonymousUser) -> User | An
 
 def _install(request: HttpRequest) -> None:
     # Lazy: a request that never asks who is asking costs no query.
-    signed_in = request.user
-    request.user = SimpleLazyObject(lambda: _resolve(request, signed_in))  # type: ignore[assignment]
+    resolve = cache(partial(_resolve, request, request.user))
+    request.user = SimpleLazyObject(resolve)  # type: ignore[assignment]
 
     async def auser() -> User | AnonymousUser:
-        return await sync_to_async(_resolve)(request, signed_in)
+        return await sync_to_async(resolve)()
 
     request.auser = auser
 

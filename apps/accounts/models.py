@@ -13,6 +13,9 @@ class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email__iexact=username)
 
+    async def aget_by_natural_key(self, username: str | None) -> User:
+        return await self.aget(email__iexact=username)
+
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         """Store a user with `email` in lower case; without a password nobody can sign in as it."""
         if not email:
@@ -39,7 +42,13 @@ class User(AbstractUser):
 
     class Meta:
         ordering = ["email"]
-        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_unique_whatever_case")]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="user_email_unique_whatever_case",
+                violation_error_message="Someone has this address.",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.email
