@@ -28,7 +28,9 @@ async def running_engine(transactional_db: None, emulator: Any) -> AsyncIterator
 def begin(demo_agent: Callable[[str], Agent], alice: Any) -> Callable[..., Invocation]:
     """Store a pending invocation of a demo agent for the engine of this process, in a new session or a given one."""
 
-    def make(name: str = "travel_concierge", prompt: str = "Two days in Ghent", session: Session | None = None) -> Invocation:
+    def make(
+        name: str = "travel_concierge", prompt: str = "Two days in Ghent", session: Session | None = None
+    ) -> Invocation:
         if session is None:
             agent = Agent.objects.filter(name=name).first() or demo_agent(name)
             session = start_session(agent=agent, owner=alice)

@@ -86,7 +86,11 @@ async def test_a_prompt_is_answered_frame_by_frame(pages: Any, session: Session,
     assert 'hx-swap-oob="true"' in turn and "Two days in Ghent" in turn and "is-running" in turn
     await page.read_until(r'id="composer".*value="stop"|value="stop"')
     await page.read_until('data-kind="finished"')
-    frames = [message for message in page.messages if '-tail" class="md" hx-swap-oob="true"' in message and "<article" not in message]
+    frames = [
+        message
+        for message in page.messages
+        if '-tail" class="md" hx-swap-oob="true"' in message and "<article" not in message
+    ]
     assert len(frames) > 5
     final = next(message for message in reversed(page.messages) if "<article" in message)
     invocation = await Invocation.objects.aget()

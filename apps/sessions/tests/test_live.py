@@ -135,7 +135,9 @@ async def test_a_stop_request_in_the_row_reaches_the_process_that_runs_it(
     assert (await reload(invocation)).status == "stopped"
 
 
-async def test_an_error_event_at_http_200_fails_the_run_and_keeps_the_text(running_engine: Engine, begin: Begin) -> None:
+async def test_an_error_event_at_http_200_fails_the_run_and_keeps_the_text(
+    running_engine: Engine, begin: Begin
+) -> None:
     invocation, _ = await run(running_engine, begin, "claims_intake")
 
     assert (invocation.status, invocation.http_status) == ("failed", 200)

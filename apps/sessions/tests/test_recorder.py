@@ -30,7 +30,10 @@ def invocation(process: Process, make_session: Callable[..., Session]) -> Invoca
 
 
 def events(first: int, last: int) -> list[dict[str, Any]]:
-    return [{"seq": number, "offset_ms": float(number), "kind": "text", "text": f"{number} "} for number in range(first, last + 1)]
+    return [
+        {"seq": number, "offset_ms": float(number), "kind": "text", "text": f"{number} "}
+        for number in range(first, last + 1)
+    ]
 
 
 def test_batches_make_the_recording(process: Process, invocation: Invocation) -> None:
@@ -50,7 +53,9 @@ def test_a_process_writes_only_what_is_its_own_and_running(process: Process, inv
     assert not finish_invocation(other.pk, Pending(invocation.pk, []), status="completed", completed_at=timezone.now())
     Invocation.objects.update(status="interrupted")
     assert write_batches(process.pk, [Pending(invocation.pk, events(1, 1))]) == {invocation.pk}
-    assert not finish_invocation(process.pk, Pending(invocation.pk, []), status="completed", completed_at=timezone.now())
+    assert not finish_invocation(
+        process.pk, Pending(invocation.pk, []), status="completed", completed_at=timezone.now()
+    )
     assert (RecordingBatch.objects.count(), Invocation.objects.get().status) == (0, "interrupted")
 
 

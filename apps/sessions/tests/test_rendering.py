@@ -37,7 +37,11 @@ def test_a_closed_block_is_appended_and_the_open_end_is_replaced() -> None:
 def test_a_tool_call_stands_where_it_happened_and_is_updated_in_place() -> None:
     renderer = AnswerRenderer(7)
     closed, replaced = renderer.feed(
-        [text("Before"), event("tool", tool_use_id="t1", name="stock_level"), event("tool_input", tool_use_id="t1", text='{"sku"')]
+        [
+            text("Before"),
+            event("tool", tool_use_id="t1", name="stock_level"),
+            event("tool_input", tool_use_id="t1", text='{"sku"'),
+        ]
     )
     assert re.search(r'<p>Before</p>\s*<details class="tool" id="invocation-7-step-1">', closed)
     assert "stock_level" in closed and "{&quot;sku&quot;" in closed and replaced == ""
@@ -84,7 +88,9 @@ def test_nothing_an_agent_says_becomes_markup_or_a_request() -> None:
         assert not re.search(r'href="javascript|<[^>]*\shx-|<[^>]*\son\w+=', html), hostile
 
 
-@given(st.lists(st.sampled_from(["word ", "**bold** ", "\n\n", "- item\n", "`x` ", "> quote\n", "1. one\n"]), max_size=40))
+@given(
+    st.lists(st.sampled_from(["word ", "**bold** ", "\n\n", "- item\n", "`x` ", "> quote\n", "1. one\n"]), max_size=40)
+)
 def test_frames_add_up_to_what_a_reload_shows(pieces: list[str]) -> None:
     renderer = AnswerRenderer(7)
     shown = ""

@@ -52,7 +52,9 @@ def test_the_same_outside_id_twice_is_a_conflict(make_agent: MakeAgent, make_ses
         make_session(agent=agent, runtime_session_id="x" * 40)
 
 
-def test_an_unknown_qualifier_is_looked_up_once_and_then_refused(demo_agent: Callable[[str], Agent], alice: User) -> None:
+def test_an_unknown_qualifier_is_looked_up_once_and_then_refused(
+    demo_agent: Callable[[str], Agent], alice: User
+) -> None:
     """S0-102."""
     agent = demo_agent("travel_concierge")
     Agent.objects.update(available_qualifiers=["DEFAULT"])
