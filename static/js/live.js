@@ -35,12 +35,21 @@ document.addEventListener("htmx:wsClose", (event) => {
   );
 });
 
+// A form that came over the socket has no CSRF field; the page's own value is still good.
+function sendPlainly(form) {
+  if (!form.elements.csrfmiddlewaretoken) {
+    const { "X-CSRFToken": value } = JSON.parse(document.body.getAttribute("hx-headers"));
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "csrfmiddlewaretoken", value }));
+  }
+  form.submit();
+}
+
 // A prompt must not wait in a queue and be sent a minute later: without a socket the plain form goes at once.
 document.addEventListener("htmx:wsConfigSend", (event) => {
   const form = event.target.closest("form");
   if (isConnected || !form?.getAttribute("action")) return;
   event.preventDefault();
-  form.submit();
+  sendPlainly(form);
 });
 
 // Sent once: the server answers with a new composer, in which the next prompt can be typed.
