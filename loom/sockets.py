@@ -1,4 +1,7 @@
-"""Who may open a socket: a page of ours. A socket carries no CSRF token, so its Origin is what protects the cookie."""
+"""Who may open a socket: a page of ours. A socket carries no CSRF token, so its Origin is what protects the cookie.
+
+The separate front end that may call the API in development may not: what comes over a socket is made for our pages.
+"""
 
 from __future__ import annotations
 

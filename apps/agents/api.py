@@ -7,16 +7,20 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Field, Router, Schema
+from ninja import Field, Router, Schema, Status
 
 from apps.agents import selectors, services
+from apps.agents.forms import ARN_MAX_LENGTH
 from apps.agents.models import Agent
 
 router = Router(tags=["agents"])
 
 
 class AgentIn(Schema):
-    arn: str = Field(examples=["arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_agent-AbCdEf1234"])
+    arn: str = Field(
+        max_length=ARN_MAX_LENGTH,
+        examples=["arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_agent-AbCdEf1234"],
+    )
 
 
 class EndpointOut(Schema):
@@ -55,9 +59,9 @@ class AgentOut(Schema):
 
 
 @router.post("", response={201: AgentOut}, summary="Register an agent by its ARN")
-def create_agent(request: HttpRequest, body: AgentIn) -> tuple[int, Agent]:
+def create_agent(request: HttpRequest, body: AgentIn) -> Status[Agent]:
     """Describes the runtime on AWS, then stores it. 400 for a bad ARN, 409 for a known one, 502 where AWS refuses."""
-    return 201, services.register_agent(arn=body.arn, user=request.user)  # type: ignore[arg-type]
+    return Status(201, services.register_agent(arn=body.arn, user=request.user))  # type: ignore[arg-type]
 
 
 @router.get("", response=list[AgentOut], summary="List the agents")

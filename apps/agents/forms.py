@@ -5,6 +5,9 @@ from typing import Any
 from django import forms
 
 from apps.agents.models import Agent
+from apps.aws.arn import DEFAULT_QUALIFIER
+
+ARN_MAX_LENGTH = 400  # the ARN of an endpoint with the longest names, as telemetry repeats them, has some 320
 
 
 class AgentForm(forms.Form):
@@ -12,7 +15,7 @@ class AgentForm(forms.Form):
 
     arn = forms.CharField(
         label="Runtime ARN",
-        max_length=300,
+        max_length=ARN_MAX_LENGTH,
         widget=forms.TextInput(
             attrs={
                 "placeholder": "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_agent-AbCdEf1234",
@@ -43,7 +46,9 @@ class PromptForm(forms.Form):
             )
             for endpoint in agent.endpoints.all()
         ]
-        self.fields["qualifier"] = forms.ChoiceField(label="Endpoint", choices=choices or [("DEFAULT", "DEFAULT")])
+        self.fields["qualifier"] = forms.ChoiceField(
+            label="Endpoint", choices=choices or [(DEFAULT_QUALIFIER, DEFAULT_QUALIFIER)], initial=DEFAULT_QUALIFIER
+        )
 
     def clean_prompt(self) -> str:
         prompt: str = self.cleaned_data["prompt"]

@@ -15,7 +15,7 @@ from apps.agents.connection import current_connection
 from apps.agents.exceptions import AgentExistsError, AgentRuntimeError
 from apps.agents.models import Agent, Endpoint
 from apps.aws import control
-from apps.aws.arn import InvalidArnError, RuntimeArn
+from apps.aws.arn import DEFAULT_QUALIFIER, InvalidArnError, RuntimeArn
 from apps.aws.control import EndpointDescription, RuntimeDescription
 from apps.aws.errors import AwsError
 from apps.core.exceptions import InvalidInputError
@@ -25,6 +25,27 @@ logger = logging.getLogger(__name__)
 # What AgentCore applies where a runtime says nothing.
 DEFAULT_IDLE_TIMEOUT_S = 900
 DEFAULT_MAX_LIFETIME_S = 28_800
+
+# What AWS decides about an agent; everything else in the row is Loom's.
+DESCRIBED_FIELDS = (
+    "runtime_id",
+    "name",
+    "description",
+    "status",
+    "failure_reason",
+    "region",
+    "account_id",
+    "log_group",
+    "available_qualifiers",
+    "raw_metadata",
+    "version",
+    "protocol",
+    "idle_timeout_ms",
+    "max_lifetime_ms",
+    "platform_version",
+    "authorizer_kind",
+    "last_refreshed_at",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +58,11 @@ class Description:
 
 
 def describe(arn: RuntimeArn) -> Description:
-    """Ask AWS about a runtime and its endpoints. Blocks; raises AgentRuntimeError."""
+    """Ask AWS about a runtime and its endpoints. Blocks; raises AgentRuntimeError.
+
+    AWS is asked for the id alone and answers for the caller's own account, so an ARN of another account with the same
+    id would come back as somebody else: InvalidInputError.
+    """
     try:
         runtime = control.describe_runtime(current_connection(), arn)
         endpoints = control.list_endpoints(current_connection(), arn)
@@ -46,32 +71,39 @@ def describe(arn: RuntimeArn) -> Description:
             "describe failed code=%s http_status=%s request_id=%s", error.code, error.http_status, error.request_id
         )
         raise AgentRuntimeError(error) from error
+    if runtime.arn != arn.runtime_arn:
+        raise InvalidInputError(
+            f"Under this id AWS knows another runtime: {runtime.arn}.", advice="Check the account id in the ARN."
+        )
     return Description(arn=arn, runtime=runtime, endpoints=endpoints)
 
 
 def register_agent(*, arn: str, user: User | None) -> Agent:
     """Describe the runtime on AWS first, then store it; a removed agent comes back with its history.
 
-    Blocks for two AWS calls. Raises InvalidInputError for a bad ARN, AgentExistsError for a known one,
-    AgentRuntimeError for AWS.
+    Blocks for two AWS calls, and stores nothing unless both succeed. Raises InvalidInputError for a bad ARN,
+    AgentExistsError for a known one, AgentRuntimeError for AWS.
     """
     try:
         parsed = RuntimeArn.parse(arn)
     except InvalidArnError as error:
         raise InvalidInputError(str(error)) from error
-    if Agent.objects.filter(arn=parsed.runtime_arn, removed_at=None).exists():
-        raise AgentExistsError(f"{parsed.name} is registered already.", advice="Refresh it to read its newest state.")
+    _check_unregistered(Agent.objects.filter(arn=parsed.runtime_arn).first())
     description = describe(parsed)
     now = timezone.now()
     try:
         with transaction.atomic():
             agent = Agent.objects.select_for_update().filter(arn=parsed.runtime_arn).first()
+            _check_unregistered(agent)
             if agent is None:
-                agent = Agent(arn=parsed.runtime_arn, registered_at=now, registered_by=user)
-            elif agent.removed_at is None:
-                raise AgentExistsError(f"{parsed.name} is registered already.")
-            agent.removed_at = None
-            _store(agent, description, now)
+                agent = Agent(arn=parsed.runtime_arn, origin=settings.LOOM_AWS, registered_at=now, registered_by=user)
+                _take_over(agent, description, now)
+                agent.save()
+            else:
+                agent.removed_at = None
+                _take_over(agent, description, now)
+                agent.save(update_fields=["removed_at", *DESCRIBED_FIELDS])
+            _store_endpoints(agent, description)
     except IntegrityError as error:
         if not Agent.objects.filter(arn=parsed.runtime_arn).exists():
             raise
@@ -81,11 +113,28 @@ def register_agent(*, arn: str, user: User | None) -> Agent:
     return agent
 
 
+def _check_unregistered(agent: Agent | None) -> None:
+    if agent is None:
+        return
+    if agent.origin != settings.LOOM_AWS:
+        raise AgentExistsError(
+            f"{agent.name} belongs to {agent.get_origin_display()}; this Loom runs with LOOM_AWS={settings.LOOM_AWS}.",
+            advice="Give each LOOM_AWS mode a DATABASE_URL of its own.",
+        )
+    if agent.removed_at is None:
+        raise AgentExistsError(f"{agent.name} is registered already.", advice="Refresh it to read its newest state.")
+
+
 def refresh_agent(*, agent: Agent) -> Agent:
-    """Read the runtime and its endpoints from AWS again. Blocks; raises AgentRuntimeError and then changes nothing."""
+    """Read the runtime and its endpoints from AWS again. Blocks; raises AgentRuntimeError and then changes nothing.
+
+    Only what AWS says is written: while it was asked, others may have invoked, changed or removed the agent.
+    """
     description = describe(RuntimeArn.parse(agent.arn))
     with transaction.atomic():
-        _store(agent, description, timezone.now())
+        _take_over(agent, description, timezone.now())
+        agent.save(update_fields=DESCRIBED_FIELDS)
+        _store_endpoints(agent, description)
     return agent
 
 
@@ -95,9 +144,8 @@ def remove_agent(*, agent: Agent) -> None:
     logger.info("agent removed id=%s", agent.pk)
 
 
-def _store(agent: Agent, description: Description, now: datetime) -> None:
+def _take_over(agent: Agent, description: Description, now: datetime) -> None:
     arn, runtime = description.arn, description.runtime
-    agent.origin = settings.LOOM_AWS
     agent.runtime_id = arn.runtime_id
     agent.name = runtime.name
     agent.description = runtime.description
@@ -106,7 +154,8 @@ def _store(agent: Agent, description: Description, now: datetime) -> None:
     agent.region = arn.region
     agent.account_id = arn.account_id
     agent.log_group = arn.log_group()
-    agent.available_qualifiers = [endpoint.name for endpoint in description.endpoints]
+    # Every runtime has DEFAULT, also while the list does not show it yet.
+    agent.available_qualifiers = [endpoint.name for endpoint in description.endpoints] or [DEFAULT_QUALIFIER]
     agent.raw_metadata = runtime.raw
     agent.version = runtime.version
     agent.protocol = runtime.protocol
@@ -115,7 +164,9 @@ def _store(agent: Agent, description: Description, now: datetime) -> None:
     agent.platform_version = runtime.platform_version or ""
     agent.authorizer_kind = runtime.authorizer_kind
     agent.last_refreshed_at = now
-    agent.save()
+
+
+def _store_endpoints(agent: Agent, description: Description) -> None:
     Endpoint.objects.filter(agent=agent).exclude(name__in=agent.available_qualifiers).delete()
     for endpoint in description.endpoints:
         Endpoint.objects.update_or_create(

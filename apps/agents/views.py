@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRedirect
 
 from apps.accounts.http import SignedInRequest
@@ -22,15 +23,17 @@ PAGE_SIZE = 50
 
 
 def _complain(error: LoomError) -> str:
-    parts = (str(error), error.advice, f"AWS request id {error.request_id}." if error.request_id else "")
-    return " ".join(part for part in parts if part)
+    parts = (str(error), error.advice, f"AWS request id {error.request_id}" if error.request_id else "")
+    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
 
 
+# One address gives a page or its table: without this a browser could show the table alone on the way back.
+@vary_on_headers("HX-Request", "HX-Target")
 @login_required
 @require_safe
 def agent_list(request: SignedInRequest) -> HttpResponse:
     """The registered agents, searched by `q`, in pages."""
-    query = request.GET.get("q", "").strip()
+    query = request.GET.get("q", "").replace("\0", "").strip()  # PostgreSQL takes no NUL
     visible = selectors.agents_visible_to(request.user)
     found = selectors.search_agents(visible, query).prefetch_related("endpoints")
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.agents.models import Agent
+from apps.agents.tests.conftest import OrderFault
+
+pytestmark = pytest.mark.django_db
+
+TRAVEL = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/travel_concierge-Xk29QmT7aB"
+DIGEST = "arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/release_digest-Hc7MxB5iZt"
+GONE = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/never_was-AbCdEf1234"
+
+
+@pytest.fixture
+def signed_in(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+def register(client: Client, arn: str) -> tuple[int, Any]:
+    response = client.post("/api/agents", {"arn": arn}, content_type="application/json")
+    return response.status_code, response.json()
+
+
+def shape_of_travel_concierge(pk: int) -> dict[str, Any]:
+    return {
+        "id": pk,
+        "arn": TRAVEL,
+        "runtime_id": "travel_concierge-Xk29QmT7aB",
+        "name": "travel_concierge",
+        "status": "READY",
+        "region": "us-east-1",
+        "account_id": "123456789012",
+        "log_group": "/aws/bedrock-agentcore/runtimes/travel_concierge-Xk29QmT7aB-DEFAULT",
+        "available_qualifiers": ["DEFAULT", "prod"],
+        "origin": "emulator",
+        "description": "Plans short trips by train",
+        "version": "3",
+        "protocol": "HTTP",
+        "endpoints": [
+            {"name": "DEFAULT", "live_version": "3", "target_version": "3", "status": "READY"},
+            {"name": "prod", "live_version": "2", "target_version": "2", "status": "READY"},
+        ],
+        "last_invoked_at": None,
+        "invocation_count": 0,
+    }
+
+
+def test_registering_answers_with_the_whole_agent(emulator: Any, signed_in: Client, alice: User) -> None:
+    """S0-094, S0-101."""
+    before = timezone.now()
+    status, body = register(signed_in, TRAVEL)
+
+    agent = Agent.objects.get()
+    metadata = body.pop("raw_metadata")
+    registered_at, refreshed_at = (
+        datetime.fromisoformat(body.pop(f"{key}_at")) for key in ("registered", "last_refreshed")
+    )
+    assert (status, body) == (201, shape_of_travel_concierge(agent.pk))
+    assert before.replace(microsecond=0) <= registered_at == refreshed_at <= timezone.now()
+    assert agent.registered_by == alice
+    assert metadata["agentRuntimeArn"] == TRAVEL
+    assert metadata["lifecycleConfiguration"] == {"idleRuntimeSessionTimeout": 900, "maxLifetime": 28800}
+    assert metadata["environmentVariables"] == {"LOG_LEVEL": "***"}
+
+
+def test_an_agent_of_another_region_is_asked_for_there(emulator: Any, signed_in: Client) -> None:
+    status, body = register(signed_in, DIGEST)
+
+    assert (status, body["name"], body["region"]) == (201, "release_digest", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("arn", "reason"),
+    [
+        ("", "Enter the ARN of an agent runtime, for example arn:aws:"),
+        ("travel_concierge", "This is not an ARN."),
+        ("arn:aws:lambda:us-east-1:123456789012:function:x", "This ARN belongs to the service 'lambda'"),
+        (TRAVEL.replace("us-east-1", "mars"), "'mars' is not an AWS region; write it like us-east-1."),
+        (TRAVEL.replace("123456789012", "1234"), "'1234' is not an AWS account id; it has exactly 12 digits."),
+        (f"{TRAVEL}:3", "Remove the version at the end"),
+    ],
+)
+def test_a_bad_arn_is_400_with_the_reason(emulator: Any, signed_in: Client, arn: str, reason: str) -> None:
+    """S0-101."""
+    status, body = register(signed_in, arn)
+
+    assert (status, body["error"], body["details"]) == (400, "invalid", {})
+    assert body["message"].startswith(reason)
+    assert Agent.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "problem"),
+    [
+        ("{}", "arn", "Field required"),
+        ('{"arn": 3}', "arn", "Input should be a valid string"),
+        ('{"arn": null}', "arn", "Input should be a valid string"),
+        (f'{{"arn": "arn:{"x" * 400}"}}', "arn", "String should have at most 400 characters"),
+    ],
+)
+def test_a_body_of_another_shape_is_400_with_the_field(signed_in: Client, body: str, field: str, problem: str) -> None:
+    """S0-101."""
+    response = signed_in.post("/api/agents", body, content_type="application/json")
+
+    assert (response.status_code, response.json()) == (
+        400,
+        {
+            "error": "invalid",
+            "message": f"{field}: {problem}",
+            "details": {"fields": [{"field": field, "problem": problem}]},
+        },
+    )
+
+
+def test_a_known_arn_is_409(emulator: Any, signed_in: Client) -> None:
+    """S0-101."""
+    register(signed_in, TRAVEL)
+
+    assert register(signed_in, f"{TRAVEL}/runtime-endpoint/prod") == (
+        409,
+        {
+            "error": "already_registered",
+            "message": "travel_concierge is registered already.",
+            "details": {"advice": "Refresh it to read its newest state."},
+        },
+    )
+    assert Agent.objects.count() == 1
+
+
+def test_what_aws_does_not_know_is_502_with_the_words_of_aws(emulator: Any, signed_in: Client) -> None:
+    """S0-101."""
+    status, body = register(signed_in, GONE)
+
+    request_id = body["details"].pop("request_id")
+    assert (status, body["error"]) == (502, "ResourceNotFoundException")
+    assert body["details"] == {
+        "advice": "It does not exist in this account and region. Check the ARN, and whether it has been deleted."
+    }
+    assert "never_was-AbCdEf1234" in body["message"]
+    assert len(request_id) == 36
+    assert Agent.objects.count() == 0
+
+
+@pytest.mark.parametrize("operation", ["GetAgentRuntime", "ListAgentRuntimeEndpoints"])
+def test_what_aws_refuses_is_502_with_its_code(order_fault: OrderFault, signed_in: Client, operation: str) -> None:
+    """S0-101."""
+    order_fault(kind="error", operation=operation, code="ConflictException", message="Not now.")
+
+    status, body = register(signed_in, TRAVEL)
+
+    assert (status, body["error"], body["message"]) == (502, "ConflictException", "Not now.")
+    assert set(body["details"]) == {"advice", "request_id"}
+    assert Agent.objects.count() == 0
+
+
+def test_an_aws_that_cannot_be_reached_is_502(signed_in: Client, settings: Any, free_url: str) -> None:
+    """S0-101."""
+    settings.EMULATOR_URL = free_url
+
+    assert register(signed_in, TRAVEL) == (
+        502,
+        {
+            "error": "EndpointConnectionError",
+            "message": "The connection could not be made.",
+            "details": {
+                "advice": "No connection could be made, so nothing ran. Check the network, the proxy, and that the "
+                "region exists."
+            },
+        },
+    )
+    assert Agent.objects.count() == 0
+
+
+def test_a_removed_agent_comes_back_under_its_id(emulator: Any, signed_in: Client) -> None:
+    _, first = register(signed_in, TRAVEL)
+    Agent.objects.update(removed_at=timezone.now())
+    assert signed_in.get("/api/agents").json() == []
+
+    status, again = register(signed_in, TRAVEL)
+
+    assert (status, again["id"], again["registered_at"]) == (201, first["id"], first["registered_at"])
+
+
+def test_the_list_holds_every_agent_of_this_mode_by_name(
+    signed_in: Client, make_agent: Callable[..., Agent], django_assert_max_num_queries: Any
+) -> None:
+    """S0-095."""
+    for name in ("zebra", "ant", "moose"):
+        make_agent(name=name)
+    make_agent(name="on_aws", origin="aws")
+    make_agent(name="removed", removed_at=timezone.now())
+
+    with django_assert_max_num_queries(4):
+        response = signed_in.get("/api/agents")
+
+    assert response.status_code == 200
+    assert [(agent["name"], agent["endpoints"][0]["name"]) for agent in response.json()] == [
+        ("ant", "DEFAULT"),
+        ("moose", "DEFAULT"),
+        ("zebra", "DEFAULT"),
+    ]
+
+
+def test_one_agent_reads_as_in_the_list(client: Client, bob: User, make_agent: Callable[..., Agent]) -> None:
+    """S0-096. Also for who did not register it: every signed-in user sees all agents."""
+    agent = make_agent()
+    client.force_login(bob)
+
+    response = client.get(f"/api/agents/{agent.pk}")
+
+    assert (response.status_code, response.json()) == (200, client.get("/api/agents").json()[0])
+    assert set(response.json()) == {
+        *shape_of_travel_concierge(agent.pk),
+        "raw_metadata",
+        "registered_at",
+        "last_refreshed_at",
+    }
+
+
+def test_what_is_not_there_is_404(signed_in: Client, make_agent: Callable[..., Agent]) -> None:
+    """S0-102."""
+    hidden = [make_agent(removed_at=timezone.now()), make_agent(origin="aws")]
+    missing = {"error": "not_found", "message": "There is no such thing.", "details": {}}
+
+    for pk in [*(agent.pk for agent in hidden), 0, 99_999, 10**30]:
+        response = signed_in.get(f"/api/agents/{pk}")
+        assert (response.status_code, response.json()) == (404, missing)
+
+
+def test_who_is_not_signed_in_learns_nothing(client: Client, make_agent: Callable[..., Agent]) -> None:
+    agent = make_agent()
+    refusal = (401, {"error": "signed_out", "message": "Sign in first.", "details": {}})
+
+    for path in ("/api/agents", f"/api/agents/{agent.pk}", "/api/agents/99999"):
+        response = client.get(path)
+        assert (response.status_code, response.json()) == refusal
+    assert register(client, TRAVEL) == refusal
+    assert Agent.objects.count() == 1
