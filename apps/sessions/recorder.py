@@ -79,6 +79,9 @@ def write_batches(process_id: UUID, pending: list[Pending]) -> set[int]:
         for item in kept:
             if item.fields:
                 Invocation.objects.filter(pk=item.invocation_id).update(**item.fields)
+        begun = [item.invocation_id for item in kept if "first_chunk_at" in item.fields]
+        for session in Session.objects.filter(invocations__in=begun) if begun else ():
+            notify(session.topic, "measurement")  # the time to first token is known, long before the end
     return set(ids) - own
 
 

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ class Emulator:
             return result
 
     def order(self, **fault: Any) -> None:
-        """Let something go wrong next, for example `kind="silence", after_chunks=10, seconds=60`: see apps.emulator.faults."""
+        """Let something go wrong next, as `kind="silence", after_chunks=10, seconds=60`: see apps.emulator.faults."""
         self._send("POST", json.dumps({"count": 1, **fault}).encode())
 
     def clear(self) -> None:
@@ -197,11 +198,15 @@ def make_session(make_agent: Callable[..., Agent], alice: User) -> Callable[...,
 
 @dataclass(frozen=True)
 class Loom:
-    """A whole Loom: supervisor, emulator, web, worker; spoken to over HTTP alone."""
+    """A whole Loom: supervisor, emulator, web, worker; spoken to over HTTP alone.
+
+    `environment` is what its processes were started with, for those that are to join them.
+    """
 
     url: str
     emulator: Emulator
     process: subprocess.Popen[str]
+    environment: dict[str, str]
 
     @property
     def socket_url(self) -> str:
@@ -228,14 +233,13 @@ class Loom:
         return next(int(agent["id"]) for agent in agents if agent["name"] == name)
 
 
-@pytest.fixture(scope="session")
-def loom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loom]:
-    """`make dev` without make: the supervisor on free ports with a database of its own."""
-    folder = tmp_path_factory.mktemp("loom")
+@contextmanager
+def running_loom(folder: Path, **settings: str) -> Iterator[Loom]:
+    """`make dev` without make: the supervisor on free ports, its output in `folder`, with these settings."""
     web_port, emulator_port = free_port(), free_port()
     environment = {
-        **os.environ, "DATABASE_URL": f"sqlite:///{folder / 'loom.db'}", "BACKEND_PORT": str(web_port),
-        "EMULATOR_PORT": str(emulator_port), "DEBUG": "1", "AUTH_DISABLED": "1", "PYTHONUNBUFFERED": "1",
+        **os.environ, "BACKEND_PORT": str(web_port), "EMULATOR_PORT": str(emulator_port), "DEBUG": "1",
+        "AUTH_DISABLED": "1", "PYTHONUNBUFFERED": "1", **settings,
     }  # fmt: skip
     with (folder / "output.log").open("w") as log:
         process = subprocess.Popen(
@@ -247,11 +251,22 @@ def loom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loom]:
             text=True,
             start_new_session=True,
         )
+        drain: subprocess.Popen[str] | None = None
         try:
             read_until(process, "Loom is ready")
             # Read on, or a full pipe would stop the supervisor.
-            drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=log)
-            yield Loom(f"http://127.0.0.1:{web_port}", Emulator(f"http://127.0.0.1:{emulator_port}"), process)
+            drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=log, text=True)
+            emulator = Emulator(f"http://127.0.0.1:{emulator_port}")
+            yield Loom(f"http://127.0.0.1:{web_port}", emulator, process, environment)
         finally:
             stop(process, 60)
-            drain.wait(30)
+            if drain is not None:
+                drain.wait(30)
+
+
+@pytest.fixture(scope="session")
+def loom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loom]:
+    """A Loom with an SQLite database of its own, and nothing beside it."""
+    folder = tmp_path_factory.mktemp("loom")
+    with running_loom(folder, DATABASE_URL=f"sqlite:///{folder / 'loom.db'}") as running:
+        yield running

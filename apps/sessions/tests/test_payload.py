@@ -15,7 +15,7 @@ from apps.sessions.payload import build_payload
     [
         ({"prompt": "{{prompt}}"}, {"prompt": 'say "hi"'}),
         ({"input": {"text": "Q: {{prompt}}!", "n": 3}}, {"input": {"text": 'Q: say "hi"!', "n": 3}}),
-        ([{"role": "user", "content": ["{{prompt}}"]}, None, True], [{"role": "user", "content": ['say "hi"']}, None, True]),
+        ([{"content": ["{{prompt}}"]}, None, True], [{"content": ['say "hi"']}, None, True]),
         ("{{prompt}}", 'say "hi"'),
         ({"fixed": 1}, {"fixed": 1}),
     ],

@@ -67,9 +67,14 @@ def test_a_json_body_is_shown_as_it_is_and_a_string_as_markdown() -> None:
 
 
 HOSTILE = [
-    "<script>alert(1)</script>", '<img src=x onerror="alert(1)">', "[a](javascript:alert(1))", '<div hx-get="/admin/">x</div>',
-    "![i](https://example.com/leak)", "</div></article><h1>out</h1>", "\0" + "0" + "\0",
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    '<img src=x onerror="alert(1)">',
+    "[a](javascript:alert(1))",
+    '<div hx-get="/admin/">x</div>',
+    "![i](https://example.com/leak)",
+    "</div></article><h1>out</h1>",
+    "\0" + "0" + "\0",
+]
 
 
 def test_nothing_an_agent_says_becomes_markup_or_a_request() -> None:

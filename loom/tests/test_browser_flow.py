@@ -1,0 +1,100 @@
+"""A newcomer's first minute in headless Chromium, against a whole Loom of real processes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, Response, expect
+
+from loom.tests.fixtures import Loom
+
+pytestmark = pytest.mark.browser
+LOGS_TIMEOUT_MS = 150_000
+
+
+@pytest.fixture
+def complaints(page: Page, loom: Loom) -> Iterator[list[str]]:
+    """What the browser complained of: console errors, failed answers, requests that left the machine. None at the end."""
+    found: list[str] = []
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            found.append(f"console: {message.text}")
+
+    def on_response(response: Response) -> None:
+        if response.status >= 400 or not response.url.startswith((loom.url, "data:")):
+            found.append(f"{response.status} {response.url}")
+
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: found.append(f"script: {error}"))
+    page.on("response", on_response)
+    yield found
+    assert found == []
+
+
+def test_a_newcomer_sees_tokens_arrive_and_reads_the_startup_latency(
+    page: Page, loom: Loom, complaints: list[str]
+) -> None:
+    """S0-108, S0-109, S0-121."""
+    page.goto(loom.url)
+    expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+    page.get_by_role("link", name=re.compile("travel_concierge")).click()
+    page.get_by_label("Prompt").fill("Two days in Ghent")
+    page.get_by_role("button", name="Start session").click()
+
+    output = page.locator(".answer")
+    expect(output).to_contain_text("You asked", timeout=30_000)
+    expect(page.locator("#latency-panel dd").first).to_contain_text(re.compile(r"\d m?s"))  # TTFT, while it speaks
+    lengths: set[int] = set()
+    while page.locator(".is-running").count():
+        lengths.add(len(output.inner_text()))
+    assert len(lengths) > 10  # it grew before the reader's eyes
+    expect(page.locator("article")).to_contain_text("Completed")
+    panel = page.locator("#latency-panel")
+    expect(panel).to_contain_text("Time to first token")
+    expect(panel).to_contain_text(
+        re.compile(r"\d(\.\d+)? m?s – \d+(\.\d+)? m?s, by causality"), timeout=LOGS_TIMEOUT_MS
+    )
+    expect(panel).to_contain_text("SDK log line")
+    expect(panel).to_contain_text(re.compile("cold: (created|pooled)"))
+    expect(panel.get_by_text("Emulated").first).to_be_visible()
+
+
+def test_a_second_prompt_goes_over_the_socket_and_a_reload_shows_the_same(
+    page: Page, loom: Loom, complaints: list[str]
+) -> None:
+    page.goto(loom.url)
+    page.get_by_role("link", name=re.compile("travel_concierge")).click()
+    page.get_by_label("Prompt").fill("Two days in Ghent")
+    page.get_by_role("button", name="Start session").click()
+    expect(page.locator("article")).to_contain_text("Completed", timeout=30_000)
+    composer = page.get_by_placeholder("Message the agent…")
+    composer.fill("And on Sunday?")
+    composer.press("Enter")
+
+    expect(page.locator("article")).to_have_count(2)
+    expect(page.locator("article").nth(1)).to_contain_text("Completed", timeout=30_000)
+    before = page.locator("#transcript").inner_text()
+    page.reload()
+    expect(page.locator("article").nth(1)).to_contain_text("Completed")
+    assert page.locator("#transcript").inner_text() == before
+
+
+def test_stop_keeps_what_had_arrived_and_a_second_tab_sees_it(page: Page, loom: Loom, complaints: list[str]) -> None:
+    loom.emulator.order(kind="silence", after_chunks=30, seconds=120)
+    page.goto(loom.url)
+    page.get_by_role("link", name=re.compile("code_tutor")).click()
+    page.get_by_label("Prompt").fill("Explain generators")
+    page.get_by_role("button", name="Start session").click()
+    expect(page.locator(".answer .md").last).not_to_be_empty(timeout=30_000)
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.get_by_role("button", name="Stop")).to_be_visible()
+    other.get_by_role("button", name="Stop").click()
+
+    for tab in (page, other):
+        expect(tab.locator("article")).to_contain_text("Stopped")
+        expect(tab.get_by_role("button", name="Send")).to_be_visible()
+    assert page.locator(".answer").inner_text() == other.locator(".answer").inner_text() != ""

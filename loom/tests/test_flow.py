@@ -1,0 +1,102 @@
+"""The whole flow through real processes: emulator, web and worker, spoken to over HTTP and WebSocket alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from websockets.sync.client import connect
+
+from loom.tests.fixtures import Loom
+
+# CloudWatch is late by seconds, now and then by more than a minute; the emulator is too.
+LOGS_TIMEOUT_S = 150
+
+
+def invoke(loom: Loom, agent_id: int, prompt: str, **body: Any) -> Iterator[tuple[float, str, dict[str, Any]]]:
+    """Invoke over the API; yield (when it arrived, event, data) as it comes."""
+    data = json.dumps({"prompt": prompt, **body}).encode()
+    request = urllib.request.Request(  # noqa: S310 -- loopback
+        f"{loom.url}/api/agents/{agent_id}/invoke", data, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 -- loopback
+        event = ""
+        for raw in answer:
+            line = raw.decode().rstrip("\n")
+            if line.startswith("event: "):
+                event = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                yield time.monotonic(), event, json.loads(line.removeprefix("data: "))
+
+
+def measured(loom: Loom, agent_id: int, session_id: str) -> tuple[list[int], dict[str, Any]]:
+    """Ask for the latency until CloudWatch told it; return the statuses seen and the answer."""
+    statuses: list[int] = []
+    deadline = time.monotonic() + LOGS_TIMEOUT_S
+    while time.monotonic() < deadline:
+        status, body = loom.get(f"/api/agents/{agent_id}/sessions/{session_id}/latency")
+        statuses.append(status)
+        if status == 200:
+            return statuses, body
+        time.sleep(0.25)
+    raise AssertionError(f"no start found: {body}")
+
+
+def test_a_prompt_is_answered_as_it_is_spoken_and_its_start_is_found_in_the_logs(loom: Loom) -> None:
+    """S0-002, S0-051 … S0-063, S0-120: the headline, against what really happened."""
+    agent_id = loom.agent_id("travel_concierge")
+    events = list(invoke(loom, agent_id, "Two days in Ghent"))
+
+    names = [event for _, event, _ in events]
+    assert names[0] == "session_start" and names[-1] == "session_end"
+    chunk_times = [at for at, event, _ in events if event == "chunk"]
+    assert chunk_times[-1] - chunk_times[0] > 1.0  # spoken over seconds, not handed over at the end
+    assert len({round(at, 2) for at in chunk_times}) > 20
+    session_id = events[0][2]["session_id"]
+    statuses, latency = measured(loom, agent_id, session_id)
+
+    assert statuses[0] == 202  # the end did not wait for the logs
+    truth = loom.emulator.invocations(session_id)[0]
+    started_ms = (datetime.fromisoformat(truth["started_at"]).timestamp() - events[0][2]["client_invoke_time"]) * 1000
+    assert abs(latency["startup_latency_ms"] - started_ms) < 100  # the environment's clock is off by some milliseconds
+    assert latency["is_cold"] is truth["is_cold"] is True
+    assert latency["start_kind"] == truth["start_kind"]
+    assert latency["cold_start_latency_ms"] == latency["startup_latency_ms"]
+    assert latency["low_ms"] <= latency["startup_latency_ms"] <= latency["high_ms"]
+    assert latency["source"] == "Returning streaming response"
+
+
+def test_a_second_turn_is_warm_and_has_no_cold_start_latency(loom: Loom) -> None:
+    agent_id = loom.agent_id("inventory_analyst")
+    session_id = list(invoke(loom, agent_id, "What is in stock?"))[0][2]["session_id"]
+    list(invoke(loom, agent_id, "And deliveries?", session_id=session_id))
+    _, latency = measured(loom, agent_id, session_id)
+
+    truth = loom.emulator.invocations(session_id)[1]
+    assert (latency["invocation"], truth["start_kind"]) == (2, "reused")
+    assert (latency["is_cold"], latency["start_kind"], latency["cold_start_latency_ms"]) == (False, "reused", None)
+    assert latency["startup_latency_ms"] is not None
+
+
+def test_a_socket_shows_a_run_that_the_api_started_and_the_measurement_that_the_worker_made(loom: Loom) -> None:
+    agent_id = loom.agent_id("travel_concierge")
+    stream = invoke(loom, agent_id, "Two days in Namur")
+    session_id = next(stream)[2]["session_id"]
+    page = urllib.request.urlopen(f"{loom.url}/sessions/").read().decode()  # noqa: S310 -- loopback
+    public_id = re.findall(r"/sessions/([0-9a-f-]{36})/", page)[0]
+    seen: list[str] = []
+    with connect(f"{loom.socket_url}/ws/sessions/{public_id}/", origin=loom.url) as socket:  # type: ignore[arg-type]
+        while not any('data-kind="measurement"' in message for message in seen):
+            seen.append(str(socket.recv(timeout=LOGS_TIMEOUT_S)))
+        list(stream)
+
+    frames = [message for message in seen if '-tail" class="md"' in message and "<article" not in message]
+    assert len(frames) > 20
+    assert any("Namur" in message for message in seen)
+    assert sum('data-kind="finished"' in message for message in seen) == 1
+    assert loom.emulator.invocations(session_id)[0]["client_gone_at"] is None
