@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.decorators import sync_and_async_middleware
+from django.views.defaults import bad_request
 
 from apps.core.exceptions import InvalidInputError, LoomError
 
@@ -27,6 +29,12 @@ class ForeignRequestError(LoomError):
 
     code = "foreign_request"
     http_status = HTTPStatus.FORBIDDEN
+
+
+class UnknownHostError(InvalidInputError):
+    """The request asks for a name that is not in ALLOWED_HOSTS."""
+
+    code = "unknown_host"
 
 
 class NotJsonError(InvalidInputError):
@@ -60,10 +68,13 @@ def refusal(request: HttpRequest) -> LoomError | None:
 
     Browsers send Origin and Sec-Fetch-Site by themselves and pages cannot forge them, so a foreign page is recognised
     even where a cookie or the development sign-in would let it in. Programs send neither. A separate front end may
-    use the API in development (CORS_ALLOWED_ORIGINS), not the pages. `get_host` applies the allow list to every
-    request (DNS rebinding) and raises DisallowedHost, which Django answers with 400.
+    use the API in development (CORS_ALLOWED_ORIGINS), not the pages. The allow list of hosts applies to every request
+    (DNS rebinding); Django's own answer would show a debug page, with all settings, to just those who must not see it.
     """
-    host = request.get_host()
+    try:
+        host = request.get_host()
+    except DisallowedHost:
+        return UnknownHostError("Loom does not know this host name.", advice="Add it to ALLOWED_HOSTS.")
     if request.method in SAFE_METHODS:
         return None
     is_api = request.path.startswith(API_PREFIX)
@@ -83,6 +94,8 @@ def _refuse(request: HttpRequest, error: LoomError) -> HttpResponse:
     logger.warning("request refused code=%s method=%s path=%s", error.code, request.method, request.path)
     if request.path.startswith(API_PREFIX):
         return JsonResponse(error_body(error), status=error.http_status)
+    if isinstance(error, UnknownHostError):
+        return bad_request(request, error)
     return HttpResponse(str(error), status=error.http_status, content_type="text/plain; charset=utf-8")
 
 

@@ -142,13 +142,26 @@ def test_an_api_request_without_a_body_needs_no_type(client: Client) -> None:
     assert client.generic("POST", "/api/things", b"", content_type="").status_code == 200
 
 
+@pytest.mark.parametrize("is_debug", [False, True])
 @pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "localhost,evil.example", "10.0.0.5", ""])
-def test_an_unknown_host_is_refused_whatever_is_asked(client: Client, host: str) -> None:
-    """DNS rebinding: a foreign name that points at this machine."""
+def test_an_unknown_host_is_refused_whatever_is_asked(client: Client, settings: Any, host: str, is_debug: bool) -> None:
+    """DNS rebinding: a foreign name that points at this machine. What is answered, the foreign page can read."""
+    settings.DEBUG = is_debug
     headers = {"Host": host}
-    for address in ("/things/", "/api/things", "/nowhere/"):
-        assert client.get(address, headers=headers).status_code == 400
+    for address in ("/things/", "/nowhere/"):
+        page = client.get(address, headers=headers)
+        assert (page.status_code, b"That request was not understood" in page.content) == (400, True)
+        assert b"settings" not in page.content.lower()
         assert client.post(address, headers={**headers, "Origin": f"http://{host}"}).status_code == 400
+    api = client.get("/api/things", headers=headers)
+    assert (api.status_code, api.json()) == (
+        400,
+        {
+            "error": "unknown_host",
+            "message": "Loom does not know this host name.",
+            "details": {"advice": "Add it to ALLOWED_HOSTS."},
+        },
+    )
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"])
