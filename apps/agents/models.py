@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
+from apps.agents.obstacles import Obstacle, find_obstacles
+
 
 def default_payload_template() -> dict[str, Any]:
     """The body that most agents expect; `{{prompt}}` stands for what the user typed."""
@@ -70,6 +72,11 @@ class Agent(models.Model):
     @property
     def is_ready(self) -> bool:
         return self.status == "READY"
+
+    @property
+    def obstacles(self) -> list[Obstacle]:
+        """What keeps Loom from invoking it, whatever its status."""
+        return find_obstacles(is_jwt=self.authorizer_kind == self.Authorizer.JWT, metadata=self.raw_metadata)
 
 
 class Endpoint(models.Model):

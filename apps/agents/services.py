@@ -88,32 +88,45 @@ def register_agent(*, arn: str, user: User | None) -> Agent:
         parsed = RuntimeArn.parse(arn)
     except InvalidArnError as error:
         raise InvalidInputError(str(error)) from error
-    _check_unregistered(Agent.objects.filter(arn=parsed.runtime_arn).first())
-    description = describe(parsed)
-    now = timezone.now()
+    check_unregistered(Agent.objects.filter(arn=parsed.runtime_arn).first())
+    return store_described(description=describe(parsed), user=user)
+
+
+def store_described(*, description: Description, user: User | None) -> Agent:
+    """Store a runtime that was just described, or bring a removed one back. Raises AgentExistsError for a known one."""
+    runtime_arn = description.arn.runtime_arn
     try:
         with transaction.atomic():
-            agent = Agent.objects.select_for_update().filter(arn=parsed.runtime_arn).first()
-            _check_unregistered(agent)
+            agent = Agent.objects.select_for_update().filter(arn=runtime_arn).first()
+            check_unregistered(agent)
             if agent is None:
-                agent = Agent(arn=parsed.runtime_arn, origin=settings.LOOM_AWS, registered_at=now, registered_by=user)
-                _take_over(agent, description, now)
+                agent = described_agent(description)
+                agent.registered_by = user
                 agent.save()
             else:
                 agent.removed_at = None
-                _take_over(agent, description, now)
+                _take_over(agent, description, timezone.now())
                 agent.save(update_fields=["removed_at", *DESCRIBED_FIELDS])
             _store_endpoints(agent, description)
     except IntegrityError as error:
-        if not Agent.objects.filter(arn=parsed.runtime_arn).exists():
+        if not Agent.objects.filter(arn=runtime_arn).exists():
             raise
         # Two people registered it at the same moment.
-        raise AgentExistsError(f"{parsed.name} is registered already.") from error
+        raise AgentExistsError(f"{description.arn.name} is registered already.") from error
     logger.info("agent registered id=%s region=%s", agent.pk, agent.region)
     return agent
 
 
-def _check_unregistered(agent: Agent | None) -> None:
+def described_agent(description: Description) -> Agent:
+    """The agent that a description makes, not stored."""
+    now = timezone.now()
+    agent = Agent(arn=description.arn.runtime_arn, origin=settings.LOOM_AWS, registered_at=now)
+    _take_over(agent, description, now)
+    return agent
+
+
+def check_unregistered(agent: Agent | None) -> None:
+    """Raise AgentExistsError for an agent that may not be registered anew; None and a removed one may."""
     if agent is None:
         return
     if agent.origin != settings.LOOM_AWS:
@@ -130,12 +143,16 @@ def refresh_agent(*, agent: Agent) -> Agent:
 
     Only what AWS says is written: while it was asked, others may have invoked, changed or removed the agent.
     """
-    description = describe(RuntimeArn.parse(agent.arn))
+    update_described(agent=agent, description=describe(RuntimeArn.parse(agent.arn)))
+    return agent
+
+
+def update_described(*, agent: Agent, description: Description) -> None:
+    """Write what AWS just said of a registered agent, and nothing else."""
     with transaction.atomic():
         _take_over(agent, description, timezone.now())
         agent.save(update_fields=DESCRIBED_FIELDS)
         _store_endpoints(agent, description)
-    return agent
 
 
 def remove_agent(*, agent: Agent) -> None:
