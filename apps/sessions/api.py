@@ -44,6 +44,7 @@ def _start(user: User, agent_id: int, body: InvokeIn) -> tuple[Invocation, bool]
         raise InvalidInputError("The prompt is empty.")
     session: Session | None = None
     if body.session_id is not None:
+        services.check_session_id(body.session_id)
         session = selectors.sessions_visible_to(user).filter(agent=agent, runtime_session_id=body.session_id).first()
     is_new = session is None
     if session is None:

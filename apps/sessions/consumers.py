@@ -81,7 +81,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await self._stop()
 
     async def _invoke(self, message: dict[str, Any]) -> None:
-        form = InvokeForm({"prompt": message.get("prompt", "")})
+        # JSON can hold half of a surrogate pair, which cannot be sent back either; Django replaces it in a posted form.
+        form = InvokeForm({"prompt": str(message.get("prompt", "")).encode(errors="replace").decode()})
         if not form.is_valid():
             await self._send_composer(form=form)
             return

@@ -16,6 +16,8 @@ Event = dict[str, Any]
 # The first of these is the first token: a JSON body arrives as a whole and has none.
 TOKEN_KINDS = frozenset({"text", "tool", "reasoning"})
 
+MOST_TOKENS = 2**31 - 1  # PostgreSQL refuses what is larger than its integer
+
 
 def answer_text(events: Iterable[Event]) -> str:
     """The answer as plain text: every text piece in order, unchanged."""
@@ -34,8 +36,12 @@ def merge_text(events: Iterable[Any]) -> list[Any]:
 
 
 def token_counts(events: Iterable[Event]) -> tuple[int | None, int | None]:
-    """Input and output tokens summed over the cycles of a run; None where the agent reported no usage."""
+    """Input and output tokens summed over the cycles of a run, at most what their column holds.
+
+    None where the agent reported no usage.
+    """
     usages = [event for event in events if event["kind"] == "usage"]
     if not usages:
         return None, None
-    return sum(usage["input_tokens"] for usage in usages), sum(usage["output_tokens"] for usage in usages)
+    input_tokens, output_tokens = (sum(usage[key] for usage in usages) for key in ("input_tokens", "output_tokens"))
+    return min(input_tokens, MOST_TOKENS), min(output_tokens, MOST_TOKENS)

@@ -20,6 +20,7 @@ from django.db import DatabaseError, close_old_connections, connections, transac
 from django.db.models import F
 
 from apps.agents.models import Agent
+from apps.aws.stream_events import storable_text
 from apps.core.notices import notify
 from apps.sessions.events import Event
 from apps.sessions.models import Invocation, RecordingBatch, Session
@@ -51,6 +52,18 @@ class Pending:
     invocation_id: int
     events: list[Event]
     fields: dict[str, Any] = field(default_factory=dict)
+
+
+def _fitting(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields as their columns can hold them.
+
+    Agents and AWS choose the texts, and PostgreSQL, unlike SQLite, refuses some characters and whatever is longer than
+    its column. A row that cannot be written would leave its run without an end.
+    """
+    return {
+        name: storable_text(value)[: Invocation._meta.get_field(name).max_length] if isinstance(value, str) else value
+        for name, value in fields.items()
+    }
 
 
 def _batch(pending: Pending) -> RecordingBatch:
@@ -194,7 +207,7 @@ class Recorder:
         events = stream.events[stream.recorded_sequence :]
         fields, stream.changed_fields = stream.changed_fields, {}
         stream.recorded_sequence += len(events)
-        return Pending(stream.invocation_id, events, fields)
+        return Pending(stream.invocation_id, events, _fitting(fields))
 
     async def _write_for_ever(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from apps.agents.exceptions import AgentRuntimeError
 from apps.agents.models import Agent
 from apps.agents.services import refresh_agent
 from apps.aws.arn import is_valid_session_id
+from apps.aws.stream_events import storable_text
 from apps.core.exceptions import InvalidInputError
 from apps.core.notices import notify
 from apps.sessions.exceptions import AgentUnavailableError, SessionBusyError, UnknownQualifierError
@@ -57,6 +58,24 @@ def check_qualifier(agent: Agent, qualifier: str) -> None:
         )
 
 
+def check_storable(text: str) -> None:
+    """Raise InvalidInputError for text that PostgreSQL and UTF-8 refuse; it would not reach the agent unchanged."""
+    if storable_text(text) != text:
+        raise InvalidInputError(
+            "The text holds characters that cannot be stored.",
+            advice="Remove NUL characters and halves of surrogate pairs.",
+        )
+
+
+def check_session_id(runtime_session_id: str) -> None:
+    """Raise InvalidInputError unless AgentCore would take this as the id of a session."""
+    if not is_valid_session_id(runtime_session_id):
+        raise InvalidInputError(
+            "This is not a runtime session id.",
+            advice="It has 33 to 100 letters, digits, - or _ and begins with a letter or a digit; str(uuid4()) is one.",
+        )
+
+
 def start_session(
     *, agent: Agent, owner: User, qualifier: str = "DEFAULT", runtime_session_id: str | None = None, title: str = ""
 ) -> Session:
@@ -66,11 +85,9 @@ def start_session(
     """
     check_invokable(agent)
     check_qualifier(agent, qualifier)
-    if runtime_session_id is not None and not is_valid_session_id(runtime_session_id):
-        raise InvalidInputError(
-            "This is not a runtime session id.",
-            advice="It has 33 to 100 letters, digits, - or _ and begins with a letter or a digit; str(uuid4()) is one.",
-        )
+    if runtime_session_id is not None:
+        check_session_id(runtime_session_id)
+    check_storable(title)
     lines = title.strip().splitlines() or [""]
     try:
         with transaction.atomic():
@@ -93,6 +110,7 @@ def start_invocation(*, session: Session, prompt: str, process_id: UUID | None) 
     Raises SessionBusyError for the second of two callers: one prompt is one request, whoever clicks twice.
     """
     check_invokable(session.agent)
+    check_storable(prompt)
     endpoint = session.agent.endpoints.filter(name=session.qualifier).first()
     try:
         with transaction.atomic():

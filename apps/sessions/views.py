@@ -30,7 +30,7 @@ TURNS_SHOWN = 30
 def _page(request: SignedInRequest) -> Page[Session]:
     sessions = selectors.with_totals(selectors.sessions_visible_to(request.user))
     agent = request.GET.get("agent", "")
-    if agent.isdigit():
+    if agent.isdecimal():
         sessions = sessions.filter(agent_id=int(agent))
     return Paginator(sessions.order_by("-created_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
 

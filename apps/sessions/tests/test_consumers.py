@@ -42,7 +42,7 @@ class Page:
     async def read_until(self, pattern: str) -> str:
         """Read on to the message in which `pattern` is found."""
         while True:
-            message = await self.socket.receive_from(timeout=20)
+            message = str(await self.socket.receive_from(timeout=20))
             self.messages.append(message)
             if re.search(pattern, message):
                 return message

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from apps.core import processes
 from apps.core.models import Process
-from apps.sessions.live import LiveStream
 from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.recorder import Pending, Recorder, finish_invocation, write_batches
+from apps.sessions.runs import LiveStream
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_invocation
 from apps.sessions.signals import invocation_completed
