@@ -9,7 +9,16 @@ from datetime import datetime, timedelta
 from apps.aws.log_streams import LogEvent
 from apps.aws.markers import Start, find_start
 
+# Lines reach CloudWatch seconds after they were written, on bad days minutes.
+MAX_TRIES = 12
+TRY_EVERY = timedelta(seconds=5)
+LATER_TRIES = (timedelta(minutes=10), timedelta(hours=1))
+ALL_TRIES = MAX_TRIES + len(LATER_TRIES)
+
 TOLERANCE = timedelta(seconds=1)
+# Rank 4 is only the first line of a stream; the others tell when the agent's code was entered.
+WEAK_RANK = 4
+_RESOLUTION = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +31,39 @@ class Window:
     previous_completed_at: datetime | None
     next_invoked_at: datetime | None
 
+    @property
+    def latest_start_at(self) -> datetime:
+        """The last instant at which causality allows the start."""
+        return self.first_byte_at or self.completed_at
+
 
 def find_start_of_run(events: Sequence[LogEvent], window: Window) -> Start | None:
     """The start of one run among the lines of its session.
 
-    Clocks differ by about a second, so lines slightly outside are taken too, but never a neighbour's: a line written
-    before the run before had ended is that run's, a start after the next run was sent is the next one's.
+    A start that causality allows comes first. Clocks differ by about a second, so one slightly outside is taken too (it
+    tells that the clocks differ), but never a neighbour's: what started before the run before had ended is that run's,
+    what started once the next run was sent is the next one's.
     """
-    floor = window.previous_completed_at
-    own = [event for event in events if floor is None or event.at >= floor]
-    latest = window.first_byte_at or window.completed_at
+    inside = _find_between(events, window.invoked_at + _RESOLUTION, window.latest_start_at)
+    if inside is not None and inside.rank != WEAK_RANK:
+        return inside
+    earliest = window.invoked_at - TOLERANCE
+    if window.previous_completed_at is not None:
+        earliest = max(earliest, min(window.previous_completed_at, window.invoked_at))
+    latest = window.latest_start_at + TOLERANCE
     if window.next_invoked_at is not None:
-        latest = min(latest, window.next_invoked_at - TOLERANCE)
-    return find_start(own, invoked_at=window.invoked_at, not_after=latest, tolerance=TOLERANCE)
+        latest = min(latest, window.next_invoked_at - _RESOLUTION)
+    near = _find_between(events, earliest, latest, invoked_at=window.invoked_at)
+    return near if near is not None and near.rank != WEAK_RANK else inside or near
+
+
+def _find_between(
+    events: Sequence[LogEvent], earliest: datetime, latest: datetime, invoked_at: datetime | None = None
+) -> Start | None:
+    """The best start within [earliest, latest]; the first line of a stream counts from `invoked_at` on only."""
+    sent_at = invoked_at or earliest
+    tolerance = sent_at - earliest
+    return find_start(events, invoked_at=sent_at, not_after=latest - tolerance, tolerance=tolerance)
 
 
 def startup_latency_ms(
@@ -46,7 +75,28 @@ def startup_latency_ms(
     """
     if invoked_at is None or agent_started_at is None:
         return None
-    value = (agent_started_at - invoked_at).total_seconds() * 1000
+    value = (agent_started_at - invoked_at) / timedelta(milliseconds=1)
     if value < low_ms or value == 0 or (high_ms is not None and value > high_ms):
         return None
     return value
+
+
+def is_better(rank: int, startup_ms: float | None, than_rank: int | None, than_startup_ms: float | None) -> bool:
+    """Whether a start that was found tells more than the one already known (`than_rank` is None where none is).
+
+    One that says when the agent's code was entered beats a mere first line, a possible instant (`startup_ms` not None)
+    an impossible one, and then the lower rank.
+    """
+    if than_rank is None:
+        return True
+    found = (rank == WEAK_RANK, startup_ms is None, rank, startup_ms or 0.0)
+    return found < (than_rank == WEAK_RANK, than_startup_ms is None, than_rank, than_startup_ms or 0.0)
+
+
+def next_try_at(tries: int, now: datetime) -> datetime | None:
+    """When to look again after the try of this number (from 1); None after the last one."""
+    if tries < MAX_TRIES:
+        # A little less than the ticker's period, or every second tick would come too early.
+        return now + TRY_EVERY - timedelta(milliseconds=500)
+    later = tries - MAX_TRIES
+    return now + LATER_TRIES[later] if later < len(LATER_TRIES) else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 from django.utils import timezone
 
@@ -12,11 +12,7 @@ from apps.metrics.models import Measurement
 from apps.metrics.start_kind import EarlierRun, Verdict, decide
 from apps.sessions.models import Invocation
 
-logger = logging.getLogger(__name__)
-
-MAX_TRIES = 12
-TRY_EVERY = timedelta(seconds=5)
-LATER_TRIES = (timedelta(minutes=10), timedelta(hours=1))
+MISSING_SOUGHT_FOR = timedelta(minutes=10)
 # AWS answered these before any environment was asked.
 NEVER_STARTED = frozenset({400, 401, 402, 403, 404, 409, 429})
 # The container or the service broke; its environment may be gone.
@@ -53,6 +49,10 @@ def decide_start_kind(invocation: Invocation) -> Verdict:
     if not has_reached_agent(invocation):
         return Verdict("unknown", "no agent was started: the request was refused")
     assert invocation.invoked_at is not None
+    if invocation.http_status is None:
+        return Verdict("unknown", "no answer came, so nothing shows that an environment was started")
+    if invocation.http_status >= HTTPStatus.BAD_REQUEST:
+        return Verdict("unknown", f"HTTP {invocation.http_status} does not show whether an environment was started")
     return decide(
         invoked_at=invocation.invoked_at,
         version=invocation.version,
@@ -65,14 +65,17 @@ def decide_start_kind(invocation: Invocation) -> Verdict:
 
 
 def create_measurement(*, invocation: Invocation) -> Measurement:
-    """Make the measurement of a finished run; it waits for CloudWatch where an agent may have started. Idempotent."""
+    """Make the measurement of a finished run; it waits for CloudWatch where an agent may have started.
+
+    Idempotent: a run has one measurement, whoever makes it first.
+    """
     verdict = decide_start_kind(invocation)
     session = invocation.session
     is_searched = has_reached_agent(invocation)
     high_at = invocation.first_chunk_at or invocation.completed_at
     high_ms = None
     if invocation.invoked_at and high_at:
-        high_ms = (high_at - invocation.invoked_at).total_seconds() * 1000
+        high_ms = (high_at - invocation.invoked_at) / timedelta(milliseconds=1)
     measurement, _ = Measurement.objects.get_or_create(
         invocation=invocation,
         defaults={
@@ -89,19 +92,10 @@ def create_measurement(*, invocation: Invocation) -> Measurement:
 
 
 def create_missing_measurements(now: datetime) -> int:
-    """Make the measurements that a finished run of the last ten minutes lacks; return how many."""
+    """Make the measurements that finished runs younger than ten minutes lack; return how many."""
     missing = Invocation.objects.filter(
-        status__in=Invocation.FINISHED, completed_at__gte=now - timedelta(minutes=10), measurement=None
+        status__in=Invocation.FINISHED, completed_at__gt=now - MISSING_SOUGHT_FOR, measurement=None
     ).select_related("session__agent")
     for invocation in missing:
         create_measurement(invocation=invocation)
     return len(missing)
-
-
-def next_try_at(tries: int, now: datetime) -> datetime | None:
-    """When to look again after the try that is number `tries`; None after the last one."""
-    if tries < MAX_TRIES:
-        # A little less than the ticker's period, or every second tick would come too early.
-        return now + TRY_EVERY - timedelta(milliseconds=500)
-    later = tries - MAX_TRIES
-    return now + LATER_TRIES[later] if later < len(LATER_TRIES) else None

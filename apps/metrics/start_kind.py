@@ -82,21 +82,23 @@ def refine(
     invoked_at: datetime,
     stream: str,
     stream_began_at: datetime | None,
-    earlier_streams: Sequence[str],
+    earlier_streams: Sequence[str | None],
 ) -> Verdict:
     """The start kind after the run's log stream was found: each environment writes one of its own.
 
-    `earlier_streams` are those of the session's earlier runs; `stream_began_at` is when the stream was created, where
-    known.
+    `earlier_streams` are those of the session's earlier runs, None for each whose stream is not known;
+    `stream_began_at` is when the stream was created, where known.
     """
     if stream in earlier_streams:
         return Verdict("reused", "it wrote to the log stream of an earlier run")
-    if verdict.kind == "reused" and not earlier_streams:
+    if None in earlier_streams and (stream_began_at is None or stream_began_at < invoked_at):
+        # It may be the stream of the very run whose stream is not known.
         return verdict
-    if verdict.kind == "unknown" and not earlier_streams and stream_began_at is None:
+    if not earlier_streams and stream_began_at is None:
         return verdict
     if stream_began_at is not None and stream_began_at < invoked_at - POOL_TOLERANCE:
         if verdict.kind == "unknown" and not earlier_streams:
+            # Of a session from outside; who used it before may have made the environment.
             return verdict
         return Verdict("pooled", "its log stream began before the request: the environment was waiting")
     if verdict.kind == "created":

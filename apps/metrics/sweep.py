@@ -8,195 +8,255 @@ never a wrong figure.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Min, QuerySet
 
-from apps.aws.errors import AccessDeniedError, AwsError, CredentialsError
-from apps.aws.log_streams import LogEvent, attribute, classify
-from apps.aws.logs import RuntimeLogs
+from apps.aws.errors import AccessDeniedError, AwsError
+from apps.aws.log_streams import attribute, classify
+from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
 from apps.aws.markers import Start
 from apps.core.notices import notify
-from apps.metrics.measuring import Window, find_start_of_run
-from apps.metrics.models import LogGroupSweep, Measurement
-from apps.metrics.services import MAX_TRIES, next_try_at
+from apps.metrics.log_groups import LEASE, GroupKey, Lease, LeaseLostError, read_between, read_since, take_lease
+from apps.metrics.measuring import (
+    ALL_TRIES,
+    MAX_TRIES,
+    Window,
+    find_start_of_run,
+    is_better,
+    next_try_at,
+    startup_latency_ms,
+)
+from apps.metrics.models import Measurement
+from apps.metrics.services import has_reached_agent
 from apps.metrics.start_kind import Verdict, refine
 from apps.sessions.models import Invocation
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=30)
 SKEW = timedelta(seconds=5)
-MAX_PAGES = 5
 DUE_AT_ONCE = 500
-GROUPS_AT_ONCE = (
-    15  # at one call per group and five seconds this stays below CloudWatch's lowest quota, 5 calls a second
+# At one call per group and five seconds this stays below CloudWatch's lowest quota, 5 calls a second.
+GROUPS_AT_ONCE = 15
+# Late tries share a reading only where their runs lie as near to each other as this.
+LATE_SPAN = timedelta(minutes=1)
+
+LOGS_ADVICE = (
+    "The credentials in use may not read this log group. Grant them logs:FilterLogEvents and "
+    "logs:DescribeLogStreams on it."
 )
 
-GroupKey = tuple[str, str, str]
 
-
-def due_measurements(now: datetime) -> dict[GroupKey, list[Measurement]]:
-    """The measurements to look for now, by (account, region, log group), the longest waiting first."""
-    rows = (
-        Measurement.objects.filter(state=Measurement.State.WAITING, next_at__lte=now)
-        .select_related("invocation__session__agent")
-        .order_by("next_at")[:DUE_AT_ONCE]
+def due_measurements(now: datetime) -> QuerySet[Measurement]:
+    """The measurements of this mode to look for now: emulated logs are not looked for in AWS, nor AWS's here."""
+    return Measurement.objects.filter(
+        state=Measurement.State.WAITING, next_at__lte=now, invocation__session__agent__origin=settings.LOOM_AWS
     )
-    groups: dict[GroupKey, list[Measurement]] = defaultdict(list)
-    for row in rows:
-        agent = row.invocation.session.agent
-        groups[agent.account_id, agent.region, row.log_group].append(row)
-    return dict(list(groups.items())[:GROUPS_AT_ONCE])
+
+
+def due_groups(now: datetime) -> list[GroupKey]:
+    """The log groups that something waits for, the longest waiting first, as many as one sweep may read."""
+    agent = "invocation__session__agent"
+    groups = due_measurements(now).values_list(f"{agent}__account_id", f"{agent}__region", "log_group")
+    waiting = groups.annotate(waiting_since=Min("next_at")).order_by("waiting_since")[:GROUPS_AT_ONCE]
+    return [(account_id, region, log_group) for account_id, region, log_group, _ in waiting]
 
 
 def sweep(*, now: datetime, logs: RuntimeLogs) -> int:
     """Look once for every due measurement; return how many were looked for."""
+    started_s = time.monotonic()
+
+    def clock() -> datetime:
+        return now + timedelta(seconds=time.monotonic() - started_s)
+
     looked = 0
-    for key, measurements in due_measurements(now).items():
-        lease = _take_lease(key, now)
+    for key in due_groups(now):
+        lease = take_lease(key, clock)
         if lease is None:
             continue
-        try:
-            _sweep_group(lease, measurements, now, logs)
-        finally:
-            LogGroupSweep.objects.filter(pk=lease.pk).update(lease_until=None)
-        looked += len(measurements)
+        with lease:
+            try:
+                looked += _sweep_group(key, lease, logs)
+            except LeaseLostError:
+                logger.warning("lease lost log_group=%s", lease.group.log_group)
     return looked
 
 
-def _take_lease(key: GroupKey, now: datetime) -> LogGroupSweep | None:
+def _sweep_group(key: GroupKey, lease: Lease, logs: RuntimeLogs) -> int:
+    """Look for what is due in a group; read only under the lease, since another sweep may just have looked for it."""
     account_id, region, log_group = key
-    row, _ = LogGroupSweep.objects.get_or_create(account_id=account_id, region=region, log_group=log_group)
-    free = LogGroupSweep.objects.filter(Q(lease_until=None) | Q(lease_until__lt=now), pk=row.pk)
-    return row if free.update(lease_until=now + LEASE) else None
+    due = due_measurements(lease.clock()).filter(
+        log_group=log_group,
+        invocation__session__agent__account_id=account_id,
+        invocation__session__agent__region=region,
+    )
+    rows = list(due.select_related("invocation__session__agent").order_by("next_at")[:DUE_AT_ONCE])
+    for measurement in [row for row in rows if row.tries >= ALL_TRIES]:
+        # Its last try never came back.
+        measurement.next_at = None
+        _conclude(measurement, lease.clock())
+    recent = [row for row in rows if row.tries < MAX_TRIES]
+    late = [row for row in rows if MAX_TRIES <= row.tries < ALL_TRIES]
+    late = [row for row in late if abs(_sent_at(row) - _sent_at(late[0])) <= LATE_SPAN]
+    if recent:
+        _look(recent, lease, logs, is_late=False)
+    if late:
+        _look(late, lease, logs, is_late=True)
+    return len(recent) + len(late)
 
 
-def _sweep_group(lease: LogGroupSweep, measurements: list[Measurement], now: datetime, logs: RuntimeLogs) -> None:
-    for measurement in measurements:
-        # Counted before the call: a task that kills its worker must not come back for ever.
-        measurement.tries += 1
-        measurement.next_at = next_try_at(measurement.tries, now)
-        Measurement.objects.filter(pk=measurement.pk).update(
-            tries=F("tries") + 1, next_at=measurement.next_at or now + LEASE
-        )
+def _look(measurements: list[Measurement], lease: Lease, logs: RuntimeLogs, *, is_late: bool) -> None:
+    """One try for some measurements of a group.
+
+    Late ones are looked for in their own time: reading on from there to now would take a busy group's every page.
+    """
+    _count_try(measurements, lease.clock())
+    start = min(map(_sent_at, measurements)) - SKEW
     try:
-        by_session = attribute(list(_read(lease, measurements, logs)))
+        if is_late:
+            end = max(_ended_at(measurement) for measurement in measurements) + SKEW
+            by_session = attribute(read_between(lease, start, end, logs))
+        else:
+            by_session = attribute(read_since(lease, start, logs))
     except AwsError as error:
-        logger.warning(
-            "logs not read code=%s http_status=%s request_id=%s", error.code, error.http_status, error.request_id
+        level = logging.INFO if isinstance(error, LogGroupNotFoundError) else logging.WARNING
+        logger.log(
+            level, "logs not read code=%s http_status=%s request_id=%s", error.code, error.http_status, error.request_id
         )
         for measurement in measurements:
-            _record_failure(measurement, error)
+            measurement.error_code = error.code[:100]
+            advice = LOGS_ADVICE if isinstance(error, AccessDeniedError) else error.advice
+            measurement.error_message = f"{error.message.rstrip('.')}. {advice}"
+            _conclude(measurement, lease.clock())
         return
-    for measurement in measurements:
+    windows = _windows(measurements)
+    # In the order of the turns: what a run's log stream means depends on the runs before it.
+    for measurement in sorted(measurements, key=lambda row: (row.invocation.session_id, row.invocation.number)):
         events = by_session.get(measurement.invocation.session.runtime_session_id, [])
-        _record(measurement, events, logs)
+        measurement.log_event_count = max(measurement.log_event_count, len(events))
+        measurement.error_code = measurement.error_message = ""
+        start_of_run = find_start_of_run(events, windows[measurement.pk])
+        if start_of_run is not None:
+            _take(measurement, start_of_run, lease, logs)
+        _conclude(measurement, lease.clock())
 
 
-def _read(lease: LogGroupSweep, measurements: list[Measurement], logs: RuntimeLogs) -> Iterator[LogEvent]:
-    """The events of the group from before the oldest due run, at most five pages.
+def _count_try(measurements: Sequence[Measurement], now: datetime) -> None:
+    """Count before the call: a task that kills its worker must not come back for ever."""
+    with transaction.atomic():
+        for measurement in measurements:
+            measurement.tries += 1
+            measurement.next_at = next_try_at(measurement.tries, now)
+            Measurement.objects.filter(pk=measurement.pk).update(
+                tries=measurement.tries, next_at=measurement.next_at or now + LEASE
+            )
 
-    A longer reading goes on at the next tick.
+
+def _take(measurement: Measurement, start: Start, lease: Lease, logs: RuntimeLogs) -> None:
+    """Put a start that was found into the row, unless what is known already tells more."""
+    known_ms = _startup_ms(measurement, measurement.agent_started_at)
+    if not is_better(start.rank, _startup_ms(measurement, start.started_at), measurement.marker_rank, known_ms):
+        return
+    verdict = _refined(measurement, start, lease, logs)
+    measurement.agent_started_at = start.started_at
+    measurement.marker_rank, measurement.marker, measurement.log_stream = start.rank, start.marker, start.stream
+    measurement.start_kind, measurement.start_kind_reason = verdict.kind, verdict.reason
+
+
+def _conclude(measurement: Measurement, now: datetime) -> None:
+    """Decide from what is known after a try whether the search is over, and store it.
+
+    A start line within what causality allows ends it; anything weaker is provisional until the twelfth try.
     """
-    wanted = min(m.invocation.invoked_at for m in measurements if m.invocation.invoked_at) - SKEW
-    is_continued = bool(lease.next_token and lease.started_from_at and lease.started_from_at <= wanted)
-    start = lease.started_from_at if is_continued and lease.started_from_at else wanted
-    token = lease.next_token if is_continued else None
-    for _ in range(MAX_PAGES):
-        page = logs.filter_page(region=lease.region, log_group=lease.log_group, start=start, next_token=token)
-        yield from page.events
-        token = page.next_token
-        if token is None:
-            break
-    LogGroupSweep.objects.filter(pk=lease.pk).update(next_token=token or "", started_from_at=start if token else None)
-
-
-def _record(measurement: Measurement, events: list[LogEvent], logs: RuntimeLogs) -> None:
-    invocation = measurement.invocation
-    start = find_start_of_run(events, _window(invocation))
-    measurement.log_event_count = max(measurement.log_event_count, len(events))
-    measurement.error_code = measurement.error_message = ""
-    if start is not None and (measurement.marker_rank is None or start.rank < measurement.marker_rank):
-        verdict = _refined(measurement, start, logs)
-        measurement.agent_started_at = start.started_at
-        measurement.marker_rank, measurement.marker, measurement.log_stream = start.rank, start.marker, start.stream
-        measurement.start_kind, measurement.start_kind_reason = verdict.kind, verdict.reason
-    is_certain = measurement.marker_rank == 1
+    is_certain = measurement.marker_rank == 1 and _startup_ms(measurement, measurement.agent_started_at) is not None
     if is_certain or (measurement.marker_rank is not None and measurement.tries >= MAX_TRIES):
         measurement.state, measurement.next_at = Measurement.State.MEASURED, None
+        measurement.error_code = measurement.error_message = ""
     elif measurement.next_at is None:
-        measurement.state = Measurement.State.NOT_FOUND
-    _save(measurement)
-
-
-def _record_failure(measurement: Measurement, error: AwsError) -> None:
-    measurement.error_code = error.code
-    measurement.error_message = f"{error.message} {error.advice}".strip()
-    is_final = isinstance(error, AccessDeniedError | CredentialsError) and measurement.tries >= MAX_TRIES
-    if is_final or measurement.next_at is None:
-        is_group_missing = error.http_status in {400, 404} and not isinstance(
-            error, AccessDeniedError | CredentialsError
-        )
-        measurement.state = Measurement.State.NOT_FOUND if is_group_missing else Measurement.State.FAILED
-        measurement.next_at = None
-    _save(measurement)
-
-
-def _save(measurement: Measurement) -> None:
+        measurement.state = Measurement.State.FAILED if measurement.error_code else Measurement.State.NOT_FOUND
+    names = (
+        "state", "next_at", "agent_started_at", "marker_rank", "marker", "log_stream", "log_event_count",
+        "start_kind", "start_kind_reason", "error_code", "error_message",
+    )  # fmt: skip
     with transaction.atomic():
         # Not over a result that another worker stored in the meantime.
         rows = Measurement.objects.filter(pk=measurement.pk, state=Measurement.State.WAITING)
-        names = (
-            "state", "next_at", "agent_started_at", "marker_rank", "marker", "log_stream", "log_event_count",
-            "start_kind", "start_kind_reason", "error_code", "error_message",
-        )  # fmt: skip
-        if rows.update(**{name: getattr(measurement, name) for name in names}):
+        if rows.update(**{name: getattr(measurement, name) for name in names}, updated_at=now):
             notify(measurement.invocation.session.topic, "measurement")
 
 
-def _window(invocation: Invocation) -> Window:
-    neighbours = Invocation.objects.filter(session_id=invocation.session_id).exclude(invoked_at=None)
-    previous = neighbours.filter(number__lt=invocation.number).order_by("-number").first()
-    following = neighbours.filter(number__gt=invocation.number).order_by("number").first()
-    assert invocation.invoked_at is not None and invocation.completed_at is not None
-    return Window(
-        invoked_at=invocation.invoked_at,
-        first_byte_at=invocation.first_chunk_at,
-        completed_at=invocation.completed_at,
-        previous_completed_at=previous.completed_at if previous else None,
-        next_invoked_at=following.invoked_at if following else None,
-    )
+def _startup_ms(measurement: Measurement, started_at: datetime | None) -> float | None:
+    return startup_latency_ms(measurement.invocation.invoked_at, started_at, measurement.low_ms, measurement.high_ms)
 
 
-def _refined(measurement: Measurement, start: Start, logs: RuntimeLogs) -> Verdict:
+def _sent_at(measurement: Measurement) -> datetime:
+    assert measurement.invocation.invoked_at is not None, "only runs that were sent are looked for"
+    return measurement.invocation.invoked_at
+
+
+def _ended_at(measurement: Measurement) -> datetime:
+    assert measurement.invocation.completed_at is not None, "only runs that are over are looked for"
+    return measurement.invocation.completed_at
+
+
+def _windows(measurements: Sequence[Measurement]) -> dict[int, Window]:
+    """The window of each measurement's run, by the measurement's key; one query for all of them."""
+    sessions = {measurement.invocation.session_id for measurement in measurements}
+    turns: dict[int, list[tuple[int, datetime, datetime | None]]] = {}
+    sent = Invocation.objects.filter(session_id__in=sessions, invoked_at__isnull=False).order_by("number")
+    for session_id, number, sent_at, ended_at in sent.values_list("session_id", "number", "invoked_at", "completed_at"):
+        assert sent_at is not None
+        turns.setdefault(session_id, []).append((number, sent_at, ended_at))
+    windows = {}
+    for measurement in measurements:
+        run = measurement.invocation
+        before = [turn for turn in turns[run.session_id] if turn[0] < run.number]
+        after = [turn for turn in turns[run.session_id] if turn[0] > run.number]
+        windows[measurement.pk] = Window(
+            invoked_at=_sent_at(measurement),
+            first_byte_at=run.first_chunk_at,
+            completed_at=_ended_at(measurement),
+            previous_completed_at=before[-1][2] if before else None,
+            next_invoked_at=after[0][1] if after else None,
+        )
+    return windows
+
+
+def _refined(measurement: Measurement, start: Start, lease: Lease, logs: RuntimeLogs) -> Verdict:
     """The start kind in the light of the log stream; a stream without an environment of its own tells nothing."""
-    invocation = measurement.invocation
     verdict = Verdict(measurement.start_kind, measurement.start_kind_reason)  # type: ignore[arg-type]
-    if classify(start.stream).environment_id is None or invocation.invoked_at is None:
+    if classify(start.stream).environment_id is None:
         return verdict
-    earlier = Measurement.objects.filter(
-        invocation__session_id=invocation.session_id, invocation__number__lt=invocation.number
-    ).exclude(log_stream="")
-    streams = list(earlier.values_list("log_stream", flat=True))
-    began_at = None
-    if start.stream not in streams:
-        began_at = _stream_began_at(invocation, measurement.log_group, start.stream, logs)
+    earlier = _earlier_streams(measurement.invocation)
+    began_at = None if start.stream in earlier else _stream_began_at(start.stream, lease, logs)
     return refine(
         verdict,
-        invoked_at=invocation.invoked_at,
+        invoked_at=_sent_at(measurement),
         stream=start.stream,
         stream_began_at=began_at,
-        earlier_streams=streams,
+        earlier_streams=earlier,
     )
 
 
-def _stream_began_at(invocation: Invocation, log_group: str, stream: str, logs: RuntimeLogs) -> datetime | None:
+def _earlier_streams(invocation: Invocation) -> list[str | None]:
+    """The log streams of the session's earlier runs that may have reached an environment; None where not known."""
+    earlier = Invocation.objects.filter(session_id=invocation.session_id, number__lt=invocation.number)
+    streams = [
+        run.measurement.log_stream if hasattr(run, "measurement") else ""
+        for run in earlier.select_related("measurement").defer("prompt", "payload", "response_text")
+        if has_reached_agent(run)
+    ]
+    return [stream if stream and classify(stream).environment_id else None for stream in streams]
+
+
+def _stream_began_at(stream: str, lease: Lease, logs: RuntimeLogs) -> datetime | None:
+    lease.extend()
     try:
-        found = logs.streams(region=invocation.session.agent.region, log_group=log_group, prefix=stream, limit=1)
+        found = logs.streams(region=lease.group.region, log_group=lease.group.log_group, prefix=stream, limit=1)
     except AwsError as error:
         logger.info("log stream not described code=%s", error.code)
         return None

@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.core.templatetags.loom import duration
-from apps.metrics.selectors import Figures
+from apps.metrics.selectors import Figures, StartupFigures
 from apps.metrics.statistics import Summary
 
 NOTHING = "–"
+LEAST_FOR_MEDIAN = 6
+MISSING = {
+    "weak": "by their first log line only",
+    "clock_skew": "with clock skew",
+    "provisional": "provisional",
+    "waiting": "waiting",
+    "not_found": "not found",
+    "failed": "failed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,31 +33,62 @@ class Tile:
     href: str = ""
 
 
-def _latency_tile(label: str, summary: Summary, hint: str, is_emulated: bool, missing: str = "") -> Tile:
+def _split(value_ms: float) -> tuple[str, str]:
+    """A duration as number and unit; one in several units (`2 min 5 s`) keeps them all in the number."""
+    number, _, unit = duration(value_ms).rpartition(" ")
+    return (number, unit) if " " not in number else (f"{number} {unit}", "")
+
+
+def _range(low_ms: float, high_ms: float) -> tuple[str, str]:
+    """From–to as text and unit; the unit stands once where both have the same."""
+    (low, low_unit), (high, high_unit) = _split(low_ms), _split(high_ms)
+    if low_unit == high_unit:
+        return f"{low} – {high}", low_unit
+    return f"{low} {low_unit} – {high} {high_unit}".replace("  ", " ").strip(), ""
+
+
+def _latency_tile(label: str, summary: Summary, hint: str, is_emulated: bool, *notes: str) -> Tile:
     if summary.n == 0:
-        return Tile(label, NOTHING, meta=missing or "no run yet", hint=hint)
+        return Tile(label, NOTHING, meta=_joined(*notes) or "no run yet", hint=hint)
     assert summary.minimum is not None and summary.maximum is not None
     if summary.p50 is None:
-        extremes = duration(summary.minimum)
-        if summary.n > 1:
-            extremes = f"{duration(summary.minimum)} – {duration(summary.maximum)}"
-        meta = f"n = {summary.n}; the median needs 6"
-        return Tile(label, extremes, meta=" · ".join(filter(None, (meta, missing))), hint=hint, is_emulated=is_emulated)
-    meta = f"p50, n = {summary.n}, 95 %: {duration(summary.p50.low)} – {duration(summary.p50.high)}"
-    value, unit = duration(summary.p50.value).rsplit(" ", 1)
-    return Tile(label, value, unit, meta=" · ".join(filter(None, (meta, missing))), hint=hint, is_emulated=is_emulated)
+        value, unit = _split(summary.minimum) if summary.n == 1 else _range(summary.minimum, summary.maximum)
+        about = f"n = {summary.n}; the median needs {LEAST_FOR_MEDIAN}"
+    else:
+        value, unit = _split(summary.p50.value)
+        low, high_unit = _range(summary.p50.low, summary.p50.high)
+        about = f"p50, n = {summary.n}, 95 %: {low} {high_unit}".strip()
+    return Tile(label, value, unit, meta=_joined(about, *notes), hint=hint, is_emulated=is_emulated)
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(filter(None, parts))
+
+
+def _left_out(figures: Figures) -> str:
+    return f"{figures.ttft_unknown_count} of unknown start left out" if figures.ttft_unknown_count else ""
+
+
+def _source(startup: StartupFigures) -> str:
+    if not startup.other_count:
+        return startup.source
+    return f"{startup.source} ({startup.other_count} measured otherwise left out)"
 
 
 def _missing(figures: Figures) -> str:
-    if not figures.cold_not_measured_count:
+    """How many cold runs are measured, and what is known of the others; nothing where all are."""
+    count = sum(figures.cold_states.values())
+    others = [
+        f"{figures.cold_states[state]} {word}" for state, word in MISSING.items() if figures.cold_states.get(state)
+    ]
+    if not others:
         return ""
-    return f"{figures.cold_count - figures.cold_not_measured_count} of {figures.cold_count} cold runs measured"
+    return ", ".join([f"{figures.cold_states.get('measured', 0)} of {count} cold runs measured", *others])
 
 
 def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
     """The tiles of the first row of Operate and of an agent's page."""
     rate = figures.error_rate
-    finished = figures.invocation_count - figures.running_count - figures.stopped_count
     return [
         Tile(
             "Invocations",
@@ -61,20 +101,28 @@ def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
             figures.ttft_cold,
             "From sending the request to the first token, where an environment was created or pooled.",
             is_emulated,
+            _left_out(figures),
         ),
-        _latency_tile("TTFT, warm", figures.ttft_warm, "The same where the environment was reused.", is_emulated),
+        _latency_tile(
+            "TTFT, warm",
+            figures.ttft_warm,
+            "The same where the environment was reused.",
+            is_emulated,
+            _left_out(figures),
+        ),
         _latency_tile(
             "Startup, cold",
-            figures.startup_cold,
-            "From sending the request to the agent's own start line in CloudWatch.",
+            figures.startup_cold.summary,
+            "From sending the request to the start of the agent's code, by its own or the SDK's line in CloudWatch.",
             is_emulated,
+            _source(figures.startup_cold),
             _missing(figures),
         ),
         Tile(
             "Error rate",
             NOTHING if rate is None else f"{rate * 100:.1f}",
             "" if rate is None else "%",
-            meta=f"{figures.failed_count} of {finished} finished",
+            meta=f"{figures.failed_count} of {figures.finished_count} finished",
             hint="(failed + interrupted) / (finished − stopped)",
         ),
     ]

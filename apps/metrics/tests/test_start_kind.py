@@ -71,7 +71,7 @@ def test_a_session_whose_first_start_is_unknown_stays_unknown() -> None:
     assert kind_after(earlier(60, kind="unknown")) == "unknown"
 
 
-def refined(kind: Any, began_s_before: float | None, *streams: str) -> str:
+def refined(kind: Any, began_s_before: float | None, *streams: str | None) -> str:
     began_at = None if began_s_before is None else NOON - timedelta(seconds=began_s_before)
     verdict = refine(
         Verdict(kind, "…"), invoked_at=NOON, stream=STREAM, stream_began_at=began_at, earlier_streams=streams
@@ -93,9 +93,15 @@ def refined(kind: Any, began_s_before: float | None, *streams: str) -> str:
         ("unknown", -0.5, (), "created"),  # a session from outside, but its stream began with this run
         ("unknown", 400, (), "unknown"),  # it may be pooled, or used by someone else before
         ("reused", None, (), "reused"),
+        # The run before has no known stream, so this one may be its stream.
+        ("reused", 60, (None,), "reused"),
+        ("reused", None, (OTHER, None), "reused"),
+        ("unknown", 0.2, (None,), "unknown"),
+        ("unknown", -0.5, (None,), "created"),
+        ("unknown", 60, (STREAM, None), "reused"),
     ],
 )
 def test_the_log_stream_decides(
-    kind: str, began_s_before: float | None, streams: tuple[str, ...], expected: str
+    kind: str, began_s_before: float | None, streams: tuple[str | None, ...], expected: str
 ) -> None:
     assert refined(kind, began_s_before, *streams) == expected
