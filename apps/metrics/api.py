@@ -32,6 +32,7 @@ class LatencyOut(Schema):
     qualifier: str
     invocation: int
     status: str
+    reason: str
     client_invoke_time_iso: datetime | None
     agent_start_time_iso: datetime | None
     cold_start_latency_ms: float | None
@@ -57,11 +58,13 @@ def latency_out(invocation: Invocation) -> dict[str, Any]:
     measurement = measurement_of(invocation)
     panel = latency_panel(invocation)
     is_cold = measurement.is_cold if measurement else None
+    status = STATUS.get(Invocation.Status(invocation.status), "error")
     return {
         "session_id": invocation.session.runtime_session_id,
         "qualifier": invocation.session.qualifier,
         "invocation": invocation.number,
-        "status": STATUS.get(Invocation.Status(invocation.status), "error"),
+        "status": status,
+        "reason": invocation.status if status == "error" else "",
         "client_invoke_time_iso": invocation.invoked_at,
         "agent_start_time_iso": measurement.agent_started_at if measurement else None,
         "cold_start_latency_ms": panel.startup_ms if is_cold else None,
