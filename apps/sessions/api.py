@@ -30,7 +30,7 @@ REASONS = {
 
 class InvokeIn(Schema):
     prompt: str = Field(min_length=1, max_length=100_000)
-    qualifier: str = "DEFAULT"
+    qualifier: str | None = Field(None, description="The endpoint's name; DEFAULT for a new session.")
     session_id: str | None = Field(
         None, description="A runtime session id, for a further turn or a session from outside."
     )
@@ -48,9 +48,12 @@ def _start(user: User, agent_id: int, body: InvokeIn) -> tuple[Invocation, bool]
         session = selectors.sessions_visible_to(user).filter(agent=agent, runtime_session_id=body.session_id).first()
     is_new = session is None
     if session is None:
+        qualifier = body.qualifier or "DEFAULT"
         session = services.start_session(
-            agent=agent, owner=user, qualifier=body.qualifier, runtime_session_id=body.session_id, title=body.prompt
+            agent=agent, owner=user, qualifier=qualifier, runtime_session_id=body.session_id, title=body.prompt
         )
+    elif body.qualifier not in {None, session.qualifier}:
+        raise InvalidInputError(f"This session runs on the endpoint {session.qualifier}; leave `qualifier` out.")
     return services.start_invocation(session=session, prompt=body.prompt, process_id=live.engine.process_id), is_new
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -26,6 +27,7 @@ from apps.sessions.rendering import AnswerRenderer, Turn, answer_frame, render_t
 logger = logging.getLogger(__name__)
 
 FRAME_S = 0.033  # at most one frame in this time; the first token is never held back
+RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never more than a fifth of the loop
 CLOSE_SIGNED_OUT = 4401
 CLOSE_NOT_FOUND = 4404
 
@@ -135,8 +137,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await self._send_turn(Turn(invocation, closed, renderer.tail))
             await self._send_composer(running=invocation)
             async for events in live.follow(invocation.pk, after=past[-1]["seq"] if past else 0):
-                await self.send(text_data=answer_frame(renderer, events))
-                await asyncio.sleep(FRAME_S)
+                began = time.perf_counter()
+                frame = answer_frame(renderer, events)
+                rest_s = max(FRAME_S, RENDER_REST * (time.perf_counter() - began))
+                await self.send(text_data=frame)
+                await asyncio.sleep(rest_s)
             await self._show_end(invocation.pk)
         except asyncio.CancelledError:
             raise

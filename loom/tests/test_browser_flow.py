@@ -16,7 +16,7 @@ LOGS_TIMEOUT_MS = 150_000
 
 @pytest.fixture
 def complaints(page: Page, loom: Loom) -> Iterator[list[str]]:
-    """What the browser complained of: console errors, failed answers, requests that left the machine. None at the end."""
+    """What the browser complained of: console errors, failed answers, requests that left the machine."""
     found: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:

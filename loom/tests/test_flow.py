@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from loom.tests.fixtures import Loom
 
@@ -73,7 +74,8 @@ def test_a_prompt_is_answered_as_it_is_spoken_and_its_start_is_found_in_the_logs
 
 def test_a_second_turn_is_warm_and_has_no_cold_start_latency(loom: Loom) -> None:
     agent_id = loom.agent_id("inventory_analyst")
-    session_id = list(invoke(loom, agent_id, "What is in stock?"))[0][2]["session_id"]
+    first_turn = list(invoke(loom, agent_id, "What is in stock?"))
+    session_id = first_turn[0][2]["session_id"]
     list(invoke(loom, agent_id, "And deliveries?", session_id=session_id))
     _, latency = measured(loom, agent_id, session_id)
 
@@ -90,7 +92,7 @@ def test_a_socket_shows_a_run_that_the_api_started_and_the_measurement_that_the_
     page = urllib.request.urlopen(f"{loom.url}/sessions/").read().decode()  # noqa: S310 -- loopback
     public_id = re.findall(r"/sessions/([0-9a-f-]{36})/", page)[0]
     seen: list[str] = []
-    with connect(f"{loom.socket_url}/ws/sessions/{public_id}/", origin=loom.url) as socket:  # type: ignore[arg-type]
+    with connect(f"{loom.socket_url}/ws/sessions/{public_id}/", origin=Origin(loom.url)) as socket:
         while not any('data-kind="measurement"' in message for message in seen):
             seen.append(str(socket.recv(timeout=LOGS_TIMEOUT_S)))
         list(stream)

@@ -86,6 +86,19 @@ async def test_a_second_turn_goes_on_in_the_same_session(api: Api, agent: Agent)
     assert await Session.objects.acount() == 1
 
 
+async def test_a_session_stays_on_its_endpoint(api: Api, agent: Agent) -> None:
+    first = await api.events(agent, prompt="Two days in Ghent", qualifier="prod")
+    answer = await api.invoke(agent, prompt="Hi", qualifier="DEFAULT", session_id=first[0][1]["session_id"])
+
+    assert (answer.status_code, json.loads(answer.content)["message"]) == (
+        400,
+        "This session runs on the endpoint prod; leave `qualifier` out.",
+    )
+    second = await api.events(agent, prompt="Hi", session_id=first[0][1]["session_id"])
+    assert second[-1][0] == "session_end"
+    assert [row.version async for row in Invocation.objects.all()] == ["2", "2"]
+
+
 async def test_an_unknown_session_id_makes_a_new_session(api: Api, agent: Agent) -> None:
     """S1-054."""
     outside = "made-elsewhere-" + "0" * 30

@@ -29,7 +29,8 @@ class Page:
     def __init__(self, session: Session, user: User | AnonymousUser) -> None:
         application: Any = URLRouter(websocket_urlpatterns)
         self.socket = WebsocketCommunicator(application, f"/ws/sessions/{session.public_id}/")
-        self.socket.scope["user"] = user
+        scope: Any = self.socket.scope
+        scope["user"] = user
         self.messages: list[str] = []
 
     async def open(self) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from apps.sessions.events import answer_text, merge_text, token_counts
+from apps.sessions.events import Event, answer_text, merge_text, token_counts
 
 
 def test_neighbouring_text_becomes_one_event_and_order_is_kept() -> None:
@@ -18,7 +18,7 @@ def test_neighbouring_text_becomes_one_event_and_order_is_kept() -> None:
 
 
 def test_the_answer_is_the_text_in_order() -> None:
-    events = [
+    events: list[Event] = [
         {"kind": "invoked"},
         {"kind": "text", "text": "a"},
         {"kind": "reasoning", "text": "not said"},
