@@ -1,0 +1,64 @@
+"""The whole check, in the order in which things depend on each other."""
+
+from __future__ import annotations
+
+from apps.aws.arn import RuntimeArn
+from apps.aws.connection import Connection, Identity
+from loom.aws_check.account import check_credentials, check_discovery
+from loom.aws_check.choice import choose_by_arn, is_arn, registered
+from loom.aws_check.findings import ACCOUNT, CheckReport, Finding
+from loom.aws_check.logs import check_logs
+from loom.aws_check.runtime import check_runtime, untested_findings
+from loom.context import role_of
+
+
+def check_aws(connection: Connection, agent: str | None = None) -> CheckReport:
+    """Try everything that Loom calls, by reading only.
+
+    `agent` is a name or an ARN; without it, every registered agent is looked at, and where there is none the first of
+    the region. Raises InvalidArnError for what looks like an ARN and is none.
+    """
+    wanted = choose_by_arn(agent).arn if agent is not None and is_arn(agent) else None
+    credentials, caller = check_credentials(connection)
+    if credentials.state == "missing":
+        return _report(connection, None, [credentials])
+    findings = [credentials]
+    arns = [wanted] if wanted else [choice.arn for choice in registered(agent)]
+    discovery, found = check_discovery(connection, agent if not arns else None)
+    findings.append(discovery)
+    if not arns:
+        arns = [RuntimeArn.parse(runtime.arn) for runtime in found]
+    if not arns and agent is not None:
+        message = f"{agent} is neither registered nor among the agents of {connection.region}"
+        findings.append(Finding(ACCOUNT, "agent", "missing", message, "Give its ARN, or another --region."))
+    for arn in arns:
+        findings += _check_agent(connection, caller, arn)
+    return _report(connection, caller, findings)
+
+
+def _check_agent(connection: Connection, caller: Identity | None, arn: RuntimeArn) -> list[Finding]:
+    findings = []
+    if caller is not None and caller.account_id != arn.account_id:
+        message = f"the agent belongs to account {arn.account_id}, the credentials to {caller.account_id}"
+        advice = "Choose a profile of the agent's account with AWS_PROFILE."
+        findings.append(Finding(arn.runtime_id, "account", "missing", message, advice))
+    described, qualifiers = check_runtime(connection, arn)
+    findings += described
+    for qualifier in [arn.qualifier] if arn.qualifier else qualifiers:
+        findings += check_logs(connection, arn, qualifier)
+    return [*findings, *untested_findings(arn)]
+
+
+def _report(connection: Connection, caller: Identity | None, findings: list[Finding]) -> CheckReport:
+    once: dict[tuple[str, str, str, str], Finding] = {}
+    for finding in findings:
+        # Every endpoint tries the same permissions: each answer is said once, a refusal whatever its request id.
+        said = finding.action or finding.message
+        once.setdefault((finding.section, finding.subject, finding.state, said), finding)
+    return CheckReport(
+        origin=connection.origin,
+        region=connection.region,
+        account=caller.account_id if caller else "",
+        role=role_of(caller.arn) if caller else "",
+        findings=tuple(once.values()),
+    )
