@@ -1,0 +1,71 @@
+"""How each step is told: one line with what was measured, one with what to do where it failed."""
+
+from __future__ import annotations
+
+from apps.aws.errors import AwsError
+from loom.smoke.findings import SmokeRun, Step
+from loom.smoke.log_watch import LogWatch, StartOfTurn
+from loom.smoke.turns import STOPPED, Turn
+
+
+def failed_step(name: str, error: AwsError) -> Step:
+    request = f" (request id {error.request_id})" if error.request_id else ""
+    return Step(name, "failed", f"{error.code}: {error.message}{request}", error.advice)
+
+
+def turn_step(turn: Turn) -> Step:
+    """One invocation: how it ended and how long it took."""
+    if turn.status == "failed":
+        request = f" (request id {turn.request_id})" if turn.request_id else ""
+        return Step(turn.name, "failed", f"{turn.error_code}: {turn.error_message}{request}", turn.advice)
+    if turn.name == STOPPED and (turn.status == "completed" or not turn.is_stream):
+        return Step(turn.name, "skipped", "the answer is no stream, or was over before it could be stopped")
+    if turn.status == "stopped":
+        message = f"closed {_ms(turn.total_ms)} after the send, with {turn.byte_count} bytes of the answer"
+        return Step(turn.name, "ok", message)
+    first_words = f"TTFT {_ms(turn.first_token_ms)}, " if turn.first_token_ms is not None else ""
+    return Step(
+        turn.name,
+        "ok",
+        f"{first_words}headers {_ms(turn.headers_ms)}, total {_ms(turn.total_ms)}, {turn.chunk_count} chunks, "
+        f"{turn.byte_count} bytes, {turn.content_type}",
+    )
+
+
+def log_step(watch: LogWatch) -> Step:
+    """The reading of the log."""
+    if not watch.reading_count:
+        return Step("logs", "skipped", "no invocation was answered, so there is nothing to look for")
+    if watch.error_code:
+        return Step("logs", "failed", f"{watch.error_code}: {watch.error_message}", watch.advice)
+    looked = f"{watch.reading_count} reading{'s' * (watch.reading_count > 1)} in {watch.waited_ms / 1000:.1f} s"
+    streams = ", ".join(f"{count} {kind}" for kind, count in sorted(watch.stream_kinds.items()))
+    if watch.line_count:
+        return Step("logs", "ok", f"{watch.line_count} lines in {looked}; streams: {streams}")
+    if watch.foreign_line_count:
+        message = f"{watch.foreign_line_count} lines in {looked}, none names this session; streams: {streams}"
+        return Step("logs", "skipped", message, "Only lines that name their session can be used: AgentCore's SDK does.")
+    advice = "CloudWatch may be slow, or the execution role may not write logs; raise --log-wait, run check_aws."
+    return Step("logs", "failed", f"no line in {looked} of {watch.log_group}", advice)
+
+
+def start_step(watch: LogWatch, run: SmokeRun) -> Step:
+    """Startup latency, measured from the log, beside the time to first token."""
+    if not watch.starts:
+        return Step("startup latency", "skipped", "the log tells of no start")
+    shown = "; ".join(f"{_started(start, run.turn(start.turn))} (marker {start.rank})" for start in watch.starts)
+    if watch.has_measured_all:
+        return Step("startup latency", "ok", shown)
+    advice = "Marker 4 is only the first line after the request; let the agent log “Agent invoked - Start time: …”."
+    return Step("startup latency", "skipped", shown, advice)
+
+
+def _started(start: StartOfTurn, turn: Turn | None) -> str:
+    if start.startup_ms is None:
+        return f"{start.turn}: clocks differ ({start.difference_ms:+.0f} ms)"
+    ttft_ms = turn.first_token_ms if turn else None
+    return f"{start.turn} {_ms(start.startup_ms)}{'' if ttft_ms is None else f' of TTFT {_ms(ttft_ms)}'}"
+
+
+def _ms(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f} ms"
