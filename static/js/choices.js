@@ -1,0 +1,50 @@
+/* Choosing from a list of checkboxes: all at once, those whose name matches, and how many are chosen. */
+
+function boxes(form) {
+  return [...form.querySelectorAll(".choices input[type=checkbox]")];
+}
+
+function count(form) {
+  const all = boxes(form);
+  const chosen = all.filter((box) => box.checked).length;
+  const shown = all.filter((box) => !box.closest("li").hidden);
+  const shownChosen = shown.filter((box) => box.checked).length;
+  const master = form.querySelector("[data-choose-all]");
+  master.checked = shown.length > 0 && shownChosen === shown.length;
+  master.indeterminate = shownChosen > 0 && shownChosen < shown.length;
+  form.querySelector("[data-choose-count]").textContent = chosen === 0 ? "chosen" : String(chosen);
+  form.querySelector("[data-choose-submit]").disabled = chosen === 0;
+}
+
+function chooseAll(form, isChosen) {
+  for (const box of boxes(form)) {
+    if (!box.closest("li").hidden) box.checked = isChosen;
+  }
+}
+
+function filter(form, text) {
+  const wanted = text.trim().toLowerCase();
+  for (const box of boxes(form)) {
+    const row = box.closest("li");
+    row.hidden = !row.querySelector(".choice-name").textContent.toLowerCase().includes(wanted);
+  }
+}
+
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-choices]");
+  if (!form) return;
+  if ("chooseAll" in event.target.dataset) chooseAll(form, event.target.checked);
+  else if ("chooseFilter" in event.target.dataset) filter(form, event.target.value);
+  count(form);
+});
+
+// Enter in the filter must not register anything yet.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && "chooseFilter" in (event.target.dataset ?? {})) event.preventDefault();
+});
+
+function countAll() {
+  for (const form of document.querySelectorAll("form[data-choices]")) count(form);
+}
+document.addEventListener("htmx:load", countAll);
+countAll();
