@@ -300,3 +300,20 @@ def test_a_neighbours_line_in_a_shared_stream_is_not_taken(make_session: MakeSes
     sweep(now=NOON, logs=logs_of(cloudwatch))
     assert state_of(measurement) == ("waiting", None, None, 1)
     assert state_of(neighbour) == ("waiting", 2, at(1), 1)
+
+
+def test_of_two_turns_200_ms_apart_neither_takes_the_others_start(make_session: MakeSession, logs_of: LogsOf) -> None:
+    cloudwatch = CloudWatch()
+    session = make_session()
+    first = make_due(make_run(session, 0.0, first_byte_s=1.0, ended_s=1.3))
+    second = make_due(make_run(session, 1.5, first_byte_s=0.4, ended_s=1.0))
+    logs = logs_of(cloudwatch)
+    write(cloudwatch, first.invocation, 0.8, streaming_line(at(0.8)))
+    sweep(now=NOON, logs=logs)
+    assert [state_of(row)[1:3] for row in (first, second)] == [(2, at(0.8)), (None, None)]
+
+    cloudwatch.lines.clear()
+    Measurement.objects.update(agent_started_at=None, marker_rank=None)
+    write(cloudwatch, first.invocation, 1.7, streaming_line(at(1.7)))
+    sweep(now=at(5), logs=logs)
+    assert [state_of(row)[1:3] for row in (first, second)] == [(None, None), (2, at(1.7))]
