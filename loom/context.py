@@ -13,8 +13,8 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from apps.agents.connection import current_connection
-from apps.aws.connection import Identity, identity
 from apps.aws.errors import AwsError
+from apps.aws.identity import Identity, identity
 
 logger = logging.getLogger(__name__)
 

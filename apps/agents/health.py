@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from apps.agents.connection import current_connection
-from apps.aws.connection import identity
 from apps.aws.control import list_runtimes
 from apps.aws.errors import AwsError
+from apps.aws.identity import identity
 
 
 def check_aws() -> str | None:

@@ -11,9 +11,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from apps.aws.clients import client
-from apps.aws.errors import translated
-
 _LOOPBACK_URL = re.compile(
     r"https?://(?:localhost|127(?:\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3}|\[::1\])(?::[0-9]{1,5})?/?"
 )
@@ -44,23 +41,3 @@ class Connection:
             )
         elif self.profile is not None:
             raise ValueError("A connection to the emulator takes no profile; it never reads AWS credentials.")
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who AWS says is calling."""
-
-    account_id: str
-    arn: str
-
-
-def identity(connection: Connection) -> Identity:
-    """Ask AWS (STS GetCallerIdentity) whose credentials these are; needs no permission.
-
-    Raises `AwsError`, and `ValueError` for the emulator, which has no accounts.
-    """
-    if connection.origin == "emulator":
-        raise ValueError("The emulator has no identity to ask for.")
-    with translated(connection.profile):
-        answer = client(connection, "sts", connection.region).get_caller_identity()
-    return Identity(account_id=answer["Account"], arn=answer["Arn"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from apps.aws.connection import Connection, Identity, identity
+from apps.aws.connection import Connection
 from apps.aws.control import RuntimeSummary, list_runtimes
 from apps.aws.errors import AwsError
+from apps.aws.identity import Identity, identity
 from loom.aws_check.findings import ACCOUNT, Finding, failed_call
 from loom.aws_check.policies import statement_for
 from loom.context import role_of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from apps.aws.arn import RuntimeArn
-from apps.aws.connection import Connection, Identity
+from apps.aws.connection import Connection
+from apps.aws.identity import Identity
 from loom.aws_check.account import check_credentials, check_discovery
 from loom.aws_check.choice import choose_by_arn, is_arn, registered
 from loom.aws_check.findings import ACCOUNT, CheckReport, Finding

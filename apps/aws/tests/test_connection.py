@@ -11,9 +11,10 @@ from botocore.stub import Stubber
 
 from apps.aws.agentcore import AgentCoreClient
 from apps.aws.clients import client
-from apps.aws.connection import Connection, Identity, identity
+from apps.aws.connection import Connection
 from apps.aws.control import list_runtimes
 from apps.aws.errors import ConnectFailedError, CredentialsError
+from apps.aws.identity import Identity, identity
 from apps.aws.tests.conftest import Emulated, Serve
 from apps.aws.tests.invoking import AT_ONCE, answer, invoke, read
 from apps.aws.tests.loopback import Loopback
