@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.test import Client, RequestFactory
+
+from apps.accounts.models import User
+from loom.api import api
+from loom.tests.running import Running
+
+EXTERNAL = re.compile(r"""(?:src|href|action|data|url)\s*[=(:]\s*["']?(?:[a-z]+:)?//""", re.IGNORECASE)
+
+
+@pytest.fixture
+def quick_hashing(settings: Any) -> None:
+    """What makes the hashing of passwords safe would make these tests slow."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def signed_in(client: Client, quick_hashing: None, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("body", "message"), [("{", "Cannot parse request body"), ("\xff", "Cannot parse request body")]
+)
+def test_a_body_that_is_no_json_is_400_in_the_one_shape(signed_in: Client, body: str, message: str) -> None:
+    response = signed_in.post("/api/agents", body.encode("latin-1"), content_type="application/json")
+
+    assert (response.status_code, response.json()) == (400, {"error": "invalid", "message": message, "details": {}})
+
+
+@pytest.mark.parametrize("body", ["[]", "3", "null", ""])
+def test_a_body_that_is_no_object_is_400_in_the_one_shape(signed_in: Client, body: str) -> None:
+    response = signed_in.post("/api/agents", body, content_type="application/json")
+
+    assert (response.status_code, set(response.json())) == (400, {"error", "message", "details"})
+    assert response.json()["error"] == "invalid"
+
+
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+@pytest.mark.parametrize("path", ["/api/nowhere", "/api/agents/1/nowhere", "/api/agents/", "/api/agents/x"])
+def test_an_unknown_path_is_404_in_the_one_shape(signed_in: Client, method: str, path: str) -> None:
+    response = getattr(signed_in, method)(path, content_type="application/json")
+
+    assert (response.status_code, response.json()) == (
+        404,
+        {
+            "error": "not_found",
+            "message": "The API has no such path.",
+            "details": {"advice": "GET /api/openapi.json lists all of them."},
+        },
+    )
+
+
+@pytest.mark.django_db
+def test_every_path_asks_for_a_sign_in(client: Client) -> None:
+    """S0-113: a new route without a sign-in fails here."""
+    for path, methods in client.get("/api/openapi.json").json()["paths"].items():
+        address = re.sub(r"\{[^}]+\}", "1", path)
+        for method in methods:
+            response = getattr(client, method)(address, content_type="application/json")
+            assert (path, response.status_code, response.json()["error"]) == (path, 401, "signed_out")
+
+
+def test_what_may_not_be_done_is_403_in_the_one_shape() -> None:
+    response = api.on_exception(RequestFactory().get("/api/agents"), PermissionDenied("secret"))
+
+    assert response.status_code == 403
+    assert response.content == b'{"error": "forbidden", "message": "You may not do this.", "details": {}}'
+
+
+def test_the_page_of_the_api_comes_from_this_server_alone(client: Client) -> None:
+    page = client.get("/api/docs")
+    text = page.content.decode()
+
+    assert page.status_code == 200
+    assert EXTERNAL.search(text) is None
+    assert "https://" not in text
+    assert re.findall(r'<script src="([^"]+)"', text) == [
+        "/static/ninja/swagger-ui-bundle.js",
+        "/static/ninja/swagger-ui-init.js",
+    ]
+    # A block of data is no script to the policy; anything else inline would be refused by it.
+    assert re.findall(r"<script(?![^>]*src=)([^>]*)>", text) == [' type="application/json" id="swagger-settings"']
+    assert re.search(r"<style|\sstyle=|\son[a-z]+=", text) is None
+
+
+@pytest.mark.parametrize("path", ["/api/docs", "/api/openapi.json", "/accounts/login/"])
+def test_pages_and_api_carry_the_policy(client: Client, path: str) -> None:
+    response = client.get(path)
+
+    assert dict(directive.split(" ", 1) for directive in sorted(response["Content-Security-Policy"].split("; "))) == {
+        "base-uri": "'none'",
+        "connect-src": "'self'",
+        "default-src": "'none'",
+        "font-src": "'self'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+        "img-src": "'self' data:",
+        "script-src": "'self'",
+        "style-src": "'self'",
+    }
+    assert (response["X-Frame-Options"], response["X-Content-Type-Options"]) == ("DENY", "nosniff")
+    assert (response["Referrer-Policy"], response["Cross-Origin-Opener-Policy"]) == ("same-origin", "same-origin")
+
+
+@pytest.mark.parametrize(
+    ("environment", "origins"),
+    [
+        ({"DEBUG": "1"}, ["http://localhost:5173"]),
+        ({"DEBUG": "1", "FRONTEND_PORT": "6001"}, ["http://localhost:6001"]),
+        ({"DEBUG": "0", "FRONTEND_PORT": "6001"}, []),
+    ],
+)
+def test_the_front_end_is_known_in_development_alone(environment: dict[str, Any], origins: list[str]) -> None:
+    """S0-118."""
+    with Running(
+        "-c", "from loom import settings; print(settings.CORS_ALLOWED_ORIGINS)", environment=environment
+    ) as run:
+        assert (run.wait_for_end(), run.output) == (0, [str(origins)])

@@ -1,0 +1,240 @@
+"""Every page of every app: it renders, without data and with all kinds of it, and keeps to the content policy."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.agents.models import Agent
+from apps.agents.services import remove_agent
+from apps.metrics.services import create_measurement
+from apps.sessions.models import Invocation, Recording, Session
+
+pytestmark = pytest.mark.django_db
+
+EVIL = '</pre></textarea><script>alert(1)</script><b style="color:red" onclick="alert(1)">'
+EVENTS: list[dict[str, Any]] = [
+    {"seq": 1, "offset_ms": 0.0, "kind": "invoked", "at": "2026-11-20T10:00:00+00:00", "attempt": 1},
+    {"seq": 2, "offset_ms": 90.0, "kind": "headers", "http_status": 200, "content_type": "text/event-stream"},
+    {"seq": 3, "offset_ms": 100.0, "kind": "text", "text": f"# Title\n\n{EVIL}\n\n```python\nx = '{EVIL}'\n```\n"},
+]
+# Whose key an argument of an address is.
+OBJECT_OF_ARGUMENT = {"pk": "agent", "agent_pk": "agent", "public_id": "session"}
+PUBLIC = {"accounts:login", "accounts:logout", "home", "healthz", "readyz"}
+
+
+def find_addresses(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Name every address below a resolver, with its arguments.
+
+    Without the administration, which is Django's, and the API, which has no pages.
+    """
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield f"{prefix}{pattern.name}", list(pattern.pattern.converters)
+        elif pattern.namespace not in {"admin", "api"}:
+            yield from find_addresses(pattern, f"{pattern.namespace}:" if pattern.namespace else prefix)
+
+
+ARGUMENTS = dict(find_addresses(get_resolver()))
+ALL = sorted(ARGUMENTS)
+OF_OBJECTS = [name for name in ALL if ARGUMENTS[name]]
+
+
+def address_of(name: str, keys: dict[str, Any]) -> str:
+    return reverse(name, kwargs={argument: keys[OBJECT_OF_ARGUMENT[argument]] for argument in ARGUMENTS[name]})
+
+
+class Inline(HTMLParser):
+    """Collects what the content policy would refuse, and every address that leads out of this server."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[str] = []
+        self.titles = 0
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = dict(attributes)
+        self.titles += tag == "title"
+        if tag == "style" or (tag == "script" and not values.get("src")):
+            self.refused.append(f"<{tag}>")
+        for name, value in values.items():
+            if name == "style" or (name.startswith("on") and name != "on"):
+                self.refused.append(f"{tag} {name}={value}")
+            if name in {"src", "href", "action"} and re.match(r"(?i)\s*(?:[a-z]+:|//)", value or ""):
+                self.refused.append(f"{tag} {name}={value}")
+
+
+def check(text: str, *, is_page: bool = True) -> None:
+    parser = Inline()
+    parser.feed(text)
+    parser.close()
+    assert parser.refused == []
+    assert (parser.titles == 1, text.lstrip().startswith("<!doctype html>")) == (is_page, is_page)
+
+
+def visit(client: Client, name: str, keys: dict[str, Any]) -> None:
+    """Open an address, unless it is none to open, and check what it shows."""
+    response = client.get(address_of(name, keys))
+    if response.status_code in {302, 405}:  # home leads on, the others only change something
+        return
+    assert response.status_code == 200
+    if response["Content-Type"].startswith("text/html"):
+        check(response.content.decode(), is_page=not name.endswith("-fragment"))
+
+
+@pytest.fixture(autouse=True)
+def quick_hashing(settings: Any) -> None:
+    """What makes the hashing of passwords safe would make these tests slow."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def signed_in(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def everything(make_agent: Callable[..., Agent], make_session: Callable[..., Session]) -> dict[str, Any]:
+    """An agent and a session with a run of every kind, full of what must not be taken for markup."""
+    agent = make_agent(
+        name="evil_agent",
+        description=EVIL,
+        raw_metadata={"x": EVIL},
+        last_invoked_at=timezone.now(),
+        invocation_count=9,
+    )
+    session = make_session(agent=agent, title=EVIL)
+    Session.objects.update(tags=[EVIL])
+    now = timezone.now()
+    runs = [*Invocation.FINISHED, Invocation.Status.COMPLETED, Invocation.Status.STREAMING]
+    for number, status in enumerate(runs, start=1):
+        is_finished = status in Invocation.FINISHED
+        invocation = Invocation.objects.create(
+            session=session,
+            number=number,
+            status=status,
+            prompt=EVIL,
+            payload=f'{{"prompt": "{number}"}}',
+            response_text=EVIL,
+            requested_at=now,
+            invoked_at=now,
+            headers_at=now + timedelta(milliseconds=90),
+            first_chunk_at=now + timedelta(milliseconds=95),
+            first_token_at=now + timedelta(milliseconds=100),
+            completed_at=now + timedelta(seconds=2) if is_finished else None,
+            http_status=200,
+            content_type="text/event-stream",
+            request_id=EVIL,
+            error_code=EVIL if status == Invocation.Status.FAILED else "",
+            error_message=EVIL if status == Invocation.Status.FAILED else "",
+            error_advice=EVIL if status == Invocation.Status.FAILED else "",
+            chunk_count=3,
+            version="3",
+        )
+        Recording.objects.create(invocation=invocation, events=EVENTS)
+        if is_finished:
+            create_measurement(invocation=invocation)
+    return {"agent": agent.pk, "session": session.public_id}
+
+
+def test_the_pages_that_everybody_knows_are_found() -> None:
+    assert {"agents:list", "agents:detail", "sessions:list", "sessions:detail", "metrics:operate"} <= set(ALL)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if not ARGUMENTS[name]])
+def test_a_page_renders_without_any_data(signed_in: Client, name: str) -> None:
+    visit(signed_in, name, {})
+
+
+@pytest.mark.parametrize("name", OF_OBJECTS)
+def test_a_page_of_something_new_renders(signed_in: Client, make_session: Callable[..., Session], name: str) -> None:
+    session = make_session()
+
+    visit(signed_in, name, {"agent": session.agent_id, "session": session.public_id})
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_page_renders_with_all_kinds_of_data(signed_in: Client, everything: dict[str, Any], name: str) -> None:
+    """What agents, AWS and users wrote stays text."""
+    visit(signed_in, name, everything)
+
+
+@pytest.mark.parametrize("mode", ["emulator", "aws"])
+def test_each_mode_has_its_frame(signed_in: Client, settings: Any, mode: str) -> None:
+    settings.LOOM_AWS = mode
+
+    text = signed_in.get(reverse("agents:list")).content.decode()
+
+    check(text)
+    assert f'class="mode mode-{mode}"' in text
+
+
+@pytest.mark.parametrize("name", OF_OBJECTS)
+def test_what_is_not_there_is_404(signed_in: Client, name: str) -> None:
+    address = address_of(name, {"agent": 99_999, "session": uuid.uuid4()})
+
+    statuses = {signed_in.get(address).status_code, signed_in.post(address).status_code}
+    assert statuses in ({404, 405}, {404})
+
+
+@pytest.mark.parametrize("name", [name for name in OF_OBJECTS if "public_id" in ARGUMENTS[name]])
+def test_a_session_is_hidden_from_strangers(client: Client, bob: User, everything: dict[str, Any], name: str) -> None:
+    client.force_login(bob)
+    address = address_of(name, everything)
+
+    statuses = {client.get(address).status_code, client.post(address).status_code}
+    assert statuses in ({404, 405}, {404})
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in PUBLIC])
+def test_every_address_asks_for_a_sign_in(client: Client, everything: dict[str, Any], name: str) -> None:
+    address = address_of(name, everything)
+
+    for response in (client.get(address), client.post(address)):
+        assert (response.status_code, response["Location"]) == (302, f"{reverse('accounts:login')}?next={address}")
+
+
+@pytest.mark.parametrize("path", ["/nowhere/", "/agents/99999999999999999999/", "/sessions/x/", "/static/nowhere.css"])
+def test_an_address_that_leads_nowhere_says_so(signed_in: Client, path: str) -> None:
+    response = signed_in.get(path)
+    text = response.content.decode()
+
+    assert (response.status_code, "There is nothing here" in text) == (404, True)
+    check(text)
+
+
+def test_home_leads_to_the_agents(signed_in: Client) -> None:
+    response = signed_in.get("/")
+
+    assert (response.status_code, response["Location"]) == (302, "/agents/")
+
+
+def test_a_form_that_is_too_old_says_so(alice: User) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(alice)
+
+    response = strict.post(reverse("agents:register"))
+
+    assert (response.status_code, "The form was too old" in response.content.decode()) == (403, True)
+    check(response.content.decode())
+
+
+def test_the_history_of_a_removed_agent_stays(signed_in: Client, everything: dict[str, Any]) -> None:
+    remove_agent(agent=Agent.objects.get(pk=everything["agent"]))
+
+    assert signed_in.get(address_of("agents:detail", everything)).status_code == 404
+    page = signed_in.get(address_of("sessions:detail", everything))
+    assert (page.status_code, "evil_agent" in page.content.decode()) == (200, True)
+    assert list(Session.objects.values_list("public_id", flat=True)) == [everything["session"]]
+    assert Invocation.objects.count() == 6
