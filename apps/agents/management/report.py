@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.core.management.base import OutputWrapper
 
@@ -47,6 +50,18 @@ class Report:
         rate = self._done / max(self.elapsed_s, 0.001)
         left_s = (self._total - self._done) / rate
         return f"{self._done} of {self._total}, {rate:.0f}/s, about {left_s:.0f} s left"
+
+
+@contextmanager
+def said_once() -> Iterator[None]:
+    """Keep the registry from logging what the report says anyway, agent by agent."""
+    registry = logging.getLogger("apps.agents.services")
+    level = registry.level
+    registry.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        registry.setLevel(level)
 
 
 def complaint(error: LoomError) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import re
 import sys
 from pathlib import Path
@@ -81,6 +82,18 @@ def test_a_refused_line_says_why_and_the_exit_status_is_1(tmp_path: Path) -> Non
         "1 registered, 0 known already, 2 refused in N s",
     ]
     assert stored() == ["some_good"]
+
+
+def test_the_log_does_not_repeat_the_report(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    registry = logging.getLogger("apps.agents.services")
+    path = tmp_path / "arns"
+    path.write_text(f"{create_runtime(REGION, 'logged')}\n{unknown_arn(REGION)}\n")
+
+    with caplog.at_level(logging.INFO, "apps"):
+        run(str(path))
+
+    assert caplog.messages == []
+    assert registry.level == logging.NOTSET
 
 
 def test_standard_input_may_hold_json(monkeypatch: pytest.MonkeyPatch) -> None:

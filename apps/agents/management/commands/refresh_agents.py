@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q, QuerySet
 
 from apps.agents.bulk import Refreshment, refresh_many
-from apps.agents.management.report import Report, complaint
+from apps.agents.management.report import Report, complaint, said_once
 from apps.agents.models import Agent
 from apps.aws.arn import InvalidArnError, RuntimeArn
 
@@ -43,11 +43,12 @@ class Command(BaseCommand):
         report = Report(self.stdout, agents.count())
         counts: Counter[str] = Counter()
         try:
-            for done in refresh_many(agents):
-                counts["gone" if done.is_gone else "failed" if done.error else "read"] += 1
-                counts["changed"] += bool(done.changes)
-                counts["unreachable"] += done.is_unreachable
-                report.add(f"{done.agent.name} ({done.agent.region}): {_describe(done)}")
+            with said_once():
+                for done in refresh_many(agents):
+                    counts["gone" if done.is_gone else "failed" if done.error else "read"] += 1
+                    counts["changed"] += bool(done.changes)
+                    counts["unreachable"] += done.is_unreachable
+                    report.add(f"{done.agent.name} ({done.agent.region}): {_describe(done)}")
         except KeyboardInterrupt:
             report.finish(_summary(counts, report.elapsed_s))
             raise CommandError("Interrupted. What was read is stored.", returncode=INTERRUPTED) from None

@@ -13,7 +13,7 @@ from apps.agents.arn_lists import ArnEntry, ArnListError, read_arns
 from apps.agents.bulk import Registration, Result, register_many
 from apps.agents.describing import CONCURRENCY, MAX_CONCURRENCY
 from apps.agents.discovery import find_runtimes
-from apps.agents.management.report import Report, complaint
+from apps.agents.management.report import Report, complaint, said_once
 from apps.core.exceptions import LoomError
 
 STDIN = "-"
@@ -83,10 +83,11 @@ class Command(BaseCommand):
         report = Report(self.stdout, len(entries))
         counts: Counter[str] = Counter()
         try:
-            for done in register_many(entries, user=user, is_dry_run=is_dry_run, concurrency=concurrency):
-                counts[done.result] += 1
-                counts["unreachable"] += done.is_unreachable
-                report.add(_describe(done, is_dry_run))
+            with said_once():
+                for done in register_many(entries, user=user, is_dry_run=is_dry_run, concurrency=concurrency):
+                    counts[done.result] += 1
+                    counts["unreachable"] += done.is_unreachable
+                    report.add(_describe(done, is_dry_run))
         except KeyboardInterrupt:
             report.finish(_summary(counts, report.elapsed_s, is_dry_run))
             raise CommandError(
