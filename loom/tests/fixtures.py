@@ -15,10 +15,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -34,22 +36,33 @@ PASSWORD = "correct horse battery staple"
 START_TIMEOUT_S = 60
 
 
+@cache
+def _hashed_password() -> str:
+    # Hashing is slow on purpose; once for all users of a test run is enough.
+    return make_password(PASSWORD)
+
+
+def make_user(email: str, **fields: Any) -> User:
+    """Store a user whose password is PASSWORD."""
+    return User.objects.create(email=email, password=_hashed_password(), **fields)
+
+
 @pytest.fixture
 def alice(db: None) -> User:
     """Owns what tests make."""
-    return User.objects.create_user("alice@example.com", PASSWORD)
+    return make_user("alice@example.com")
 
 
 @pytest.fixture
 def bob(db: None) -> User:
     """A stranger to what alice owns."""
-    return User.objects.create_user("bob@example.com", PASSWORD)
+    return make_user("bob@example.com")
 
 
 @pytest.fixture
 def carol(db: None) -> User:
     """Staff: may see every session."""
-    return User.objects.create_user("carol@example.com", PASSWORD, is_staff=True)
+    return make_user("carol@example.com", is_staff=True)
 
 
 def free_port() -> int:

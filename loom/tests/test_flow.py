@@ -86,7 +86,7 @@ def test_a_second_turn_is_warm_and_has_no_cold_start_latency(loom: Loom) -> None
 
 
 def test_a_socket_shows_a_run_that_the_api_started_and_the_measurement_that_the_worker_made(loom: Loom) -> None:
-    agent_id = loom.agent_id("travel_concierge")
+    agent_id = loom.agent_id("code_tutor")  # it speaks for seconds, so that the page comes in time to see most of it
     stream = invoke(loom, agent_id, "Two days in Namur")
     session_id = next(stream)[2]["session_id"]
     page = urllib.request.urlopen(f"{loom.url}/sessions/").read().decode()  # noqa: S310 -- loopback
