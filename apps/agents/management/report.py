@@ -35,7 +35,8 @@ class Report:
         self._output.write(line)
         if self._is_terminal and self._done < self._total:
             self._output.write(self._progress(), ending="")
-            self._output.flush()
+        # A pipe would hold the lines back until there are many.
+        self._output.flush()
 
     def finish(self, line: str) -> None:
         """Write the last line."""
