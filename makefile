@@ -8,7 +8,7 @@ MANAGE := $(BIN)/python manage.py
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 LOCKS := etc/requirements
 
-.PHONY: help dev run test test.unit test.browser lint format migrate migrations lock secrets-scan screenshots bench.first clean
+.PHONY: help dev run test test.unit test.browser lint format migrate migrations lock secrets-scan screenshots bench.first bench.register clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -80,6 +80,9 @@ lock: $(VENV)/bootstrap.stamp ## Pin the dependencies of pyproject.toml anew.
 
 screenshots: $(VENV)/test.stamp ## Take the pictures in docs/images anew.
 	@$(BIN)/python -m bench.screenshots
+
+bench.register: $(VENV)/test.stamp ## Measure how fast 1,000 agents are registered.
+	@$(BIN)/python -m bench.register
 
 bench.first: ## Measure fresh clone to first page to first measured start.
 	@$(PYTHON) bench/first_light.py

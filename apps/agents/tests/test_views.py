@@ -63,7 +63,7 @@ def test_the_list_shows_each_agent_with_status_endpoints_and_place(
         f'href="/agents/{agent.pk}/"',
         "<b>weather</b>",
         "<small>Looks out</small>",
-        "123456789012 · us-east-1",
+        "<span>123456789012</span> <small>us-east-1</small>",
         '<span class="chip"><b>DEFAULT</b> → 3</span>',
         "Update failed",
         "1,234",
