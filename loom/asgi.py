@@ -9,12 +9,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import django
-from asgiref.sync import sync_to_async
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
+from django.db import connections
 from django.utils import timezone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loom.settings")
@@ -33,8 +34,32 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-pages = get_asgi_application()
-http = ASGIStaticFilesHandler(pages) if settings.DEBUG else StaticFilesApp(pages)
+django_application: Any = get_asgi_application()
+
+
+async def pages(scope: Scope, receive: Receive, send: Send) -> None:
+    """Hand a request to Django, and give its database connection back as soon as the view has done its part.
+
+    Django serves each request from a thread of its own. Nobody else can use that thread's connection, and left to
+    itself it stays open until the garbage is collected: a few busy seconds use up all that PostgreSQL has. A streamed
+    answer would hold one to its end.
+    """
+
+    async def send_without_connection(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            await sync_to_async(connections.close_all)()
+        await send(message)
+
+    async with ThreadSensitiveContext():  # Django's own, inside of it, then changes nothing
+        try:
+            await django_application(scope, receive, send_without_connection)
+        finally:
+            await sync_to_async(connections.close_all)()
+
+
+# Typed for Django's own handler, it takes any application.
+_static_files: Any = ASGIStaticFilesHandler
+http = _static_files(pages) if settings.DEBUG else StaticFilesApp(pages)
 websocket = OwnOriginOnly(AuthMiddlewareStack(SocketSignIn(URLRouter(websocket_urlpatterns))))
 router: Any = ProtocolTypeRouter({"http": http, "websocket": websocket})
 

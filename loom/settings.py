@@ -127,6 +127,8 @@ def _database() -> dict[str, Any]:
         # A file, because an in-memory database has one connection and Loom's threads have one each; the process id
         # keeps two test runs at once apart.
         database["TEST"] = {"NAME": str(BASE_DIR / "build" / f"test-{os.getpid()}.db")}
+    else:
+        database["CONN_HEALTH_CHECKS"] = True  # its server may have been restarted since the last query
     return database
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import FrameType
+from uuid import UUID
 
 from django.db import Error as DatabaseFailure
 from django.db import close_old_connections, connections
@@ -38,6 +39,7 @@ TICK_EVERY_S = 5.0
 PULSE_EVERY_S = 20.0
 PULSE_LIFE_S = 60.0
 LOOP_EVERY_S = 0.1
+LONGEST_PAUSE_S = 2 * processes.BEAT_EVERY_S
 
 _cluster_name = ""
 
@@ -68,7 +70,6 @@ def _count(function: Callable[[datetime], int]) -> None:
 TICKS: list[tuple[str, Callable[[], None]]] = [
     ("prune processes", at_most_every(3600, lambda: processes.prune(timezone.now()))),
     ("prune notices", at_most_every(60, lambda: notices.prune(timezone.now()))),
-    ("interrupt orphans", lambda: _count(housekeeping.interrupt_orphans)),
     ("compact recordings", lambda: _count(housekeeping.compact_recordings)),
     ("remove expired content", at_most_every(60, lambda: _count(housekeeping.remove_expired_content))),
     ("sweep measurements", enqueue_due_sweep),
@@ -98,6 +99,32 @@ class Job:
             close_old_connections()
 
 
+class SteadyHeartbeat:
+    """The worker's own heartbeat, which also tells whether the silence of others means anything.
+
+    While the database is out of reach nobody's heart can beat. Who judged right after it came back would find every
+    process silent, and end runs that go on.
+    """
+
+    def __init__(self, process_id: UUID, clock: Callable[[], float] = time.monotonic) -> None:
+        self._process_id = process_id
+        self._clock = clock
+        self._last_s = self._steady_since_s = clock()
+
+    def beat(self) -> None:
+        """Say that this process is alive."""
+        processes.beat(self._process_id)
+        now_s = self._clock()
+        if now_s - self._last_s > LONGEST_PAUSE_S:
+            self._steady_since_s = now_s
+        self._last_s = now_s
+
+    def interrupt_orphans(self) -> None:
+        """End the runs of silent processes, once this one has beaten for as long as they have to be silent."""
+        if self._clock() - self._steady_since_s >= processes.SILENT_AFTER.total_seconds():
+            housekeeping.interrupt_orphans(timezone.now())
+
+
 class StopSignal:
     """Remembers that the process was asked to stop, and does no more in the handler: a lock could deadlock there."""
 
@@ -120,12 +147,15 @@ def run_worker(*, out: Output, pulse_fd: int | None = None, pulse_every_s: float
     if not logger.isEnabledFor(logging.DEBUG):
         logging.getLogger("django-q").setLevel(logging.WARNING)  # it writes three lines for every task
     process = processes.register(Process.Kind.WORKER)
+    heartbeat = SteadyHeartbeat(process.pk)
     connections.close_all()  # a connection shared with a forked child breaks for both
     tie_forked_children()
     cluster = Cluster()
     stop = StopSignal()  # after the cluster, whose own handlers it replaces
     jobs = [
-        Job("heartbeat", processes.BEAT_EVERY_S, lambda: processes.beat(process.pk)),
+        Job("heartbeat", processes.BEAT_EVERY_S, heartbeat.beat),
+        # Not with the ticks: a run of a dead process is to be over 10 s after its last heartbeat.
+        Job("interrupt orphans", processes.BEAT_EVERY_S, heartbeat.interrupt_orphans),
         *(Job(name, TICK_EVERY_S, tick) for name, tick in TICKS),
     ]
     if pulse_fd is not None:

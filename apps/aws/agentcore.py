@@ -27,6 +27,7 @@ from apps.aws.botocore_sessions import async_session, client_arguments, config_a
 from apps.aws.connection import Connection
 from apps.aws.errors import AwsError, ConnectionLostError, UnavailableError, translate
 from apps.aws.retries import AGENTCORE, RetryPolicy
+from apps.aws.stream_events import storable_text
 
 if TYPE_CHECKING:
     from aiohttp import AddrInfoType
@@ -68,7 +69,8 @@ class InvocationResponse:
 
     def __init__(self, answer: dict[str, Any], *, runtime_session_id: str, attempt_count: int) -> None:
         self.http_status: int = answer["statusCode"]
-        self.content_type: str = answer.get("contentType", "")
+        # The agent chose it, and aiohttp keeps bytes that are no UTF-8 as halves of surrogate pairs.
+        self.content_type: str = storable_text(answer.get("contentType", ""))
         self.runtime_session_id: str = answer.get("runtimeSessionId") or runtime_session_id
         self.request_id: str = answer["ResponseMetadata"].get("RequestId", "")
         self.trace_id: str = answer.get("traceId", "")

@@ -64,7 +64,7 @@ def is_own_origin(origin: str, host: str) -> bool:
 
 
 def refusal(request: HttpRequest) -> LoomError | None:
-    """Say why a request may not change something, or None.
+    """Say why a request is refused, or None.
 
     Browsers send Origin and Sec-Fetch-Site by themselves and pages cannot forge them, so a foreign page is recognised
     even where a cookie or the development sign-in would let it in. Programs send neither. A separate front end may
@@ -75,6 +75,8 @@ def refusal(request: HttpRequest) -> LoomError | None:
         host = request.get_host()
     except DisallowedHost:
         return UnknownHostError("Loom does not know this host name.", advice="Add it to ALLOWED_HOSTS.")
+    if "\0" in request.path:
+        return InvalidInputError("The address holds a NUL character.")  # PostgreSQL fails where it is asked for one
     if request.method in SAFE_METHODS:
         return None
     is_api = request.path.startswith(API_PREFIX)

@@ -60,8 +60,9 @@ def _fitting(fields: dict[str, Any]) -> dict[str, Any]:
     Agents and AWS choose the texts, and PostgreSQL, unlike SQLite, refuses some characters and whatever is longer than
     its column. A row that cannot be written would leave its run without an end.
     """
+    lengths = {column.name: column.max_length for column in Invocation._meta.concrete_fields}
     return {
-        name: storable_text(value)[: Invocation._meta.get_field(name).max_length] if isinstance(value, str) else value
+        name: storable_text(value)[: lengths[name]] if isinstance(value, str) else value
         for name, value in fields.items()
     }
 

@@ -27,9 +27,9 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Poll a condition on the outside world; fail the test with `what` when it does not come true in a minute."""
-    deadline = time.monotonic() + PATIENCE_S
+def wait_until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Poll a condition on the outside world; fail the test with `what` when it does not come true in time."""
+    deadline = time.monotonic() + patience_s
     pause = threading.Event()
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain until {what}"

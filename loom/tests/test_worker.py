@@ -6,6 +6,8 @@ import select
 import signal
 import sys
 import time
+import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from django_q.models import OrmQ, Success
 from django_q.tasks import async_task
 
 from apps.core.models import Notice, Process
+from apps.sessions.models import Invocation, Session
 from loom import worker
 from loom.tests.running import PATIENCE_S, Running, wait_until
 
@@ -163,3 +166,24 @@ def test_at_most_every_calls_at_once_and_then_not_before_the_time_has_passed() -
         always()
 
     assert calls == [1, 2, 2, 2]
+
+
+@pytest.mark.django_db
+def test_after_a_pause_of_its_own_heart_the_worker_waits_before_it_judges_others(
+    make_session: Callable[..., Session],
+) -> None:
+    """A database that was away for a minute made everybody silent, not dead."""
+    make_old_process()
+    invocation = Invocation.objects.create(
+        session=make_session(), number=1, status="streaming", requested_at=timezone.now(), process=Process.objects.get()
+    )
+    clock = [0.0]
+    heartbeat = worker.SteadyHeartbeat(uuid.uuid4(), clock=lambda: clock[0])
+    statuses = []
+    for clock[0] in (2.0, 4.0, 6.0, 66.0, 68.0, 70.0, 72.0, 73.9, 74.0):
+        heartbeat.beat()
+        heartbeat.interrupt_orphans()
+        invocation.refresh_from_db()
+        statuses.append(invocation.status)
+
+    assert statuses == ["streaming"] * 8 + ["interrupted"]

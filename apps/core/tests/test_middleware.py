@@ -216,3 +216,13 @@ def test_preflights_are_answered_for_the_front_end_alone(client: Client, origin:
 def test_no_origin_breaks_the_check_and_only_ours_passes(origin: str) -> None:
     if is_own_origin(origin, "localhost:8000"):
         assert "".join(origin.split()).lower().startswith(("http://localhost:8000", "https://localhost:8000"))
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_address_with_a_nul_is_refused(client: Client, method: str) -> None:
+    response = getattr(client, method)("/api/things%00", content_type="application/json")
+
+    assert (response.status_code, response.json()) == (
+        400,
+        {"error": "invalid", "message": "The address holds a NUL character.", "details": {}},
+    )
