@@ -29,7 +29,7 @@ class Process(models.Model):
 
 
 class Notice(models.Model):
-    """"Something about this topic changed": written with the change itself, read by every web process, kept for
+    """Says that something about a topic changed: written with the change itself, read by every web process, kept for
     minutes.
 
     It carries no content. Whoever hears it reads the rows, which are the truth.
