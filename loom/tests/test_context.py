@@ -5,8 +5,8 @@ from django.test import RequestFactory
 from django.urls import resolve
 from pytest_django import Settings
 
-from apps.aws.connection import Identity
 from apps.aws.errors import CredentialsError
+from apps.aws.identity import Identity
 from loom.context import Caller, role_of, shell
 
 
