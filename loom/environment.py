@@ -51,9 +51,10 @@ class Environment(BaseSettings):
     loom_aws: Literal["emulator", "aws"] = "emulator"
     aws_region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
     aws_profile: str | None = None
-    database_url: str = ""
-    redis_url: str | None = None
-    secret_key: Annotated[str, Field(min_length=32)]
+    # repr=False: Django's debug page prints every setting, this object among them.
+    database_url: Annotated[str, Field(repr=False)] = ""
+    redis_url: Annotated[str | None, Field(repr=False)] = None
+    secret_key: Annotated[str, Field(min_length=32, repr=False)]
     debug: bool = False
     auth_disabled: bool = False
     backend_host: str = "127.0.0.1"

@@ -167,3 +167,15 @@ def test_every_first_use_gets_a_key_of_its_own(tmp_path: Path) -> None:
         keys.add(load(folder / "environment.sh").secret_key)
 
     assert len(keys) == 2
+
+
+def test_what_is_secret_is_not_shown_with_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django's debug page prints every setting; S0-115."""
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("DATABASE_URL", "postgres://loom:open-sesame@db/loom")
+    monkeypatch.setenv("REDIS_URL", "redis://:open-sesame@cache/0")
+
+    environment = load()
+
+    assert environment.database.endswith("@db/loom")
+    assert KEY not in repr(environment) and "open-sesame" not in repr(environment)
