@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError, close_old_connections, connections, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections, transaction
 from django.db.models import F
 
 from apps.agents.models import Agent
@@ -29,7 +29,11 @@ from apps.sessions.signals import invocation_completed
 logger = logging.getLogger(__name__)
 
 WRITE_EVERY_S = 0.25
-FINISH_DELAYS_S = (1.0, 4.0, 10.0, 15.0)
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 15.0
+UNSTORABLE = {
+    "error_code": "not_stored",
+    "error_message": "The database could not hold the end of this answer. What was recorded before it is kept.",
+}
 T = TypeVar("T")
 
 
@@ -171,20 +175,30 @@ class Recorder:
                     self._on_stop(invocation_id)
 
     async def finish(self, stream: Recorded, *, status: str, completed_at: datetime) -> bool:
-        """End a run with all that is left of it; tried again while the database is out of reach, for half a minute."""
-        async with self._order:
-            rest = self._take(stream)
-            for delay_s in (*FINISH_DELAYS_S, None):
+        """End a run with all that is left of it; tried again for as long as the database is out of reach.
+
+        A session answers one prompt at a time, so an end that is never written would close it for ever. What the
+        database cannot hold is left out, and the row says so.
+        """
+        delay_s = FIRST_DELAY_S
+        while True:
+            async with self._order:
+                rest = self._take(stream)
                 try:
                     return await self.call(
                         finish_invocation, self._process_id, rest, status=status, completed_at=completed_at
                     )
+                except (OperationalError, InterfaceError):
+                    logger.exception("end of run not stored yet id=%s", stream.invocation_id)
+                    self._give_back(stream, rest)
                 except DatabaseError:
-                    logger.exception("end of run not stored id=%s", stream.invocation_id)
-                    if delay_s is None:
-                        raise
-                    await asyncio.sleep(delay_s)
-        raise AssertionError("unreachable")
+                    logger.exception("end of run does not fit id=%s", stream.invocation_id)
+                    bare = Pending(stream.invocation_id, [], UNSTORABLE)
+                    return await self.call(
+                        finish_invocation, self._process_id, bare, status="failed", completed_at=completed_at
+                    )
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, LONGEST_DELAY_S)
 
     async def _write(self, taken: list[tuple[Recorded, Pending]]) -> None:
         dirty = [(stream, item) for stream, item in taken if item.events or item.fields]
@@ -195,8 +209,7 @@ class Recorder:
         except DatabaseError:
             logger.exception("recording failed streams=%d", len(dirty))
             for stream, item in dirty:
-                stream.recorded_sequence -= len(item.events)
-                stream.changed_fields = {**item.fields, **stream.changed_fields}
+                self._give_back(stream, item)
             return
         for stream, _ in dirty:
             if stream.invocation_id in lost:
@@ -209,6 +222,12 @@ class Recorder:
         fields, stream.changed_fields = stream.changed_fields, {}
         stream.recorded_sequence += len(events)
         return Pending(stream.invocation_id, events, _fitting(fields))
+
+    @staticmethod
+    def _give_back(stream: Recorded, item: Pending) -> None:
+        """What was taken and not written is new again."""
+        stream.recorded_sequence -= len(item.events)
+        stream.changed_fields = {**item.fields, **stream.changed_fields}
 
     async def _write_for_ever(self) -> None:
         while True:

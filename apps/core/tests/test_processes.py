@@ -90,7 +90,8 @@ def test_heartbeat_beats_while_entered_and_writes_its_end() -> None:
     async def scenario() -> None:
         async with processes.Heartbeat(every_s=0.01) as heartbeat:
             row = await Process.objects.aget(pk=heartbeat.process_id)
-            assert (row.kind, row.ended_at, row.beat_at) == ("web", None, row.started_at)
+            assert (row.kind, row.ended_at) == ("web", None)
+            assert row.beat_at >= row.started_at
             await until(lambda: Process.objects.filter(beat_at__gt=row.beat_at + timedelta(milliseconds=50)).exists())
         ended = await Process.objects.aget(pk=heartbeat.process_id)
         assert ended.ended_at is not None

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, DataError, OperationalError, connection
 from django.utils import timezone
 
 from apps.core import processes
@@ -121,3 +121,38 @@ async def test_a_stream_whose_row_was_taken_away_is_told(recorded: Any) -> None:
     await recorder.tick()
 
     assert lost == [True]
+
+
+async def test_the_end_is_written_when_the_database_is_back(recorded: Any) -> None:
+    stream, recorder = recorded
+    failures = 2
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal failures
+        if sql.startswith("UPDATE") and failures:
+            failures -= 1
+            raise OperationalError("the database is away")
+        return execute(sql, params, many, context)
+
+    await recorder.call(lambda: connection.execute_wrappers.append(refuse))
+    add(stream, 3)
+    assert await recorder.finish(stream, status="completed", completed_at=timezone.now())
+
+    assert (await Invocation.objects.aget()).status == "completed"
+    assert [event["seq"] for event in await sync_to_async(events_after)(stream.invocation_id)] == [1, 2, 3]
+
+
+async def test_what_the_database_cannot_hold_does_not_keep_the_session_busy(recorded: Any) -> None:
+    stream, recorder = recorded
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("INSERT") and "recordingbatch" in sql:
+            raise DataError("value too long")
+        return execute(sql, params, many, context)
+
+    await recorder.call(lambda: connection.execute_wrappers.append(refuse))
+    add(stream, 3)
+    assert await recorder.finish(stream, status="completed", completed_at=timezone.now())
+
+    ended = await Invocation.objects.aget()
+    assert (ended.status, ended.error_code) == ("failed", "not_stored")
