@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
@@ -29,7 +28,7 @@ class OwnOriginOnly:
         domain, _ = split_domain_port(host)
         if not validate_host(domain, settings.ALLOWED_HOSTS) or origin is None or not is_own_origin(origin, host):
             logger.warning("socket refused: host or origin is not ours")
-            denier: Any = WebsocketDenier()
-            await denier(scope, receive, send)
+            await receive()
+            await send({"type": "websocket.close"})  # before the accept: the server answers 403
             return
         await self.inner(scope, receive, send)

@@ -21,6 +21,7 @@ import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.response import StreamingBody
+from botocore.exceptions import NoCredentialsError
 
 from apps.aws.arn import RuntimeArn
 from apps.aws.botocore_sessions import async_session, client_arguments, config_arguments
@@ -210,6 +211,10 @@ class AgentCoreClient:
             return self._clients[region]
         async with self._lock:
             if region not in self._clients:
+                if self._connection.origin == "aws" and await self._session.get_credentials() is None:
+                    # As in `clients.client`: credentials that come later are found without a restart.
+                    self._session = async_session(self._connection)
+                    raise NoCredentialsError
                 context = self._session.create_client(
                     "bedrock-agentcore",
                     region_name=region,

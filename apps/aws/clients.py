@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import NoCredentialsError
 
 from apps.aws.botocore_sessions import client_arguments, config_arguments, sync_session
 from apps.aws.retries import AGENTCORE, CLOUDWATCH, RetryPolicy
@@ -85,7 +86,13 @@ def client(connection: Connection, service: Service, region: str) -> Any:
     # botocore's sessions are not safe to make clients from in two threads at a time.
     with _lock:
         if key not in _clients:
-            _clients[key] = _session(connection).client(
+            session = _session(connection)
+            if connection.origin == "aws" and session.get_credentials() is None:
+                # A client keeps the credentials it was made with, none among them: who signs in later would have to
+                # restart. The session has read its files and goes too.
+                del _sessions[key.process_id, connection]
+                raise NoCredentialsError
+            _clients[key] = session.client(
                 service,
                 region_name=region,
                 config=_config(connection, _RETRIES_BY_SERVICE[service]),

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 from botocore.stub import Stubber
 
 from apps.aws.agentcore import AgentCoreClient
@@ -180,6 +181,15 @@ def test_credentials_come_from_the_profile_or_the_default_chain(home: Path, monk
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     assert access_key(Connection("aws", "us-east-2")) == "AKIDENVIRONMENT"
     assert access_key(Connection("aws", "us-east-1", profile="dev")) == "AKIDDEV"
+
+
+def test_credentials_that_come_later_are_found_without_a_restart(home: Path) -> None:
+    """S1-053: whoever signs in after Loom was started need not start it again."""
+    with pytest.raises(NoCredentialsError):
+        access_key(Connection("aws", "eu-south-2"))
+    (home / ".aws" / "credentials").write_text("[default]\naws_access_key_id = AKIDLATE\naws_secret_access_key = x\n")
+
+    assert access_key(Connection("aws", "eu-south-2")) == "AKIDLATE"
 
 
 def test_credentials_are_renewed_while_the_process_runs(home: Path) -> None:

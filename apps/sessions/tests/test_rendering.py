@@ -29,7 +29,7 @@ def test_a_closed_block_is_appended_and_the_open_end_is_replaced() -> None:
     assert answer_frame(renderer, [text("**One")]) == (
         '<div id="invocation-7-tail" class="md" hx-swap-oob="true"><p>**One</p>\n</div>'
     )
-    frame = answer_frame(renderer, [text("**\n\nTwo")])
+    frame = answer_frame(renderer, [text("**\n\nTwo\n")])  # a whole line behind it closes a block
     assert '<div id="invocation-7-output" hx-swap-oob="beforeend"><p><strong>One</strong></p>' in frame
     assert '<div id="invocation-7-tail" class="md" hx-swap-oob="true"><p>Two</p>' in frame
 
