@@ -54,7 +54,7 @@ def _start(user: User, agent_id: int, body: InvokeIn) -> tuple[Invocation, bool]
         )
     elif body.qualifier not in {None, session.qualifier}:
         raise InvalidInputError(f"This session runs on the endpoint {session.qualifier}; leave `qualifier` out.")
-    return services.start_invocation(session=session, prompt=body.prompt, process_id=live.engine.process_id), is_new
+    return services.invoke(session=session, prompt=body.prompt), is_new
 
 
 def _frame(event: str, data: dict[str, Any]) -> str:
@@ -120,7 +120,6 @@ async def invoke_agent(request: HttpRequest, agent_id: int, body: InvokeIn) -> S
     `session_end {session_id, client_done_time, client_duration_ms}` or `error {message}`. Times are Unix seconds.
     """
     invocation, is_new = await sync_to_async(_start)(request.auth, agent_id, body)  # type: ignore[attr-defined]
-    live.engine.launch(invocation)
     response = StreamingHttpResponse(_stream(invocation, is_new), content_type="text/event-stream")
     response["Cache-Control"] = "no-cache"
     response["X-Accel-Buffering"] = "no"

@@ -94,12 +94,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
             form.add_error("prompt", f"{error} {error.advice}")
             await self._send_composer(form=form)
             return
-        live.engine.launch(invocation)
         await self._show(invocation)
 
     def _start(self, prompt: str) -> Invocation:
         session = selectors.sessions_visible_to(self.user).get(pk=self.session.pk)
-        return services.start_invocation(session=session, prompt=prompt, process_id=live.engine.process_id)
+        return services.invoke(session=session, prompt=prompt)
 
     async def _stop(self) -> None:
         invocation = await database_sync_to_async(selectors.running_invocation)(self.session)

@@ -27,6 +27,13 @@ DRAIN_S = 20.0
 POLL_S = 0.25
 
 
+class EngineNotStartedError(RuntimeError):
+    """Something asked for a run in a process that does not serve pages."""
+
+    def __init__(self) -> None:
+        super().__init__("the engine was not started: serve with loom.asgi")
+
+
 class Engine:
     """Everything that runs in this process: its streams, their recorder and the client they share."""
 
@@ -35,10 +42,12 @@ class Engine:
         self._streams: dict[int, LiveStream] = {}
         self._client: AgentCoreClient | None = None
         self._recorder: Recorder | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self, process_id: UUID) -> None:
         """Begin to accept runs, on the running loop, for the registered process."""
         self.process_id = process_id
+        self._loop = asyncio.get_running_loop()
         self._client = AgentCoreClient(current_connection())
         self._recorder = Recorder(process_id, lambda: list(self._streams.values()), self.stop)
         self._recorder.start()
@@ -57,15 +66,21 @@ class Engine:
             await self._recorder.close()
         if self._client:
             await self._client.close()
-        self.process_id = self._client = self._recorder = None
+        self.process_id = self._client = self._recorder = self._loop = None
 
     def stream(self, invocation_id: int) -> LiveStream | None:
         return self._streams.get(invocation_id)
 
+    def launch_soon(self, invocation: Invocation) -> None:
+        """Launch a pending invocation from another thread, before whatever that thread tells the loop next."""
+        if self._loop is None:
+            raise EngineNotStartedError
+        self._loop.call_soon_threadsafe(self.launch, invocation)
+
     def launch(self, invocation: Invocation) -> LiveStream:
         """Run a pending invocation (with its session and agent loaded) as a task of this process."""
         if self._client is None or self._recorder is None:
-            raise RuntimeError("the engine was not started: serve with loom.asgi and its lifespan")
+            raise EngineNotStartedError
         stream = LiveStream(invocation.pk)
         self._streams[invocation.pk] = stream
         stream.task = asyncio.create_task(

@@ -19,6 +19,7 @@ from apps.aws.arn import is_valid_session_id
 from apps.aws.stream_events import storable_text
 from apps.core.exceptions import InvalidInputError
 from apps.core.notices import notify
+from apps.sessions import live
 from apps.sessions.exceptions import AgentUnavailableError, SessionBusyError, UnknownQualifierError
 from apps.sessions.models import Invocation, Session
 from apps.sessions.payload import build_payload
@@ -129,6 +130,17 @@ def start_invocation(*, session: Session, prompt: str, process_id: UUID | None) 
     except IntegrityError as error:
         raise SessionBusyError from error
     logger.info("invocation started id=%s session=%s prompt_length=%d", invocation.pk, session.pk, len(prompt))
+    return invocation
+
+
+def invoke(*, session: Session, prompt: str) -> Invocation:
+    """Store a run and set it going in this process; call it from a thread.
+
+    One step for a caller that can be cut off at any moment (a browser that leaves cancels its request): a thread is
+    not, so there is no stored run that nobody runs.
+    """
+    invocation = start_invocation(session=session, prompt=prompt, process_id=live.engine.process_id)
+    live.engine.launch_soon(invocation)
     return invocation
 
 

@@ -1,26 +1,23 @@
-"""The pages of conversations. What starts a run is async: the run becomes a task of the loop that serves the page."""
+"""The pages of conversations."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.http import SignedInRequest
-from apps.accounts.models import User
 from apps.agents.forms import PromptForm
-from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
-from apps.sessions import live, selectors, services
+from apps.sessions import selectors, services
 from apps.sessions.forms import InvokeForm
-from apps.sessions.models import Invocation, Session
+from apps.sessions.models import Session
 from apps.sessions.rendering import Turn, render_turn
 
 PAGE_SIZE = 50
@@ -77,70 +74,41 @@ def session_detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     return render(request, "sessions/session_detail.html", _detail_context(session, InvokeForm()))
 
 
-def _start_session(user: User, agent_pk: int, data: dict[str, str]) -> tuple[Agent, Invocation | None, str]:
-    agent = agents_visible_to(user).prefetch_related("endpoints").filter(pk=agent_pk).first()
-    if agent is None:
-        raise Http404
-    form = PromptForm(data, agent=agent)
-    if not form.is_valid():
-        return agent, None, " ".join(str(message) for field in form.errors.values() for message in field)
-    prompt = form.cleaned_data["prompt"]
-    try:
-        session = services.start_session(
-            agent=agent, owner=user, qualifier=form.cleaned_data["qualifier"], title=prompt
-        )
-        invocation = services.start_invocation(session=session, prompt=prompt, process_id=live.engine.process_id)
-    except LoomError as error:
-        return agent, None, f"{error} {error.advice}"
-    return agent, invocation, ""
-
-
 @login_required
 @require_POST
-async def session_start(request: SignedInRequest, agent_pk: int) -> HttpResponse:
+def session_start(request: SignedInRequest, agent_pk: int) -> HttpResponse:
     """Start a session with its first prompt and go to its page, which follows the run from the first event."""
-    user = await request.auser()
-    assert isinstance(user, User)  # login_required
-    agent, invocation, problem = await sync_to_async(_start_session)(user, agent_pk, request.POST.dict())
-    if invocation is None:
-        messages.error(request, problem)
-        return redirect("agents:detail", agent.pk)
-    live.engine.launch(invocation)
-    return redirect(invocation.session)
-
-
-def _start_invocation(
-    request: SignedInRequest, user: User, public_id: UUID
-) -> tuple[Session, InvokeForm, Invocation | None]:
-    session = get_object_or_404(selectors.sessions_visible_to(user), public_id=public_id)
-    form = InvokeForm(request.POST)
+    agents = agents_visible_to(request.user).prefetch_related("endpoints")
+    agent = get_object_or_404(agents, pk=agent_pk)
+    form = PromptForm(request.POST, agent=agent)
     if not form.is_valid():
-        return session, form, None
+        problems = [str(message) for field in form.errors.values() for message in field]
+        messages.error(request, " ".join(problems))
+        return redirect("agents:detail", agent.pk)
+    prompt, qualifier = form.cleaned_data["prompt"], form.cleaned_data["qualifier"]
     try:
-        return (
-            session,
-            form,
-            services.start_invocation(
-                session=session, prompt=form.cleaned_data["prompt"], process_id=live.engine.process_id
-            ),
-        )
+        session = services.start_session(agent=agent, owner=request.user, qualifier=qualifier, title=prompt)
+        services.invoke(session=session, prompt=prompt)
     except LoomError as error:
-        form.add_error("prompt", f"{error} {error.advice}")
-        return session, form, None
+        messages.error(request, f"{error} {error.advice}")
+        return redirect("agents:detail", agent.pk)
+    return redirect(session)
 
 
 @login_required
 @require_POST
-async def session_invoke(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+def session_invoke(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Send a prompt without the socket; a refusal keeps what was typed."""
-    user = await request.auser()
-    assert isinstance(user, User)  # login_required
-    session, form, invocation = await sync_to_async(_start_invocation)(request, user, public_id)
-    if invocation is None:
-        context = await sync_to_async(_detail_context)(session, form)
-        return await sync_to_async(render)(request, "sessions/session_detail.html", context, status=422)
-    live.engine.launch(invocation)
-    return redirect(session)
+    session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
+    form = InvokeForm(request.POST)
+    if form.is_valid():
+        try:
+            services.invoke(session=session, prompt=form.cleaned_data["prompt"])
+        except LoomError as error:
+            form.add_error("prompt", f"{error} {error.advice}")
+        else:
+            return redirect(session)
+    return render(request, "sessions/session_detail.html", _detail_context(session, form), status=422)
 
 
 @login_required

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -154,6 +155,21 @@ async def test_leaving_does_not_stop_the_run(api: Api, agent: Agent, running_eng
     async for _ in answer:
         break
     await answer.streaming_content.aclose()
+    invocation = await Invocation.objects.aget()
+    async for _ in follow(invocation.pk):
+        pass
+
+    assert (await Invocation.objects.aget()).status == "completed"
+
+
+async def test_a_caller_cut_off_while_the_run_is_stored_leaves_no_session_that_answers_for_ever(
+    api: Api, agent: Agent
+) -> None:
+    call = asyncio.create_task(api.invoke(agent, prompt="Two days in Ghent"))
+    while not await Invocation.objects.aexists():
+        assert not call.done()
+    call.cancel()
+    await asyncio.wait([call])
     invocation = await Invocation.objects.aget()
     async for _ in follow(invocation.pk):
         pass
