@@ -8,6 +8,7 @@ an example.
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ EXAMPLES = {
     "LOG_LEVEL": "info",
     "EMULATOR_PORT": "8770",
     "EMULATOR_RUNTIMES": "my_agent=http://127.0.0.1:8080",
+    "EMULATOR_OPTIONS": "--seed 7 --time-scale 0.5",
     "CONTENT_RETENTION_DAYS": "90",
 }
 
@@ -64,6 +66,7 @@ class Environment(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     emulator_port: Annotated[int, Field(ge=1, le=65535)] = 8770
     emulator_runtimes: str = ""
+    emulator_options: str = ""
     content_retention_days: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="before")
@@ -84,6 +87,12 @@ class Environment(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("emulator_options")
+    @classmethod
+    def _words(cls, value: str) -> str:
+        shlex.split(value)  # raises ValueError where a quotation is left open
+        return value
 
     @field_validator("database_url")
     @classmethod

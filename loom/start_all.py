@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Iterator
@@ -81,7 +82,13 @@ def emulator_spec(environment: dict[str, str]) -> ChildSpec:
     }
     return ChildSpec(
         name="emulator",
-        argv=(sys.executable, "-m", "apps.emulator", *(f"--{name}={value}" for name, value in options.items())),
+        argv=(
+            sys.executable,
+            "-m",
+            "apps.emulator",
+            *(f"--{name}={value}" for name, value in options.items()),
+            *shlex.split(settings.ENVIRONMENT.emulator_options),
+        ),
         environment=environment,
         ready_line="emulator listening on",
         stops_last=True,

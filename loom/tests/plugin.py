@@ -24,7 +24,7 @@ os.environ.update(
         "BACKEND_HOST": "127.0.0.1",
     }
 )
-for name in ("REDIS_URL", "ALLOWED_HOSTS", "CONTENT_RETENTION_DAYS", "EMULATOR_RUNTIMES"):
+for name in ("REDIS_URL", "ALLOWED_HOSTS", "CONTENT_RETENTION_DAYS", "EMULATOR_RUNTIMES", "EMULATOR_OPTIONS"):
     os.environ.pop(name, None)
 (Path(__file__).resolve().parent.parent.parent / "build").mkdir(exist_ok=True)
 

@@ -169,6 +169,14 @@ def test_every_first_use_gets_a_key_of_its_own(tmp_path: Path) -> None:
     assert len(keys) == 2
 
 
+def test_options_of_the_emulator_are_words_of_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("EMULATOR_OPTIONS", "--seed 7 '--time-scale")
+
+    with pytest.raises(EnvironmentInvalidError, match=r"EMULATOR_OPTIONS: No closing quotation\. Example: --seed 7"):
+        load()
+
+
 def test_what_is_secret_is_not_shown_with_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Django's debug page prints every setting; S0-115."""
     monkeypatch.setenv("SECRET_KEY", KEY)
