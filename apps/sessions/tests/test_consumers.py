@@ -121,6 +121,9 @@ async def test_a_run_started_elsewhere_appears_by_notice(
     pages: Any, running_engine: Engine, session: Session, begin: Begin, alice: User
 ) -> None:
     page = await pages(session, alice)
+    # An answer to anything shows that connecting is over, and with it the look for a run that goes on already.
+    await page.send(action="invoke", prompt="")
+    await page.read_until('id="composer"')
     invocation = await sync_to_async(begin)(session=session, prompt="Started by the API")
     running_engine.launch(invocation)
 
