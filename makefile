@@ -63,7 +63,7 @@ lint: $(VENV)/test.stamp ## Check style, types, imports, templates, migrations a
 	@$(BIN)/python -m loom.lint
 	@$(BIN)/python -m loom.lint manage check --fail-level WARNING
 	@$(BIN)/python -m loom.lint manage makemigrations --check --dry-run
-	@$(BIN)/mypy
+	@$(BIN)/python -m loom.lint types
 
 format: $(VENV)/test.stamp ## Format the code.
 	@$(BIN)/ruff check --fix --quiet . || true

@@ -3,6 +3,7 @@
     python -m loom.lint             every rule, over every file that git tracks or would track
     python -m loom.lint secrets     only the search for secrets
     python -m loom.lint manage …    a management command in a throw-away environment, its warnings as errors
+    python -m loom.lint types       mypy in the same environment, for its Django plugin reads the settings
 
 Each finding names its file and line; the exit status is 1 where there is one. The rules need only Python and git.
 """
@@ -209,8 +210,11 @@ def lint(root: Path, rules: Iterable[Callable[[Source], Iterator[Finding]]] = RU
     return sorted(findings)
 
 
-def manage(root: Path, arguments: list[str]) -> int:
-    """Run manage.py with settings of its own and an empty database, warnings as errors; return its exit status."""
+def run_apart(root: Path, command: list[str]) -> int:
+    """Run a Python command with settings of its own and an empty database; return its exit status.
+
+    A clone that was never started has no `etc/environment.sh`, and a developer's own must not change a finding.
+    """
     with tempfile.TemporaryDirectory() as folder:
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ} | {
             "LOOM_ENVIRONMENT_FILE": "",
@@ -221,16 +225,17 @@ def manage(root: Path, arguments: list[str]) -> int:
             "BACKEND_HOST": "127.0.0.1",
             "DATABASE_URL": f"sqlite:///{folder}/lint.db",
         }
-        command = [sys.executable, "-W", "error", "manage.py", *arguments]
-        return subprocess.run(command, cwd=root, env=environment, check=False).returncode
+        return subprocess.run([sys.executable, *command], cwd=root, env=environment, check=False).returncode
 
 
 def main(arguments: list[str], root: Path) -> int:
     """The command line; returns the exit status."""
     if arguments[:1] == ["manage"]:
-        return manage(root, arguments[1:])
+        return run_apart(root, ["-W", "error", "manage.py", *arguments[1:]])
+    if arguments == ["types"]:
+        return run_apart(root, ["-m", "mypy"])
     if arguments not in ([], ["secrets"]):
-        sys.stderr.write("usage: python -m loom.lint [secrets | manage COMMAND …]\n")
+        sys.stderr.write("usage: python -m loom.lint [secrets | types | manage COMMAND …]\n")
         return 2
     findings = lint(root, (find_secrets,)) if arguments else lint(root)
     for finding in findings:

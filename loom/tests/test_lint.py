@@ -204,7 +204,7 @@ def test_files_that_git_ignores_are_not_read(tree: Path, write: Write) -> None:
 
 def test_an_unknown_word_is_answered_with_the_usage(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lint.main(["secret"], tree) == 2
-    assert capsys.readouterr().err == "usage: python -m loom.lint [secrets | manage COMMAND …]\n"
+    assert capsys.readouterr().err == "usage: python -m loom.lint [secrets | types | manage COMMAND …]\n"
 
 
 def test_manage_needs_no_environment_and_raises_warnings(
@@ -219,6 +219,22 @@ def test_manage_needs_no_environment_and_raises_warnings(
     printed = capfd.readouterr()
     assert printed.out == "sqlite:/// ['check', '--deploy']\n"
     assert printed.err.splitlines()[-1] == "UserWarning: old"
+
+
+def test_types_are_checked_in_a_clone_that_was_never_started(
+    tree: Path, write: Write, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("SECRET_KEY", "LOOM_AWS", "DATABASE_URL"):
+        monkeypatch.delenv(name)
+    write("pyproject.toml", '[tool.mypy]\nfiles = ["wrong.py"]\nplugins = ["reads_settings.py"]\n')
+    write(
+        "reads_settings.py",
+        "import os\nfrom mypy.plugin import Plugin\nos.environ['SECRET_KEY']\n\n\ndef plugin(version):\n    return Plugin\n",
+    )
+    write("wrong.py", "length: int = 'long'\n")
+
+    assert lint.main(["types"], tree) == 1
+    assert capfd.readouterr().out.splitlines()[0].startswith("wrong.py:1: error: Incompatible types in assignment")
 
 
 @pytest.fixture(scope="module")
