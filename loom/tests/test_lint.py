@@ -229,7 +229,7 @@ def test_types_are_checked_in_a_clone_that_was_never_started(
     write("pyproject.toml", '[tool.mypy]\nfiles = ["wrong.py"]\nplugins = ["reads_settings.py"]\n')
     write(
         "reads_settings.py",
-        "import os\nfrom mypy.plugin import Plugin\nos.environ['SECRET_KEY']\n\n\ndef plugin(version):\n    return Plugin\n",
+        "import os\nfrom mypy.plugin import Plugin\nos.environ['SECRET_KEY']\ndef plugin(version): return Plugin\n",
     )
     write("wrong.py", "length: int = 'long'\n")
 
