@@ -14,6 +14,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agents.exceptions import AgentRuntimeError
 from apps.agents.models import Agent
+from apps.agents.payload import build_payload
 from apps.agents.services import refresh_agent
 from apps.aws.arn import is_valid_session_id
 from apps.aws.stream_events import storable_text
@@ -22,7 +23,6 @@ from apps.core.notices import notify
 from apps.sessions import live
 from apps.sessions.exceptions import AgentUnavailableError, SessionBusyError, UnknownQualifierError
 from apps.sessions.models import Invocation, Session
-from apps.sessions.payload import build_payload
 
 logger = logging.getLogger(__name__)
 

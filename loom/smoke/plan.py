@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from apps.agents.payload import build_payload
 from apps.aws.connection import Connection
-from apps.sessions.payload import build_payload
 from loom.aws_check.choice import Choice
 
 PROMPT = "Count from one to thirty in words, one number on each line, and say nothing else."
