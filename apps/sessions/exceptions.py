@@ -1,8 +1,10 @@
-"""Why a session or an invocation cannot be started."""
+"""Why a session or an invocation cannot be started or changed."""
 
 from __future__ import annotations
 
-from apps.core.exceptions import ConflictError, InvalidInputError
+from http import HTTPStatus
+
+from apps.core.exceptions import ConflictError, InvalidInputError, LoomError
 
 
 class SessionBusyError(ConflictError):
@@ -12,6 +14,31 @@ class SessionBusyError(ConflictError):
 
     def __init__(self) -> None:
         super().__init__("This session is answering.", advice="Wait for the answer, stop it, or start another session.")
+
+
+class RequestKeyReusedError(ConflictError):
+    """A request key names one request; this one differs from the request it came with first."""
+
+    code = "request_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This was sent before with another content.",
+            advice="Nothing was sent now. Reload the page, or use a new key for a new request.",
+        )
+
+
+class ShuttingDownError(LoomError):
+    """The process is about to end and takes no new runs."""
+
+    code = "shutting_down"
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Loom is being restarted and takes no new prompts here.",
+            advice="Nothing was sent. Try again in a few seconds.",
+        )
 
 
 class AgentUnavailableError(ConflictError):

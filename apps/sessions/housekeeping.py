@@ -56,7 +56,7 @@ def interrupt_orphans(now: datetime) -> int:
 
 
 def compact_recordings(now: datetime) -> int:
-    """Put the batches of finished invocations into one row each; return how many invocations were done."""
+    """Put the batches of finished invocations into few large rows; return how many invocations were done."""
     batches = RecordingBatch.objects.filter(invocation=OuterRef("pk"))
     finished = Invocation.objects.filter(
         Exists(batches), status__in=Invocation.FINISHED, completed_at__lt=now - timedelta(seconds=30)
@@ -66,7 +66,11 @@ def compact_recordings(now: datetime) -> int:
         with transaction.atomic():
             rows = list(RecordingBatch.objects.select_for_update().filter(invocation_id=pk))
             events = [event for row in rows for event in row.events]
-            Recording.objects.get_or_create(invocation_id=pk, defaults={"events": events})
+            if not Recording.objects.filter(invocation_id=pk).exists():
+                parts = [events[at : at + Recording.PART_EVENTS] for at in range(0, len(events), Recording.PART_EVENTS)]
+                Recording.objects.bulk_create(
+                    Recording(invocation_id=pk, first_sequence=part[0]["seq"], events=part) for part in parts
+                )
             RecordingBatch.objects.filter(pk__in=[row.pk for row in rows]).delete()
         done += 1
     return done

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from channels.db import database_sync_to_async
 
 from apps.agents.connection import current_connection
 from apps.aws.agentcore import AgentCoreClient
+from apps.aws.arn import RuntimeArn
 from apps.sessions import selectors
 from apps.sessions.events import Event
-from apps.sessions.models import Invocation
+from apps.sessions.exceptions import ShuttingDownError
+from apps.sessions.models import Invocation, Session
 from apps.sessions.recorder import Recorder
 from apps.sessions.runs import LiveStream, Run
 
 logger = logging.getLogger(__name__)
 
 DRAIN_S = 20.0
+ADMISSION_S = 5.0  # storing a run takes milliseconds
 POLL_S = 0.25
 
 
@@ -39,6 +44,9 @@ class Engine:
 
     def __init__(self) -> None:
         self.process_id: UUID | None = None
+        self._is_accepting = False
+        self._admitted = 0
+        self._admission = threading.Condition()
         self._streams: dict[int, LiveStream] = {}
         self._client: AgentCoreClient | None = None
         self._recorder: Recorder | None = None
@@ -51,9 +59,43 @@ class Engine:
         self._client = AgentCoreClient(current_connection())
         self._recorder = Recorder(process_id, lambda: list(self._streams.values()), self.stop)
         self._recorder.start()
+        self._is_accepting = True
+
+    def is_accepting(self) -> bool:
+        """Whether this process takes new runs; one that is about to end does not."""
+        return self._is_accepting
+
+    @contextmanager
+    def admission(self) -> Iterator[UUID]:
+        """From the decision to run to the launch, for a thread: the process does not end in between.
+
+        Gives the id of the process; raises ShuttingDownError when it is ending.
+        """
+        with self._admission:
+            if self.process_id is None:
+                raise EngineNotStartedError
+            if not self._is_accepting:
+                raise ShuttingDownError
+            process_id = self.process_id
+            self._admitted += 1
+        try:
+            yield process_id
+        finally:
+            with self._admission:
+                self._admitted -= 1
+                self._admission.notify_all()
+
+    def _close_admission(self) -> None:
+        with self._admission:
+            self._is_accepting = False
+            self._admission.wait_for(lambda: not self._admitted, timeout=ADMISSION_S)
 
     async def close(self, drain_s: float = DRAIN_S) -> None:
-        """Wait up to `drain_s` for the runs to end by themselves, then interrupt the rest; all of them are stored."""
+        """Take no new runs, wait up to `drain_s` for the others to end by themselves, then interrupt the rest.
+
+        All of them are stored.
+        """
+        await asyncio.to_thread(self._close_admission)
         tasks = [stream.task for stream in self._streams.values() if stream.task]
         if tasks:
             logger.info("draining runs=%d", len(tasks))
@@ -93,6 +135,22 @@ class Engine:
         stream = self._streams.get(invocation_id)
         if stream:
             stream.cancel(Invocation.Status.STOPPED)
+
+    def stop_soon(self, invocation_id: int) -> None:
+        """`stop`, from another thread; does nothing in a process that runs nothing."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.stop, invocation_id)
+
+    def stop_runtime_session(self, session: Session) -> None:
+        """Ask AgentCore to end a session (with its agent loaded), from another thread. Blocks; raises AwsError."""
+        if self._loop is None or self._client is None:
+            raise EngineNotStartedError
+        stopped = self._client.stop_session(
+            RuntimeArn.parse(session.agent.arn),
+            qualifier=session.qualifier,
+            runtime_session_id=session.runtime_session_id,
+        )
+        asyncio.run_coroutine_threadsafe(stopped, self._loop).result()
 
     async def _run(self, run: Run, client: AgentCoreClient, recorder: Recorder) -> None:
         stream = run.stream

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 
 
 def elapsed_ms(start: datetime | None, end: datetime | None) -> float | None:
@@ -26,6 +27,9 @@ class Session(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="agent_sessions")
     title = models.CharField(max_length=200, blank=True, default="")
     tags = models.JSONField(default=list, blank=True)
+    request_key = models.CharField(
+        max_length=64, blank=True, default="", help_text="The caller's own name of the request that made the session."
+    )
     created_at = models.DateTimeField()
     last_invoked_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True, help_text="When AWS accepted StopRuntimeSession.")
@@ -33,7 +37,12 @@ class Session(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [
-            models.UniqueConstraint(fields=["agent", "runtime_session_id"], name="runtime_session_id_unique_per_agent")
+            models.UniqueConstraint(fields=["agent", "runtime_session_id"], name="runtime_session_id_unique_per_agent"),
+            models.UniqueConstraint(
+                fields=["owner", "request_key"],
+                condition=~models.Q(request_key=""),
+                name="session_request_key_unique_per_owner",
+            ),
         ]
         indexes = [models.Index(fields=["owner", "-created_at"], name="session_of_owner")]
 
@@ -47,6 +56,36 @@ class Session(models.Model):
     def topic(self) -> str:
         """The name under which changes of this session are announced."""
         return f"session.{self.public_id}"
+
+    @property
+    def is_ended(self) -> bool:
+        """AWS accepted the end of its environment, and no prompt was sent since: the next one gets a new one."""
+        if self.ended_at is None:
+            return False
+        return self.last_invoked_at is None or self.last_invoked_at <= self.ended_at
+
+    @property
+    def environment_expires_at(self) -> datetime | None:
+        """Until when AgentCore keeps the environment after the last activity; in the past when it is gone by now.
+
+        The last activity plus the agent's idle timeout, at most its maximum lifetime (`lifecycleConfiguration` of
+        GetAgentRuntime). None when the session was ended, or when no prompt has reached the agent.
+        """
+        if self.is_ended:
+            return None
+        idle = timedelta(milliseconds=self.agent.idle_timeout_ms)
+        lifetime = timedelta(milliseconds=self.agent.max_lifetime_ms)
+        sent = self.invocations.filter(invoked_at__isnull=False, is_unsent=False).order_by("number")
+        born_at: datetime | None = None
+        expires_at: datetime | None = None
+        for run in sent.only("invoked_at", "completed_at"):
+            invoked_at = run.invoked_at
+            assert invoked_at is not None
+            was_ended = self.ended_at is not None and born_at is not None and born_at <= self.ended_at <= invoked_at
+            if born_at is None or expires_at is None or was_ended or invoked_at >= expires_at:
+                born_at = invoked_at
+            expires_at = min((run.completed_at or timezone.now()) + idle, born_at + lifetime)
+        return expires_at
 
 
 class Invocation(models.Model):
@@ -68,8 +107,17 @@ class Invocation(models.Model):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     prompt = models.TextField()
     payload = models.TextField(blank=True, default="", help_text="The body as it was sent.")
+    request_key = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        help_text="The caller's own name of the request: sent again, it is the same run.",
+    )
     response_text = models.TextField(blank=True, default="")
     requested_at = models.DateTimeField(db_index=True)
+    claimed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a process took the run to itself; no other may send it."
+    )
     invoked_at = models.DateTimeField(null=True, blank=True)
     headers_at = models.DateTimeField(null=True, blank=True)
     first_chunk_at = models.DateTimeField(null=True, blank=True)
@@ -82,6 +130,7 @@ class Invocation(models.Model):
     error_code = models.CharField(max_length=100, blank=True, default="")
     error_message = models.TextField(blank=True, default="")
     error_advice = models.TextField(blank=True, default="")
+    is_unsent = models.BooleanField(default=False, help_text="The prompt provably never reached the agent.")
     attempt_count = models.PositiveSmallIntegerField(default=0)
     chunk_count = models.PositiveIntegerField(default=0)
     byte_count = models.PositiveBigIntegerField(default=0)
@@ -92,6 +141,9 @@ class Invocation(models.Model):
     process = models.ForeignKey("core.Process", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     last_sequence = models.PositiveIntegerField(default=0)
+    lost_event_count = models.PositiveIntegerField(
+        default=0, help_text="How many events at the end of the recording could not be stored."
+    )
     content_removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -103,8 +155,19 @@ class Invocation(models.Model):
                 condition=models.Q(status__in=["pending", "streaming"]),
                 name="one_running_invocation_per_session",
             ),
+            models.UniqueConstraint(
+                fields=["session", "request_key"],
+                condition=~models.Q(request_key=""),
+                name="invocation_request_key_unique_per_session",
+            ),
         ]
-        indexes = [models.Index(fields=["status", "completed_at"], name="invocation_status_end")]
+        indexes = [
+            models.Index(fields=["status", "completed_at"], name="invocation_status_end"),
+            # Asked many times a second by every process that streams, and nearly always empty.
+            models.Index(
+                fields=["process"], condition=models.Q(stop_requested_at__isnull=False), name="invocation_asked_to_stop"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.session_id}/{self.number} {self.status}"
@@ -144,10 +207,22 @@ class RecordingBatch(models.Model):
 
 
 class Recording(models.Model):
-    """All events of a finished run in one row, made from its batches."""
+    """Up to `PART_EVENTS` consecutive events of a finished run, made from its batches; most runs have one.
 
-    invocation = models.OneToOneField(Invocation, on_delete=models.CASCADE, related_name="recording")
+    In parts, so that whoever has read up to an event finds the next without reading all those before it.
+    """
+
+    PART_EVENTS = 1000
+
+    invocation = models.ForeignKey(Invocation, on_delete=models.CASCADE, related_name="recordings")
+    first_sequence = models.PositiveIntegerField(default=1)
     events = models.JSONField()
 
+    class Meta:
+        ordering = ["invocation_id", "first_sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["invocation", "first_sequence"], name="recording_part_begins_once")
+        ]
+
     def __str__(self) -> str:
-        return f"recording of {self.invocation_id}"
+        return f"recording of {self.invocation_id} from {self.first_sequence}"

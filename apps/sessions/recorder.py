@@ -116,7 +116,6 @@ def finish_invocation(process_id: UUID | None, rest: Pending, *, status: str, co
             _batch(rest).save(force_insert=True)
         invocation = Invocation.objects.select_related("session__agent").get(pk=rest.invocation_id)
         session = invocation.session
-        Session.objects.filter(pk=session.pk).update(last_invoked_at=invocation.requested_at)
         Agent.objects.filter(pk=session.agent_id).update(
             last_invoked_at=invocation.requested_at, invocation_count=F("invocation_count") + 1
         )

@@ -39,17 +39,23 @@ def with_totals(sessions: QuerySet[Session]) -> QuerySet[Session]:
 
 
 def events_after(invocation_id: int, sequence: int = 0) -> list[Event]:
-    """The stored events of an invocation with a number above `sequence`, in order."""
-    recording = Recording.objects.filter(invocation_id=invocation_id).values_list("events", flat=True).first()
-    if recording is None:
+    """The stored events of an invocation with a number above `sequence`, in order; reads little of what is before."""
+    events = _compacted_after(invocation_id, sequence)
+    if not events:
         batches = RecordingBatch.objects.filter(invocation_id=invocation_id, last_sequence__gt=sequence)
-        recording = [event for events in batches.values_list("events", flat=True) for event in events]
-        if not recording:
+        events = [event for part in batches.values_list("events", flat=True) for event in part]
+        if not events:
             # Compaction may have moved the batches between the two reads.
-            recording = (
-                Recording.objects.filter(invocation_id=invocation_id).values_list("events", flat=True).first() or []
-            )
-    return [event for event in recording if event["seq"] > sequence]
+            events = _compacted_after(invocation_id, sequence)
+    return [event for event in events if event["seq"] > sequence]
+
+
+def _compacted_after(invocation_id: int, sequence: int) -> list[Event]:
+    """The parts of a compacted recording from the one on that holds the next event."""
+    parts = Recording.objects.filter(invocation_id=invocation_id)
+    current = parts.filter(first_sequence__lte=sequence + 1).order_by("-first_sequence").values("first_sequence")[:1]
+    found = parts.filter(first_sequence__gte=Subquery(current)).values_list("events", flat=True)
+    return [event for part in found for event in part]
 
 
 def running_invocation(session: Session) -> Invocation | None:
