@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.sessions import views
+from apps.sessions import list_views, views
 
 app_name = "sessions"
 urlpatterns = [
-    path("", views.session_list, name="list"),
-    path("table/", views.session_table_fragment, name="table-fragment"),
+    path("", list_views.session_list, name="list"),
+    path("table/", list_views.session_table_fragment, name="table-fragment"),
     path("start/<int:agent_pk>/", views.session_start, name="start"),
     path("<uuid:public_id>/", views.session_detail, name="detail"),
     path("<uuid:public_id>/invoke/", views.session_invoke, name="invoke"),
+    path("<uuid:public_id>/rename/", list_views.session_rename, name="rename"),
+    path("<uuid:public_id>/delete/", list_views.session_delete, name="delete"),
     path("<uuid:public_id>/stop/", views.session_stop, name="stop"),
 ]

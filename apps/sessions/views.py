@@ -1,4 +1,4 @@
-"""The pages of conversations."""
+"""The page of a conversation, and what its forms do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Page, Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -20,32 +19,7 @@ from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Session
 from apps.sessions.rendering import Turn, render_turn
 
-PAGE_SIZE = 50
 TURNS_SHOWN = 30
-
-
-def _page(request: SignedInRequest) -> Page[Session]:
-    sessions = selectors.with_totals(selectors.sessions_visible_to(request.user))
-    agent = request.GET.get("agent", "")
-    if agent.isdecimal():
-        sessions = sessions.filter(agent_id=int(agent))
-    return Paginator(sessions.order_by("-created_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
-
-
-@login_required
-@require_safe
-def session_list(request: SignedInRequest) -> HttpResponse:
-    """The sessions, newest first, in pages; `agent` keeps one agent's."""
-    page = _page(request)
-    return render(request, "sessions/session_list.html", {"sessions": page.object_list, "page": page})
-
-
-@login_required
-@require_safe
-def session_table_fragment(request: SignedInRequest) -> HttpResponse:
-    """The same table alone, for the page of an agent."""
-    page = _page(request)
-    return render(request, "sessions/session_list.html#session-table", {"sessions": page.object_list, "page": page})
 
 
 def _turns(session: Session) -> list[Turn]:

@@ -58,11 +58,25 @@ function localise(root) {
 function openDialog(opener) {
   const dialog = document.getElementById(opener.dataset.dialog);
   if (!dialog) return;
-  const { dialogAction, dialogName } = opener.dataset;
+  const { dialogAction, dialogName, dialogDetail, dialogValue } = opener.dataset;
   if (dialogAction) dialog.querySelector("form[data-action]").action = dialogAction;
   for (const place of dialog.querySelectorAll("[data-name]")) place.textContent = dialogName;
+  for (const place of dialog.querySelectorAll("[data-detail]")) place.textContent = dialogDetail ?? place.textContent;
+  for (const field of dialog.querySelectorAll("[data-value]")) field.value = dialogValue ?? field.value;
+  // A filter may have changed the address since the page came.
+  for (const field of dialog.querySelectorAll("[data-here]")) field.value = location.pathname + location.search;
   dialog.showModal();
+  dialog.querySelector("[data-value]")?.select();
 }
+
+/* --- filters ---------------------------------------------------------------------------------------------------- */
+
+// What is not asked for does not belong into the address.
+document.addEventListener("htmx:configRequest", (event) => {
+  const { elt, parameters } = event.detail;
+  if (!elt.matches("form[data-filters]")) return;
+  for (const [name, value] of Object.entries(parameters)) if (value === "") delete parameters[name];
+});
 
 /* --- toasts ----------------------------------------------------------------------------------------------------- */
 

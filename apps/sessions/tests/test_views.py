@@ -17,40 +17,6 @@ from apps.sessions.services import start_invocation
 MakeSession = Callable[..., Session]
 
 
-def test_the_list_shows_own_sessions_with_their_last_status(
-    client: Client, make_session: MakeSession, alice: User, bob: User
-) -> None:
-    session = make_session(title="Plan a trip")
-    start_invocation(session=session, prompt="go", process_id=None)
-    client.force_login(alice)
-    page = client.get(reverse("sessions:list")).content.decode()
-
-    assert "Plan a trip" in page and session.agent.name in page and "Pending" in page
-    client.force_login(bob)
-    assert "Plan a trip" not in client.get(reverse("sessions:list")).content.decode()
-
-
-def test_the_table_of_one_agent_holds_only_its_sessions(client: Client, make_session: MakeSession, alice: User) -> None:
-    session, other = make_session(title="Wanted"), make_session(title="Other")
-    client.force_login(alice)
-    fragment = client.get(reverse("sessions:table-fragment"), {"agent": session.agent.pk}).content.decode()
-
-    assert "Wanted" in fragment and other.title not in fragment and "<html" not in fragment
-
-
-def test_many_sessions_come_in_pages_with_a_constant_number_of_queries(
-    client: Client, make_session: MakeSession, alice: User, django_assert_max_num_queries: Any
-) -> None:
-    agent = make_session().agent
-    for number in range(60):
-        start_invocation(session=make_session(agent=agent, title=f"Session {number}"), prompt="go", process_id=None)
-    client.force_login(alice)
-
-    with django_assert_max_num_queries(6):
-        page = client.get(reverse("sessions:list")).content.decode()
-    assert page.count("row-link") == 50 and "Session 59" in page and "Session 3<" not in page
-
-
 def test_a_session_shows_its_transcript_to_its_owner_and_404_to_strangers(
     client: Client, make_session: MakeSession, alice: User, bob: User, carol: User
 ) -> None:
