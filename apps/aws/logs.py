@@ -67,10 +67,12 @@ class RuntimeLogs:
         pattern: str | None = None,
         next_token: str | None = None,
         limit: int = _MAX_EVENTS_OF_A_PAGE,
+        newest_first: bool = False,
     ) -> LogPage:
         """One FilterLogEvents: the events from `start` to `end`, both included, of all or the named streams.
 
-        `streams` (at most 100) and `stream_prefix` exclude each other.
+        `streams` (at most 100) and `stream_prefix` exclude each other. With `newest_first` each page holds older events
+        than the one before it; within a page they are in time order all the same.
         """
         if streams and stream_prefix is not None:
             raise ValueError("Name streams or a prefix of them, not both.")
@@ -83,6 +85,8 @@ class RuntimeLogs:
             request["logStreamNames"] = list(streams)
         if pattern is not None:
             request["filterPattern"] = pattern
+        if newest_first:
+            request["startFromHead"] = False
         if next_token is not None:
             request["nextToken"] = next_token
         answer = self._call(region, "filter_log_events", request)

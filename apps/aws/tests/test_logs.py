@@ -63,6 +63,14 @@ def test_a_page_of_events_in_time_order(serve: Serve, logs_of: LogsOf) -> None:
     assert "/us-east-1/logs/" in server.requests[0].headers["authorization"]
 
 
+def test_the_newest_events_first_page_by_page_each_in_time_order(serve: Serve, logs_of: LogsOf) -> None:
+    server = serve(answers({"events": [raw(7, "b"), raw(0, "a")], "nextToken": "older"}))
+    page = logs_of(server).filter_page(region="us-east-1", log_group=GROUP, start=NOON, newest_first=True)
+
+    assert [found.message for found in page.events] == ["a", "b"]
+    assert asked(server)[0][1]["startFromHead"] is False
+
+
 def test_an_empty_page_may_have_a_next_one(serve: Serve, logs_of: LogsOf) -> None:
     server = serve(answers({"events": [], "nextToken": "more"}, {}))
     logs = logs_of(server)
