@@ -16,8 +16,8 @@ from django.db.models import Exists, OuterRef, Q
 from apps.core.processes import silent_process_ids
 from apps.sessions.events import answer_text, token_counts
 from apps.sessions.models import Invocation, Recording, RecordingBatch
-from apps.sessions.recorder import Pending, finish_invocation
 from apps.sessions.selectors import events_after
+from apps.sessions.writes import Pending, finish_invocation
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ def interrupt_orphans(now: datetime) -> int:
             "last_sequence": len(events),
             "input_token_count": input_tokens,
             "output_token_count": output_tokens,
+            "is_unsent": invocation.claimed_at is None,
             "error_code": "interrupted",
             "error_message": "The Loom process that streamed this answer ended. What had arrived until then is kept.",
             "error_advice": "The agent may have gone on by itself. Send the prompt again if you need the whole answer.",

@@ -11,6 +11,8 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from channels.db import database_sync_to_async
@@ -24,12 +26,18 @@ from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.models import Invocation, Session
 from apps.sessions.recorder import Recorder
 from apps.sessions.runs import LiveStream, Run
+from apps.sessions.writes import claim_invocation
 
 logger = logging.getLogger(__name__)
 
 DRAIN_S = 20.0
 ADMISSION_S = 5.0  # storing a run takes milliseconds
 POLL_S = 0.25
+INTERRUPTED = {
+    "error_code": "interrupted",
+    "error_message": "Loom was stopped while the agent was answering. What had arrived until then is kept.",
+    "error_advice": "The agent may have gone on by itself. Send the prompt again if you need the whole answer.",
+}
 
 
 class EngineNotStartedError(RuntimeError):
@@ -100,6 +108,8 @@ class Engine:
         if tasks:
             logger.info("draining runs=%d", len(tasks))
             _, late = await asyncio.wait(tasks, timeout=drain_s)
+            if self._recorder and late:
+                self._recorder.hurry()
             for stream in list(self._streams.values()):
                 stream.cancel(Invocation.Status.INTERRUPTED)
             if late:
@@ -114,19 +124,26 @@ class Engine:
         return self._streams.get(invocation_id)
 
     def launch_soon(self, invocation: Invocation) -> None:
-        """Launch a pending invocation from another thread, before whatever that thread tells the loop next."""
+        """Launch a run that its caller has claimed, from another thread, before what that tells the loop next."""
         if self._loop is None:
             raise EngineNotStartedError
-        self._loop.call_soon_threadsafe(self.launch, invocation)
+        self._loop.call_soon_threadsafe(partial(self.launch, invocation, is_claimed=True))
 
-    def launch(self, invocation: Invocation) -> LiveStream:
-        """Run a pending invocation (with its session and agent loaded) as a task of this process."""
+    def launch(self, invocation: Invocation, *, is_claimed: bool = False) -> LiveStream:
+        """Run a pending invocation (with its session and agent loaded) as a task of this process.
+
+        However often and wherever it is launched, it is sent once: by whoever claims its row.
+        """
         if self._client is None or self._recorder is None:
             raise EngineNotStartedError
+        stream = self._streams.get(invocation.pk)
+        if stream is not None:
+            return stream
         stream = LiveStream(invocation.pk)
         self._streams[invocation.pk] = stream
         stream.task = asyncio.create_task(
-            self._run(Run(invocation, stream), self._client, self._recorder), name=f"invocation-{invocation.pk}"
+            self._run(Run(invocation, stream), self._client, self._recorder, is_claimed=is_claimed),
+            name=f"invocation-{invocation.pk}",
         )
         return stream
 
@@ -152,29 +169,17 @@ class Engine:
         )
         asyncio.run_coroutine_threadsafe(stopped, self._loop).result()
 
-    async def _run(self, run: Run, client: AgentCoreClient, recorder: Recorder) -> None:
+    async def _run(self, run: Run, client: AgentCoreClient, recorder: Recorder, *, is_claimed: bool) -> None:
         stream = run.stream
         try:
-            try:
-                status, fields = await run.execute(client)
-            except asyncio.CancelledError:
-                status, fields = Invocation.Status(stream.end_reason), {}
-                if status == Invocation.Status.INTERRUPTED:
-                    fields = {
-                        "error_code": "interrupted",
-                        "error_message": "Loom was stopped while the agent was answering.",
-                    }
-            except Exception:  # the top frame of the task: a defect of ours ends as a row too
-                logger.exception("invocation failed id=%s", stream.invocation_id)
-                status, fields = (
-                    Invocation.Status.FAILED,
-                    {"error_code": "internal", "error_message": "Loom failed; its log says how."},
-                )
+            status, fields = await self._execute(run, client, recorder, is_claimed=is_claimed)
+            if status is None:
+                return
             stream.is_finishing = True
             completed_at = run.clock.at(run.clock.offset_ms())
             stream.changed_fields |= {**run.summary(), **fields}
             stream.changed_fields.pop("status", None)
-            await recorder.finish(stream, status=status, completed_at=completed_at)
+            stream.is_stored = await recorder.finish(stream, status=status, completed_at=completed_at)
             logger.info(
                 "invocation %s id=%s chunks=%d bytes=%d", status, stream.invocation_id, run.chunk_count, run.byte_count
             )
@@ -182,23 +187,47 @@ class Engine:
             self._streams.pop(stream.invocation_id, None)
             stream.end()
 
+    async def _execute(
+        self, run: Run, client: AgentCoreClient, recorder: Recorder, *, is_claimed: bool
+    ) -> tuple[Invocation.Status | None, dict[str, Any]]:
+        """Claim the run and send it; return how it ended, None where somebody else has it."""
+        stream = run.stream
+        try:
+            if not is_claimed:
+                assert self.process_id is not None
+                if not await recorder.call(claim_invocation, self.process_id, stream.invocation_id):
+                    logger.warning("invocation is claimed already id=%s", stream.invocation_id)
+                    return None, {}
+            return await run.execute(client)
+        except asyncio.CancelledError:
+            status = Invocation.Status(stream.end_reason)
+            is_interrupted = status == Invocation.Status.INTERRUPTED
+            return status, INTERRUPTED if is_interrupted else {}
+        except Exception:  # the top frame of the task: a defect of ours ends as a row too
+            logger.exception("invocation failed id=%s", stream.invocation_id)
+            return Invocation.Status.FAILED, {
+                "error_code": "internal", "error_message": "Loom failed; its log says how."
+            }  # fmt: skip
+
 
 engine = Engine()
 
 
 async def follow(invocation_id: int, after: int = 0) -> AsyncIterator[list[Event]]:
-    """Hand on the events of an invocation above `after` until it is over, wherever it runs.
+    """Hand on the events of an invocation above `after` until it is over, wherever it runs: each once, in order.
 
     In this process they come from memory as they happen; from another process they come from the recording, at most
-    250 ms later.
+    250 ms later. It is over when the row says so.
     """
-    stream = engine.stream(invocation_id)
-    if stream is not None:
-        async for events in stream.follow(after):
-            yield events
-        return
     read = database_sync_to_async(_read_recording, thread_sensitive=False)
     while True:
+        stream = engine.stream(invocation_id)
+        if stream is not None:
+            async for events in stream.follow(after):
+                after = events[-1]["seq"]
+                yield events
+            if stream.is_stored:
+                return
         is_over, events = await read(invocation_id, after)
         if events:
             after = events[-1]["seq"]

@@ -3,37 +3,38 @@
 Measured: a commit for each event costs five to eight times the CPU of streaming it, one transaction for all streams a
 third of it or less. Every write is guarded by `process = me and the run is not over`: a process that was paused and
 declared dead overwrites nothing.
+
+A database that takes nothing (full, away, locked) holds up no run: what it did not take stays in memory and is offered
+again, less and less often. A run that ends meanwhile waits `HOLD_S` for room; then it is ended without the events that
+do not fit, as soon as as little as that can be written.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections, transaction
-from django.db.models import F
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
 
-from apps.agents.models import Agent
-from apps.aws.stream_events import storable_text
-from apps.core.notices import notify
+from apps.sessions import writes
 from apps.sessions.events import Event
-from apps.sessions.models import Invocation, RecordingBatch, Session
-from apps.sessions.signals import invocation_completed
+from apps.sessions.writes import Pending
 
 logger = logging.getLogger(__name__)
 
 WRITE_EVERY_S = 0.25
-FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 15.0
-UNSTORABLE = {
-    "error_code": "not_stored",
-    "error_message": "The database could not hold the end of this answer. What was recorded before it is kept.",
-}
+STOP_EVERY_S = 0.05
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 5.0
+HOLD_S = 60.0
+# What passes by itself, as opposed to a value that the database will never take.
+PASSING = (OperationalError, InterfaceError)
 T = TypeVar("T")
 
 
@@ -50,108 +51,50 @@ class Recorded(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """What one stream has to write now: new events and changed columns."""
+class LateEnd:
+    """The end of a run that nothing could be written of yet: all that is kept of it is how it ended."""
 
     invocation_id: int
-    events: list[Event]
-    fields: dict[str, Any] = field(default_factory=dict)
-
-
-def _fitting(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields as their columns can hold them.
-
-    Agents and AWS choose the texts, and PostgreSQL, unlike SQLite, refuses some characters and whatever is longer than
-    its column. A row that cannot be written would leave its run without an end.
-    """
-    lengths = {column.name: column.max_length for column in Invocation._meta.concrete_fields}
-    return {
-        name: storable_text(value)[: lengths[name]] if isinstance(value, str) else value
-        for name, value in fields.items()
-    }
-
-
-def _batch(pending: Pending) -> RecordingBatch:
-    return RecordingBatch(
-        invocation_id=pending.invocation_id,
-        first_sequence=pending.events[0]["seq"],
-        last_sequence=pending.events[-1]["seq"],
-        events=pending.events,
-    )
-
-
-def write_batches(process_id: UUID, pending: list[Pending]) -> set[int]:
-    """Store the events and columns of running invocations of this process.
-
-    Return the ids of those that are no longer its own.
-    """
-    with transaction.atomic():
-        ids = [item.invocation_id for item in pending]
-        own = set(
-            Invocation.objects.filter(pk__in=ids, process_id=process_id, status__in=Invocation.RUNNING).values_list(
-                "pk", flat=True
-            )
-        )
-        kept = [item for item in pending if item.invocation_id in own]
-        RecordingBatch.objects.bulk_create([_batch(item) for item in kept if item.events])
-        for item in kept:
-            if item.fields:
-                Invocation.objects.filter(pk=item.invocation_id).update(**item.fields)
-        begun = [item.invocation_id for item in kept if "first_chunk_at" in item.fields]
-        for session in Session.objects.filter(invocations__in=begun) if begun else ():
-            notify(session.topic, "measurement")  # the time to first token is known, long before the end
-    return set(ids) - own
-
-
-def finish_invocation(process_id: UUID | None, rest: Pending, *, status: str, completed_at: datetime) -> bool:
-    """End a run in one transaction: its last events, its status and whatever listens to `invocation_completed`.
-
-    Returns False, and writes nothing, when the run is over already or belongs to another process.
-    """
-    with transaction.atomic():
-        rows = Invocation.objects.filter(pk=rest.invocation_id, status__in=Invocation.RUNNING, process=process_id)
-        if not rows.update(**rest.fields, status=status, completed_at=completed_at):
-            return False
-        if rest.events:
-            _batch(rest).save(force_insert=True)
-        invocation = Invocation.objects.select_related("session__agent").get(pk=rest.invocation_id)
-        session = invocation.session
-        Agent.objects.filter(pk=session.agent_id).update(
-            last_invoked_at=invocation.requested_at, invocation_count=F("invocation_count") + 1
-        )
-        invocation_completed.send(sender=Invocation, invocation=invocation)
-        notify(session.topic, "finished")
-    return True
-
-
-def stop_requests(invocation_ids: list[int]) -> set[int]:
-    """The runs among these that someone asked to stop, in whichever process."""
-    rows = Invocation.objects.filter(
-        pk__in=invocation_ids, stop_requested_at__isnull=False, status__in=Invocation.RUNNING
-    )
-    return set(rows.values_list("pk", flat=True))
+    event_count: int
+    fields: dict[str, Any]
+    status: str
+    completed_at: datetime
 
 
 class Recorder:
     """Collects what the streams of this process have to write and writes it from one thread with one connection."""
 
     def __init__(self, process_id: UUID, streams: Callable[[], list[Recorded]], on_stop: Callable[[int], None]) -> None:
-        self._process_id = process_id
+        self.process_id = process_id
         self._streams = streams
         self._on_stop = on_stop
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         # A tick that fails gives its events back; the end of a run must not overtake it and leave a gap.
         self._order = asyncio.Lock()
+        self._hold_s = HOLD_S
+        self._is_failing = False
+        # Streams of which a write failed: it may have been stored nevertheless, when the connection broke in a commit.
+        self._unsure: set[int] = set()
+        # Streams with something that the database refuses; they are written when they end.
+        self._refused: set[int] = set()
+        self._late_ends: list[LateEnd] = []
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._write_for_ever(), name="recorder")
+        self._tasks = [
+            asyncio.create_task(self._write_for_ever(), name="recorder"),
+            asyncio.create_task(self._listen_for_stops(), name="recorder-stops"),
+        ]
+
+    def hurry(self) -> None:
+        """The process is about to end: wait for no more room in the database."""
+        self._hold_s = 0.0
 
     async def close(self) -> None:
         """Stop ticking; what the streams still hold was written when they ended."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.call(connections.close_all)
         self._thread.shutdown(wait=True)
 
@@ -164,74 +107,140 @@ class Recorder:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    async def tick(self) -> None:
-        """Write what is new in all streams, and pass on stop requests from other processes."""
+    async def tick(self) -> bool:
+        """Write what is new in all streams; return False where the database does not take it now."""
         async with self._order:
-            streams = self._streams()
-            await self._write([(stream, self._take(stream)) for stream in streams])
-            if streams:
-                for invocation_id in await self.call(stop_requests, [stream.invocation_id for stream in streams]):
-                    self._on_stop(invocation_id)
+            streams = [stream for stream in self._streams() if stream.invocation_id not in self._refused]
+            taken = [(stream, self._take(stream)) for stream in streams]
+            return await self._write([(stream, item) for stream, item in taken if item.events or item.fields])
 
     async def finish(self, stream: Recorded, *, status: str, completed_at: datetime) -> bool:
-        """End a run with all that is left of it; tried again for as long as the database is out of reach.
+        """End a run with all that is left of it; return False where that is not written: it is not ours any more, or
+        nothing can be written now, and the end follows later.
 
         A session answers one prompt at a time, so an end that is never written would close it for ever. What the
         database cannot hold is left out, and the row says so.
         """
-        delay_s = FIRST_DELAY_S
+        delay_s, began = FIRST_DELAY_S, time.monotonic()
         while True:
             async with self._order:
                 rest = self._take(stream)
                 try:
-                    return await self.call(
-                        finish_invocation, self._process_id, rest, status=status, completed_at=completed_at
+                    is_ours = await self.call(
+                        writes.finish_invocation, self.process_id, rest, status=status, completed_at=completed_at
                     )
-                except (OperationalError, InterfaceError):
-                    logger.exception("end of run not stored yet id=%s", stream.invocation_id)
-                    self._give_back(stream, rest)
+                except PASSING:
+                    self._note_failure("end of run not stored yet id=%s", stream.invocation_id)
+                    is_passing = True
                 except DatabaseError:
-                    logger.exception("end of run does not fit id=%s", stream.invocation_id)
-                    bare = Pending(stream.invocation_id, [], UNSTORABLE)
-                    return await self.call(
-                        finish_invocation, self._process_id, bare, status="failed", completed_at=completed_at
-                    )
+                    self._note_failure("end of run does not fit id=%s", stream.invocation_id)
+                    is_passing = False
+                else:
+                    self._forget(stream)
+                    return is_ours
+                self._give_back(stream, rest)
+            if not is_passing or time.monotonic() - began >= self._hold_s:
+                fields = {name: value for name, value in stream.changed_fields.items() if name != "response_text"}
+                end = LateEnd(stream.invocation_id, len(stream.events), fields, status, completed_at)
+                self._forget(stream)
+                return await self._finish_incomplete(end)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, LONGEST_DELAY_S)
 
-    async def _write(self, taken: list[tuple[Recorded, Pending]]) -> None:
-        dirty = [(stream, item) for stream, item in taken if item.events or item.fields]
-        if not dirty:
-            return
+    async def _finish_incomplete(self, end: LateEnd) -> bool:
         try:
-            lost = await self.call(write_batches, self._process_id, [item for _, item in dirty])
+            return await self.call(
+                writes.finish_incomplete,
+                self.process_id,
+                end.invocation_id,
+                end.event_count,
+                end.fields,
+                status=end.status,
+                completed_at=end.completed_at,
+            )
         except DatabaseError:
-            logger.exception("recording failed streams=%d", len(dirty))
+            self._note_failure("end of run put off id=%s", end.invocation_id)
+            self._late_ends.append(end)
+            return False
+
+    async def _write(self, dirty: list[tuple[Recorded, Pending]]) -> bool:
+        if not dirty:
+            return True
+        try:
+            lost = await self.call(writes.write_batches, self.process_id, [item for _, item in dirty])
+        except PASSING:
+            self._note_failure("recording put off streams=%d", len(dirty))
             for stream, item in dirty:
                 self._give_back(stream, item)
-            return
+            return False
+        except DatabaseError:
+            if len(dirty) > 1:  # one stream's trouble is not the others'
+                for pair in dirty:
+                    await self._write([pair])
+                return True
+            [(stream, item)] = dirty
+            logger.exception("recording refused id=%s", stream.invocation_id)
+            self._give_back(stream, item)
+            self._refused.add(stream.invocation_id)
+            return True
+        self._unsure.difference_update(item.invocation_id for _, item in dirty)
         for stream, _ in dirty:
             if stream.invocation_id in lost:
                 stream.lose()
+        return True
 
-    @staticmethod
-    def _take(stream: Recorded) -> Pending:
+    def _take(self, stream: Recorded) -> Pending:
         """Take what the stream has not recorded yet; it counts as recorded from here."""
         events = stream.events[stream.recorded_sequence :]
         fields, stream.changed_fields = stream.changed_fields, {}
         stream.recorded_sequence += len(events)
-        return Pending(stream.invocation_id, events, _fitting(fields))
+        return Pending(stream.invocation_id, events, fields, stream.invocation_id in self._unsure)
 
-    @staticmethod
-    def _give_back(stream: Recorded, item: Pending) -> None:
+    def _give_back(self, stream: Recorded, item: Pending) -> None:
         """What was taken and not written is new again."""
         stream.recorded_sequence -= len(item.events)
         stream.changed_fields = {**item.fields, **stream.changed_fields}
+        self._unsure.add(stream.invocation_id)
+
+    def _forget(self, stream: Recorded) -> None:
+        self._unsure.discard(stream.invocation_id)
+        self._refused.discard(stream.invocation_id)
+
+    def _note_failure(self, message: str, *arguments: object) -> None:
+        """Log the first failure with its traceback: a database that is away for an hour fails thousands of times."""
+        logger.warning(message, *arguments, exc_info=not self._is_failing)
+        self._is_failing = True
 
     async def _write_for_ever(self) -> None:
+        delay_s = WRITE_EVERY_S
         while True:
-            await asyncio.sleep(WRITE_EVERY_S)
+            await asyncio.sleep(delay_s)
             try:
-                await self.tick()
-            except DatabaseError:
+                has_written = await self.tick() and await self._write_late_ends()
+            except Exception:  # a recorder that stops for any reason records nothing of any run any more
                 logger.exception("recorder tick failed")
+                has_written = False
+            if has_written and self._is_failing and not self._unsure:
+                logger.warning("recording again")
+                self._is_failing = False
+            delay_s = WRITE_EVERY_S if has_written else min(2 * delay_s, LONGEST_DELAY_S)
+
+    async def _write_late_ends(self) -> bool:
+        late, self._late_ends = self._late_ends, []
+        for end in late:
+            await self._finish_incomplete(end)
+        return not self._late_ends
+
+    async def _listen_for_stops(self) -> None:
+        """Pass on the stop requests that other processes wrote into the rows of this one's runs."""
+        while True:
+            await asyncio.sleep(STOP_EVERY_S)
+            if not self._streams():
+                continue
+            try:
+                stopped = await self.call(writes.stop_requests, self.process_id)
+            except DatabaseError:
+                await asyncio.sleep(LONGEST_DELAY_S)
+                continue
+            for invocation_id in stopped:
+                self._on_stop(invocation_id)

@@ -30,6 +30,7 @@ class LiveStream:
         self.recorded_sequence = 0
         self.changed_fields: dict[str, Any] = {}
         self.is_ended = False
+        self.is_stored = False
         self.task: asyncio.Task[None] | None = None
         self.end_reason: str = Invocation.Status.INTERRUPTED
         self.is_finishing = False
@@ -130,6 +131,7 @@ class Run:
                 "error_code": error.code,
                 "error_message": error.message,
                 "error_advice": error.advice,
+                "is_unsent": error.did_not_run or self.clock.invoked_at is None,
             }
             if error.http_status is not None:
                 fields["http_status"] = error.http_status
@@ -196,7 +198,7 @@ class Run:
             self.stream.append(event, offset_ms)
 
     def summary(self) -> dict[str, Any]:
-        """The columns that the events add up to."""
+        """The columns that the events add up to; a failure may know better whether the prompt reached the agent."""
         input_tokens, output_tokens = token_counts(self.stream.events)
         return {
             "response_text": answer_text(self.stream.events),
@@ -206,4 +208,5 @@ class Run:
             "output_token_count": output_tokens,
             "last_sequence": len(self.stream.events),
             "attempt_count": self._attempt,
+            "is_unsent": self.clock.invoked_at is None,
         }

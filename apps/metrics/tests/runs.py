@@ -15,8 +15,8 @@ from apps.aws.errors import AwsError
 from apps.metrics.models import Measurement
 from apps.metrics.services import create_measurement
 from apps.sessions.models import Invocation, Session
-from apps.sessions.recorder import Pending, finish_invocation
 from apps.sessions.services import start_invocation
+from apps.sessions.writes import Pending, finish_invocation
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

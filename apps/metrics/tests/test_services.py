@@ -12,9 +12,9 @@ from apps.metrics.models import Measurement
 from apps.metrics.services import create_measurement, create_missing_measurements
 from apps.metrics.tests.runs import NOON, at, make_due, make_run
 from apps.sessions.models import Invocation, Session
-from apps.sessions.recorder import Pending, finish_invocation
 from apps.sessions.services import start_invocation
 from apps.sessions.signals import invocation_completed
+from apps.sessions.writes import Pending, finish_invocation
 
 pytestmark = pytest.mark.django_db
 

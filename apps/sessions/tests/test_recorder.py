@@ -12,11 +12,12 @@ from django.utils import timezone
 from apps.core import processes
 from apps.core.models import Process
 from apps.sessions.models import Invocation, RecordingBatch, Session
-from apps.sessions.recorder import Pending, Recorder, finish_invocation, write_batches
+from apps.sessions.recorder import Recorder
 from apps.sessions.runs import LiveStream
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_invocation
 from apps.sessions.signals import invocation_completed
+from apps.sessions.writes import Pending, finish_invocation, write_batches
 
 
 @pytest.fixture

@@ -1,0 +1,166 @@
+"""The transactions of the recorder: claim a run, add to its recording, end it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, transaction
+from django.db.models import F, Max
+from django.utils import timezone
+
+from apps.agents.models import Agent
+from apps.aws.stream_events import storable_text
+from apps.core.notices import notify
+from apps.sessions.events import Event, answer_text
+from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
+from apps.sessions.selectors import events_after
+from apps.sessions.signals import invocation_completed
+
+_LENGTHS = {column.name: column.max_length for column in Invocation._meta.concrete_fields}
+NOT_STORED = "not_stored"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What one stream has to write now: new events and changed columns.
+
+    `is_unsure` when a write of this stream failed before: some of the events may be stored already.
+    """
+
+    invocation_id: int
+    events: list[Event]
+    fields: dict[str, Any] = field(default_factory=dict)
+    is_unsure: bool = False
+
+    def after(self, sequence: int) -> Pending:
+        """The same without the events up to this number."""
+        return replace(self, events=[event for event in self.events if event["seq"] > sequence])
+
+
+def claim_invocation(process_id: UUID, invocation_id: int) -> bool:
+    """Take a pending run to this process; False where another process, or this one, has taken it before."""
+    unclaimed = Invocation.objects.filter(pk=invocation_id, status=Invocation.Status.PENDING, claimed_at=None)
+    return bool(unclaimed.update(claimed_at=timezone.now(), process_id=process_id))
+
+
+def write_batches(process_id: UUID, pending: list[Pending]) -> set[int]:
+    """Store the events and columns of running invocations of this process, in one transaction.
+
+    Return the ids of those that are no longer its own.
+    """
+    ids = {item.invocation_id for item in pending}
+    with transaction.atomic():
+        # Locked: between this and the commit nobody declares this process dead and ends its runs.
+        running = Invocation.objects.filter(pk__in=ids, process_id=process_id, status__in=Invocation.RUNNING)
+        own = set(running.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+        kept = _unstored([item for item in pending if item.invocation_id in own])
+        RecordingBatch.objects.bulk_create([batch for item in kept for batch in _batches(item)])
+        for item in kept:
+            if item.fields:
+                Invocation.objects.filter(pk=item.invocation_id).update(**_fitting(item.fields))
+        begun = [item.invocation_id for item in kept if "first_chunk_at" in item.fields]
+        for session in Session.objects.filter(invocations__in=begun) if begun else ():
+            notify(session.topic, "measurement")  # the time to first token is known, long before the end
+    return ids - own
+
+
+def finish_invocation(process_id: UUID | None, rest: Pending, *, status: str, completed_at: datetime) -> bool:
+    """End a run in one transaction: its last events, its status and whatever listens to `invocation_completed`.
+
+    Returns False, and writes nothing, when the run is over already or belongs to another process.
+    """
+    with transaction.atomic():
+        rows = Invocation.objects.filter(pk=rest.invocation_id, status__in=Invocation.RUNNING, process=process_id)
+        if not rows.update(**_fitting(rest.fields), status=status, completed_at=completed_at):
+            return False
+        for item in _unstored([rest]):
+            for batch in _batches(item):
+                batch.save(force_insert=True)
+        invocation = Invocation.objects.select_related("session__agent").get(pk=rest.invocation_id)
+        session = invocation.session
+        Agent.objects.filter(pk=session.agent_id).update(
+            last_invoked_at=invocation.requested_at, invocation_count=F("invocation_count") + 1
+        )
+        invocation_completed.send(sender=Invocation, invocation=invocation)
+        notify(session.topic, "finished")
+    return True
+
+
+def finish_incomplete(
+    process_id: UUID,
+    invocation_id: int,
+    event_count: int,
+    fields: dict[str, Any],
+    *,
+    status: str,
+    completed_at: datetime,
+) -> bool:
+    """End a run of `event_count` events with what of them is stored already, and say in the row what is missing.
+
+    A run that was completed is failed by that. Where even its columns do not fit, only how it ended is written.
+    """
+    stored = events_after(invocation_id)
+    lost = event_count - len(stored)
+    told = f"{fields['error_message']} " if fields.get("error_message") else ""
+    ending: dict[str, Any] = {
+        "last_sequence": len(stored),
+        "lost_event_count": lost,
+        "error_code": NOT_STORED,
+        "error_message": f"{told}The database could not hold the end of this answer: the last {lost:,} of its "
+        f"{event_count:,} events are missing. What was stored before them is kept.",
+        "error_advice": "Make room in the database, then send the prompt again if you need the whole answer.",
+    }
+    if status == Invocation.Status.COMPLETED:
+        status = Invocation.Status.FAILED
+    full = {**fields, **ending, "response_text": answer_text(stored)}
+    for attempt in (full, ending):
+        try:
+            rest = Pending(invocation_id, [], attempt)
+            return finish_invocation(process_id, rest, status=status, completed_at=completed_at)
+        except DatabaseError as error:
+            failure = error
+    raise failure
+
+
+def stop_requests(process_id: UUID) -> set[int]:
+    """The running invocations of this process that someone, in whichever process, asked to stop."""
+    asked = Invocation.objects.filter(process_id=process_id, stop_requested_at__isnull=False)
+    return set(asked.filter(status__in=Invocation.RUNNING).values_list("pk", flat=True))
+
+
+def _fitting(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields as their columns can hold them.
+
+    Agents and AWS choose the texts, and PostgreSQL, unlike SQLite, refuses some characters and whatever is longer than
+    its column. A row that cannot be written would leave its run without an end.
+    """
+    return {
+        name: storable_text(value)[: _LENGTHS[name]] if isinstance(value, str) else value
+        for name, value in fields.items()
+    }
+
+
+def _unstored(pending: list[Pending]) -> list[Pending]:
+    """What is left to store where an earlier write may have been stored although it failed."""
+    unsure = [item.invocation_id for item in pending if item.is_unsure]
+    if not unsure:
+        return pending
+    batches = RecordingBatch.objects.filter(invocation_id__in=unsure).order_by().values_list("invocation_id")
+    highest = dict(batches.annotate(Max("last_sequence")))
+    return [item.after(highest.get(item.invocation_id, 0)) if item.is_unsure else item for item in pending]
+
+
+def _batches(pending: Pending) -> Iterator[RecordingBatch]:
+    """The new events as rows: one, unless the database was away for long."""
+    for at in range(0, len(pending.events), Recording.PART_EVENTS):
+        part = pending.events[at : at + Recording.PART_EVENTS]
+        yield RecordingBatch(
+            invocation_id=pending.invocation_id,
+            first_sequence=part[0]["seq"],
+            last_sequence=part[-1]["seq"],
+            events=part,
+        )
