@@ -11,12 +11,18 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
-from apps.core.exceptions import InvalidInputError
+from apps.core.exceptions import InvalidInputError, MissingError
 from apps.core.models import Notice
-from apps.sessions.exceptions import AgentUnavailableError, SessionBusyError, UnknownQualifierError
-from apps.sessions.models import Invocation, Session
+from apps.sessions.exceptions import (
+    AgentUnavailableError,
+    RequestKeyReusedError,
+    SessionBusyError,
+    UnknownQualifierError,
+)
+from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.selectors import sessions_visible_to
-from apps.sessions.services import request_stop, start_invocation, start_session
+from apps.sessions.services import delete_session, rename_session, request_stop, start_invocation, start_session
+from apps.sessions.writes import Pending, finish_invocation
 
 MakeAgent = Callable[..., Agent]
 MakeSession = Callable[..., Session]
@@ -136,3 +142,119 @@ def test_sessions_belong_to_their_owner_and_staff_sees_all(
     assert list(sessions_visible_to(alice)) == [session]
     assert list(sessions_visible_to(bob)) == []
     assert list(sessions_visible_to(carol)) == [session]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_request_twice_at_once_is_one_run(make_session: MakeSession) -> None:
+    session = make_session()
+    started: list[int] = []
+    gate = threading.Barrier(4)
+
+    def send() -> None:
+        gate.wait()
+        try:
+            run = start_invocation(session=session, prompt="now", process_id=None, request_key="form-1")
+            started.append(run.pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert started == [Invocation.objects.get().pk] * 4
+    assert Notice.objects.filter(topic=session.topic, kind="started").count() == 1
+
+
+def test_a_request_that_comes_again_later_is_the_run_that_it_was(make_session: MakeSession) -> None:
+    session = make_session()
+    first = start_invocation(session=session, prompt="one", process_id=None, request_key="form-1")
+    Invocation.objects.update(status="completed")
+    second = start_invocation(session=session, prompt="two", process_id=None, request_key="form-2")
+
+    assert start_invocation(session=session, prompt="one", process_id=None, request_key="form-1") == first
+    with pytest.raises(SessionBusyError):
+        start_invocation(session=session, prompt="three", process_id=None, request_key="form-3")
+    elsewhere = start_invocation(session=make_session(), prompt="one", process_id=None, request_key="form-1")
+    assert elsewhere.pk not in {first.pk, second.pk}
+
+
+def test_a_key_that_comes_with_another_content_is_refused(make_session: MakeSession, make_agent: MakeAgent) -> None:
+    session = make_session()
+    start_invocation(session=session, prompt="one", process_id=None, request_key="form-1")
+
+    with pytest.raises(RequestKeyReusedError):
+        start_invocation(session=session, prompt="one, but edited", process_id=None, request_key="form-1")
+    with pytest.raises(RequestKeyReusedError):
+        start_invocation(session=session, prompt="one", process_id=None, payload='{"a": 1}', request_key="form-1")
+    with pytest.raises(InvalidInputError):
+        start_invocation(session=session, prompt="one", process_id=None, request_key="k" * 65)
+    assert Invocation.objects.count() == 1
+
+
+def test_the_same_request_makes_one_session(make_agent: MakeAgent, alice: User, bob: User) -> None:
+    agent, other = make_agent(), make_agent()
+    session = start_session(agent=agent, owner=alice, title="Ghent", request_key="form-1")
+
+    assert start_session(agent=agent, owner=alice, title="Ghent", request_key="form-1") == session
+    assert start_session(agent=agent, owner=bob, title="Ghent", request_key="form-1") != session
+    with pytest.raises(RequestKeyReusedError):
+        start_session(agent=other, owner=alice, request_key="form-1")
+    assert Session.objects.filter(owner=alice).count() == 1
+
+
+def test_a_payload_of_ones_own_is_sent_as_it_is(make_session: MakeSession) -> None:
+    session = make_session()
+    payload = '{ "input":{"q": "Hi"},\n "k":1.50 }'
+
+    run = start_invocation(session=session, prompt="Hi", process_id=None, payload=payload)
+
+    assert run.payload == payload
+    Invocation.objects.update(status="completed")
+    for broken in ('{"a": NaN}', "{'a': 1}", "", '{"a": 1} x'):
+        with pytest.raises(InvalidInputError):
+            start_invocation(session=session, prompt="Hi", process_id=None, payload=broken)
+    assert Invocation.objects.count() == 1
+
+
+def test_a_session_is_renamed_to_one_line(make_session: MakeSession) -> None:
+    session = make_session(title="Ghent")
+
+    rename_session(session=session, title="  Two days\nin Bruges ")
+
+    session.refresh_from_db()
+    assert session.title == "Two days"
+    assert Notice.objects.filter(topic=session.topic, kind="renamed").exists()
+    with pytest.raises(InvalidInputError):
+        rename_session(session=session, title="a\0b")
+
+
+def test_a_deleted_session_takes_its_runs_along_and_the_registry_counts_anew(
+    make_agent: MakeAgent, make_session: MakeSession
+) -> None:
+    agent = make_agent()
+    kept, gone = make_session(agent=agent), make_session(agent=agent)
+    for session in (kept, gone):
+        run = start_invocation(session=session, prompt="one", process_id=None)
+        rest = Pending(run.pk, [{"seq": 1, "offset_ms": 1.0, "kind": "text", "text": "x"}])
+        assert finish_invocation(None, rest, status="completed", completed_at=timezone.now())
+
+    delete_session(session=gone)
+
+    agent.refresh_from_db()
+    assert (agent.invocation_count, agent.last_invoked_at) == (1, Invocation.objects.get().requested_at)
+    assert list(Session.objects.all()) == [kept]
+    assert RecordingBatch.objects.count() == 1
+    with pytest.raises(MissingError):
+        start_invocation(session=gone, prompt="two", process_id=None)
+
+
+def test_a_session_that_is_answering_is_not_deleted(make_session: MakeSession) -> None:
+    session = make_session()
+    start_invocation(session=session, prompt="one", process_id=None)
+
+    with pytest.raises(SessionBusyError):
+        delete_session(session=session)
+    assert Session.objects.count() == 1
