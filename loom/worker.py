@@ -28,6 +28,7 @@ from django_q.tasks import async_task
 
 from apps.core import notices, processes
 from apps.core.models import Process
+from apps.metrics.settling import settle_hours
 from apps.metrics.tasks import enqueue_due_sweep
 from apps.sessions import housekeeping
 from loom.output import Output
@@ -73,6 +74,7 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("compact recordings", lambda: _count(housekeeping.compact_recordings)),
     ("remove expired content", at_most_every(60, lambda: _count(housekeeping.remove_expired_content))),
     ("sweep measurements", enqueue_due_sweep),
+    ("settle figures", at_most_every(60, lambda: _count(settle_hours))),
 ]
 
 

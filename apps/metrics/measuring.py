@@ -100,3 +100,20 @@ def next_try_at(tries: int, now: datetime) -> datetime | None:
         return now + TRY_EVERY - timedelta(milliseconds=500)
     later = tries - MAX_TRIES
     return now + LATER_TRIES[later] if later < len(LATER_TRIES) else None
+
+
+def search_state(
+    *, state: str, tries: int, error_code: str, agent_started_at: datetime | None, startup_ms: float | None
+) -> str:
+    """One word for where the search for a start stands.
+
+    waiting, provisional, measured, clock_skew, not_found (also while it is looked for again later), failed, or none
+    where no agent was asked.
+    """
+    if agent_started_at is not None:
+        if startup_ms is None:
+            return "clock_skew"
+        return "provisional" if state == "waiting" else state
+    if state == "waiting" and tries >= MAX_TRIES:
+        return "failed" if error_code else "not_found"
+    return "none" if state == "not_found" and not tries else state

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
+from django.urls import reverse
 
 
 class Measurement(models.Model):
@@ -84,3 +86,94 @@ class LogGroupSweep(models.Model):
 
     def __str__(self) -> str:
         return self.log_group
+
+
+class FigureHour(models.Model):
+    """What the invocations of one hour add up to, once nothing of that hour is running or waited for.
+
+    A cache: whatever changes a measurement of the hour deletes the row, and the worker makes it again.
+    """
+
+    origin = models.CharField(max_length=10)
+    hour_at = models.DateTimeField(help_text="The hour's beginning; an invocation belongs to it by requested_at.")
+    invocation_count = models.PositiveIntegerField(
+        help_text="All invocations of the hour; where it differs from the present number, the row is out of date."
+    )
+    groups = models.JSONField(help_text="[agent id, qualifier, version, tally] each.")
+
+    class Meta:
+        ordering = ["hour_at"]
+        constraints = [models.UniqueConstraint(fields=["origin", "hour_at"], name="figure_hour_once")]
+
+    def __str__(self) -> str:
+        return f"{self.origin} {self.hour_at:%Y-%m-%d %H:00}"
+
+
+class StartSeries(models.Model):
+    """A measurement of an agent's start: new sessions one after the other, each with one prompt, or two for a warm one.
+
+    A web process claims a queued series and runs it; `process` is that one.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        CANCELLED = "cancelled"
+        INTERRUPTED = "interrupted"
+
+    ACTIVE = (State.QUEUED, State.RUNNING)
+
+    agent = models.ForeignKey("agents.Agent", on_delete=models.PROTECT, related_name="start_series")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="start_series")
+    state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
+    qualifier = models.CharField(max_length=48, default="DEFAULT")
+    prompt = models.TextField()
+    count = models.PositiveSmallIntegerField()
+    has_warm_turn = models.BooleanField(default=True, help_text="Send the prompt a second time in each session.")
+    ends_session = models.BooleanField(default=True, help_text="End each session after its last prompt.")
+    max_cost_usd = models.DecimalField(max_digits=10, decimal_places=4)
+    estimated_cost_usd = models.DecimalField(max_digits=10, decimal_places=4)
+    request_key = models.CharField(max_length=64, blank=True, default="")
+    process = models.ForeignKey("core.Process", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    message = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "start series"
+        indexes = [models.Index(fields=["state"], name="start_series_state")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "request_key"], condition=~models.Q(request_key=""), name="start_series_requested_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"start series {self.pk}: {self.state}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("metrics:start-series", args=[self.pk])
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in self.ACTIVE
+
+
+class StartSeriesRun(models.Model):
+    """An invocation of a series: the first of its session, or the warm one after it."""
+
+    series = models.ForeignKey(StartSeries, on_delete=models.CASCADE, related_name="runs")
+    invocation = models.OneToOneField("agent_sessions.Invocation", on_delete=models.CASCADE, related_name="+")
+    position = models.PositiveSmallIntegerField(help_text="Counts the sessions of the series from 1.")
+    is_warm = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["series_id", "position", "is_warm"]
+        constraints = [models.UniqueConstraint(fields=["series", "position", "is_warm"], name="start_series_run_once")]
+
+    def __str__(self) -> str:
+        return f"{self.series_id}/{self.position}"

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils import timezone
 
-from apps.metrics.measuring import MAX_TRIES, startup_latency_ms
+from apps.metrics.measuring import MAX_TRIES, TRY_EVERY, search_state, startup_latency_ms
 from apps.metrics.models import Measurement
-from apps.metrics.statistics import Summary, summarise
-from apps.sessions.models import Invocation, Session, elapsed_ms
+from apps.metrics.tally import COLUMNS, Figures, Tally, figures_of
+from apps.sessions.models import Invocation, Session
 
 PANELS_SHOWN = 20
-TEMPERATURE = {
-    Measurement.StartKind.CREATED.value: "cold",
-    Measurement.StartKind.POOLED.value: "cold",
-    Measurement.StartKind.REUSED.value: "warm",
-}
-# Ranks 2 and 3 are two lines of the same logger with the same clock; rank 4 says too little for a figure.
-SOURCE_OF_RANK = {1: "start line", 2: "SDK line", 3: "SDK line"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +39,20 @@ class LatencyPanel:
     error_message: str
     next_at: datetime | None
     is_emulated: bool
+    log_event_count: int
+    is_looking: bool
+    is_unsent: bool
+    http_status: int | None
+
+    @property
+    def may_be_checked(self) -> bool:
+        """Whether looking in the logs once more could tell anything new."""
+        return self.state in {"waiting", "not_found", "failed"} and bool(self.tries)
 
 
 def measurement_of(invocation: Invocation) -> Measurement | None:
     """The measurement of a run, or None while it is running."""
     return getattr(invocation, "measurement", None)
-
-
-def search_state(
-    *, state: str, tries: int, error_code: str, agent_started_at: datetime | None, startup_ms: float | None
-) -> str:
-    """One word for where the search for a start stands.
-
-    waiting, provisional, measured, clock_skew, not_found (also while it is looked for again later), failed, or none
-    where no agent was asked.
-    """
-    if agent_started_at is not None:
-        if startup_ms is None:
-            return "clock_skew"
-        return "provisional" if state == Measurement.State.WAITING else state
-    if state == Measurement.State.WAITING and tries >= MAX_TRIES:
-        return "failed" if error_code else "not_found"
-    return "none" if state == Measurement.State.NOT_FOUND and not tries else state
 
 
 def panel_state(invocation: Invocation, startup_ms: float | None) -> str:
@@ -102,6 +86,7 @@ def latency_panel(invocation: Invocation) -> LatencyPanel:
     """Everything that the latency panel says of a run (with session, agent and measurement loaded)."""
     measurement = measurement_of(invocation)
     startup_ms = startup_of(invocation)
+    next_at = measurement.next_at if measurement and measurement.state == Measurement.State.WAITING else None
     return LatencyPanel(
         invocation=invocation.number,
         state=panel_state(invocation, startup_ms),
@@ -119,8 +104,12 @@ def latency_panel(invocation: Invocation) -> LatencyPanel:
         log_group=measurement.log_group if measurement else "",
         log_stream=measurement.log_stream if measurement else "",
         error_message=measurement.error_message if measurement else "",
-        next_at=measurement.next_at if measurement else None,
+        next_at=next_at,
         is_emulated=invocation.session.agent.origin == "emulator",
+        log_event_count=measurement.log_event_count if measurement else 0,
+        is_looking=next_at is not None and next_at <= timezone.now() + TRY_EVERY,
+        is_unsent=invocation.is_unsent or (invocation.invoked_at is None and not invocation.is_running),
+        http_status=invocation.http_status,
     )
 
 
@@ -128,45 +117,6 @@ def latency_panels(session: Session) -> list[LatencyPanel]:
     """The panels of a session's runs, the newest first."""
     newest = session.invocations.select_related("session__agent", "measurement").order_by("-number")[:PANELS_SHOWN]
     return [latency_panel(invocation) for invocation in newest]
-
-
-@dataclass(frozen=True, slots=True)
-class StartupFigures:
-    """Startup latencies of one source; `other_count` runs were measured by the other source and are not in it."""
-
-    summary: Summary
-    source: str
-    other_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The figures of some invocations made by Loom; cold and warm never together.
-
-    `cold_states` counts the cold runs by what is known of their start: a state of `search_state`, or weak for those of
-    which only the first log line is known. Those in state measured are the ones in the startup figures.
-    """
-
-    invocation_count: int
-    running_count: int
-    failed_count: int
-    stopped_count: int
-    ttft_cold: Summary
-    ttft_warm: Summary
-    ttft_unknown_count: int
-    startup_cold: StartupFigures
-    startup_warm: StartupFigures
-    cold_states: Mapping[str, int]
-
-    @property
-    def finished_count(self) -> int:
-        """Finished − stopped: what the error rate is a share of."""
-        return self.invocation_count - self.running_count - self.stopped_count
-
-    @property
-    def error_rate(self) -> float | None:
-        """(failed + interrupted) / (finished − stopped), or None where nothing counts."""
-        return self.failed_count / self.finished_count if self.finished_count else None
 
 
 def invocations_in_figures(since: datetime | None = None, agent_id: int | None = None) -> QuerySet[Invocation]:
@@ -180,60 +130,11 @@ def invocations_in_figures(since: datetime | None = None, agent_id: int | None =
 
 
 def figures(invocations: QuerySet[Invocation]) -> Figures:
-    """Sum up invocations in one query; percentiles are computed here and not in SQL."""
-    rows = invocations.values_list(
-        "status", "invoked_at", "first_token_at", "measurement__start_kind", "measurement__state",
-        "measurement__tries", "measurement__error_code", "measurement__agent_started_at",
-        "measurement__marker_rank", "measurement__low_ms", "measurement__high_ms",
-    )  # fmt: skip
-    statuses: Counter[str] = Counter()
-    cold_states: Counter[str] = Counter()
-    ttft: dict[str, list[float]] = {"cold": [], "warm": [], "unknown": []}
-    startup: dict[str, dict[str, list[float]]] = {"cold": {}, "warm": {}, "unknown": {}}
-    for status, sent_at, first_token_at, kind, state, tries, code, started_at, rank, low_ms, high_ms in rows.iterator(
-        chunk_size=2000
-    ):
-        statuses[status] += 1
-        temperature = TEMPERATURE.get(kind or "", "unknown")
-        ttft_ms = elapsed_ms(sent_at, first_token_at)
-        if ttft_ms is not None:
-            ttft[temperature].append(ttft_ms)
-        if not state:
-            continue
-        startup_ms = startup_latency_ms(sent_at, started_at, low_ms, high_ms)
-        known = search_state(
-            state=state, tries=tries, error_code=code, agent_started_at=started_at, startup_ms=startup_ms
-        )
-        if known == Measurement.State.MEASURED and startup_ms is not None and rank in SOURCE_OF_RANK:
-            startup[temperature].setdefault(SOURCE_OF_RANK[rank], []).append(startup_ms)
-        elif known == Measurement.State.MEASURED:
-            known = "weak"
-        cold_states[known] += temperature == "cold"
-    return Figures(
-        invocation_count=statuses.total(),
-        running_count=_count(statuses, Invocation.RUNNING),
-        failed_count=_count(statuses, (Invocation.Status.FAILED, Invocation.Status.INTERRUPTED)),
-        stopped_count=_count(statuses, (Invocation.Status.STOPPED,)),
-        ttft_cold=summarise(ttft["cold"]),
-        ttft_warm=summarise(ttft["warm"]),
-        ttft_unknown_count=len(ttft["unknown"]),
-        startup_cold=_of_one_source(startup["cold"]),
-        startup_warm=_of_one_source(startup["warm"]),
-        cold_states=+cold_states,
-    )
-
-
-def _of_one_source(values: Mapping[str, list[float]]) -> StartupFigures:
-    """Sum up the source that most runs have: an application and the SDK do not log the same instant."""
-    if not values:
-        return StartupFigures(summarise([]), "", 0)
-    source = max(values, key=lambda name: len(values[name]))
-    other_count = sum(len(others) for name, others in values.items() if name != source)
-    return StartupFigures(summarise(values[source]), source, other_count)
-
-
-def _count(statuses: Counter[str], wanted: Iterable[Invocation.Status]) -> int:
-    return sum(statuses[status.value] for status in wanted)
+    """Sum up some invocations, row by row; over a span of time `hours.read` is quicker."""
+    tally = Tally()
+    for row in invocations.values_list(*COLUMNS).iterator(chunk_size=2000):
+        tally.add(row)
+    return figures_of(tally)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +153,3 @@ def recent_invocations(invocations: QuerySet[Invocation], limit: int = 20) -> li
         .order_by("-requested_at")[:limit]
     )
     return [RecentInvocation(row, startup_of(row)) for row in rows]
-
-
-def day_before(now: datetime) -> datetime:
-    """The start of the default range."""
-    return now - timedelta(hours=24)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
+from django.db import transaction
 from django.utils import timezone
 
 from apps.aws.arn import RuntimeArn
-from apps.metrics.models import Measurement
+from apps.metrics.hours import HOUR, floor
+from apps.metrics.measuring import ALL_TRIES, TRY_EVERY
+from apps.metrics.models import FigureHour, Measurement
 from apps.metrics.start_kind import EarlierRun, Verdict, decide
 from apps.sessions.models import Invocation
 
@@ -21,7 +24,9 @@ CRASHED = frozenset({424, 500, 502, 503, 504})
 
 def has_reached_agent(invocation: Invocation) -> bool:
     """Tell whether an environment may have been asked at all."""
-    return invocation.invoked_at is not None and invocation.http_status not in NEVER_STARTED
+    if invocation.is_unsent or invocation.invoked_at is None:
+        return False
+    return invocation.http_status not in NEVER_STARTED
 
 
 def earlier_runs(invocation: Invocation) -> list[EarlierRun]:
@@ -89,6 +94,34 @@ def create_measurement(*, invocation: Invocation) -> Measurement:
         },
     )
     return measurement
+
+
+def forget_hour(requested_at: datetime) -> None:
+    """Delete the stored figures of the hour that an invocation was requested in, in the caller's transaction."""
+    FigureHour.objects.filter(hour_at=floor(requested_at, HOUR)).delete()
+
+
+def look_again(*, invocation: Invocation) -> bool:
+    """Let the next sweep look for the start of a run at once; return whether there is anything to look for.
+
+    One more try for a run that was given up; an earlier one for a run that waits. Not sooner than `TRY_EVERY` after the
+    last try, so that a button pressed often costs CloudWatch no more than the search itself.
+    """
+    measurement = Measurement.objects.filter(invocation=invocation).first()
+    if measurement is None or measurement.state == Measurement.State.MEASURED or not has_reached_agent(invocation):
+        return False
+    now = timezone.now()
+    next_at = max(now, measurement.updated_at + TRY_EVERY) if measurement.tries else now
+    given_up = (Measurement.State.NOT_FOUND, Measurement.State.FAILED)
+    with transaction.atomic():
+        reopened = Measurement.objects.filter(pk=measurement.pk, state__in=given_up).update(
+            state=Measurement.State.WAITING, tries=ALL_TRIES - 1, next_at=next_at
+        )
+        waiting = Measurement.objects.filter(pk=measurement.pk, state=Measurement.State.WAITING, next_at__gt=next_at)
+        is_sooner = reopened or waiting.update(next_at=next_at)
+        if reopened:
+            forget_hour(invocation.requested_at)
+    return bool(is_sooner) or measurement.state == Measurement.State.WAITING
 
 
 def create_missing_measurements(now: datetime) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 TAIL = 0.025
 
@@ -26,18 +27,20 @@ class Percentile:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What may be said of some values: `n` always, the extremes from one value on, the median from enough of them."""
+    """What may be said of some values: `n` always, the extremes from one value on, a percentile from enough of them."""
 
     n: int
     minimum: float | None
     maximum: float | None
     p50: Percentile | None
+    p95: Percentile | None = None
 
 
 def _log_binomial(n: int, k: int, p: float) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * math.log(p) + (n - k) * math.log1p(-p)
 
 
+@lru_cache(maxsize=4096)
 def _lower_rank(n: int, p: float) -> int:
     """The largest l with P(B(n, p) <= l - 1) <= TAIL; 0 where there is none."""
     total, rank = 0.0, 0
@@ -67,4 +70,4 @@ def summarise(values: Iterable[float]) -> Summary:
     ordered = sorted(values)
     if not ordered:
         return Summary(0, None, None, None)
-    return Summary(len(ordered), ordered[0], ordered[-1], percentile(ordered, 0.5))
+    return Summary(len(ordered), ordered[0], ordered[-1], percentile(ordered, 0.5), percentile(ordered, 0.95))

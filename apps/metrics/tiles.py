@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.core.templatetags.loom import duration
-from apps.metrics.selectors import Figures, StartupFigures
 from apps.metrics.statistics import Summary
+from apps.metrics.tally import Figures, StartupFigures
+from apps.metrics.wording import LEAST_FOR_MEDIAN, NOTHING, span, span_text, split
 
-NOTHING = "–"
-LEAST_FOR_MEDIAN = 6
 MISSING = {
     "weak": "by their first log line only",
     "clock_skew": "with clock skew",
@@ -33,31 +31,16 @@ class Tile:
     href: str = ""
 
 
-def _split(value_ms: float) -> tuple[str, str]:
-    """A duration as number and unit; one in several units (`2 min 5 s`) keeps them all in the number."""
-    number, _, unit = duration(value_ms).rpartition(" ")
-    return (number, unit) if " " not in number else (f"{number} {unit}", "")
-
-
-def _range(low_ms: float, high_ms: float) -> tuple[str, str]:
-    """From–to as text and unit; the unit stands once where both have the same."""
-    (low, low_unit), (high, high_unit) = _split(low_ms), _split(high_ms)
-    if low_unit == high_unit:
-        return f"{low} – {high}", low_unit
-    return f"{low} {low_unit} – {high} {high_unit}".replace("  ", " ").strip(), ""
-
-
 def _latency_tile(label: str, summary: Summary, hint: str, is_emulated: bool, *notes: str) -> Tile:
     if summary.n == 0:
         return Tile(label, NOTHING, meta=_joined(*notes) or "no run yet", hint=hint)
     assert summary.minimum is not None and summary.maximum is not None
     if summary.p50 is None:
-        value, unit = _split(summary.minimum) if summary.n == 1 else _range(summary.minimum, summary.maximum)
+        value, unit = split(summary.minimum) if summary.n == 1 else span(summary.minimum, summary.maximum)
         about = f"n = {summary.n}; the median needs {LEAST_FOR_MEDIAN}"
     else:
-        value, unit = _split(summary.p50.value)
-        low, high_unit = _range(summary.p50.low, summary.p50.high)
-        about = f"p50, n = {summary.n}, 95 %: {low} {high_unit}".strip()
+        value, unit = split(summary.p50.value)
+        about = f"p50, n = {summary.n:,}, 95 %: {span_text(summary.p50.low, summary.p50.high)}"
     return Tile(label, value, unit, meta=_joined(about, *notes), hint=hint, is_emulated=is_emulated)
 
 
@@ -75,7 +58,7 @@ def _source(startup: StartupFigures) -> str:
     return f"{startup.source} ({startup.other_count} measured otherwise left out)"
 
 
-def _missing(figures: Figures) -> str:
+def missing_starts(figures: Figures) -> str:
     """How many cold runs are measured, and what is known of the others; nothing where all are."""
     count = sum(figures.cold_states.values())
     others = [
@@ -116,13 +99,13 @@ def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
             "From sending the request to the start of the agent's code, by its own or the SDK's line in CloudWatch.",
             is_emulated,
             _source(figures.startup_cold),
-            _missing(figures),
+            missing_starts(figures),
         ),
         Tile(
             "Error rate",
             NOTHING if rate is None else f"{rate * 100:.1f}",
             "" if rate is None else "%",
-            meta=f"{figures.failed_count} of {figures.finished_count} finished",
+            meta=f"{figures.failed_count:,} of {figures.finished_count:,} finished",
             hint="(failed + interrupted) / (finished − stopped)",
         ),
     ]

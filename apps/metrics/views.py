@@ -2,42 +2,106 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.http import SignedInRequest
 from apps.agents.selectors import agents_visible_to
-from apps.metrics import selectors
+from apps.metrics import selectors, services, tasks
+from apps.metrics.hours import Reading
+from apps.metrics.operate import Filters, agent_rows, chart_of, figure_rows, read_figures
+from apps.metrics.tally import figures_of
 from apps.metrics.tiles import Tile, make_tiles
+from apps.sessions.models import Invocation
 from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
+
+AGENTS_SHOWN = 15
+RECENT_SHOWN = 20
 
 
 @login_required
 @require_safe
 def operate(request: SignedInRequest) -> HttpResponse:
-    """Figures of the last 24 hours over all agents, and the newest invocations that the reader may open."""
-    invocations = selectors.invocations_in_figures(since=selectors.day_before(timezone.now()))
-    figures = selectors.figures(invocations)
-    own = invocations.filter(pk__in=invocations_visible_to(request.user).values("pk"))
-    agents = Tile(
-        "Agents", f"{agents_visible_to(request.user).count():,}", meta="registered", href=reverse("agents:list")
-    )
+    """Figures over a range of time: of all agents or one, and the invocations that the reader may open.
+
+    The address holds the state: `range` or `from` and `to`, `agent`, `qualifier`, `version`, `metric`, `sort`, `show`.
+    """
+    agents = agents_visible_to(request.user).only("pk", "name", "region", "available_qualifiers")
+    chosen = request.GET.get("agent", "")
+    agent = agents.filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
+    filters = Filters.parse(request.GET, agent=agent)
+    reading = read_figures(filters)
+    count = Tile("Agents", f"{agents.count():,}", meta="registered", href=reverse("agents:list"))
+    tiles = _tiles(reading)
+    rows = agent_rows(reading, filters.sort)
     context = {
-        "tiles": [agents, *make_tiles(figures, is_emulated=_is_emulated())],
-        "recent": selectors.recent_invocations(own),
+        **_figures_context(request, reading, filters),
+        "tiles": [count, *tiles],
+        "agents": agents.order_by("name", "pk"),
+        "versions": sorted(reading.versions | {filters.version} - {""}, key=lambda name: (len(name), name)),
+        "agent_page": Paginator(rows, AGENTS_SHOWN).get_page(request.GET.get("page")),
+        "recent": selectors.recent_invocations(_own(request, filters), RECENT_SHOWN),
+        "has_invocations": bool(reading.by_agent) or Invocation.objects.exists(),
+        "agent_path": reverse("metrics:operate"),
     }
     return render(request, "metrics/operate.html", context)
 
 
-def _is_emulated() -> bool:
-    return settings.LOOM_AWS == "emulator"
+def _own(request: SignedInRequest, filters: Filters) -> QuerySet[Invocation]:
+    """The invocations that the reader may open, as the filters select them."""
+    own = invocations_visible_to(request.user).filter(
+        session__agent__origin=settings.LOOM_AWS,
+        requested_at__gte=filters.span.start,
+        requested_at__lt=filters.span.end,
+    )
+    if filters.agent is not None:
+        own = own.filter(session__agent=filters.agent)
+    if filters.qualifier:
+        own = own.filter(session__qualifier=filters.qualifier)
+    if filters.version:
+        own = own.filter(version=filters.version)
+    if filters.shown == "failed":
+        own = own.filter(status__in=(Invocation.Status.FAILED, Invocation.Status.INTERRUPTED))
+    return own
+
+
+def _tiles(reading: Reading) -> list[Tile]:
+    return make_tiles(figures_of(reading.overall), is_emulated=settings.LOOM_AWS == "emulator")
+
+
+def _figures_context(request: SignedInRequest, reading: Reading, filters: Filters) -> dict[str, Any]:
+    figures = figures_of(reading.overall)
+    return {
+        "filters": filters,
+        "figures": figures,
+        "rows": figure_rows(figures),
+        "chart": chart_of(reading, filters, request.GET),
+    }
+
+
+@login_required
+@require_safe
+def agent_figures_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The figures of one agent over a range, 30 days unless another is asked for."""
+    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    filters = Filters.parse(request.GET, agent=agent, default_range="30d")
+    reading = read_figures(filters)
+    context = {
+        **_figures_context(request, reading, filters),
+        "agent": agent,
+        "tiles": _tiles(reading),
+        "has_invocations": bool(reading.by_agent) or Invocation.objects.filter(session__agent=agent).exists(),
+    }
+    return render(request, "metrics/_agent_figures.html", context)
 
 
 @login_required
@@ -49,10 +113,13 @@ def latency_fragment(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 
 
 @login_required
-@require_safe
-def agent_figures_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The figures of one agent, of all time."""
-    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
-    figures = selectors.figures(selectors.invocations_in_figures(agent_id=agent.pk))
-    tiles = make_tiles(figures, is_emulated=_is_emulated()) if figures.invocation_count else []
-    return render(request, "metrics/_agent_figures.html", {"agent": agent, "tiles": tiles})
+@require_POST
+def latency_check(request: SignedInRequest, public_id: UUID, number: int) -> HttpResponse:
+    """Look in the logs again for the start of one invocation, and show the panel as it then stands."""
+    session = get_object_or_404(sessions_visible_to(request.user), public_id=public_id)
+    invocation = get_object_or_404(session.invocations.select_related("measurement"), number=number)
+    if services.look_again(invocation=invocation):
+        tasks.enqueue_due_sweep()
+    if not request.htmx:
+        return redirect(session)
+    return render(request, "metrics/_latency.html", {"session": session, "panels": selectors.latency_panels(session)})

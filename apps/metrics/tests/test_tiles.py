@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from apps.metrics.selectors import Figures, StartupFigures
 from apps.metrics.statistics import summarise
+from apps.metrics.tally import Figures, StartupFigures
 from apps.metrics.tiles import Tile, make_tiles
 
 
@@ -27,6 +27,8 @@ def tiles(
         ttft_unknown_count=unknown,
         startup_cold=StartupFigures(summarise(startup), "SDK line" if startup else "", other),
         startup_warm=StartupFigures(summarise([]), "", 0),
+        total_cold=summarise([]),
+        total_warm=summarise([]),
         cold_states=states or {},
     )
     return {tile.label: tile for tile in make_tiles(figures, is_emulated=True)}
@@ -112,7 +114,7 @@ def test_the_error_rate_with_its_share() -> None:
     found = tiles(counts=(1_208, 3, 5, 5))
 
     assert said(found["Invocations"]) == ("1,208", "", "3 running · 5 stopped")
-    assert said(found["Error rate"]) == ("0.4", "%", "5 of 1200 finished")
+    assert said(found["Error rate"]) == ("0.4", "%", "5 of 1,200 finished")
 
 
 def test_every_latency_figure_says_that_it_is_emulated() -> None:

@@ -7,14 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
+from apps.metrics.models import Measurement
+from apps.metrics.services import create_measurement
 from apps.metrics.tests.runs import at, make_due, make_measured, make_run
 from apps.sessions.models import Invocation, Session
 
@@ -63,13 +64,24 @@ SKEW: dict[str, Any] = {"state": "measured", "tries": 1, "marker_rank": 1, "agen
         (SKEW, ["Clock skew", "so there is no honest figure"]),
         (
             {"state": "not_found", "tries": 14},
-            ["The logs do not say when the agent started.", "Loom looked 14 times.", "-DEFAULT"],
+            [
+                "The logs do not say when the agent started.",
+                "Loom looked 14 times and found 0 lines of this session, none of which tells it.",
+                "Looked in /aws/bedrock-agentcore/runtimes/",
+                "-DEFAULT",
+                "Agent invoked - Start time: 2026",
+                "SDK 0.1.2 or newer",
+                "Check again",
+            ],
         ),
         (
             {"state": "failed", "tries": 14, "error_code": "X", "error_message": "You may not. Grant it."},
-            ["The logs could not be read.", "You may not. Grant it."],
+            ["The logs could not be read.", "You may not. Grant it.", "Check again"],
         ),
-        ({"state": "not_found", "tries": 0}, ["Not measured: the request never reached the agent."]),
+        (
+            {"state": "not_found", "tries": 0},
+            ["Not measured: AWS refused the request (HTTP 200) before it reached the agent."],
+        ),
     ],
     ids=["waiting", "provisional", "measured", "weak", "clock_skew", "not_found", "failed", "none"],
 )
@@ -83,6 +95,13 @@ def test_the_panel_says_where_the_search_stands(
     assert "Startup of invocation 1 " in shown
     assert [part for part in said if part not in shown] == []
     assert ("1.50 s" in shown) is ("1.50 s" in said)
+
+
+def test_a_prompt_that_was_never_sent_is_said_to_be_so(as_alice: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    create_measurement(invocation=make_run(session, status="failed", invoked_at=None, is_unsent=True))
+
+    assert "Nothing was sent: the prompt never left this machine" in text_of(as_alice, panel(session))
 
 
 def test_the_panel_of_a_run_that_goes_on(as_alice: Client, make_session: MakeSession) -> None:
@@ -120,79 +139,67 @@ def test_a_panel_belongs_to_its_owner_and_to_staff(
     assert client.get(panel(session)).status_code == 302
 
 
-OPERATE = "metrics:operate"
+def check_address(session: Session, number: int = 1) -> str:
+    return reverse("metrics:latency-check", args=[session.public_id, number])
 
 
-def run_now(session: Session, prompt: str, minutes_ago: float = 5) -> Invocation:
-    sent_at = timezone.now() - timedelta(minutes=minutes_ago)
-    return make_run(
-        session,
-        prompt=prompt,
-        requested_at=sent_at,
-        invoked_at=sent_at,
-        first_token_at=sent_at + timedelta(seconds=2),
-        completed_at=sent_at + timedelta(seconds=3),
-    )
+def test_check_again_looks_for_a_given_up_run_once_more(as_alice: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    measurement = make_due(make_run(session), state="not_found", tries=14, next_at=None)
+    Measurement.objects.update(updated_at=timezone.now() - timedelta(hours=2))
+
+    response = as_alice.post(check_address(session), headers={"HX-Request": "true"})
+    measurement.refresh_from_db()
+    assert (measurement.state, measurement.tries) == ("waiting", 13)
+    assert measurement.next_at is not None and measurement.next_at <= timezone.now()
+    assert "Looking in the logs now." in response.content.decode()
+    assert [task.name() for task in OrmQ.objects.all()] == ["sweep measurements"]
 
 
-def tile(shown: str, label: str) -> str:
-    """What stands in the tile with this label; the page's own words come before the tiles."""
-    return shown.partition("made by Loom ")[2].partition(f"{label} ")[2]
+def test_check_again_is_not_a_way_around_the_pace_of_the_search(as_alice: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    measurement = make_due(make_run(session), tries=3, next_at=timezone.now() + timedelta(minutes=10))
+    Measurement.objects.update(updated_at=timezone.now())
+
+    as_alice.post(check_address(session))
+    measurement.refresh_from_db()
+    assert measurement.next_at is not None
+    assert timezone.now() < measurement.next_at <= measurement.updated_at + timedelta(seconds=5)
 
 
-def test_operate_shows_the_figures_of_all_but_only_the_readers_runs(
-    client: Client, make_session: MakeSession, alice: User, bob: User, carol: User
+def test_check_again_leaves_what_is_measured_or_was_never_sent(as_alice: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    make_measured(make_run(session), 1_500)
+    make_due(make_run(session, 10, status="failed", http_status=429), next_at=None)
+    before = list(Measurement.objects.values())
+
+    for number in (1, 2):
+        assert as_alice.post(check_address(session, number)).status_code == 302
+    assert list(Measurement.objects.values()) == before
+    assert not OrmQ.objects.exists()
+
+
+def test_only_the_owner_and_staff_may_check_again(
+    client: Client, make_session: MakeSession, bob: User, carol: User
 ) -> None:
-    """S0-111."""
-    run_now(make_session(owner=alice), "Asked by Alice")
-    run_now(make_session(owner=bob), "Asked by Bob")
-    run_now(make_session(owner=bob), "Asked the day before", minutes_ago=24 * 60 + 1)
-    lists = {}
-    for user in (alice, bob, carol):
+    session = make_session()
+    make_due(make_run(session), state="not_found", tries=14)
+    statuses = []
+    for user in (bob, carol):
         client.force_login(user)
-        shown = text_of(client, reverse(OPERATE))
-        assert tile(shown, "Invocations").startswith("2 0 running · 0 stopped")
-        assert tile(shown, "Agents").startswith("3 registered")
-        lists[user.email] = re.findall(r"Asked [a-zA-Z ]+?(?= agent_)", shown)
+        statuses.append(client.post(check_address(session)).status_code)
 
-    assert lists == {
-        "alice@example.com": ["Asked by Alice"],
-        "bob@example.com": ["Asked by Bob"],
-        "carol@example.com": ["Asked by Bob", "Asked by Alice"],
-    }
+    assert statuses == [404, 302]
+    assert client.get(check_address(session)).status_code == 405
 
 
-def test_operate_before_the_first_run_says_what_to_do(as_alice: Client) -> None:
-    shown = text_of(as_alice, reverse(OPERATE))
-
-    assert "No invocations yet" in shown
-    assert "Pick an agent" in shown
-
-
-def test_operate_is_for_the_signed_in(client: Client) -> None:
-    assert client.get(reverse(OPERATE)).status_code == 302
-
-
-def test_operate_asks_the_database_as_often_for_300_runs_as_for_three(
-    as_alice: Client, make_session: MakeSession
-) -> None:
-    def count_queries() -> int:
-        with CaptureQueriesContext(connection) as queries:
-            assert as_alice.get(reverse(OPERATE)).status_code == 200
-        return len(queries)
-
-    agent = make_session().agent
-    for _ in range(3):
-        make_measured(run_now(make_session(agent=agent), "Two days?"), 1_500)
-    as_alice.get(reverse(OPERATE))
-    few = count_queries()
-    for _ in range(99):
-        session = make_session(agent=agent)
-        for _ in range(3):
-            make_measured(run_now(session, "Two days?"), 1_500)
-
-    assert count_queries() == few
-    assert few <= 10
+def run_now(session: Session, prompt: str = "Two days?", minutes_ago: float = 5, **overrides: Any) -> Invocation:
+    sent_at = timezone.now() - timedelta(minutes=minutes_ago)
+    fields = {
+        "requested_at": sent_at, "invoked_at": sent_at, "first_token_at": sent_at + timedelta(seconds=2),
+        "first_chunk_at": sent_at + timedelta(seconds=2), "completed_at": sent_at + timedelta(seconds=3),
+    }  # fmt: skip
+    return make_run(session, prompt=prompt, **{**fields, **overrides})
 
 
 def figures_of(agent: Agent) -> str:
@@ -201,12 +208,21 @@ def figures_of(agent: Agent) -> str:
 
 def test_the_figures_of_an_agent_are_its_own(as_alice: Client, make_session: MakeSession, bob: User) -> None:
     session, other = make_session(owner=bob), make_session()
-    make_measured(make_run(session), 1_500)
-    make_run(other)
+    make_measured(run_now(session), 1_500)
+    run_now(other)
 
     shown = text_of(as_alice, figures_of(session.agent))
-    assert shown.startswith("Invocations 1 0 running · 0 stopped")
+    assert "Invocations 1 0 running · 0 stopped" in shown
     assert "1.50 s n = 1; the median needs 6 · start line" in shown
+
+
+def test_the_figures_of_an_agent_keep_to_their_range(as_alice: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    run_now(session, minutes_ago=25 * 60)
+
+    assert "Invocations 1 0 running" in text_of(as_alice, figures_of(session.agent))
+    day = text_of(as_alice, figures_of(session.agent) + "?range=24h")
+    assert "No invocations in the last 24 hours" in day
 
 
 def test_an_agent_without_a_run_has_no_figures(as_alice: Client, make_agent: MakeAgent) -> None:

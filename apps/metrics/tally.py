@@ -1,0 +1,177 @@
+"""What some runs add up to: counts and values, kept apart by temperature and source. Tallies can be added up further
+and stored as JSON, so that a month of runs is read as some hundred rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from apps.metrics.measuring import search_state, startup_latency_ms
+from apps.metrics.statistics import Summary, summarise
+
+TEMPERATURE = {"created": "cold", "pooled": "cold", "reused": "warm"}
+# Ranks 2 and 3 are two lines of the same logger with the same clock; rank 4 says too little for a figure.
+SOURCE_OF_RANK = {1: "start line", 2: "SDK line", 3: "SDK line"}
+RUNNING = ("pending", "streaming")
+FAILED = ("failed", "interrupted")
+
+# The columns of an invocation that `Tally.add` takes, in its order.
+COLUMNS = (
+    "status", "invoked_at", "first_token_at", "completed_at", "measurement__start_kind", "measurement__state",
+    "measurement__tries", "measurement__error_code", "measurement__agent_started_at", "measurement__marker_rank",
+    "measurement__low_ms", "measurement__high_ms",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts and values of some runs, in milliseconds with one decimal.
+
+    `values` has the keys `ttft cold`, `total warm`, `startup cold SDK line` and the like: metric, temperature and, for
+    startup, the source, because an application and the SDK do not log the same instant. `cold_states` counts the cold
+    runs by what is known of their start: a word of `search_state`, or `weak` where only the first log line is.
+    """
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    cold_states: Counter[str] = field(default_factory=Counter)
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Count one run, given as its `COLUMNS`."""
+        status, sent_at, token_at, ended_at, kind, state, tries, code, started_at, rank, low_ms, high_ms = row
+        self.statuses[status] += 1
+        temperature = TEMPERATURE.get(kind or "", "unknown")
+        self._put("ttft", temperature, _elapsed_ms(sent_at, token_at))
+        if status == "completed":
+            self._put("total", temperature, _elapsed_ms(sent_at, ended_at))
+        if not state:
+            return
+        startup_ms = startup_latency_ms(sent_at, started_at, low_ms, high_ms)
+        known = search_state(
+            state=state, tries=tries, error_code=code, agent_started_at=started_at, startup_ms=startup_ms
+        )
+        if known == "measured" and rank in SOURCE_OF_RANK:
+            self._put("startup", f"{temperature} {SOURCE_OF_RANK[rank]}", startup_ms)
+        elif known == "measured":
+            known = "weak"
+        if temperature == "cold":
+            self.cold_states[known] += 1
+
+    def _put(self, metric: str, kind: str, value_ms: float | None) -> None:
+        if value_ms is not None:
+            self.values.setdefault(f"{metric} {kind}", []).append(round(value_ms, 1))
+
+    def merge(self, other: Tally) -> None:
+        """Add what another tally holds."""
+        self.statuses.update(other.statuses)
+        self.cold_states.update(other.cold_states)
+        for key, values in other.values.items():
+            mine = self.values.get(key)
+            if mine is None:
+                self.values[key] = list(values)
+            else:
+                mine += values
+
+    def summary(self, metric: str, temperature: str) -> Summary:
+        """Sum up TTFT (`ttft`) or total latency (`total`), `cold` or `warm`."""
+        return summarise(self.values.get(f"{metric} {temperature}", ()))
+
+    def startup(self, temperature: str) -> StartupFigures:
+        """Sum up startup latencies of the source that most runs have."""
+        prefix = f"startup {temperature} "
+        by_source = {key.removeprefix(prefix): values for key, values in self.values.items() if key.startswith(prefix)}
+        if not by_source:
+            return StartupFigures(summarise([]), "", 0)
+        source = max(by_source, key=lambda name: len(by_source[name]))
+        other_count = sum(len(values) for name, values in by_source.items() if name != source)
+        return StartupFigures(summarise(by_source[source]), source, other_count)
+
+    def latency(self, metric: str, temperature: str) -> Summary:
+        """The same for any of the three metrics; startup is that of its main source."""
+        return self.startup(temperature).summary if metric == "startup" else self.summary(metric, temperature)
+
+    def as_json(self) -> list[Any]:
+        """What `from_json` reads; whole numbers without a decimal point are shorter."""
+        values = {
+            key: [int(value) if value.is_integer() else value for value in map(float, found)]
+            for key, found in self.values.items()
+        }
+        return [dict(self.statuses), dict(self.cold_states), values]
+
+    @classmethod
+    def from_json(cls, stored: list[Any]) -> Self:
+        statuses, cold_states, values = stored
+        return cls(Counter(statuses), Counter(cold_states), values)
+
+
+@dataclass(frozen=True, slots=True)
+class StartupFigures:
+    """Startup latencies of one source; `other_count` runs were measured by the other source and are not in it."""
+
+    summary: Summary
+    source: str
+    other_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of some invocations made by Loom; cold and warm never together, total latency of completed runs."""
+
+    invocation_count: int
+    running_count: int
+    failed_count: int
+    stopped_count: int
+    ttft_cold: Summary
+    ttft_warm: Summary
+    ttft_unknown_count: int
+    startup_cold: StartupFigures
+    startup_warm: StartupFigures
+    total_cold: Summary
+    total_warm: Summary
+    cold_states: Mapping[str, int]
+
+    @property
+    def finished_count(self) -> int:
+        """Finished − stopped: what the error rate is a share of."""
+        return self.invocation_count - self.running_count - self.stopped_count
+
+    @property
+    def error_rate(self) -> float | None:
+        """(failed + interrupted) / (finished − stopped), or None where nothing counts."""
+        return self.failed_count / self.finished_count if self.finished_count else None
+
+    @property
+    def cold_penalty_ms(self) -> float | None:
+        """TTFT cold − TTFT warm, of the medians; None where either has too few runs for one."""
+        cold, warm = self.ttft_cold.p50, self.ttft_warm.p50
+        return None if cold is None or warm is None else cold.value - warm.value
+
+
+def figures_of(tally: Tally) -> Figures:
+    """The figures that a tally holds."""
+    return Figures(
+        invocation_count=tally.statuses.total(),
+        running_count=_count(tally.statuses, RUNNING),
+        failed_count=_count(tally.statuses, FAILED),
+        stopped_count=tally.statuses["stopped"],
+        ttft_cold=tally.summary("ttft", "cold"),
+        ttft_warm=tally.summary("ttft", "warm"),
+        ttft_unknown_count=len(tally.values.get("ttft unknown", ())),
+        startup_cold=tally.startup("cold"),
+        startup_warm=tally.startup("warm"),
+        total_cold=tally.summary("total", "cold"),
+        total_warm=tally.summary("total", "warm"),
+        cold_states=+tally.cold_states,
+    )
+
+
+def _count(statuses: Counter[str], wanted: Iterable[str]) -> int:
+    return sum(statuses[status] for status in wanted)
+
+
+def _elapsed_ms(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else (end - start).total_seconds() * 1000

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.agents.models import Agent
+from apps.metrics.settling import settle_hours
+from apps.metrics.tests.runs import make_measured
+from apps.metrics.tests.test_views import run_now, text_of
+from apps.sessions.models import Session
+
+pytestmark = pytest.mark.django_db
+
+MakeSession = Callable[..., Session]
+OPERATE = "metrics:operate"
+
+
+@pytest.fixture
+def as_alice(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+def page(client: Client, **query: Any) -> str:
+    return text_of(client, reverse(OPERATE, query=query or None))
+
+
+def tile(shown: str, label: str) -> str:
+    """What stands in the tile with this label; the page's own words come before the tiles."""
+    return shown.partition("registered")[2].partition(f"{label} ")[2]
+
+
+def test_operate_shows_the_figures_of_all_but_only_the_readers_runs(
+    client: Client, make_session: MakeSession, alice: User, bob: User, carol: User
+) -> None:
+    """S0-111."""
+    run_now(make_session(owner=alice), "Asked by Alice")
+    run_now(make_session(owner=bob), "Asked by Bob")
+    run_now(make_session(owner=bob), "Asked the day before", minutes_ago=24 * 60 + 1)
+    lists = {}
+    for user in (alice, bob, carol):
+        client.force_login(user)
+        shown = page(client)
+        assert "Invocations made by Loom, last 24 hours" in shown
+        assert "Agents 3 registered" in shown
+        assert tile(shown, "Invocations").startswith("2 0 running · 0 stopped")
+        lists[user.email] = re.findall(r"Asked [a-zA-Z ]+?(?= agent_)", shown)
+
+    assert lists == {
+        "alice@example.com": ["Asked by Alice"],
+        "bob@example.com": ["Asked by Bob"],
+        "carol@example.com": ["Asked by Bob", "Asked by Alice"],
+    }
+
+
+def test_operate_before_the_first_run_says_what_to_do(as_alice: Client) -> None:
+    shown = page(as_alice)
+
+    assert "No invocations yet" in shown
+    assert "Pick an agent" in shown
+
+
+def test_a_range_without_runs_says_so_and_leads_to_a_longer_one(as_alice: Client, make_session: MakeSession) -> None:
+    run_now(make_session(), minutes_ago=3 * 24 * 60)
+
+    shown = page(as_alice)
+    assert "No invocations here Nothing was invoked: last 24 hours. Last 30 days" in shown
+    assert tile(page(as_alice, range="30d"), "Invocations").startswith("1 ")
+
+
+def test_operate_is_for_the_signed_in(client: Client) -> None:
+    assert client.get(reverse(OPERATE)).status_code == 302
+
+
+@pytest.mark.parametrize(("key", "count"), [("1h", 1), ("24h", 2), ("7d", 3), ("30d", 4)])
+def test_the_range_decides_what_is_counted(as_alice: Client, make_session: MakeSession, key: str, count: int) -> None:
+    session = make_session()
+    for hours in (0.5, 20, 6 * 24, 29 * 24, 31 * 24):
+        run_now(session, minutes_ago=hours * 60)
+
+    assert tile(page(as_alice, range=key), "Invocations").startswith(f"{count} 0 running")
+
+
+def test_a_range_of_ones_own_and_one_that_makes_no_sense(as_alice: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    run_now(session, minutes_ago=60)
+    run_now(session, minutes_ago=4 * 60)
+    now = timezone.now()
+    first, last = ((now - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M") for hours in (5, 3))
+
+    shown = page(as_alice, **{"range": "custom", "from": first, "to": last})
+    assert tile(shown, "Invocations").startswith("1 0 running")
+    shown = page(as_alice, **{"range": "custom", "from": last, "to": first})
+    assert "The range was not understood. From lies before to, by at most 92 days." in shown
+    assert tile(shown, "Invocations").startswith("2 0 running")
+
+
+def test_agent_endpoint_and_version_narrow_every_figure(as_alice: Client, make_session: MakeSession) -> None:
+    agent = make_session().agent
+    agent.endpoints.create(name="prod", live_version="2", status="READY")
+    Agent.objects.filter(pk=agent.pk).update(available_qualifiers=["DEFAULT", "prod"])
+    agent.refresh_from_db()
+    run_now(make_session(agent=agent), "At DEFAULT", version="3")
+    run_now(make_session(agent=agent), "At DEFAULT before", version="2")
+    run_now(make_session(agent=agent, qualifier="prod"), "At prod", version="2")
+    run_now(make_session(), "Of another")
+
+    def count(**query: Any) -> int:
+        found = re.search(r"^([\d,]+) ", tile(page(as_alice, **query), "Invocations"))
+        assert found is not None
+        return int(found[1])
+
+    assert count() == 4
+    assert count(agent=agent.pk) == 3
+    assert count(agent=agent.pk, qualifier="prod") == 1
+    assert count(agent=agent.pk, version="2") == 2
+    assert "version 2 version 3" in page(as_alice, agent=agent.pk, version="2")
+    assert "At prod" not in page(as_alice, agent=agent.pk, version="3")
+    assert count(agent="x", version="2") == 4
+    assert "is not invoked" not in page(as_alice, agent=agent.pk, version="9")
+
+
+def test_agents_are_ordered_as_asked(as_alice: Client, make_session: MakeSession) -> None:
+    failing, slow, busy = make_session(), make_session(), make_session()
+    run_now(failing, status="failed")
+    make_measured(run_now(slow, first_token_at=timezone.now()), 1_500)
+    for _ in range(3):
+        run_now(busy, first_token_at=None)
+
+    def order(sort: str) -> list[str]:
+        table = page(as_alice, sort=sort).partition("Startup cold ")[2].partition("Recent invocations")[0]
+        return re.findall(r"agent_\d", table)
+
+    assert order("failing")[0] == failing.agent.name
+    assert order("slowest")[0] == slow.agent.name
+    assert order("busiest")[0] == busy.agent.name
+    assert "100.0 % 1 of 1" in page(as_alice)
+
+
+def test_the_failed_ones_alone(as_alice: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    run_now(session, "This went well")
+    assert "None of your invocations failed here." in page(as_alice, show="failed")
+    run_now(session, "This went wrong", status="interrupted")
+
+    shown = page(as_alice, show="failed")
+    assert "This went wrong" in shown
+    assert "This went well" not in shown
+
+
+def test_six_cold_and_warm_runs_have_medians_intervals_and_a_penalty(
+    as_alice: Client, make_session: MakeSession
+) -> None:
+    agent = make_session().agent
+    for number in range(6):
+        session = make_session(agent=agent)
+        make_measured(run_now(session), 1_000.0 + number, start_kind="created")
+        sent_at = timezone.now() - timedelta(minutes=4)
+        warm = run_now(session, minutes_ago=4, first_token_at=sent_at + timedelta(milliseconds=500))
+        make_measured(warm, 100.0, start_kind="reused")
+
+    shown = page(as_alice)
+    assert "Time to first token cold 2.00 s 2.00 – 2.00 s – 6" in shown
+    assert "Startup start line cold 1.00 s 1.00 – 1.00 s – 6" in shown
+    assert "A cold start costs 1.5" in shown
+
+
+def test_operate_asks_the_database_as_often_for_300_runs_as_for_three(
+    as_alice: Client, make_session: MakeSession
+) -> None:
+    def count_queries() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert as_alice.get(reverse(OPERATE)).status_code == 200
+        return len(queries)
+
+    agent = make_session().agent
+    for _ in range(3):
+        make_measured(run_now(make_session(agent=agent)), 1_500)
+    as_alice.get(reverse(OPERATE))
+    few = count_queries()
+    for _ in range(33):
+        session = make_session(agent=agent)
+        for _ in range(3):
+            make_measured(run_now(session), 1_500)
+
+    assert count_queries() == few
+    assert few <= 12
+
+
+def test_stored_hours_change_nothing_of_the_page(as_alice: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    for hours in range(1, 21):
+        make_measured(run_now(session, minutes_ago=hours * 60), 1_000.0 + hours, start_kind="created")
+    before = page(as_alice)
+    assert settle_hours(timezone.now()) > 15
+
+    after = page(as_alice)
+    assert tile(before, "Invocations").startswith("20 0 running")
+    assert re.sub(r"value=\S+", "", after) == re.sub(r"value=\S+", "", before)

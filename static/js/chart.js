@@ -1,0 +1,83 @@
+/* The readout of a chart: the figures of the step under the pointer, or the one reached by the arrow keys. */
+const times = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const days = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
+function spanText(from, to) {
+  const [start, end] = [new Date(from), new Date(to)];
+  const isOneDay = start.toDateString() === end.toDateString();
+  const last = isOneDay ? times.format(end) : `${days.format(end)} ${times.format(end)}`;
+  return `${days.format(start)} ${times.format(start)} – ${last}`;
+}
+
+function localiseAxis(chart) {
+  for (const label of chart.querySelectorAll("text[data-at]")) {
+    label.textContent = ("days" in label.dataset ? days : times).format(new Date(label.dataset.at));
+  }
+}
+
+function prepare(chart) {
+  if ("ready" in chart.dataset) return;
+  chart.dataset.ready = "";
+  localiseAxis(chart);
+  const readout = chart.querySelector(".chart-readout");
+  const frame = chart.querySelector(".chart-frame");
+  const steps = [...chart.querySelectorAll(".chart-step")];
+  let current = -1;
+
+  function show(index) {
+    steps[current]?.classList.remove("is-current");
+    current = index;
+    const step = steps[index];
+    readout.hidden = !step;
+    if (!step) return;
+    step.classList.add("is-current");
+    readout.textContent = `${spanText(step.dataset.from, step.dataset.to)} · ${step.dataset.text}`;
+    frame.setAttribute("aria-valuenow", String(index + 1));
+    frame.setAttribute("aria-valuetext", readout.textContent);
+  }
+
+  function open() {
+    if (steps[current]) location.assign(new URL(chart.dataset.chart + steps[current].dataset.href, location.href));
+  }
+
+  const moves = {
+    ArrowLeft: () => Math.max(0, current - 1),
+    ArrowRight: () => Math.min(steps.length - 1, current + 1),
+    Home: () => 0,
+    End: () => steps.length - 1,
+  };
+
+  // Only with a script is there something to move, so only then does it take the focus.
+  frame.tabIndex = 0;
+  frame.setAttribute("role", "slider");
+  frame.setAttribute("aria-label", "Step of time; Enter shows it alone");
+  frame.setAttribute("aria-valuemin", "1");
+  frame.setAttribute("aria-valuemax", String(steps.length));
+  frame.setAttribute("aria-valuenow", "1");
+  frame.addEventListener("focus", () => show(current === -1 ? steps.length - 1 : current));
+  frame.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") open();
+    else if (event.key === "Escape") show(-1);
+    else if (event.key in moves) {
+      event.preventDefault();
+      show(moves[event.key]());
+    }
+  });
+  frame.addEventListener("pointerover", (event) => {
+    const step = event.target.closest(".chart-step");
+    if (step) show(steps.indexOf(step));
+  });
+  frame.addEventListener("pointerleave", () => {
+    if (document.activeElement !== frame) show(-1);
+  });
+  frame.addEventListener("click", (event) => {
+    if (event.target.closest(".chart-step")) open();
+  });
+}
+
+function prepareAll(root) {
+  for (const chart of root.querySelectorAll("[data-chart]")) prepare(chart);
+}
+
+document.addEventListener("htmx:load", (event) => prepareAll(event.detail.elt.parentElement ?? document));
+prepareAll(document);
