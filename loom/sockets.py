@@ -1,4 +1,6 @@
-"""Who may open a socket: a page of ours. A socket carries no CSRF token, so its Origin is what protects the cookie.
+"""Who may open a socket: a page of ours, or a program with a token.
+
+A socket carries no CSRF token, so its Origin is what protects the cookie; a token needs no such protection.
 
 The separate front end that may call the API in development may not: what comes over a socket is made for our pages.
 """
@@ -11,13 +13,16 @@ from typing import Any
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
-from apps.core.middleware import is_own_origin
+from apps.core.middleware import is_by_token, is_own_origin
 
 logger = logging.getLogger(__name__)
 
 
 class OwnOriginOnly:
-    """ASGI middleware: refuses a socket whose Host is not allowed or whose Origin is another site's or missing."""
+    """ASGI middleware: refuses a socket whose Host is not allowed or whose Origin is another site's or missing.
+
+    A socket with a bearer token and without a cookie needs no Origin.
+    """
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
@@ -26,7 +31,8 @@ class OwnOriginOnly:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host, origin = headers.get("host", ""), headers.get("origin")
         domain, _ = split_domain_port(host)
-        if not validate_host(domain, settings.ALLOWED_HOSTS) or origin is None or not is_own_origin(origin, host):
+        is_own = is_by_token(headers) or (origin is not None and is_own_origin(origin, host))
+        if not validate_host(domain, settings.ALLOWED_HOSTS) or not is_own:
             logger.warning("socket refused: host or origin is not ours")
             await receive()
             await send({"type": "websocket.close"})  # before the accept: the server answers 403

@@ -36,6 +36,7 @@ class UserAdmin(_UserAdmin):
     search_fields = ["email", "first_name", "last_name"]
     ordering = ["email"]
     show_full_result_count = False
+    filter_horizontal = ()  # its labels are not accessible; the browser's own list is
     fieldsets = [
         (None, {"fields": ["email", "password"]}),
         ("Name", {"fields": ["first_name", "last_name"]}),

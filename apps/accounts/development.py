@@ -49,6 +49,11 @@ def development_user(*, client: str | None, server: str | None, headers: Mapping
         return None
     if not is_local_request(client=client, server=server, headers=headers):
         return None
+    return development_account()
+
+
+def development_account() -> User:
+    """The account of the development user, made on first use; nobody can sign in to it with a password."""
     defaults = {"password": make_password(None), "is_staff": True, "is_superuser": True}
     user, _ = User.objects.get_or_create(email=DEVELOPMENT_EMAIL, defaults=defaults)
     return user

@@ -1,8 +1,9 @@
-"""Sets `request.user` to the development user where that is allowed, and the same for sockets."""
+"""Who is asking: a token's user, the signed-in one, or the development user where that is allowed; also for sockets."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -14,35 +15,65 @@ from django.utils.decorators import sync_and_async_middleware
 from django.utils.functional import SimpleLazyObject
 
 from apps.accounts.development import development_user
-from apps.accounts.models import User
+from apps.accounts.models import Token, User
+from apps.accounts.services import use_token
+from apps.accounts.tokens import TokenRefusedError, bearer_secret, includes
+from apps.core.middleware import API_PREFIX
 
 Handler = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
-def _resolve(request: HttpRequest, signed_in: User | AnonymousUser) -> User | AnonymousUser:
-    if signed_in.is_authenticated:
-        return signed_in
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking; with a token, as far as it goes. `refusal` says what is wrong with one."""
+
+    user: User | AnonymousUser
+    token: Token | None = None
+    refusal: TokenRefusedError | None = None
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """Who is asking, found out once. May ask the database."""
+    return request.caller()  # type: ignore[attr-defined, no-any-return]
+
+
+def _resolve(request: HttpRequest, signed_in: User | AnonymousUser) -> Caller:
     headers = {name.lower(): value for name, value in request.headers.items()}
+    secret = bearer_secret(headers) if request.path.startswith(API_PREFIX) else None
+    if secret is not None:
+        # Whoever sends a token is nobody else: neither the cookie's user nor the one of the development sign-in.
+        return _caller_with(secret)
+    if signed_in.is_authenticated:
+        return Caller(signed_in)
     user = development_user(
         client=request.META.get("REMOTE_ADDR"), server=request.META.get("SERVER_NAME"), headers=headers
     )
-    return user or signed_in
+    return Caller(user or signed_in)
+
+
+def _caller_with(secret: str) -> Caller:
+    try:
+        token = use_token(secret)
+    except TokenRefusedError as refusal:
+        return Caller(AnonymousUser(), refusal=refusal)
+    return Caller(token.user, token)
 
 
 def _install(request: HttpRequest) -> None:
     # Lazy: a request that never asks who is asking costs no query.
     resolve = cache(partial(_resolve, request, request.user))
-    request.user = SimpleLazyObject(resolve)  # type: ignore[assignment]
+    request.caller = resolve  # type: ignore[attr-defined]
+    request.user = SimpleLazyObject(lambda: resolve().user)  # type: ignore[assignment]
 
     async def auser() -> User | AnonymousUser:
-        return await sync_to_async(resolve)()
+        return (await sync_to_async(resolve)()).user
 
     request.auser = auser
 
 
 @sync_and_async_middleware
 def development_sign_in_middleware(get_response: Handler) -> Handler:
-    """Sign a request of this machine in as dev@local when AUTH_DISABLED is set."""
+    """Take a token of the API; sign a request of this machine in as dev@local when AUTH_DISABLED is set."""
     if iscoroutinefunction(get_response):
 
         async def middleware_async(request: HttpRequest) -> HttpResponseBase:
@@ -59,14 +90,22 @@ def development_sign_in_middleware(get_response: Handler) -> Handler:
 
 
 class SocketSignIn:
-    """ASGI middleware inside channels' AuthMiddlewareStack: the same rule for a socket's `scope["user"]`."""
+    """ASGI middleware inside channels' AuthMiddlewareStack: the same rules for a socket's `scope["user"]`.
+
+    Prompts are sent over sockets, so a token must be one that may invoke.
+    """
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if not scope["user"].is_authenticated:
-            headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        secret = bearer_secret(headers)
+        if secret is not None:
+            caller = await database_sync_to_async(_caller_with)(secret)
+            may_invoke = caller.token is not None and includes(caller.token.scope, "invoke")
+            scope = {**scope, "user": caller.user if may_invoke else AnonymousUser()}
+        elif not scope["user"].is_authenticated:
             client, server = scope.get("client"), scope.get("server")
             user = await database_sync_to_async(development_user)(
                 client=client[0] if client else None, server=server[0] if server else None, headers=headers

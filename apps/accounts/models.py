@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 
 class UserManager(BaseUserManager["User"]):
@@ -52,3 +53,33 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
+
+
+class Token(models.Model):
+    """Lets a program use the API as its user, as far as its scope goes. The secret itself is stored nowhere."""
+
+    class Scope(models.TextChoices):
+        READ = "read", "Read"
+        INVOKE = "invoke", "Read and invoke"
+        MANAGE = "manage", "Read, invoke and manage"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=80, blank=True, default="", help_text="What it is used for.")
+    scope = models.CharField(max_length=10, choices=Scope.choices)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    shown = models.CharField("begins with", max_length=20, editable=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, help_text="To within some minutes.")
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.shown}… {self.name}".rstrip()
+
+    @property
+    def is_valid(self) -> bool:
+        """Neither revoked nor expired."""
+        return self.revoked_at is None and self.expires_at > timezone.now()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -63,6 +63,11 @@ def is_own_origin(origin: str, host: str) -> bool:
     return parts.scheme in {"http", "https"} and parts.netloc.lower() == host.lower()
 
 
+def is_by_token(headers: Mapping[str, str]) -> bool:
+    """Tell whether only a bearer token could let this in: then no page can send it that does not know the token."""
+    return headers.get("authorization", "").lower().startswith("bearer ") and not headers.get("cookie")
+
+
 def refusal(request: HttpRequest) -> LoomError | None:
     """Say why a request is refused, or None.
 
@@ -84,7 +89,7 @@ def refusal(request: HttpRequest) -> LoomError | None:
     is_front_end = is_api and origin in settings.CORS_ALLOWED_ORIGINS
     is_foreign_origin = origin is not None and not is_own_origin(origin, host)
     is_foreign_site = request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}
-    if (is_foreign_origin or is_foreign_site) and not is_front_end:
+    if (is_foreign_origin or is_foreign_site) and not is_front_end and not (is_api and is_by_token(request.headers)):
         return ForeignRequestError("This request comes from a page of another site and was refused.")
     has_body = request.headers.get("Content-Length", "0") not in {"", "0"} or "Transfer-Encoding" in request.headers
     if is_api and has_body and request.content_type != "application/json":

@@ -71,6 +71,16 @@ async def test_a_cookie_without_an_origin_opens_nothing() -> None:
     assert await knock([(b"host", b"localhost:8000"), (b"cookie", b"sessionid=x")]) == ["websocket.close"]
 
 
+TOKEN = (b"authorization", b"Bearer loom_x")
+
+
+async def test_a_program_with_a_token_needs_no_origin() -> None:
+    """Whether the token is good is asked further inside."""
+    assert await knock([(b"host", b"localhost:8000"), TOKEN]) == ["application"]
+    assert await knock([(b"host", b"localhost:8000"), TOKEN, (b"cookie", b"sessionid=x")]) == ["websocket.close"]
+    assert await knock([(b"host", b"evil.example"), TOKEN]) == ["websocket.close"]
+
+
 @pytest.mark.parametrize("host", [b"evil.example", b"localhost.evil.example", b"", b"10.0.0.5:8000"])
 async def test_an_unknown_host_opens_nothing(host: bytes) -> None:
     """DNS rebinding: page and socket agree on a foreign name that points at this machine."""

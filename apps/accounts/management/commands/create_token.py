@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apps.accounts.selectors import user_of_command
+from apps.accounts.services import create_token
+from apps.accounts.tokens import SCOPES
+from apps.core.exceptions import LoomError
+
+DEFAULT_DAYS = 90
+
+
+class Command(BaseCommand):
+    help = (
+        "Make a token for the API and write it once; Loom stores only its digest. "
+        "The token alone goes to standard output, so that it can be put into a variable."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--user", metavar="EMAIL", help="whose token; needed unless there is one superuser")
+        parser.add_argument("--scope", choices=SCOPES, default="read", help="each includes those before it")
+        parser.add_argument("--days", type=int, default=DEFAULT_DAYS, help="how long it is good (default: %(default)s)")
+        parser.add_argument("--name", default="", help="what it is used for")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            user = user_of_command(options["user"])
+            token, secret = create_token(
+                user=user, scope=options["scope"], life=timedelta(days=options["days"]), name=options["name"]
+            )
+        except LoomError as error:
+            raise CommandError(f"{error} {error.advice}".strip()) from error
+        self.stderr.write(
+            f"This token of {user} may {token.scope} until {token.expires_at:%Y-%m-%d}. It is not shown again."
+        )
+        self.stdout.write(secret)
