@@ -53,9 +53,13 @@ _KEEPALIVE_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTV
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Call:
-    """What one attempt needs deep inside aiobotocore, where no argument reaches."""
+    """What one attempt needs deep inside aiobotocore, where no argument reaches.
+
+    A connection keeps the context in which it was made, and with it this, for as long as it is used: `on_send` is taken
+    out after the attempt, or a run and all its events would stay in memory.
+    """
 
     attempt: int
     read_timeout: float
@@ -205,6 +209,8 @@ class AgentCoreClient:
             # Everything: an error body that is no JSON object makes botocore's parser raise AttributeError.
             # And from None, since botocore's texts may quote the payload.
             raise translate(error, profile=self._connection.profile) from None
+        finally:
+            call.on_send = None
 
     async def _client(self, region: str) -> BedrockAgentCoreClient:
         if region in self._clients:

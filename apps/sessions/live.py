@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -144,6 +145,7 @@ class Engine:
         stream.task = asyncio.create_task(
             self._run(Run(invocation, stream), self._client, self._recorder, is_claimed=is_claimed),
             name=f"invocation-{invocation.pk}",
+            context=Context(),  # not that of the request, which would live as long as the connections made here
         )
         return stream
 

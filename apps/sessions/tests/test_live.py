@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -10,10 +12,14 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
+from apps.agents.exceptions import AgentRuntimeError
+from apps.core.models import Notice
 from apps.sessions.events import Event
+from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.live import Engine, follow
 from apps.sessions.models import Invocation, RecordingBatch
 from apps.sessions.selectors import events_after
+from apps.sessions.services import end_session, invoke, request_stop
 
 Begin = Callable[..., Invocation]
 
@@ -232,3 +238,85 @@ async def test_a_run_that_was_taken_away_is_not_overwritten(
 
     taken = await reload(invocation)
     assert (taken.status, taken.error_message, taken.response_text) == (status, "declared dead", "")
+
+
+async def test_stop_asked_for_in_this_process_does_not_wait_for_the_recorder(
+    running_engine: Engine, begin: Begin, emulator: Any
+) -> None:
+    emulator.order(kind="silence", after_chunks=5, seconds=60)
+    invocation = await sync_to_async(begin)()
+    stream = running_engine.launch(invocation)
+    await truth_when(emulator, invocation.session.runtime_session_id, "first_byte_at")
+    assert await sync_to_async(request_stop, thread_sensitive=False)(invocation=invocation)
+    assert stream.task and stream.task.cancelling()
+
+    await collect(invocation.pk)
+    assert (await reload(invocation)).status == "stopped"
+    await truth_when(emulator, invocation.session.runtime_session_id, "client_gone_at")
+
+
+async def test_ending_a_session_stops_its_run_and_frees_its_environment(
+    running_engine: Engine, begin: Begin, emulator: Any
+) -> None:
+    emulator.order(kind="silence", after_chunks=5, seconds=60)
+    invocation = await sync_to_async(begin)()
+    session = invocation.session
+    running_engine.launch(invocation)
+    await truth_when(emulator, session.runtime_session_id, "first_byte_at")
+    await asyncio.to_thread(end_session, session=session)
+
+    stopped = await reload(invocation)
+    assert (stopped.status, stopped.session.is_ended) == ("stopped", True)
+    assert stopped.completed_at and stopped.session.ended_at and stopped.completed_at <= stopped.session.ended_at
+    assert await Notice.objects.filter(topic=session.topic, kind="ended").aexists()
+    following, _ = await run(running_engine, begin, session=stopped.session)
+    assert (following.status, following.session.is_ended) == ("completed", False)
+    truth = await asyncio.to_thread(emulator.invocations, session.runtime_session_id)
+    assert [record["start_kind"] == "reused" for record in truth] == [False, False]
+
+
+async def test_a_session_that_aws_does_not_know_is_over_too(running_engine: Engine, begin: Begin) -> None:
+    invocation, _ = await run(running_engine, begin)
+    session = invocation.session
+    for _ in range(2):  # the second time nothing is there any more
+        await asyncio.to_thread(end_session, session=session)
+
+    assert (await reload(invocation)).session.is_ended
+
+
+async def test_a_refusal_of_aws_leaves_the_session_as_it_was(
+    running_engine: Engine, begin: Begin, emulator: Any
+) -> None:
+    invocation, _ = await run(running_engine, begin)
+    emulator.order(kind="error", operation="StopRuntimeSession", code="AccessDeniedException")
+    with pytest.raises(AgentRuntimeError):
+        await asyncio.to_thread(end_session, session=invocation.session)
+
+    assert (await reload(invocation)).session.ended_at is None
+
+
+async def test_a_process_that_is_ending_takes_no_new_prompt(running_engine: Engine, begin: Begin) -> None:
+    invocation = await sync_to_async(begin)()
+    running_engine.launch(invocation)
+    closing = asyncio.create_task(running_engine.close(drain_s=30))
+    while running_engine.is_accepting():
+        await asyncio.sleep(0.01)
+    with pytest.raises(ShuttingDownError):
+        await asyncio.to_thread(invoke, session=invocation.session, prompt="one more")
+
+    await closing
+    assert (await reload(invocation)).status == "completed"
+    assert await Invocation.objects.acount() == 1
+
+
+async def test_a_stream_is_forgotten_after_its_end(running_engine: Engine, begin: Begin) -> None:
+    invocation = await sync_to_async(begin)()
+    stream = weakref.ref(running_engine.launch(invocation))
+    await collect(invocation.pk)
+    for _ in range(100):
+        gc.collect()
+        if stream() is None:
+            break
+        await asyncio.sleep(0.02)
+
+    assert (stream(), running_engine.stream(invocation.pk)) == (None, None)
