@@ -36,6 +36,9 @@ function announce(text) {
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+const precise = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" };
+const preciseClock = new Intl.DateTimeFormat(undefined, precise);
+const preciseDay = new Intl.DateTimeFormat(undefined, { ...precise, day: "numeric", month: "short" });
 const older = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
 function localTime(at) {
@@ -44,12 +47,17 @@ function localTime(at) {
   return at.getFullYear() === now.getFullYear() ? day.format(at) : older.format(at);
 }
 
+function preciseTime(at) {
+  return (at.toDateString() === new Date().toDateString() ? preciseClock : preciseDay).format(at);
+}
+
 function localise(root) {
   for (const element of root.querySelectorAll("time[datetime]:not([title])")) {
     const at = new Date(element.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     element.title = `${full.format(at)} (${element.dateTime})`;
-    element.textContent = localTime(at);
+    if ("precise" in element.dataset) element.textContent = preciseTime(at);
+    else element.textContent = localTime(at);
   }
 }
 

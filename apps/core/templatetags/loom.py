@@ -73,6 +73,14 @@ def instant(value: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def precise(value: datetime) -> SafeString:
+    """A `<time>` element with milliseconds; page.js shows it in the reader's own zone."""
+    utc = localtime(value)
+    machine = utc.isoformat(timespec="milliseconds")
+    return format_html('<time datetime="{}" data-precise>{}</time>', machine, machine[11:23])
+
+
+@register.filter
 def tone(status: str) -> str:
     """The colour that a status is shown in: ok, info, warn, bad or neutral. Knows AWS's words and Loom's."""
     word = status.lower()
