@@ -34,6 +34,12 @@ MAX_COLOURED_OPEN_CHARACTERS = 1_500
 """Code in a longer open tail gets its colours when it closes: they are most of the cost."""
 MAX_REOPENED_FENCE_CHARACTERS = 200
 
+# Words without any of these cannot change how the text before them reads, unless it ends in one of these.
+_MARKS = r"\s\x00-\x1f\x7f\\`*_~\[\])<>&;|#"
+_PLAIN = re.compile(rf"((?:[^{_MARKS}]| )*?) *(\n*)")
+_ENDS_PLAINLY = re.compile(f"[^{_MARKS}]$")
+_BLOCK_ENDS = re.compile(r"(?:</(?:p|li|ul|ol|blockquote|h[1-6])>\n?)+$")
+
 _TAGS = {
     "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
     "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
@@ -108,9 +114,9 @@ _PARSER = _parser(is_coloured=True)
 _PLAIN_PARSER = _parser(is_coloured=False)
 
 
-def _html(text: str, references: ChainMap[str, Any] | dict[str, Any], *, parser: MarkdownIt = _PARSER) -> SafeString:
+def _html(text: str, references: dict[str, Any]) -> SafeString:
     """Render `text`, knowing the link definitions in `references` and adding those found in it."""
-    return mark_safe(_CLEANER.clean(parser.render(text, {"references": references})))  # noqa: S308 -- just cleaned
+    return mark_safe(_CLEANER.clean(_PARSER.render(text, {"references": references})))  # noqa: S308 -- just cleaned
 
 
 def render(text: str) -> SafeString:
@@ -130,19 +136,48 @@ class MarkdownStream:
     complete and safe as well, but looks different until it is rendered as a whole: a link whose definition comes later
     shows its source, and a block that stays open for too long is cut, a fence being opened anew behind the cut.
 
-    So a piece costs at most the rendering of itself and of an open block of that size, whatever came before it.
+    So a piece costs at most the rendering of itself and of an open block of that size, whatever came before it. Most
+    pieces cost next to nothing: words that go on with a paragraph, a heading or an item of a list. With a `growth_id`
+    the open tail holds an empty `<span id="growth_id">` where such words belong, and `extend` takes them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, growth_id: str = "") -> None:
+        self._growth_id = growth_id
         self._open = ""
-        self._held_return = ""
+        self._held = ""  # taken, but of no effect on the rendering before something follows it
+        self._can_grow = False
         self._references: dict[str, Any] = {}
+
+    def extend(self, text: str) -> SafeString | None:
+        """Take plain words that go on with the last line: answer what to append to the growth element.
+
+        None, and nothing is taken, where the open tail has to be rendered again: then `feed` the text. Blanks at the
+        end, which no rendering shows, are held back until a word follows.
+        """
+        plain = (
+            _PLAIN.fullmatch(text) if self._can_grow and len(self._open) + len(text) <= MAX_OPEN_CHARACTERS else None
+        )
+        if plain is None:
+            return None
+        # The end of the text counts as a blank, so a blank changes nothing; but `# a #` ends in a mark, `# a # b` not.
+        if not self._held and text[:1] not in " \n" and not _ENDS_PLAINLY.search(self._open):
+            return None
+        words = plain[1]
+        if words.strip(" "):
+            shown = SafeString(self._held + words)  # no character in it has to be escaped
+            self._open += shown
+            self._held = text[len(words) :]
+        else:
+            shown = SafeString("")
+            self._held += text
+        self._can_grow = not plain[2]
+        return shown
 
     def feed(self, text: str) -> tuple[SafeString, SafeString]:
         """Take the next piece; answer the HTML of the blocks that it closed and of the whole open tail."""
-        text = self._held_return + text
+        text = self._held + text
         # "\r" may be the first half of "\r\n".
-        self._held_return = "\r" if text.endswith("\r") else ""
+        self._held = "\r" if text.endswith("\r") else ""
         text = re.sub("\r\n?", "\n", text.removesuffix("\r"))
         self._open += text
         closed = SafeString("")
@@ -150,19 +185,55 @@ class MarkdownStream:
             closed += self._close_until(self._start_of_last_block())
         if len(self._open) > MAX_OPEN_CHARACTERS or self._open.count("\n") > MAX_OPEN_LINES:
             closed += self._close_by_force()
+        return closed, self.tail()
+
+    def tail(self) -> SafeString:
+        """The HTML of the whole open tail as it stands."""
         is_short = len(self._open) <= MAX_COLOURED_OPEN_CHARACTERS
-        return closed, self._rendered_open(parser=_PARSER if is_short else _PLAIN_PARSER)
+        html, tokens = self._rendered_open(parser=_PARSER if is_short else _PLAIN_PARSER)
+        goes_on = self._growth_id and not self._held.strip(" ") and self._goes_on(tokens)
+        end = _BLOCK_ENDS.search(html) if goes_on else None
+        self._can_grow = end is not None
+        if end is None:
+            return html
+        shown = self._open.rstrip(" ")
+        self._open, self._held = shown, self._open[len(shown) :] + self._held
+        growth = f'<span id="{escape(self._growth_id)}"></span>'
+        return mark_safe(f"{html[: end.start()]}{growth}{html[end.start() :]}")  # noqa: S308 -- both are safe HTML
 
     def close(self) -> SafeString:
         """The HTML of the rest; the stream starts anew."""
-        self._open += "\n" if self._held_return else ""
-        rest = self._rendered_open(parser=_PARSER)
-        self.__init__()  # type: ignore[misc]
+        self._open += self._held.replace("\r", "\n")
+        rest, _ = self._rendered_open(parser=_PARSER)
+        self.__init__(self._growth_id)  # type: ignore[misc]
         return rest
 
-    def _rendered_open(self, *, parser: MarkdownIt) -> SafeString:
+    def _goes_on(self, tokens: list[Token]) -> bool:
+        """Whether plain words behind the open tail are simply more of its last line.
+
+        They are where this line, and the first one of its block, begin with a letter, so that neither can become
+        something else.
+        """
+        if self._open.rstrip(" ").endswith(("\n", "#")):
+            return False
+        place = next((place for place in range(len(tokens) - 1, 0, -1) if tokens[place].nesting >= 0), None)
+        if place is None:
+            return False
+        last = tokens[place]
+        if last.type != "inline" or tokens[place - 1].type not in {"paragraph_open", "heading_open"}:
+            return False
+        if last.map is None or last.map[1] != self._open.count("\n") + 1:
+            return False
+        last_line = last.content[last.content.rfind("\n") + 1 :]
+        is_shown_last = self._open.rstrip(" ").endswith(last_line)
+        return is_shown_last and last_line[:1].isalpha() and last.content[:1].isalpha()
+
+    def _rendered_open(self, *, parser: MarkdownIt) -> tuple[SafeString, list[Token]]:
         # Definitions in the open tail may be incomplete: they are forgotten after the rendering.
-        return _html(self._open, ChainMap({}, self._references), parser=parser)
+        environment = {"references": ChainMap({}, self._references)}
+        tokens = parser.parse(self._open, environment)
+        html = parser.renderer.render(tokens, parser.options, environment)
+        return mark_safe(_CLEANER.clean(html)), tokens  # noqa: S308 -- just cleaned
 
     def _blocks(self) -> list[Token]:
         """The top-level blocks of the complete lines of the tail."""

@@ -68,6 +68,37 @@ def streamed(pieces: list[str]) -> str:
     return "".join([stream.feed(piece)[0] for piece in pieces]) + stream.close()
 
 
+class GrowingPage:
+    """What a browser shows that puts words into the growth element where it may, and a new tail where it must."""
+
+    GROWTH = '<span id="growth"></span>'
+
+    def __init__(self) -> None:
+        self._stream = MarkdownStream("growth")
+        self._closed = self._tail = self._grown = ""
+        self.extended_count = 0
+
+    def add(self, piece: str) -> None:
+        grown = self._stream.extend(piece)
+        if grown is None:
+            closed, self._tail = self._stream.feed(piece)
+            self._closed += closed
+            self._grown = ""
+        else:
+            self._grown += grown
+            self.extended_count += 1
+
+    def join_late(self) -> None:
+        """See the page as somebody does who opens it now."""
+        self._tail, self._grown = self._stream.tail(), ""
+
+    def html(self) -> str:
+        return self._closed + self._tail.replace(self.GROWTH, self._grown)
+
+    def closed_html(self) -> str:
+        return self._closed + self._stream.close()
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_inert_whole_and_streamed(text: str) -> None:
     assert_inert(render(text))
@@ -206,6 +237,60 @@ def test_any_text_streams_inertly_and_the_tail_shows_all_that_is_open(text: str,
         closed, tail = stream.feed(text[start : start + size])
         assert_inert(closed + tail)
     assert_inert(stream.close())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(["A word", " more", " and 1.", "x\n", ".\n\n", "**b**", " #", "- ", "> q", "# h", "[k]"]),
+            st.text(alphabet="ab \n\r#-*>`|[]():!1.\\<&;_~='\"", max_size=4),
+        ),
+        max_size=30,
+    ),
+    st.integers(0, 30),
+)
+def test_a_growing_page_shows_what_a_whole_rendering_would(pieces: list[str], late: int) -> None:
+    page, plain, closed = GrowingPage(), MarkdownStream(), ""
+    for number, piece in enumerate(["[k]: https://example.com/known\n\n", *pieces]):
+        page.add(piece)
+        more, tail = plain.feed(piece)
+        closed += more
+        if number == late:
+            page.join_late()
+        assert page.html() == closed + tail
+    assert page.closed_html() == closed + plain.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Words that go on, as most do.", 6),
+        ("## A heading of words", 3),
+        ("- an item of words\n- another one\n\nAfter it.", 5),
+        ("It is **bold** and on", 3),
+        ("1. first of all", 2),
+        ("```\ncode is not\n```", 0),
+        ("| a | table of\n|---|---|\n| in | cells and words", 0),
+        ("Typed *half", 0),
+    ],
+)
+def test_words_extend_the_page_without_rendering(text: str, count: int) -> None:
+    """Of the words of `text`, one piece each, `count` are just appended, their line ends included."""
+    page = GrowingPage()
+    for piece in re.findall(r"\s*\S+\n*", text):
+        page.add(piece)
+
+    assert page.extended_count == count
+    assert page.closed_html() == render(text)
+
+
+def test_marks_are_never_appended() -> None:
+    stream = MarkdownStream("growth")
+    stream.feed("A word")
+
+    for mark in ("<b>", "&lt", "*", "_", "`", "~", "[", "]", ")", "\\", "|", "#", ";", "\0", "\r", "\u2028", "\xa0"):
+        assert stream.extend(f" x{mark}") is None
 
 
 @pytest.mark.parametrize(
