@@ -25,7 +25,7 @@ from apps.sessions import selectors
 from apps.sessions.events import Event
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.models import Invocation, Session
-from apps.sessions.recorder import Recorder
+from apps.sessions.recorder import HOLD_S, Recorder
 from apps.sessions.runs import LiveStream, Run
 from apps.sessions.writes import claim_invocation
 
@@ -61,12 +61,15 @@ class Engine:
         self._recorder: Recorder | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def start(self, process_id: UUID) -> None:
-        """Begin to accept runs, on the running loop, for the registered process."""
+    async def start(self, process_id: UUID, *, hold_s: float = HOLD_S) -> None:
+        """Begin to accept runs, on the running loop, for the registered process.
+
+        `hold_s`: how long a run that has ended waits for a database that does not take its last events.
+        """
         self.process_id = process_id
         self._loop = asyncio.get_running_loop()
         self._client = AgentCoreClient(current_connection())
-        self._recorder = Recorder(process_id, lambda: list(self._streams.values()), self.stop)
+        self._recorder = Recorder(process_id, lambda: list(self._streams.values()), self.stop, hold_s=hold_s)
         self._recorder.start()
         self._is_accepting = True
 

@@ -64,7 +64,14 @@ class LateEnd:
 class Recorder:
     """Collects what the streams of this process have to write and writes it from one thread with one connection."""
 
-    def __init__(self, process_id: UUID, streams: Callable[[], list[Recorded]], on_stop: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        process_id: UUID,
+        streams: Callable[[], list[Recorded]],
+        on_stop: Callable[[int], None],
+        *,
+        hold_s: float = HOLD_S,
+    ) -> None:
         self.process_id = process_id
         self._streams = streams
         self._on_stop = on_stop
@@ -72,7 +79,7 @@ class Recorder:
         self._tasks: list[asyncio.Task[None]] = []
         # A tick that fails gives its events back; the end of a run must not overtake it and leave a gap.
         self._order = asyncio.Lock()
-        self._hold_s = HOLD_S
+        self._hold_s = hold_s
         self._is_failing = False
         # Streams of which a write failed: it may have been stored nevertheless, when the connection broke in a commit.
         self._unsure: set[int] = set()

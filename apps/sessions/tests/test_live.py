@@ -20,6 +20,7 @@ from apps.sessions.live import Engine, follow
 from apps.sessions.models import Invocation, RecordingBatch
 from apps.sessions.selectors import events_after
 from apps.sessions.services import end_session, invoke, request_stop
+from apps.sessions.tests.waiting import wait_until
 
 Begin = Callable[..., Invocation]
 
@@ -299,8 +300,11 @@ async def test_a_process_that_is_ending_takes_no_new_prompt(running_engine: Engi
     invocation = await sync_to_async(begin)()
     running_engine.launch(invocation)
     closing = asyncio.create_task(running_engine.close(drain_s=30))
-    while running_engine.is_accepting():
-        await asyncio.sleep(0.01)
+
+    async def is_closing() -> bool:
+        return not running_engine.is_accepting()
+
+    await wait_until(is_closing, "the engine takes no new runs")
     with pytest.raises(ShuttingDownError):
         await asyncio.to_thread(invoke, session=invocation.session, prompt="one more")
 

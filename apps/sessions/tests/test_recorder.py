@@ -156,4 +156,58 @@ async def test_what_the_database_cannot_hold_does_not_keep_the_session_busy(reco
     assert await recorder.finish(stream, status="completed", completed_at=timezone.now())
 
     ended = await Invocation.objects.aget()
-    assert (ended.status, ended.error_code) == ("failed", "not_stored")
+    assert (ended.status, ended.error_code, ended.lost_event_count) == ("failed", "not_stored", 3)
+    assert "the last 3 of its 3 events are missing" in ended.error_message
+
+
+async def test_what_was_stored_although_the_write_failed_is_not_stored_again(recorded: Any, process: Process) -> None:
+    stream, recorder = recorded
+    state = {"is_failing": True}
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if state["is_failing"]:
+            raise OperationalError("the connection broke in the commit")
+        return execute(sql, params, many, context)
+
+    await recorder.call(lambda: connection.execute_wrappers.append(refuse))
+    add(stream, 3)
+    assert await recorder.tick() is False
+    await sync_to_async(write_batches)(process.pk, [Pending(stream.invocation_id, stream.events[:3])])
+    state["is_failing"] = False
+    add(stream, 2)
+    assert await recorder.tick() is True
+    await recorder.finish(stream, status="completed", completed_at=timezone.now())
+
+    stored = await sync_to_async(events_after)(stream.invocation_id)
+    assert [event["seq"] for event in stored] == [1, 2, 3, 4, 5]
+    assert (await Invocation.objects.aget()).lost_event_count == 0
+
+
+async def test_what_one_stream_brings_does_not_hold_up_the_others(
+    process: Process, invocation: Invocation, make_session: Callable[..., Session]
+) -> None:
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("INSERT") and any("poison" in str(value) for value in params):
+            raise DataError("no such character")
+        return execute(sql, params, many, context)
+
+    other = await sync_to_async(start_invocation)(
+        session=await sync_to_async(make_session)(), prompt="go", process_id=process.pk
+    )
+    bad, good = LiveStream(invocation.pk), LiveStream(other.pk)
+    recorder = Recorder(process.pk, lambda: [bad, good], lambda _: None)
+    await recorder.call(lambda: connection.execute_wrappers.append(refuse))
+    add(bad, 1)
+    await recorder.tick()
+    bad.append({"kind": "text", "text": "poison"}, 2.0)
+    for _ in range(2):
+        add(good, 1)
+        await recorder.tick()
+    assert await recorder.finish(bad, status="completed", completed_at=timezone.now())
+    assert await recorder.finish(good, status="completed", completed_at=timezone.now())
+    await recorder.close()
+
+    ended = {run.pk: run async for run in Invocation.objects.all()}
+    assert (ended[bad.invocation_id].status, ended[bad.invocation_id].lost_event_count) == ("failed", 1)
+    assert (ended[bad.invocation_id].response_text, ended[bad.invocation_id].last_sequence) == ("x", 1)
+    assert (ended[good.invocation_id].status, ended[good.invocation_id].lost_event_count) == ("completed", 0)
