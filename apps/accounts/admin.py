@@ -1,4 +1,4 @@
-"""Users, known by e-mail address alone."""
+"""Users, known by e-mail address alone, and the tokens of their programs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth import forms as auth_forms
+from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from apps.accounts.models import User
+from apps.accounts.models import Token, User
+from apps.accounts.services import revoke_token
+from apps.core.admin import RecordAdmin, carry_out
 
 if TYPE_CHECKING:
     _UserAdmin = auth_admin.UserAdmin[User]
@@ -52,3 +55,22 @@ class UserAdmin(_UserAdmin):
         """Store the address in lower case, as UserManager does."""
         obj.email = obj.email.lower()
         super().save_model(request, obj, form, change)
+
+
+@admin.register(Token)
+class TokenAdmin(RecordAdmin[Token]):
+    """Tokens are made by `manage.py create_token`, which shows the secret once; here they are looked at and revoked."""
+
+    list_display = ["shown", "name", "user", "scope", "created_at", "expires_at", "last_used_at", "revoked_at"]
+    list_select_related = ["user"]
+    list_filter = ["scope", ("revoked_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name", "shown", "user__email"]
+    exclude = ["digest"]
+    actions = ["revoke"]
+
+    @admin.action(description="Revoke the selected tokens", permissions=["operate"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
+        rows = queryset.filter(revoked_at=None)
+        carry_out(
+            request, rows, lambda token: revoke_token(token=token), one="token is revoked.", many="tokens are revoked."
+        )

@@ -1,11 +1,11 @@
-"""Measurements and where the reading of each log group stands, to be read."""
+"""Measurements, what is added up of them, and where the reading of each log group stands, to be read."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
 from apps.core.admin import RecordAdmin
-from apps.metrics.models import LogGroupSweep, Measurement
+from apps.metrics.models import FigureHour, LogGroupSweep, Measurement, StartSeries, StartSeriesRun
 
 
 @admin.register(Measurement)
@@ -19,3 +19,25 @@ class MeasurementAdmin(RecordAdmin[Measurement]):
 @admin.register(LogGroupSweep)
 class LogGroupSweepAdmin(RecordAdmin[LogGroupSweep]):
     list_display = ["log_group", "account_id", "region", "started_from_at", "lease_until"]
+
+
+@admin.register(FigureHour)
+class FigureHourAdmin(RecordAdmin[FigureHour]):
+    list_display = ["hour_at", "origin", "invocation_count"]
+    list_filter = ["origin"]
+    deferred_fields = ("groups",)
+    ordering = ["-hour_at"]
+
+
+@admin.register(StartSeries)
+class StartSeriesAdmin(RecordAdmin[StartSeries]):
+    list_display = ["id", "agent", "owner", "state", "count", "created_at", "finished_at"]
+    list_select_related = ["agent", "owner"]
+    list_filter = ["state"]
+    search_fields = ["agent__name", "owner__email"]
+    deferred_fields = ("prompt", "message")
+
+
+@admin.register(StartSeriesRun)
+class StartSeriesRunAdmin(RecordAdmin[StartSeriesRun]):
+    list_display = ["id", "series_id", "position", "invocation_id", "is_warm"]

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from collections.abc import Iterable
+
+from django.contrib import admin, messages
+from django.contrib.admin import EmptyFieldListFilter
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.core.admin import LargeTableAdmin, RecordAdmin
+from apps.core.admin import LargeTableAdmin, RecordAdmin, carry_out
+from apps.sessions.exceptions import SessionBusyError
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
+from apps.sessions.services import delete_session, end_session, request_stop
 
 
 @admin.register(Session)
 class SessionAdmin(LargeTableAdmin[Session]):
-    """Sessions are started by a prompt and deleted by their service; a title or a tag may be mended here."""
+    """Sessions are started by a prompt; a title or a tag may be mended here. Deleting is the service's: not while one
+    answers, and with all that was recorded and measured.
+    """
 
     EDITABLE = ("title", "tags")
 
     list_display = ["runtime_session_id", "title", "agent", "qualifier", "owner", "created_at", "last_invoked_at"]
     list_select_related = ["agent", "owner"]
-    search_fields = ["runtime_session_id", "title"]
+    list_filter = [("ended_at", EmptyFieldListFilter)]
+    search_fields = ["=runtime_session_id", "=public_id", "title"]
+    actions = ["end"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Session | None = None) -> list[str]:
         return [field.name for field in Session._meta.fields if field.name not in self.EDITABLE]
@@ -25,8 +35,42 @@ class SessionAdmin(LargeTableAdmin[Session]):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
-        return False
+    def get_deleted_objects(
+        self, objs: Iterable[Session], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """What the question before deleting lists: sessions by name, what goes with them by number."""
+        sessions = list(objs)
+        runs = Invocation.objects.filter(session__in=sessions)
+        answering = runs.filter(status__in=Invocation.RUNNING).select_related("session")
+        counts = {"sessions": len(sessions), "invocations, with recordings and measurements": runs.count()}
+        return (
+            [str(session) for session in sessions],
+            counts,
+            set(),
+            [f"{run.session} is answering" for run in answering],
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Session) -> None:
+        self.delete_queryset(request, Session.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        for session in queryset:
+            try:
+                delete_session(session=session)
+            except SessionBusyError as error:  # a prompt came after the question
+                messages.error(request, f"{session} was not deleted. {error}")
+
+    @admin.action(description="End the selected sessions on AWS", permissions=["operate"])
+    def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        """Stops what they answer and frees their environments."""
+        rows = queryset.select_related("agent").filter(ended_at=None)
+        carry_out(
+            request,
+            rows,
+            lambda session: end_session(session=session),
+            one="session is ended.",
+            many="sessions are ended.",
+        )
 
 
 @admin.register(Invocation)
@@ -36,6 +80,16 @@ class InvocationAdmin(RecordAdmin[Invocation]):
     list_filter = ["status", "is_version_assumed"]
     search_fields = ["=request_id", "=session__runtime_session_id"]
     deferred_fields = ("prompt", "payload", "response_text", "error_message", "error_advice")
+    actions = ["stop"]
+
+    @admin.action(description="Stop the selected invocations", permissions=["operate"])
+    def stop(self, request: HttpRequest, queryset: QuerySet[Invocation]) -> None:
+        """Asks the processes that run them; what has arrived is kept."""
+        rows = queryset.filter(status__in=Invocation.RUNNING)
+        carry_out(
+            request, rows, lambda run: request_stop(invocation=run),
+            one="invocation was asked to stop.", many="invocations were asked to stop.",
+        )  # fmt: skip
 
 
 @admin.register(RecordingBatch)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib import admin
 from django.test import Client
 from django.urls import path, reverse
 
-from apps.accounts.models import User
+from apps.accounts.models import Token, User
+from apps.accounts.services import create_token
 
 urlpatterns = [path("admin/", admin.site.urls)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -63,3 +66,24 @@ def test_users_are_listed_and_found(staff: Client) -> None:
 
     assert "carol@example.com" in response.content.decode()
     assert response.context["cl"].result_count == 1
+
+
+def test_a_token_is_looked_at_and_revoked_but_its_hash_is_never_shown(staff: Client) -> None:
+    """S0-112."""
+    carol = User.objects.create_user("carol@example.com")
+    life = timedelta(days=1)
+    token, secret = create_token(user=carol, scope=Token.Scope.READ, life=life, name="nightly run")
+    address = reverse("admin:accounts_token_changelist")
+    pages = [
+        staff.get(address, {"q": "nightly"}).content.decode(),
+        staff.get(reverse("admin:accounts_token_change", args=[token.pk])).content.decode(),
+    ]
+    done = staff.post(address, {"action": "revoke", "_selected_action": [token.pk]}, follow=True).content.decode()
+
+    assert all("nightly run" in page and token.shown in page for page in pages)
+    assert all(token.digest not in page and secret not in page for page in pages)
+    assert staff.get(reverse("admin:accounts_token_add")).status_code == 403
+    token.refresh_from_db()
+    assert ("1 token is revoked." in done, token.revoked_at is not None) == (True, True)
+    again = staff.post(address, {"action": "revoke", "_selected_action": [token.pk]}, follow=True).content.decode()
+    assert "revoked." not in again

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -116,3 +117,61 @@ def test_recordings_are_listed_without_their_events(staff: Client, session: Sess
             response = staff.get(reverse(f"admin:agent_sessions_{model}_changelist"))
         assert response.context["cl"].result_count == 1
         assert [query for query in queries.captured_queries if "events" in query["sql"]] == []
+
+
+def test_deleting_a_session_is_the_services_and_asks_first(staff: Client, session: Session) -> None:
+    """S0-112."""
+    add_invocations(session, 1, 3)
+    address = reverse("admin:agent_sessions_session_delete", args=[session.pk])
+    question = staff.get(address).content.decode()
+
+    assert "Invocations, with recordings and measurements: 3" in question and "Are you sure" in question
+    assert staff.post(address, {"post": "yes"}).status_code == 302
+    assert (Session.objects.count(), Invocation.objects.count()) == (0, 0)
+
+
+def test_a_session_that_answers_is_not_deleted(staff: Client, session: Session) -> None:
+    add_invocations(session, 1, 1)
+    Invocation.objects.update(status="streaming")
+    address = reverse("admin:agent_sessions_session_delete", args=[session.pk])
+
+    assert "is answering" in staff.get(address).content.decode()
+    staff.post(address, {"post": "yes"})
+    chosen = {"action": "delete_selected", "_selected_action": session.pk, "post": "yes"}
+    staff.post(reverse("admin:agent_sessions_session_changelist"), chosen)
+    assert (Session.objects.count(), Invocation.objects.count()) == (1, 1)
+
+
+def test_running_invocations_are_asked_to_stop_and_finished_ones_left_alone(staff: Client, session: Session) -> None:
+    add_invocations(session, 1, 2)
+    Invocation.objects.filter(number=2).update(status="streaming")
+    chosen = list(Invocation.objects.values_list("pk", flat=True))
+    address = reverse("admin:agent_sessions_invocation_changelist")
+    page = staff.post(address, {"action": "stop", "_selected_action": chosen}, follow=True).content.decode()
+
+    assert "1 invocation was asked to stop." in page
+    asked = Invocation.objects.order_by("number").values_list("stop_requested_at", flat=True)
+    assert [stop is not None for stop in asked] == [False, True]
+
+
+def test_ending_a_session_says_why_it_failed(staff: Client, session: Session) -> None:
+    Agent.objects.update(origin=Agent.Origin.AWS)
+    address = reverse("admin:agent_sessions_session_changelist")
+    page = staff.post(address, {"action": "end", "_selected_action": [session.pk]}, follow=True).content.decode()
+
+    assert "weather lives on AWS" in page and "ended." not in page
+    session.refresh_from_db()
+    assert session.ended_at is None
+
+
+def test_staff_that_may_only_look_takes_no_action(client: Client, session: Session) -> None:
+    viewer = get_user_model().objects.create_user("carol@example.com", is_staff=True)
+    viewer.user_permissions.add(*Permission.objects.filter(codename__in=["view_session", "view_invocation"]))
+    client.force_login(viewer)
+    add_invocations(session, 1, 1)
+    Invocation.objects.update(status="streaming")
+    address = reverse("admin:agent_sessions_invocation_changelist")
+
+    assert client.get(address).status_code == 200
+    client.post(address, {"action": "stop", "_selected_action": [Invocation.objects.get().pk]})
+    assert Invocation.objects.get().stop_requested_at is None
