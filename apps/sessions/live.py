@@ -73,6 +73,16 @@ class Engine:
         self._recorder.start()
         self._is_accepting = True
 
+    async def renew(self, process_id: UUID) -> None:
+        """Go on under another id: this process was paused and counts as dead under its old one.
+
+        Runs that were declared interrupted meanwhile are lost; the others go on. Raises DatabaseError, and then changes
+        nothing.
+        """
+        if self._recorder is not None:
+            await self._recorder.move_to(process_id)
+            self.process_id = process_id
+
     def is_accepting(self) -> bool:
         """Whether this process takes new runs; one that is about to end does not."""
         return self._is_accepting

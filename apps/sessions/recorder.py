@@ -114,6 +114,12 @@ class Recorder:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
+    async def move_to(self, process_id: UUID) -> None:
+        """Go on as another process of the registry, with the runs that nobody has ended; raises DatabaseError."""
+        async with self._order:
+            await self.call(writes.move_runs, self.process_id, process_id)
+            self.process_id = process_id
+
     async def tick(self) -> bool:
         """Write what is new in all streams; return False where the database does not take it now."""
         async with self._order:
@@ -155,20 +161,21 @@ class Recorder:
             delay_s = min(2 * delay_s, LONGEST_DELAY_S)
 
     async def _finish_incomplete(self, end: LateEnd) -> bool:
-        try:
-            return await self.call(
-                writes.finish_incomplete,
-                self.process_id,
-                end.invocation_id,
-                end.event_count,
-                end.fields,
-                status=end.status,
-                completed_at=end.completed_at,
-            )
-        except DatabaseError:
-            self._note_failure("end of run put off id=%s", end.invocation_id)
-            self._late_ends.append(end)
-            return False
+        async with self._order:
+            try:
+                return await self.call(
+                    writes.finish_incomplete,
+                    self.process_id,
+                    end.invocation_id,
+                    end.event_count,
+                    end.fields,
+                    status=end.status,
+                    completed_at=end.completed_at,
+                )
+            except DatabaseError:
+                self._note_failure("end of run put off id=%s", end.invocation_id)
+                self._late_ends.append(end)
+                return False
 
     async def _write(self, dirty: list[tuple[Recorded, Pending]]) -> bool:
         if not dirty:

@@ -47,6 +47,12 @@ def claim_invocation(process_id: UUID, invocation_id: int) -> bool:
     return bool(unclaimed.update(claimed_at=timezone.now(), process_id=process_id))
 
 
+def move_runs(process_id: UUID, new_process_id: UUID) -> None:
+    """Hand what still runs in one process of the registry to another."""
+    running = Invocation.objects.filter(process_id=process_id, status__in=Invocation.RUNNING)
+    running.update(process_id=new_process_id)
+
+
 def write_batches(process_id: UUID, pending: list[Pending]) -> set[int]:
     """Store the events and columns of running invocations of this process, in one transaction.
 

@@ -13,7 +13,8 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from apps.agents.exceptions import AgentRuntimeError
-from apps.core.models import Notice
+from apps.core import processes
+from apps.core.models import Notice, Process
 from apps.sessions.events import Event
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.live import Engine, follow
@@ -324,3 +325,22 @@ async def test_a_stream_is_forgotten_after_its_end(running_engine: Engine, begin
         await asyncio.sleep(0.02)
 
     assert (stream(), running_engine.stream(invocation.pk)) == (None, None)
+
+
+async def test_a_process_under_a_new_id_goes_on_with_what_nobody_ended(
+    running_engine: Engine, begin: Begin, emulator: Any
+) -> None:
+    kept, taken = await sync_to_async(begin)(), await sync_to_async(begin)()
+    for invocation in (kept, taken):
+        emulator.order(kind="silence", after_chunks=5, seconds=2, session_id=invocation.session.runtime_session_id)
+        running_engine.launch(invocation)
+        await truth_when(emulator, invocation.session.runtime_session_id, "first_byte_at")
+    await Invocation.objects.filter(pk=taken.pk).aupdate(status="interrupted")
+    new = await sync_to_async(processes.register)(Process.Kind.WEB)
+    await running_engine.renew(new.pk)
+    await asyncio.gather(collect(kept.pk), collect(taken.pk))
+
+    went_on = await reload(kept)
+    assert (went_on.status, went_on.process_id, running_engine.process_id) == ("completed", new.pk, new.pk)
+    assert went_on.last_sequence == len(await sync_to_async(events_after)(kept.pk))
+    assert ((await reload(taken)).status, (await reload(taken)).process_id) == ("interrupted", taken.process_id)
