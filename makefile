@@ -8,7 +8,7 @@ MANAGE := $(BIN)/python manage.py
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 LOCKS := etc/requirements
 
-.PHONY: help dev run test test.unit test.browser lint format migrate migrations lock secrets-scan screenshots bench.first bench.register clean
+.PHONY: help dev run test test.unit test.browser lint format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.pages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -26,6 +26,10 @@ $(VENV)/run.stamp: $(LOCKS)/run.txt $(VENV)/bootstrap.stamp
 	@touch $@
 
 $(VENV)/test.stamp: $(LOCKS)/test.txt $(VENV)/run.stamp
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r $<
+	@touch $@
+
+$(VENV)/bench.stamp: $(LOCKS)/bench.txt $(VENV)/test.stamp
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r $<
 	@touch $@
 
@@ -77,12 +81,19 @@ secrets-scan: $(VENV)/test.stamp ## Look for secrets in every tracked file.
 lock: $(VENV)/bootstrap.stamp ## Pin the dependencies of pyproject.toml anew.
 	@$(LOCK) pyproject.toml -o $(LOCKS)/run.txt $(if $(UPGRADE),--upgrade)
 	@$(LOCK) pyproject.toml --group test -c $(LOCKS)/run.txt -o $(LOCKS)/test.txt $(if $(UPGRADE),--upgrade)
+	@$(LOCK) pyproject.toml --group bench -c $(LOCKS)/test.txt -o $(LOCKS)/bench.txt $(if $(UPGRADE),--upgrade)
 
 screenshots: $(VENV)/test.stamp ## Take the pictures in docs/images anew.
 	@$(BIN)/python -m bench.screenshots
 
 bench.register: $(VENV)/test.stamp ## Measure how fast 1,000 agents are registered.
 	@$(BIN)/python -m bench.register
+
+bench.stream: $(VENV)/bench.stamp ## Measure streaming beside its peers; BENCH=--quick for a short run.
+	@$(BIN)/python -m bench.stream $(BENCH)
+
+bench.pages: $(VENV)/test.stamp ## Measure the pages with 100,000 invocations.
+	@$(BIN)/python -m bench.pages
 
 bench.first: ## Measure fresh clone to first page to first measured start.
 	@$(PYTHON) bench/first_light.py

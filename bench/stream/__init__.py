@@ -1,0 +1,1 @@
+"""How fast answers pass through Loom, beside other ways to stream them; see docs/performance.md."""
