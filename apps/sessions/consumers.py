@@ -1,6 +1,8 @@
-"""The socket of a session page: sends prompts in, sends HTML fragments out.
+"""The socket of a session page: prompts in, HTML fragments out.
 
-It holds no state that a reload would miss.
+Everything that goes out goes through one task, which sends what is in a bounded outbox and, whenever something may be
+missing on the page, finds out what. A page tells with its address what it shows, so a reconnect, a slow reader and a
+first visit are the same case. The socket holds no state that a reload would miss.
 """
 
 from __future__ import annotations
@@ -8,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
+from collections import deque
 from typing import Any
+from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db.models import Q
 from django.template.loader import render_to_string
 
 from apps.accounts.models import User
@@ -20,16 +25,79 @@ from apps.core.exceptions import LoomError
 from apps.core.notices import group_name
 from apps.core.topics import may_join
 from apps.sessions import live, selectors, services
+from apps.sessions.broadcast import Broadcast, Frame, Place, broadcast_of, final_turn
+from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
-from apps.sessions.rendering import AnswerRenderer, Turn, answer_frame, render_turn, turn_html
+from apps.sessions.rendering import Turn, composer_html, environment_html, turn_html
 
 logger = logging.getLogger(__name__)
 
-FRAME_S = 0.033  # at most one frame in this time; the first token is never held back
-RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never more than a fifth of the loop
+OUTBOX_BYTES = 256_000
+STALLED_S = 60.0
+TURNS_CAUGHT_UP = 30
+CLOSE_FAILED = 1011
+CLOSE_RESTARTING = 1012
+CLOSE_STALLED = 1013
 CLOSE_SIGNED_OUT = 4401
 CLOSE_NOT_FOUND = 4404
+
+
+class SocketClosedError(Exception):
+    """This viewer is not served any more; `code` tells its browser why."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"closed with {code}")
+        self.code = code
+
+
+class Outbox:
+    """Frames on their way to one viewer: at most `OUTBOX_BYTES` of them, then none until the viewer reads again."""
+
+    def __init__(self) -> None:
+        self._frames: deque[Frame] = deque()
+        self._size = 0
+        self.has_overflowed = False
+
+    def __bool__(self) -> bool:
+        return bool(self._frames)
+
+    def put(self, frame: Frame) -> None:
+        """Add a frame, or drop all of them where that is too much: what follows would make no sense without them."""
+        if self.has_overflowed:
+            return
+        if self._frames and self._size + len(frame.html) > OUTBOX_BYTES:
+            self.clear()
+            self.has_overflowed = True
+            return
+        self._frames.append(frame)
+        self._size += len(frame.html)
+
+    def take(self) -> Frame:
+        frame = self._frames.popleft()
+        self._size -= len(frame.html)
+        return frame
+
+    def clear(self) -> None:
+        self._frames.clear()
+        self._size = 0
+        self.has_overflowed = False
+
+
+class Shown:
+    """What the page shows, as its address told and as was sent to it since."""
+
+    def __init__(self, query: str) -> None:
+        values = parse_qs(query, max_num_fields=50)
+        places = [Place.parse(value) for value in values.get("at", [])]
+        self.running = {place.invocation_id: place for place in places if place}
+        self.last = self._number(values, "last")
+        self.composer: int | None = self._number(values, "composer") or 0
+
+    @staticmethod
+    def _number(values: dict[str, list[str]], name: str) -> int | None:
+        text = values.get(name, [""])[0]
+        return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 class SessionConsumer(AsyncWebsocketConsumer):
@@ -37,10 +105,15 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     session: Session
     user: User
-    _following: dict[int, asyncio.Task[None]]
+    _sender: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
-        self._following = {}
+        self._outbox = Outbox()
+        self._broadcasts: dict[int, Broadcast] = {}
+        self._started: list[Invocation] = []
+        self._wake = asyncio.Event()
+        self._is_behind = True
+        self._has_environment_changed = False
         await self.accept()  # a close before the accept reaches a browser as 1006, and it would try again for ever
         user: Any = self.scope["user"]
         if not user.is_authenticated:
@@ -51,8 +124,10 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await self.close(CLOSE_NOT_FOUND)
             return
         self.user, self.session = user, session
+        self._shown = Shown(self.scope["query_string"].decode("latin-1"))
         await self.channel_layer.group_add(group_name(session.topic), self.channel_name)
-        await self._catch_up()
+        self._sender = asyncio.create_task(self._send_all(), name=f"viewer-of-session-{session.pk}")
+        self._wake.set()
 
     def _find(self, user: User) -> Session | None:
         public_id = self.scope["url_route"]["kwargs"]["public_id"]
@@ -61,21 +136,29 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         # The runs go on: they belong to the process. Only this viewer stops reading.
-        for task in self._following.values():
-            task.cancel()
+        if self._sender:
+            self._sender.cancel()
+        self._leave_all()
         if hasattr(self, "session"):
             await self.channel_layer.group_discard(group_name(self.session.topic), self.channel_name)
 
+    def _leave_all(self) -> None:
+        for broadcast in self._broadcasts.values():
+            broadcast.leave(self)
+        self._broadcasts.clear()
+
+    # --- what the page says -------------------------------------------------------------------------------------------
+
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Take `{"action": "invoke", "prompt": …}` or `{"action": "stop"}`.
+        """Take `{"action": "invoke", "prompt": …, "request_key": …}` or `{"action": "stop"}`.
 
         Never awaits a stream, dispatch is serial.
         """
         try:
             message = json.loads(text_data or "")
-        except ValueError:
+        except (ValueError, RecursionError):
             return
-        if not hasattr(self, "session") or not isinstance(message, dict):
+        if self._sender is None or not isinstance(message, dict):
             return
         if message.get("action") == "invoke":
             await self._invoke(message)
@@ -84,21 +167,30 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def _invoke(self, message: dict[str, Any]) -> None:
         # JSON can hold half of a surrogate pair, which cannot be sent back either; Django replaces it in a posted form.
-        form = InvokeForm({"prompt": str(message.get("prompt", "")).encode(errors="replace").decode()})
-        if not form.is_valid():
-            await self._send_composer(form=form)
-            return
+        texts = {name: str(message.get(name, "")).encode(errors="replace").decode() for name in InvokeForm.base_fields}
+        form = InvokeForm(texts)
         try:
-            invocation = await database_sync_to_async(self._start)(form.cleaned_data["prompt"])
-        except LoomError as error:
-            form.add_error("prompt", f"{error} {error.advice}")
-            await self._send_composer(form=form)
+            invocation = await database_sync_to_async(self._start)(form) if form.is_valid() else None
+        except ShuttingDownError:
+            await self.close(CLOSE_RESTARTING)  # the page connects again, elsewhere or later, and sends it again
             return
-        await self._show(invocation)
+        except LoomError as error:
+            form.refuse(error)
+            invocation = None
+        if invocation is None:
+            running = await database_sync_to_async(selectors.running_invocation)(self.session)
+            self._shown.composer = running.pk if running else 0
+            self._put(composer_html(self.session, running, form))
+            self._signal("refused", key=texts["request_key"])
+            return
+        if invocation.is_running:
+            self._started.append(invocation)
+        self._is_behind = True
+        self._signal("accepted", key=texts["request_key"])
 
-    def _start(self, prompt: str) -> Invocation:
+    def _start(self, form: InvokeForm) -> Invocation:
         session = selectors.sessions_visible_to(self.user).get(pk=self.session.pk)
-        return services.invoke(session=session, prompt=prompt)
+        return services.invoke(session=session, **form.request(session))
 
     async def _stop(self) -> None:
         invocation = await database_sync_to_async(selectors.running_invocation)(self.session)
@@ -106,69 +198,162 @@ class SessionConsumer(AsyncWebsocketConsumer):
             live.engine.stop(invocation.pk)
             await database_sync_to_async(services.request_stop)(invocation=invocation)
 
+    # --- what the page is told ----------------------------------------------------------------------------------------
+
     async def notice(self, event: dict[str, Any]) -> None:
         """Something about this session changed, here or in another process."""
-        if event["kind"] == "started":
-            await self._catch_up()
-        elif event["kind"] == "measurement":
-            await self._signal("measurement")
+        if event["kind"] == "measurement":
+            self._signal("measurement")
+            return
+        self._has_environment_changed |= event["kind"] == "ended"
+        self._is_behind = True
+        self._wake.set()
+
+    def take(self, frame: Frame) -> None:
+        """A frame of a broadcast that this viewer follows."""
+        self._outbox.put(frame)
+        self._wake.set()
+
+    def _put(self, html: str) -> None:
+        self.take(Frame(html))
+
+    def _signal(self, kind: str, *, number: int = 0, key: str = "") -> None:
+        self._put(render_to_string("sessions/_signals.html", {"kind": kind, "number": number, "key": key}))
+
+    async def _send_all(self) -> None:
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._send_what_there_is()
+        except TimeoutError:
+            logger.info("viewer stalled session=%s", self.session.pk)
+            await self._give_up(CLOSE_STALLED)
+        except SocketClosedError as error:
+            await self._give_up(error.code)
+        except OSError:
+            self._leave_all()  # the viewer is gone; `disconnect` follows
+        except Exception:  # the top frame of the task
+            logger.exception("viewer failed session=%s", self.session.pk)
+            await self._give_up(CLOSE_FAILED)
+
+    async def _send_what_there_is(self) -> None:
+        while self._started or self._is_behind or self._outbox or self._outbox.has_overflowed:
+            while self._started:
+                await self._show(self._started.pop(0))
+            if self._outbox.has_overflowed:
+                self._start_over()
+            if self._is_behind:
+                self._is_behind = False
+                await self._catch_up()
+            if self._outbox:
+                await self._send_frame(self._outbox.take())
+
+    def _start_over(self) -> None:
+        """Frames were dropped: whatever the page may show by now, bring it up to date."""
+        self._leave_all()
+        self._outbox.clear()
+        self._is_behind = self._has_environment_changed = True
+        self._shown.composer = None
+        self._signal("measurement")
+
+    async def _send_frame(self, frame: Frame) -> None:
+        if frame.is_failure:
+            raise SocketClosedError(CLOSE_FAILED)
+        await self._send_text(frame.html)
+        if frame.place is None:
+            return
+        invocation_id = frame.place.invocation_id
+        if not frame.is_end:
+            self._shown.running[invocation_id] = frame.place
+        elif invocation_id in self._broadcasts:
+            self._signal("finished", number=self._broadcasts[invocation_id].invocation.number)
+            self._has_ended(invocation_id)
+            self._is_behind = True
+
+    async def _send_text(self, text: str) -> None:
+        # Waits where the viewer does not read: the server holds back what does not fit into its buffer of 64 KB.
+        async with asyncio.timeout(STALLED_S):
+            await self.send(text_data=text)
+
+    async def _give_up(self, code: int) -> None:
+        self._leave_all()
+        try:
+            async with asyncio.timeout(1):
+                await self.close(code)
+        except TimeoutError:
+            # Not even the close fits: end the consumer, and the server drops the connection.
+            await self.channel_layer.send(self.channel_name, {"type": "viewer.gone"})
+
+    async def viewer_gone(self, event: dict[str, Any]) -> None:
+        await self.channel_layer.group_discard(group_name(self.session.topic), self.channel_name)
+        raise StopConsumer
+
+    def _has_ended(self, invocation_id: int) -> None:
+        self._shown.running.pop(invocation_id, None)
+        self._shown.last = max(self._shown.last or 0, invocation_id)
+        self._broadcasts.pop(invocation_id, None)
+        self._has_environment_changed = True
 
     async def _catch_up(self) -> None:
-        invocation = await database_sync_to_async(selectors.running_invocation)(self.session)
-        if invocation is not None:
-            await self._show(invocation)
+        """Send the turns that the page lacks or shows as they no longer are, then what else differs."""
+        session, invocations = await database_sync_to_async(self._news)()
+        if session is None:
+            raise SocketClosedError(CLOSE_NOT_FOUND)
+        self.session = session
+        finished = 0
+        for invocation in invocations:
+            if invocation.is_running:
+                await self._show(invocation)
+            elif invocation.pk not in self._broadcasts:
+                await self._send_text(await database_sync_to_async(final_turn)(invocation.pk))
+                self._has_ended(invocation.pk)
+                finished = invocation.number
+        running = next((invocation for invocation in invocations if invocation.is_running), None)
+        await self._refresh_around(running, finished)
+
+    def _news(self) -> tuple[Session | None, list[Invocation]]:
+        session = selectors.sessions_visible_to(self.user).filter(pk=self.session.pk).first()
+        if session is None:
+            return None, []
+        of_session = session.invocations.select_related("session__agent")
+        if self._shown.last is None:  # a viewer without a page: it wants what comes
+            ended = of_session.exclude(status__in=Invocation.RUNNING).order_by("-number").first()
+            self._shown.last = ended.pk if ended else 0
+        news = of_session.filter(Q(pk__in=self._shown.running) | Q(pk__gt=self._shown.last))
+        return session, list(news.order_by("-number")[:TURNS_CAUGHT_UP])[::-1]
 
     async def _show(self, invocation: Invocation) -> None:
-        """Put the turn on the page, or bring it up to date, and follow it from there to its end."""
-        if invocation.pk not in self._following:
-            task = asyncio.create_task(self._follow(invocation), name=f"viewer-of-{invocation.pk}")
-            self._following[invocation.pk] = task
-            task.add_done_callback(lambda _: self._following.pop(invocation.pk, None))
+        """Put a running turn on the page, or bring it up to date, and follow it from there to its end."""
+        if invocation.pk in self._broadcasts:
+            return
+        broadcast = broadcast_of(invocation)
+        state = await broadcast.join(self, self._shown.running.get(invocation.pk))
+        if state is None:
+            self._is_behind = True
+            return
+        self._broadcasts[invocation.pk] = broadcast
+        place = broadcast.place
+        if isinstance(state, Turn):
+            is_short = len(state.output_html) < 4000
+            html = turn_html(state) if is_short else await asyncio.to_thread(turn_html, state)
+        else:
+            html = state.html
+        await self._send_text(html)
+        self._shown.running[invocation.pk] = place
+        await self._refresh_composer(invocation)
 
-    async def _follow(self, invocation: Invocation) -> None:
-        try:
-            stream = live.engine.stream(invocation.pk)
-            past = (
-                list(stream.events) if stream else await database_sync_to_async(selectors.events_after)(invocation.pk)
-            )
-            renderer = AnswerRenderer(invocation.pk)
-            closed, _ = renderer.feed(past)
-            await self._send_turn(Turn(invocation, closed, renderer.tail))
-            await self._send_composer(running=invocation)
-            async for events in live.follow(invocation.pk, after=past[-1]["seq"] if past else 0):
-                began = time.perf_counter()
-                frame = answer_frame(renderer, events)
-                rest_s = max(FRAME_S, RENDER_REST * (time.perf_counter() - began))
-                await self.send(text_data=frame)
-                await asyncio.sleep(rest_s)
-            await self._show_end(invocation.pk)
-        except asyncio.CancelledError:
-            raise
-        except Exception:  # the top frame of the task
-            logger.exception("viewer failed invocation=%s", invocation.pk)
-            await self.close(1011)
+    async def _refresh_composer(self, running: Invocation | None) -> None:
+        current = running.pk if running else 0
+        if self._shown.composer != current:
+            self._shown.composer = current
+            await self._send_text(composer_html(self.session, running))
 
-    async def _show_end(self, invocation_id: int) -> None:
-        html, number = await database_sync_to_async(self._final)(invocation_id)
-        await self.send(text_data=html)
-        await self._send_composer()
-        await self._signal("finished", number)
-
-    @staticmethod
-    def _final(invocation_id: int) -> tuple[str, int]:
-        invocation = Invocation.objects.select_related("session__agent").get(pk=invocation_id)
-        turn = render_turn(invocation, selectors.events_after(invocation_id))
-        return turn_html(turn), invocation.number
-
-    async def _send_turn(self, turn: Turn) -> None:
-        """Replace the turn where the page has it; where it has not, live.js appends it to the transcript."""
-        await self.send(text_data=await asyncio.to_thread(turn_html, turn))
-
-    async def _send_composer(self, *, running: Invocation | None = None, form: InvokeForm | None = None) -> None:
-        context = {"session": self.session, "running": running, "prompt_form": form or InvokeForm(), "oob": True}
-        await self.send(text_data=await asyncio.to_thread(render_to_string, "sessions/_composer.html", context))
-
-    async def _signal(self, kind: str, number: int = 0) -> None:
-        await self.send(
-            text_data=f'<div id="signals" hx-swap-oob="true" data-kind="{kind}" data-number="{number}"></div>'
-        )
+    async def _refresh_around(self, running: Invocation | None, finished: int) -> None:
+        if running is None and not self._broadcasts:
+            await self._refresh_composer(None)
+        if self._has_environment_changed:
+            self._has_environment_changed = False
+            await self._send_text(await database_sync_to_async(environment_html)(self.session))
+        if finished:
+            self._signal("finished", number=finished)

@@ -7,17 +7,20 @@ replaced. A frame is therefore small however long the answer is.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from apps.core.markdown import MarkdownStream, render
 from apps.sessions.events import Event
-from apps.sessions.models import Invocation
+from apps.sessions.forms import InvokeForm
+from apps.sessions.models import Invocation, Session
 
 
 @dataclass(slots=True)
@@ -34,61 +37,104 @@ class Step:
     offset_ms: float = 0.0
     duration_ms: float | None = None
     is_shown: bool = False
+    changed_at: int = 0
 
-    def html(self, *, is_replacement: bool) -> SafeString:
+    def html(self, *, is_replacement: bool = False) -> SafeString:
         return render_to_string("sessions/_step.html", {"step": self, "is_replacement": is_replacement}).strip()  # type: ignore[return-value]
 
 
 class AnswerRenderer:
-    """Renders one answer as its events come in; every event is given once, in order."""
+    """Renders one answer as its events come in; every event is given once, in order.
+
+    `parts` is what is closed: pieces of safe HTML, and steps, which may still change. `tail` is the open end.
+    """
 
     def __init__(self, invocation_id: int) -> None:
         self.prefix = f"invocation-{invocation_id}"
-        self.tail: SafeString = mark_safe("")
-        self._text = MarkdownStream()
+        self.position = 0
+        self.parts: list[str | Step] = []
+        self._text = MarkdownStream(self._growth_id)
+        self._rendered_tail = ""
+        self._grown = ""
         self._steps: list[Step] = []
 
-    def feed(self, events: Iterable[Event]) -> tuple[SafeString, SafeString]:
-        """Take events; return the HTML to append and the HTML of steps to replace. `tail` then holds the open end."""
-        closed: list[str] = []
-        changed: list[Step] = []
+    @property
+    def _growth_id(self) -> str:
+        return f"{self.prefix}-growth"
+
+    @property
+    def output(self) -> SafeString:
+        """The HTML of everything that is closed."""
+        return self.output_after(0)
+
+    @property
+    def tail(self) -> SafeString:
+        """The HTML of the open end, which changes until it is closed."""
+        growth = f'<span id="{self._growth_id}">'
+        return mark_safe(self._rendered_tail.replace(growth, growth + self._grown, 1))  # noqa: S308 -- both are safe
+
+    def output_after(self, part: int) -> SafeString:
+        """The HTML of the closed parts from this one on."""
+        html = [item.html() if isinstance(item, Step) else item for item in self.parts[part:]]
+        return mark_safe("".join(html))  # noqa: S308 -- made by MarkdownStream, templates and format_html
+
+    def steps_changed(self, *, after: int, before_part: int) -> SafeString:
+        """The HTML that replaces the steps among the first parts that have changed since event `after`."""
+        older = [item for item in self.parts[:before_part] if isinstance(item, Step) and item.changed_at > after]
+        return mark_safe("".join(step.html(is_replacement=True) for step in older))  # noqa: S308 -- from a template
+
+    def extend(self, events: list[Event]) -> str | None:
+        """Take events that only add plain words to the open end, and return the HTML of these words.
+
+        None, and nothing is taken, where they do more than that.
+        """
+        if any(event["kind"] != "text" for event in events):
+            return None
+        text = events[0]["text"] if len(events) == 1 else "".join(event["text"] for event in events)
+        words = self._text.extend(text)
+        if words is not None:
+            self._grown += words
+            self.position = events[-1]["seq"]
+        return words
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take events: close what is closed by them and render the open end anew."""
         text = ""
         for event in events:
+            self.position = event["seq"]
             if event["kind"] == "text":
                 text += event["text"]
                 continue
-            closed.append(self._flush(text))
+            self._flush(text)
             text = ""
             step = self._step(event)
+            if step is not None:
+                step.changed_at = event["seq"]
             if event["kind"] == "json":
-                closed.append(self._break() + json_answer(event))
+                self._break()
+                self.parts.append(json_answer(event))
             elif step is not None and not step.is_shown:
-                closed.append(self._break())
-                closed.append(f"\0{len(self._steps) - 1}\0")
+                self._break()
+                self.parts.append(step)
                 step.is_shown = True
-                changed.append(step)
-            elif step is not None and step not in changed:
-                changed.append(step)
-        closed.append(self._flush(text))
-        return self._assemble("".join(closed), changed)
+        self._flush(text)
 
-    def close(self) -> SafeString:
-        """The HTML of what was still open; nothing comes after it."""
-        html = self._break()
-        self.tail = mark_safe("")
-        return mark_safe(html)  # noqa: S308 -- made by MarkdownStream, which returns safe HTML
+    def close(self) -> None:
+        """Close what was still open; nothing comes after it."""
+        self._break()
 
-    def _flush(self, text: str) -> str:
-        if not text:
-            return ""
-        closed, self.tail = self._text.feed(text)
-        return closed
+    def _flush(self, text: str) -> None:
+        if text:
+            closed, self._rendered_tail = self._text.feed(text)
+            self._grown = ""
+            if closed:
+                self.parts.append(closed)
 
-    def _break(self) -> str:
+    def _break(self) -> None:
         html = self._text.close()
-        self._text = MarkdownStream()
-        self.tail = mark_safe("")
-        return html
+        if html:
+            self.parts.append(html)
+        self._rendered_tail = self._grown = ""
 
     def _step(self, event: Event) -> Step | None:
         kind = event["kind"]
@@ -119,20 +165,10 @@ class AnswerRenderer:
 
     def _end_reasoning(self, event: Event) -> None:
         if self._steps and self._steps[-1].kind == "reasoning" and self._steps[-1].status == "running":
-            self._steps[-1].status = "success"
-            self._steps[-1].duration_ms = event["offset_ms"] - self._steps[-1].offset_ms
-
-    def _assemble(self, closed: str, changed: list[Step]) -> tuple[SafeString, SafeString]:
-        # A step that is new in this frame goes where its mark stands, with all that is known of it; an older one is
-        # replaced in place.
-        replaced: list[str] = []
-        for step in changed:
-            mark = f"\0{self._steps.index(step)}\0"
-            if mark in closed:
-                closed = closed.replace(mark, step.html(is_replacement=False))
-            else:
-                replaced.append(step.html(is_replacement=True))
-        return mark_safe(closed), mark_safe("".join(replaced))  # noqa: S308 -- parts are safe HTML
+            step = self._steps[-1]
+            step.status = "success"
+            step.duration_ms = event["offset_ms"] - step.offset_ms
+            step.changed_at = event["seq"]
 
 
 def json_answer(event: Event) -> str:
@@ -144,12 +180,40 @@ def json_answer(event: Event) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Environment:
+    """The environment that AgentCore keeps for a session: `none`, `busy`, `kept`, `gone` or `ended`.
+
+    `kept` and `gone` are what the agent's timeouts say; AgentCore tells nobody.
+    """
+
+    state: str
+    expires_at: datetime | None = None
+
+    @property
+    def can_be_ended(self) -> bool:
+        return self.state in {"busy", "kept"}
+
+
+def environment_of(session: Session) -> Environment:
+    """What is known of a session's environment now."""
+    if session.is_ended:
+        return Environment("ended")
+    if session.invocations.filter(status__in=Invocation.RUNNING).exists():
+        return Environment("busy")
+    expires_at = session.environment_expires_at
+    if expires_at is None:
+        return Environment("none")
+    return Environment("kept" if expires_at > timezone.now() else "gone", expires_at)
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """A prompt and its answer as the transcript shows them."""
+    """A prompt and its answer as the transcript shows them; `position` is the place in the stream that it shows."""
 
     invocation: Invocation
     output_html: SafeString
     tail_html: SafeString
+    position: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -159,14 +223,25 @@ class Turn:
     def agent_name(self) -> str:
         return self.invocation.session.agent.name
 
+    @property
+    def can_resend(self) -> bool:
+        """It ended badly or early, and what was sent is still known."""
+        is_unfinished = self.invocation.status in {"failed", "stopped", "interrupted"}
+        return is_unfinished and self.invocation.content_removed_at is None
+
+    @property
+    def resend_key(self) -> str:
+        """A key for a Resend without JavaScript: pressed twice, it is one run."""
+        return str(uuid.uuid4())
+
 
 def render_turn(invocation: Invocation, events: Iterable[Event]) -> Turn:
     """The turn with everything that is in `events`; a running one keeps its end open."""
     renderer = AnswerRenderer(invocation.pk)
-    closed, _ = renderer.feed(events)
-    if invocation.is_running:
-        return Turn(invocation, closed, renderer.tail)
-    return Turn(invocation, mark_safe(closed + renderer.close()), mark_safe(""))  # noqa: S308 -- both are safe HTML
+    renderer.feed(events)
+    if not invocation.is_running:
+        renderer.close()
+    return Turn(invocation, renderer.output, renderer.tail)
 
 
 def turn_html(turn: Turn) -> str:
@@ -177,12 +252,31 @@ def turn_html(turn: Turn) -> str:
     return render_to_string("sessions/_turn.html", {"turn": turn, "oob": True})
 
 
-def answer_frame(renderer: AnswerRenderer, events: Iterable[Event]) -> str:
-    """The out-of-band elements that bring a page from the events before to these."""
-    closed, replaced = renderer.feed(events)
+def composer_html(session: Session, running: Invocation | None, form: InvokeForm | None = None) -> str:
+    """Where the next prompt is typed, as it goes over the socket."""
+    context = {"session": session, "running": running, "prompt_form": form or InvokeForm(), "oob": True}
+    return render_to_string("sessions/_composer.html", context)
+
+
+def environment_html(session: Session) -> str:
+    """What becomes of the environment, as it goes over the socket."""
+    context = {"session": session, "environment": environment_of(session), "oob": True}
+    return render_to_string("sessions/_environment.html", context)
+
+
+def words_frame(renderer: AnswerRenderer, position: str, words: str) -> str:
+    """The out-of-band element that appends words to the open end. `position` is what the page then shows."""
+    return f'<span id="{renderer.prefix}-growth" hx-swap-oob="beforeend" data-at="{position}">{words}</span>'
+
+
+def answer_frame(renderer: AnswerRenderer, position: str, *, after: int, from_part: int) -> str:
+    """The out-of-band elements that bring a page from event `after`, with `from_part` parts, to where the renderer is.
+
+    Whatever open end that page shows is replaced.
+    """
     prefix = renderer.prefix
-    parts: list[Any] = [replaced]
-    if closed:
-        parts.append(format_html('<div id="{}-output" hx-swap-oob="beforeend">{}</div>', prefix, closed))
-    parts.append(format_html('<div id="{}-tail" class="md" hx-swap-oob="true">{}</div>', prefix, renderer.tail))
-    return "".join(parts)
+    replaced = renderer.steps_changed(after=after, before_part=from_part)
+    closed = renderer.output_after(from_part)
+    appended = f'<div id="{prefix}-output" hx-swap-oob="beforeend">{closed}</div>' if closed else ""
+    tail = f'<div id="{prefix}-tail" class="md" hx-swap-oob="true" data-at="{position}">{renderer.tail}</div>'
+    return f"{tail}{replaced}{appended}"  # live.js reads the place in the first tag: no agent can write that

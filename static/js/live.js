@@ -1,69 +1,74 @@
-/* The live part of a session page: its socket, the waiting counter, following the answer, sending with Enter. */
+/* The live part of a session page: its socket, the waiting counter, following the answer, keys and earlier turns. */
+import { connected, keepDraft, restoreDraft, settle, showPending } from "./sending.js";
+
 const NEAR_END_PX = 96;
 const LONGEST_RECONNECT_MS = 8000;
-
-/* Runs between the htmx script and its start: both are deferred, and htmx starts on DOMContentLoaded. */
-window.htmx.config.wsReconnectDelay = (tries) => {
-  const longest = Math.min(LONGEST_RECONNECT_MS, 500 * 2 ** tries);
-  return longest / 2 + (Math.random() * longest) / 2;
+const BACK_SHOWN_MS = 4000;
+const RECONNECTED_BY_HTMX = [1006, 1011, 1012, 1013];
+const FINAL_CLOSES = {
+  4401: "You are signed out. Reload the page to sign in again.",
+  4404: "This session is not there any more.",
 };
+
+const transcript = document.getElementById("transcript");
+const conversation = document.getElementById("conversation");
 
 /* --- connection ------------------------------------------------------------------------------------------------- */
 
-const RECONNECTED_BY_HTMX = [1006, 1011, 1012, 1013];
+/* Runs between the htmx script and its start: both are deferred, and htmx starts on DOMContentLoaded. */
+function reconnectDelay(tries) {
+  const longest = Math.min(LONGEST_RECONNECT_MS, 500 * 2 ** tries);
+  return longest / 2 + (Math.random() * longest) / 2;
+}
+window.htmx.config.wsReconnectDelay = reconnectDelay;
 
-function showConnection(text) {
-  const banner = document.getElementById("connection");
-  if (!banner) return;
-  banner.hidden = text === "";
-  banner.querySelector("span").textContent = text;
+/** What this page shows, so that the server sends what is missing and nothing else. */
+function shown() {
+  const turns = [...transcript.querySelectorAll(":scope > article")];
+  const numbers = turns.map((turn) => Number(turn.id.replace("invocation-", "")));
+  const query = new URLSearchParams({
+    last: Math.max(0, ...numbers),
+    composer: document.getElementById("composer").dataset.running,
+  });
+  for (const turn of turns) if (turn.classList.contains("is-running")) query.append("at", turn.dataset.at);
+  return query;
 }
 
-let isConnected = false;
+let socket = null;
+window.htmx.createWebSocket = (url) => {
+  socket = new WebSocket(`${url}?${shown()}`);
+  return socket;
+};
 
+let banner = 0;
+function showConnection(text, hideAfterMs = 0) {
+  const element = document.getElementById("connection");
+  clearTimeout(banner);
+  element.hidden = text === "";
+  element.classList.toggle("is-back", hideAfterMs > 0);
+  element.querySelector("span").textContent = text;
+  if (hideAfterMs) banner = setTimeout(() => showConnection(""), hideAfterMs);
+}
+
+let wasLost = false;
 document.addEventListener("htmx:wsOpen", () => {
-  isConnected = true;
-  showConnection("");
-});
-document.addEventListener("htmx:wsClose", (event) => {
-  isConnected = false;
-  const willRetry = RECONNECTED_BY_HTMX.includes(event.detail.event.code);
-  showConnection(
-    willRetry
-      ? "Connection lost, reconnecting… The agent goes on; you will see all of its answer."
-      : "This page is no longer connected. Reload it to go on.",
-  );
+  if (wasLost) showConnection("Connected again. Nothing is missing on this page.", BACK_SHOWN_MS);
+  wasLost = false;
+  connected(socket);
 });
 
-// A form that came over the socket has no CSRF field; the page's own value is still good.
-function sendPlainly(form) {
-  if (!form.elements.csrfmiddlewaretoken) {
-    const { "X-CSRFToken": value } = JSON.parse(document.body.getAttribute("hx-headers"));
-    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "csrfmiddlewaretoken", value }));
-  }
-  form.submit();
-}
-
-// A prompt must not wait in a queue and be sent a minute later: without a socket the plain form goes at once.
-document.addEventListener("htmx:wsConfigSend", (event) => {
-  const form = event.target.closest("form");
-  if (isConnected || !form?.getAttribute("action")) return;
-  event.preventDefault();
-  sendPlainly(form);
+let tries = 0;
+document.addEventListener("htmx:wsClose", ({ detail }) => {
+  const final = FINAL_CLOSES[detail.event.code];
+  wasLost = !final;
+  showConnection(final ?? "Connection lost, reconnecting… The agent goes on; you will see all of its answer.");
+  showPending();
+  if (final || RECONNECTED_BY_HTMX.includes(detail.event.code)) return;
+  setTimeout(detail.socketWrapper.reconnect, reconnectDelay(tries++));
 });
 
-// Sent once: the server answers with a new composer, in which the next prompt can be typed.
-document.addEventListener("htmx:wsAfterSend", (event) => {
-  for (const control of event.target.querySelectorAll("button, textarea")) {
-    if (control.tagName === "BUTTON") control.disabled = true;
-    else control.readOnly = true;
-  }
-  toEnd();
-});
+/* --- messages --------------------------------------------------------------------------------------------------- */
 
-/* --- following the answer --------------------------------------------------------------------------------------- */
-
-const conversation = document.getElementById("conversation");
 let wasAtEnd = true;
 let lastSignal = document.getElementById("signals");
 
@@ -82,8 +87,9 @@ function passSignalOn() {
   const signal = document.getElementById("signals");
   if (!signal || signal === lastSignal) return;
   lastSignal = signal;
-  const { kind, number } = signal.dataset;
-  if (kind) document.body.dispatchEvent(new CustomEvent(`loom:${kind}`, { detail: { number } }));
+  const { kind, number, key } = signal.dataset;
+  if (kind === "accepted" || kind === "refused") settle(key);
+  else if (kind) document.body.dispatchEvent(new CustomEvent(`loom:${kind}`, { detail: { number } }));
 }
 
 let composer = document.getElementById("composer");
@@ -93,7 +99,10 @@ function keepFocus() {
   const current = document.getElementById("composer");
   if (current === composer) return;
   composer = current;
-  if (document.activeElement === document.body) current?.querySelector("textarea:not(:disabled)")?.focus({ preventScroll: true });
+  restoreDraft();
+  if (document.activeElement !== document.body) return;
+  const field = current?.querySelector(".modes input[value=json]:checked") ? "#composer-payload" : "#composer-prompt";
+  current?.querySelector(field)?.focus({ preventScroll: true });
 }
 
 // A turn that this page does not hold yet gets a place at the end, which the message then replaces like any other turn.
@@ -102,18 +111,43 @@ function makePlace(message) {
   if (!id || document.getElementById(id)) return;
   const place = document.createElement("article");
   place.id = id;
-  document.getElementById("transcript").append(place);
+  transcript.append(place);
+}
+
+// The place in the stream that the page shows now stands in the first tag of a message.
+function keepPlace(message) {
+  const place = /^\s*<[a-z]+ [^>]*\bdata-at="((\d+):[0-9a-f]*:\d+)"/.exec(message);
+  const turn = place && document.getElementById(`invocation-${place[2]}`);
+  if (turn?.classList.contains("is-running")) turn.dataset.at = place[1];
 }
 
 document.addEventListener("htmx:wsBeforeMessage", (event) => {
   wasAtEnd = isAtEnd();
   makePlace(event.detail.message);
+  if (/^\s*<div id="composer"/.test(event.detail.message)) keepDraft();
 });
-document.addEventListener("htmx:wsAfterMessage", () => {
+document.addEventListener("htmx:wsAfterMessage", (event) => {
+  tries = 0;
+  keepPlace(event.detail.message);
   passSignalOn();
   keepFocus();
   countSeconds();
+  showPendingOf(event.detail.message);
   if (wasAtEnd) toEnd();
+});
+
+// A new turn has a Resend button of its own, which waits while another prompt is on its way.
+function showPendingOf(message) {
+  if (/^\s*<article /.test(message)) showPending();
+}
+
+// A step that was opened stays open when it is replaced.
+document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
+  const open = detail.target.matches("details[open]") ? [detail.target] : detail.target.querySelectorAll("details[open]");
+  for (const step of open) {
+    const next = step.id && detail.fragment.querySelector(`#${CSS.escape(step.id)}`);
+    if (next) next.open = true;
+  }
 });
 
 /* --- waiting ---------------------------------------------------------------------------------------------------- */
@@ -128,7 +162,7 @@ function countSeconds() {
 setInterval(countSeconds, 1000);
 countSeconds();
 
-/* --- sending with Enter ----------------------------------------------------------------------------------------- */
+/* --- keys and buttons ------------------------------------------------------------------------------------------- */
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey) return;
@@ -136,7 +170,42 @@ document.addEventListener("keydown", (event) => {
   if (event.isComposing || event.keyCode === 229) return;
   if (!event.target.matches("textarea[data-enter-sends]")) return;
   event.preventDefault();
-  if (event.target.value.trim() !== "" && !event.target.readOnly) event.target.form.requestSubmit();
+  const isAnswering = event.target.closest("#composer").dataset.running !== "0";
+  if (!isAnswering && !event.target.readOnly) event.target.form.requestSubmit();
 });
 
+document.addEventListener("loom:over", () => {
+  const hint = document.getElementById("composer-hint");
+  if (hint) hint.textContent = "The answer was complete before it could be stopped.";
+});
+
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("form[data-once]")) event.submitter.disabled = true;
+});
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy-answer]");
+  if (!button || "copy" in button.dataset) return;
+  const response = await fetch(button.dataset.copyAnswer);
+  if (!response.ok) return;
+  button.dataset.copyLabel = "Answer";
+  button.dataset.copy = await response.text();
+  button.click(); // now there is a text, which every page knows how to copy
+});
+
+/* --- earlier turns ---------------------------------------------------------------------------------------------- */
+
+// A link may lead to a turn that is not loaded yet: load what is before until it is there.
+function findTarget() {
+  if (!/^#invocation-\d+$/.test(location.hash)) return;
+  const target = document.querySelector(location.hash);
+  if (target) target.scrollIntoView({ block: "start" });
+  else transcript.querySelector(".earlier a")?.click();
+}
+
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.requestConfig?.path?.includes("/turns/")) findTarget();
+});
+window.addEventListener("hashchange", findTarget);
+document.addEventListener("DOMContentLoaded", findTarget);
 if (!location.hash) toEnd();

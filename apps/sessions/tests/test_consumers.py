@@ -85,12 +85,12 @@ async def test_a_prompt_is_answered_frame_by_frame(pages: Any, session: Session,
 
     turn = await page.read_until("<article")
     assert 'hx-swap-oob="true"' in turn and "Two days in Ghent" in turn and "is-running" in turn
-    await page.read_until(r'id="composer".*value="stop"|value="stop"')
+    await page.read_until(r'id="stop-form"')
     await page.read_until('data-kind="finished"')
     frames = [
         message
         for message in page.messages
-        if '-tail" class="md" hx-swap-oob="true"' in message and "<article" not in message
+        if re.search("-(tail|growth)\" [^>]*hx-swap-oob", message) and "<article" not in message
     ]
     assert len(frames) > 5
     final = next(message for message in reversed(page.messages) if "<article" in message)
@@ -105,7 +105,7 @@ async def test_a_second_viewer_sees_it_from_the_first_token_and_stop_reaches_bot
     emulator.order(kind="silence", after_chunks=20, seconds=60)  # so that the run is still going on
     first = await pages(session, alice)
     await first.send(action="invoke", prompt="Two days in Ghent")
-    await first.read_until('-tail" class="md" hx-swap-oob="true"><p>')
+    await first.read_until('-tail" class="md" hx-swap-oob="true" data-at="[0-9a-f:]+"><p>')
     second = await pages(session, carol)
     turn = await second.read_until("<article")
     assert "You asked" in turn  # what had arrived is in the first message already

@@ -6,52 +6,81 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.sessions.rendering import AnswerRenderer, answer_frame
+from apps.sessions.rendering import AnswerRenderer, answer_frame, words_frame
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
-    return {"seq": 1, "offset_ms": fields.pop("offset_ms", 0.0), "kind": kind, **fields}
+    return {"seq": fields.pop("seq", 1), "offset_ms": fields.pop("offset_ms", 0.0), "kind": kind, **fields}
 
 
-def text(value: str) -> dict[str, Any]:
-    return event("text", text=value)
+def text(value: str, seq: int = 1) -> dict[str, Any]:
+    return event("text", text=value, seq=seq)
 
 
 def whole(events: list[dict[str, Any]]) -> str:
     renderer = AnswerRenderer(7)
-    closed, _ = renderer.feed(events)
-    return closed + renderer.close()
+    renderer.feed(events)
+    renderer.close()
+    return renderer.output
 
 
 def test_a_closed_block_is_appended_and_the_open_end_is_replaced() -> None:
     renderer = AnswerRenderer(7)
+    renderer.feed([text("**One")])
 
-    assert answer_frame(renderer, [text("**One")]) == (
-        '<div id="invocation-7-tail" class="md" hx-swap-oob="true"><p>**One</p>\n</div>'
+    assert answer_frame(renderer, "7:ab:1", after=0, from_part=0) == (
+        '<div id="invocation-7-tail" class="md" hx-swap-oob="true" data-at="7:ab:1"><p>**One</p>\n</div>'
     )
-    frame = answer_frame(renderer, [text("**\n\nTwo\n")])  # a whole line behind it closes a block
-    assert '<div id="invocation-7-output" hx-swap-oob="beforeend"><p><strong>One</strong></p>' in frame
-    assert '<div id="invocation-7-tail" class="md" hx-swap-oob="true"><p>Two</p>' in frame
+    renderer.feed([text("**\n\nTwo\n", seq=2)])  # a whole line behind it closes a block
+    assert answer_frame(renderer, "7:ab:2", after=1, from_part=0) == (
+        '<div id="invocation-7-tail" class="md" hx-swap-oob="true" data-at="7:ab:2"><p>Two</p>\n</div>'
+        '<div id="invocation-7-output" hx-swap-oob="beforeend"><p><strong>One</strong></p>\n</div>'
+    )
+
+
+def test_plain_words_are_appended_to_the_open_end_and_anything_else_is_rendered() -> None:
+    renderer = AnswerRenderer(7)
+    renderer.feed([text("Two days", seq=1)])
+
+    words = renderer.extend([text(" in", seq=2), text(" Ghent", seq=3)])
+    assert words == " in Ghent"
+    assert words_frame(renderer, "7:ab:3", words) == (
+        '<span id="invocation-7-growth" hx-swap-oob="beforeend" data-at="7:ab:3"> in Ghent</span>'
+    )
+    assert renderer.tail == '<p>Two days<span id="invocation-7-growth"> in Ghent</span></p>\n'  # for a late viewer
+    assert renderer.extend([text(" and **Bruges", seq=4)]) is None
+    assert renderer.extend([event("tool", tool_use_id="t1", name="map", seq=4)]) is None
+    assert renderer.position == 3
+    renderer.feed([text(" and **Bruges**", seq=4)])
+    assert renderer.tail == (
+        '<p>Two days in Ghent and <strong>Bruges</strong><span id="invocation-7-growth"></span></p>\n'
+    )
 
 
 def test_a_tool_call_stands_where_it_happened_and_is_updated_in_place() -> None:
     renderer = AnswerRenderer(7)
-    closed, replaced = renderer.feed(
+    renderer.feed(
         [
-            text("Before"),
-            event("tool", tool_use_id="t1", name="stock_level"),
-            event("tool_input", tool_use_id="t1", text='{"sku"'),
+            text("Before", seq=1),
+            event("tool", tool_use_id="t1", name="stock_level", seq=2),
+            event("tool_input", tool_use_id="t1", text='{"sku"', seq=3),
         ]
     )
-    assert re.search(r'<p>Before</p>\s*<details class="tool" id="invocation-7-step-1">', closed)
-    assert "stock_level" in closed and "{&quot;sku&quot;" in closed and replaced == ""
+    assert re.search(r'<p>Before</p>\s*<details class="tool" id="invocation-7-step-1">', renderer.output)
+    assert "stock_level" in renderer.output and "{&quot;sku&quot;" in renderer.output
+    assert renderer.steps_changed(after=3, before_part=2) == ""
 
-    closed, replaced = renderer.feed(
-        [event("tool_result", tool_use_id="t1", status="success", text="17", offset_ms=250.0), text("After")]
+    renderer.feed(
+        [
+            event("tool_result", tool_use_id="t1", status="success", text="17", offset_ms=250.0, seq=4),
+            text("After", seq=5),
+        ]
     )
+    replaced = renderer.steps_changed(after=3, before_part=2)
     assert 'id="invocation-7-step-1" hx-swap-oob="true"' in replaced
     assert "17" in replaced and "250 ms" in replaced
-    assert renderer.tail.strip() == "<p>After</p>"
+    assert "17" in renderer.output and "hx-swap-oob" not in renderer.output
+    assert renderer.tail.startswith("<p>After")
 
 
 def test_reasoning_is_a_step_of_its_own() -> None:
@@ -93,15 +122,22 @@ def test_nothing_an_agent_says_becomes_markup_or_a_request() -> None:
         assert not re.search(r'href="javascript|<[^>]*\shx-|<[^>]*\son\w+=', html), hostile
 
 
-@given(
-    st.lists(st.sampled_from(["word ", "**bold** ", "\n\n", "- item\n", "`x` ", "> quote\n", "1. one\n"]), max_size=40)
-)
-def test_frames_add_up_to_what_a_reload_shows(pieces: list[str]) -> None:
-    renderer = AnswerRenderer(7)
-    shown = ""
-    for piece in pieces:
-        closed, _ = renderer.feed([text(piece)])
-        shown += closed
-    shown += renderer.close()
+PIECES = ["word ", "more", "**bold** ", "\n\n", "- item\n", "`x` ", "> quote\n", "1. one\n", "```py\n", "x = 1\n"]
 
-    assert re.sub(r"\s+", "", shown) == re.sub(r"\s+", "", whole([text(piece) for piece in pieces]))
+
+@given(st.lists(st.tuples(st.sampled_from(PIECES), st.booleans()), max_size=40))
+def test_whatever_a_page_has_missed_one_frame_brings_it_to_what_the_others_show(pieces: list[tuple[str, bool]]) -> None:
+    renderer = AnswerRenderer(7)
+    output, sequence, parts = "", 0, 0  # what a page has that hears of some frames only
+    for number, (piece, is_heard) in enumerate(pieces, start=1):
+        if renderer.extend([text(piece, seq=number)]) is None:
+            renderer.feed([text(piece, seq=number)])
+        if is_heard:
+            frame = answer_frame(renderer, f"7:ab:{number}", after=sequence, from_part=parts)
+            closed = re.search(r'-output" hx-swap-oob="beforeend">(.*)</div>$', frame, re.DOTALL)
+            output, sequence, parts = output + (closed[1] if closed else ""), number, len(renderer.parts)
+            assert output == renderer.output
+            assert f'data-at="7:ab:{number}">{renderer.tail}</div>' in frame
+    renderer.close()
+
+    assert re.sub(r"\s+", "", renderer.output) == re.sub(r"\s+", "", whole([text(piece) for piece, _ in pieces]))

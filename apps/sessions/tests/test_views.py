@@ -99,5 +99,6 @@ async def test_starting_with_another_users_or_an_unknown_agent_or_an_empty_promp
 
     assert (await client.post(reverse("sessions:start", args=[agent.pk + 1]), {"prompt": "x"})).status_code == 404
     empty = await client.post(reverse("sessions:start", args=[agent.pk]), {"qualifier": "DEFAULT", "prompt": "  "})
-    assert (empty.status_code, empty["Location"]) == (302, reverse("agents:detail", args=[agent.pk]))
+    assert empty.status_code == 422
+    assert "Type a prompt." in empty.content.decode()
     assert await Session.objects.acount() == 0

@@ -1,0 +1,183 @@
+"""One stream, many viewers: every frame of a running answer is rendered once in a process and handed to all of them.
+
+Each frame says which place in the stream a page shows after it: `invocation:epoch:event`. A viewer that comes back with
+its place gets exactly what it lacks, as long as the same broadcast goes on (the epoch) and remembers the place; anyone
+else gets the whole turn anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from channels.db import database_sync_to_async
+
+from apps.sessions import live, selectors
+from apps.sessions.events import Event
+from apps.sessions.models import Invocation
+from apps.sessions.rendering import AnswerRenderer, Turn, answer_frame, render_turn, turn_html, words_frame
+
+logger = logging.getLogger(__name__)
+
+FRAME_S = 0.033  # at most one frame in this time; the first token is never held back
+SHARED_FRAME_S = 0.05  # the same with several viewers
+RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never more than a fifth of the loop
+BYTES_PER_S = 256_000  # nor do large frames (a long step, again and again) fill the line
+LINGER_S = 60.0  # how long the place of a viewer that was cut off is kept
+PLACES_KEPT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What of an invocation a page shows: everything up to event `sequence`, as the broadcast `epoch` rendered it."""
+
+    invocation_id: int
+    epoch: str = ""
+    sequence: int = 0
+
+    _WRITTEN = re.compile(r"(\d{1,18}):([0-9a-f]{0,16}):(\d{1,9})", re.ASCII)
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read `invocation:epoch:event`, as pages send it; None where it is something else."""
+        match = cls._WRITTEN.fullmatch(text)
+        return cls(int(match[1]), match[2], int(match[3])) if match else None
+
+    def __str__(self) -> str:
+        return f"{self.invocation_id}:{self.epoch}:{self.sequence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A message to a page, shared by all viewers; `place` is what the page shows then, None where that is unchanged."""
+
+    html: str
+    place: Place | None = None
+    is_end: bool = False
+    is_failure: bool = False
+
+
+class Viewer(Protocol):
+    """Who takes frames. Never waits: what it cannot pass on it drops, and comes back with its place."""
+
+    def take(self, frame: Frame) -> None: ...
+
+
+class Broadcast:
+    """Follows one invocation to its end, for viewers that come and go."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self.invocation = invocation
+        self.epoch = secrets.token_hex(4)
+        self.viewers: set[Viewer] = set()
+        self._renderer = AnswerRenderer(invocation.pk)
+        self._places: OrderedDict[int, int] = OrderedDict()  # event → parts that were closed then
+        self._is_caught_up = asyncio.Event()
+        self._leave_timer: asyncio.TimerHandle | None = None
+        self._is_over = False
+        self._task = asyncio.create_task(self._run(), name=f"broadcast-{invocation.pk}")
+
+    @property
+    def place(self) -> Place:
+        return Place(self.invocation.pk, self.epoch, self._renderer.position)
+
+    async def join(self, viewer: Viewer, shown: Place | None) -> Frame | Turn | None:
+        """Hand every later frame to `viewer`; return what brings its page from `shown` to the first of them.
+
+        A frame where this broadcast knows what `shown` looks like, else the turn, which the caller renders. None, and
+        nothing is handed on, where it is over by now.
+        """
+        await self._is_caught_up.wait()
+        if self._is_over:
+            return None
+        if self._leave_timer:
+            self._leave_timer.cancel()
+            self._leave_timer = None
+        self.viewers.add(viewer)
+        if shown is not None and shown.epoch == self.epoch and shown.sequence in self._places:
+            return self._frame_since(shown.sequence)
+        return Turn(self.invocation, self._renderer.output, self._renderer.tail, str(self.place))
+
+    def leave(self, viewer: Viewer) -> None:
+        """Hand it nothing more; without viewers the broadcast ends after a while."""
+        self.viewers.discard(viewer)
+        if not self.viewers and not self._leave_timer and not self._task.done():
+            self._leave_timer = asyncio.get_running_loop().call_later(LINGER_S, self._task.cancel)
+
+    def _frame_since(self, sequence: int) -> Frame:
+        place = self.place
+        html = answer_frame(self._renderer, str(place), after=sequence, from_part=self._places[sequence])
+        return Frame(html, place)
+
+    async def _run(self) -> None:
+        try:
+            await self._catch_up()
+            self._is_caught_up.set()
+            async for events in live.follow(self.invocation.pk, after=self._renderer.position):
+                await asyncio.sleep(self._hand_on(events))
+            html = await database_sync_to_async(final_turn, thread_sensitive=False)(self.invocation.pk)
+            end = Frame(html, Place(self.invocation.pk), is_end=True)
+        except Exception:  # the top frame of the task
+            logger.exception("broadcast failed invocation=%s", self.invocation.pk)
+            end = Frame("", is_failure=True)
+        finally:
+            self._is_over = True
+            _broadcasts.pop(self.invocation.pk, None)
+            self._is_caught_up.set()
+        self._tell(end)
+
+    async def _catch_up(self) -> None:
+        stream = live.engine.stream(self.invocation.pk)
+        read = database_sync_to_async(selectors.events_after, thread_sensitive=False)
+        past = list(stream.events) if stream else await read(self.invocation.pk)
+        if past:
+            self._renderer.feed(past)
+        self._remember()
+
+    def _hand_on(self, events: list[Event]) -> float:
+        """Render what came and tell the viewers; return for how many seconds to gather before the next frame."""
+        began = time.perf_counter()
+        before = self._renderer.position
+        words = self._renderer.extend(events)
+        if words is None:
+            self._renderer.feed(events)
+            frame = self._frame_since(before)
+        else:
+            place = self.place
+            frame = Frame(words_frame(self._renderer, str(place), words), place)
+        self._remember()
+        self._tell(frame)
+        pace_s = SHARED_FRAME_S if len(self.viewers) > 1 else FRAME_S
+        return max(pace_s, RENDER_REST * (time.perf_counter() - began), len(frame.html) / BYTES_PER_S)
+
+    def _remember(self) -> None:
+        self._places[self._renderer.position] = len(self._renderer.parts)
+        if len(self._places) > PLACES_KEPT:
+            self._places.popitem(last=False)
+
+    def _tell(self, frame: Frame) -> None:
+        for viewer in tuple(self.viewers):
+            viewer.take(frame)
+
+
+def final_turn(invocation_id: int) -> str:
+    """The turn of a finished invocation, from what is stored of it."""
+    invocation = Invocation.objects.select_related("session__agent").get(pk=invocation_id)
+    return turn_html(render_turn(invocation, selectors.events_after(invocation_id)))
+
+
+_broadcasts: dict[int, Broadcast] = {}
+
+
+def broadcast_of(invocation: Invocation) -> Broadcast:
+    """The broadcast of a running invocation (with its session and agent loaded) in this process."""
+    broadcast = _broadcasts.get(invocation.pk)
+    if broadcast is None:
+        broadcast = _broadcasts[invocation.pk] = Broadcast(invocation)
+    return broadcast
