@@ -131,7 +131,7 @@ class _SseReader:
             line = line.removeprefix(_BYTE_ORDER_MARK)
         line = line.removesuffix(b"\r")
         if not line:
-            return self._dispatch()
+            return self._dispatch() if self._data or self._is_skipping_event else []
         name, _, value = line.partition(b":")
         if name != b"data" or self._is_skipping_event:
             return []
@@ -144,10 +144,11 @@ class _SseReader:
 
     def _read_whole(self, text: str) -> list[StreamEvent] | None:
         """The events of a line that is complete in itself, so that nothing waits for the blank line; else None."""
-        if text.strip() == _DONE:
-            return []
-        if not text.lstrip().startswith(("{", '"')):
-            return None
+        if not text.startswith(("{", '"')):
+            if text.strip() == _DONE:
+                return []
+            if not text.lstrip().startswith(("{", '"')):
+                return None
         try:
             return self._values.read(read_json(text), text)
         except UnreadableJsonError:

@@ -121,17 +121,19 @@ def read_json(text: str) -> JsonValue:
     Raises `UnreadableJsonError`.
     """
     try:
-        value: JsonValue = _DECODER.decode(text)
+        value = _decoded(text)
     except (ValueError, RecursionError):
         raise UnreadableJsonError from None
-    # Counting brackets first: only a text with that many can be that deep, and hardly any has.
-    if text.count("[") + text.count("{") > _DEEPEST_JSON and _is_too_deep(value):
+    # The cheap questions first, this is done for every token: only a long text can be that deep, and hardly any is.
+    if len(text) > _DEEPEST_JSON and text.count("[") + text.count("{") > _DEEPEST_JSON and _is_too_deep(value):
         raise UnreadableJsonError
-    return _storable(value) if _UNSTORABLE_ESCAPE.search(text) else value
+    return _storable(value) if "\\u" in text and _UNSTORABLE_ESCAPE.search(text) else value
 
 
 def storable_text(text: str) -> str:
     """The text without NUL characters and lone surrogates, which neither UTF-8 nor PostgreSQL can hold."""
+    if text.isascii() and "\0" not in text:
+        return text
     return _UNSTORABLE.sub(_REPLACEMENT, text)
 
 
@@ -204,7 +206,7 @@ class StreamReader:
     def _read_dict(self, value: dict[str, JsonValue]) -> list[StreamEvent]:
         bedrock = value.get("event")
         if isinstance(bedrock, dict):
-            return self._read_bedrock(bedrock)
+            return self._read_plain_text(bedrock) or self._read_bedrock(bedrock)
         if len(value) == 1 and not _BEDROCK_KEYS.isdisjoint(value):
             return self._read_bedrock(value)
         error, message = value.get("error"), value.get("message")
@@ -219,6 +221,15 @@ class StreamReader:
         if "chunk" in value:
             return self._text(answer_text(value["chunk"]) or "")
         self._unused_answer = answer_text(value) or self._unused_answer
+        return []
+
+    def _read_plain_text(self, event: dict[str, JsonValue]) -> list[StreamEvent]:
+        """A piece of text and nothing else, as nearly every event of a stream is; empty for any other."""
+        if len(event) == 1:
+            delta = _dict_at(event, "contentBlockDelta", "delta")
+            if len(delta) == 1 and (text := _text_at(delta, "text")):
+                self._has_bedrock_events = True
+                return self._text(text)
         return []
 
     def _read_bedrock(self, event: dict[str, JsonValue]) -> list[StreamEvent]:
@@ -350,3 +361,13 @@ def _storable(value: JsonValue) -> JsonValue:
 
 
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
+
+
+def _decoded(text: str) -> JsonValue:
+    """`decode` without its search for blanks around the value, unless there are any: half the time for a token."""
+    try:
+        value: JsonValue
+        value, end = _DECODER.scan_once(text, 0)  # type: ignore[attr-defined]
+    except StopIteration:
+        end = -1
+    return value if end == len(text) else _DECODER.decode(text)
