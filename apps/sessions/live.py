@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from copy import copy
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -164,7 +165,7 @@ class Engine:
         stream = self._streams.get(invocation.pk)
         if stream is not None:
             return stream
-        stream = LiveStream(invocation.pk)
+        stream = LiveStream(invocation.pk, copy(invocation))  # the recorder keeps it up to date
         self._streams[invocation.pk] = stream
         stream.task = asyncio.create_task(
             self._run(Run(invocation, stream), self._client, self._recorder, is_claimed=is_claimed),

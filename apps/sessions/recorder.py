@@ -25,6 +25,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 
 from apps.sessions import writes
 from apps.sessions.events import Event
+from apps.sessions.models import Invocation
 from apps.sessions.writes import Pending
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Recorded(Protocol):
     events: list[Event]
     recorded_sequence: int
     changed_fields: dict[str, Any]
+    invocation: Invocation | None
 
     def lose(self) -> None:
         """The row no longer belongs to this process: end the run without writing."""
@@ -115,10 +117,18 @@ class Recorder:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def move_to(self, process_id: UUID) -> None:
-        """Go on as another process of the registry, with the runs that nobody has ended; raises DatabaseError."""
+        """Go on as another process of the registry, with the runs that nobody has ended; raises DatabaseError.
+
+        Those that somebody has ended are lost at once: a silent agent would not let them notice for long.
+        """
         async with self._order:
+            streams = self._streams()
             await self.call(writes.move_runs, self.process_id, process_id)
             self.process_id = process_id
+            over = await self.call(writes.ended_runs, [stream.invocation_id for stream in streams])
+        for stream in streams:
+            if stream.invocation_id in over:
+                stream.lose()
 
     async def tick(self) -> bool:
         """Write what is new in all streams; return False where the database does not take it now."""
@@ -140,7 +150,12 @@ class Recorder:
                 rest = self._take(stream)
                 try:
                     is_ours = await self.call(
-                        writes.finish_invocation, self.process_id, rest, status=status, completed_at=completed_at
+                        writes.finish_invocation,
+                        self.process_id,
+                        rest,
+                        status=status,
+                        completed_at=completed_at,
+                        invocation=_as_stored(stream, status, completed_at),
                     )
                 except PASSING:
                     self._note_failure("end of run not stored yet id=%s", stream.invocation_id)
@@ -207,6 +222,9 @@ class Recorder:
         """Take what the stream has not recorded yet; it counts as recorded from here."""
         events = stream.events[stream.recorded_sequence :]
         fields, stream.changed_fields = stream.changed_fields, {}
+        if stream.invocation is not None:
+            for name, value in fields.items():
+                setattr(stream.invocation, name, value)
         stream.recorded_sequence += len(events)
         return Pending(stream.invocation_id, events, fields, stream.invocation_id in self._unsure)
 
@@ -258,3 +276,10 @@ class Recorder:
                 continue
             for invocation_id in stopped:
                 self._on_stop(invocation_id)
+
+
+def _as_stored(stream: Recorded, status: str, completed_at: datetime) -> Invocation | None:
+    """The run as its row will be, which saves reading it again."""
+    if stream.invocation is not None:
+        stream.invocation.status, stream.invocation.completed_at = status, completed_at
+    return stream.invocation

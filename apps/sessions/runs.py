@@ -24,8 +24,9 @@ logger = logging.getLogger(__name__)
 class LiveStream:
     """The events of one run, from `invoked` to the last; appended by the run, read by any number of followers."""
 
-    def __init__(self, invocation_id: int) -> None:
+    def __init__(self, invocation_id: int, invocation: Invocation | None = None) -> None:
         self.invocation_id = invocation_id
+        self.invocation = invocation
         self.events: list[Event] = []
         self.recorded_sequence = 0
         self.changed_fields: dict[str, Any] = {}

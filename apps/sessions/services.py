@@ -183,36 +183,45 @@ def _store_invocation(
     check_storable(prompt)
     if payload is not None:
         check_payload(payload)
-    now = timezone.now()
+    invocation = Invocation(
+        session=session,
+        prompt=prompt,
+        payload=build_payload(session.agent.payload_template, prompt) if payload is None else payload,
+        request_key=request_key,
+        requested_at=timezone.now(),
+        process_id=process_id,
+    )
+    if is_claimed:
+        invocation.claimed_at = invocation.requested_at
     try:
-        with transaction.atomic():
-            # Whoever wants the same session waits here, so that what follows is decided by one caller at a time.
-            if not Session.objects.select_for_update().filter(pk=session.pk).exists():
-                raise MissingError("This session was deleted.")
-            earlier = _invocation_of_request(session, prompt, payload, request_key)
-            if earlier is not None:
-                return earlier, False
-            check_invokable(session.agent)
-            endpoint = session.agent.endpoints.filter(name=session.qualifier).first()
-            last = session.invocations.aggregate(last=Max("number"))["last"] or 0
-            invocation = Invocation.objects.create(
-                session=session,
-                number=last + 1,
-                prompt=prompt,
-                payload=build_payload(session.agent.payload_template, prompt) if payload is None else payload,
-                request_key=request_key,
-                requested_at=now,
-                claimed_at=now if is_claimed else None,
-                version=endpoint.live_version if endpoint else "",
-                process_id=process_id,
-            )
-            Session.objects.filter(pk=session.pk).update(last_invoked_at=now)
-            session.last_invoked_at = now
-            notify(session.topic, "started")
-    except IntegrityError as error:
-        raise SessionBusyError from error
+        check_invokable(session.agent)
+        _insert(invocation)
+    except (IntegrityError, AgentUnavailableError) as error:
+        # Looked for only now: nearly every request is a new one, and each query delays its first token.
+        earlier = _invocation_of_request(session, prompt, payload, request_key)
+        if earlier is not None:
+            return earlier, False
+        if isinstance(error, IntegrityError):
+            raise SessionBusyError from error
+        raise
     logger.info("invocation started id=%s session=%s prompt_length=%d", invocation.pk, session.pk, len(prompt))
     return invocation, True
+
+
+def _insert(invocation: Invocation) -> None:
+    """Store a run as the next of its session; raises IntegrityError where that is answering or the key is used."""
+    session = invocation.session
+    with transaction.atomic():
+        # The row is locked by that: whoever wants the same session at the same time waits here.
+        if not Session.objects.filter(pk=session.pk).update(last_invoked_at=invocation.requested_at):
+            raise MissingError("This session was deleted.")
+        numbers = Invocation.objects.filter(session=session).order_by("-number").values_list("number", flat=True)
+        versions = session.agent.endpoints.filter(name=session.qualifier).values_list("live_version", flat=True)
+        invocation.number = next(iter(numbers[:1]), 0) + 1
+        invocation.version = next(iter(versions), "")
+        invocation.save(force_insert=True)
+        notify(session.topic, "started")
+    session.last_invoked_at = invocation.requested_at
 
 
 def _invocation_of_request(session: Session, prompt: str, payload: str | None, request_key: str) -> Invocation | None:

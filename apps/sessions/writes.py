@@ -53,6 +53,12 @@ def move_runs(process_id: UUID, new_process_id: UUID) -> None:
     running.update(process_id=new_process_id)
 
 
+def ended_runs(invocation_ids: list[int]) -> set[int]:
+    """Which of these runs are over."""
+    ended = Invocation.objects.filter(pk__in=invocation_ids, status__in=Invocation.FINISHED)
+    return set(ended.values_list("pk", flat=True))
+
+
 def write_batches(process_id: UUID, pending: list[Pending]) -> set[int]:
     """Store the events and columns of running invocations of this process, in one transaction.
 
@@ -74,19 +80,21 @@ def write_batches(process_id: UUID, pending: list[Pending]) -> set[int]:
     return ids - own
 
 
-def finish_invocation(process_id: UUID | None, rest: Pending, *, status: str, completed_at: datetime) -> bool:
+def finish_invocation(
+    process_id: UUID | None, rest: Pending, *, status: str, completed_at: datetime, invocation: Invocation | None = None
+) -> bool:
     """End a run in one transaction: its last events, its status and whatever listens to `invocation_completed`.
 
+    `invocation` is the run as it will be stored, where the caller has it with its session and agent; else it is read.
     Returns False, and writes nothing, when the run is over already or belongs to another process.
     """
     with transaction.atomic():
         rows = Invocation.objects.filter(pk=rest.invocation_id, status__in=Invocation.RUNNING, process=process_id)
         if not rows.update(**_fitting(rest.fields), status=status, completed_at=completed_at):
             return False
-        for item in _unstored([rest]):
-            for batch in _batches(item):
-                batch.save(force_insert=True)
-        invocation = Invocation.objects.select_related("session__agent").get(pk=rest.invocation_id)
+        RecordingBatch.objects.bulk_create([batch for item in _unstored([rest]) for batch in _batches(item)])
+        if invocation is None:
+            invocation = Invocation.objects.select_related("session__agent").get(pk=rest.invocation_id)
         session = invocation.session
         Agent.objects.filter(pk=session.agent_id).update(
             last_invoked_at=invocation.requested_at, invocation_count=F("invocation_count") + 1
