@@ -1,0 +1,207 @@
+"""Every address in headless Chromium, on a Loom full of what agents, users and AWS must not be able to do to it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from playwright.sync_api import Browser, Page, expect
+
+from loom.tests import evil_agent
+from loom.tests.evil_agent import EVIL
+from loom.tests.fixtures import ROOT, Loom, running_loom
+from loom.tests.looking import Witness, look, settle
+from loom.tests.visiting import Prompt, manage, newest_session_id, rows
+
+pytestmark = pytest.mark.browser
+
+# Every named address that is not the administration's or the API's is one of these. A new one has to be put here.
+PAGES = [
+    "home", "accounts:login", "agents:list", "agents:detail", "sessions:list", "sessions:detail",
+    "sessions:logs", "sessions:agent-logs", "sessions:new", "metrics:operate",
+]  # fmt: skip
+# Parts of the pages above, looked at where they stand.
+FRAGMENTS = [
+    "agents:import", "sessions:table-fragment", "sessions:turns-fragment", "metrics:latency-fragment",
+    "metrics:agent-figures-fragment",
+]  # fmt: skip
+# They answer a form or a program, and show nothing of their own.
+ACTIONS = [
+    "accounts:logout", "agents:register", "agents:import-chosen", "agents:refresh", "agents:remove", "sessions:start",
+    "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
+    "sessions:answer", "sessions:logs-download", "sessions:agent-logs-download", "metrics:latency-check", "healthz",
+    "readyz",
+]  # fmt: skip
+ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]
+
+
+def names_below(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    """Every named address but the administration's and the API's, which name theirs themselves."""
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield f"{prefix}{pattern.name}"
+        elif pattern.namespace not in {"admin", "api"}:
+            yield from names_below(pattern, f"{pattern.namespace}:" if pattern.namespace else prefix)
+
+
+# What no text of an agent, a user or AWS may become.
+HARMFUL = ", ".join(
+    f":is(#transcript, #log-lines, h1, td, .toast) {selector}"
+    for selector in (
+        "script", "img", "iframe", "form[action*='evil']", "style", "link", "base", "meta", "math",
+        "svg:not([aria-hidden])", "object",
+        "[onload]", "[onerror]", "[onclick]", "[onfocus]", "[ontoggle]", "[style]", "a[href^='javascript' i]",
+        "a[href^='data' i]", "[hx-get]:not(.button, .link)", "[data-hx-post]", "[hx-trigger]:not(.button)",
+        "[ws-connect]", "#signals",
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EvilLoom:
+    """A Loom whose every text is an attempt, and the keys of the objects that its pages are about."""
+
+    loom: Loom
+    keys: dict[str, Any]
+
+    def address(self, name: str) -> str:
+        """The whole URL of a named address."""
+        resolver = get_resolver()
+        for part in name.split(":")[:-1]:
+            resolver = resolver.namespace_dict[part][1]
+        arguments = resolver.reverse_dict[name.split(":")[-1]][0][0][1]
+        return self.loom.url + reverse(name, kwargs={argument: self.keys[argument] for argument in arguments})
+
+
+def _poison(loom: Loom, folder: Path) -> None:
+    """Write attempts into the texts that no agent can reach but users and AWS can."""
+    poisoned = []
+    for row in rows(loom, "agents.agent", "agent_sessions.session", "agent_sessions.invocation"):
+        fields = {key: value for key, value in row.items() if key not in {"pk", "model"}}
+        if row["model"] == "agents.agent":
+            fields |= {"description": EVIL, "failure_reason": EVIL, "raw_metadata": {"evil": EVIL}}
+            fields["name"] = EVIL[:120] if fields["name"] == "evil_agent" else fields["name"]
+        elif row["model"] == "agent_sessions.session":
+            fields |= {"title": EVIL[:200], "tags": [EVIL]}
+        elif fields["status"] == "failed":
+            fields |= {"error_message": EVIL, "error_advice": EVIL, "error_code": EVIL[:100], "request_id": EVIL[:200]}
+        poisoned.append({"model": row["model"], "pk": row["pk"], "fields": fields})
+    fixture = folder / "poison.json"
+    fixture.write_text(json.dumps(poisoned))
+    manage(loom, "loaddata", str(fixture))
+
+
+@pytest.fixture(scope="module")
+def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
+    """A Loom with runs of a harmful agent, one of them failed, and attempts in every other text."""
+    folder = tmp_path_factory.mktemp("evil")
+    settings = {
+        "DATABASE_URL": f"sqlite:///{folder / 'loom.db'}",
+        "EMULATOR_RUNTIMES": f"evil_agent=cmd:{sys.executable} {ROOT / evil_agent.__file__}",
+    }
+    with running_loom(folder, **settings) as loom:
+        agent = loom.agent_id("evil_agent")
+        for prompt in (EVIL, f"fail {EVIL}"):
+            Prompt(loom, agent, prompt).finish()
+        session = newest_session_id(loom)
+        _poison(loom, folder)
+        yield EvilLoom(loom, {"pk": agent, "agent_pk": agent, "public_id": session})
+
+
+@pytest.fixture(scope="module")
+def shared_page(chromium: Browser) -> Iterator[Page]:
+    """One page that visits all addresses: what every page loads is loaded once."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def shared_witness(shared_page: Page) -> Witness:
+    return Witness(shared_page)
+
+
+@pytest.fixture
+def witness(shared_witness: Witness) -> Witness:
+    shared_witness.complaints.clear()
+    return shared_witness
+
+
+def inspect(witness: Witness, address: str) -> list[str]:
+    """Open an address and look at it from all sides."""
+    witness.page.goto(address)
+    settle(witness.page)
+    found = look(witness.page)
+    harmed = witness.page.evaluate("String(window.harmed)")
+    return [*found, *witness.all_complaints(), *([] if harmed == "undefined" else [f"harmed by {harmed}"])]
+
+
+def test_every_named_address_is_looked_at() -> None:
+    assert sorted(names_below(get_resolver())) == sorted([*PAGES, *FRAGMENTS, *ACTIONS])
+
+
+@pytest.mark.parametrize("name", [*PAGES, *ADMIN_PAGES])
+def test_a_page_is_safe_and_accessible(witness: Witness, evil: EvilLoom, name: str) -> None:
+    found = inspect(witness, evil.address(name))
+    assert not found, "\n".join(found)
+
+
+ADMINISTERED = {model._meta.label: model._meta for model in admin.site._registry}
+
+
+@pytest.mark.parametrize("label", sorted(ADMINISTERED))
+def test_the_administration_of_a_model_is_safe_and_accessible(witness: Witness, evil: EvilLoom, label: str) -> None:
+    """S0-112."""
+    model = ADMINISTERED[label]
+    found = inspect(witness, evil.loom.url + reverse(f"admin:{model.app_label}_{model.model_name}_changelist"))
+    row = witness.page.locator("#result_list tbody th a").first
+    if row.count():
+        found += inspect(witness, evil.loom.url + (row.get_attribute("href") or ""))
+    assert not found, "\n".join(found)
+
+
+def harm(witness: Witness) -> list[str]:
+    """What has become of the attempts: elements, scripts that ran, complaints of the browser."""
+    page = witness.page
+    elements: list[str] = page.locator(HARMFUL).evaluate_all("(found) => found.map((element) => element.outerHTML)")
+    harmed = page.evaluate("String(window.harmed)")
+    return [*elements, *([] if harmed == "undefined" else [harmed]), *witness.all_complaints()]
+
+
+def test_a_harmful_answer_stays_text_while_it_streams_and_afterwards(page: Page, evil: EvilLoom) -> None:
+    """Markup, links, pictures, htmx attributes and events in answers, tool names, log lines and prompts."""
+    witness = Witness(page)
+    page.goto(evil.address("agents:detail"))
+    settle(page)
+    page.locator("textarea[name=prompt]").first.fill(f"fail {EVIL}")
+    page.get_by_role("button", name="Start session").click()
+    answer = page.locator(".answer")
+    expect(answer).to_contain_text("That was all.", timeout=60_000)
+    expect(page.locator("article")).to_contain_text("Failed", timeout=60_000)
+    assert harm(witness) == []
+    expect(answer).to_contain_text("<script>window.harmed = 'script'</script>")
+    expect(answer.locator(".tool-name")).to_contain_text("<script>window.harmed")
+    expect(answer.locator("a[href^='https://evil.example/']").first).to_have_attribute(
+        "rel", "noopener noreferrer nofollow"
+    )
+
+    streamed = answer.inner_text()
+    page.reload()
+    settle(page)
+    assert page.locator(".answer").inner_text() == streamed
+    assert harm(witness) == []
+    page.get_by_role("link", name="Logs").click()
+    settle(page)
+    while not page.locator(".log-line").count():  # CloudWatch is late by seconds
+        page.get_by_role("button", name="Look again").last.click()
+        expect(page.locator("#log-lines[aria-busy], .htmx-request")).to_have_count(0)
+    expect(page.locator(".log-list")).to_contain_text("<script>window.harmed")
+    assert harm(witness) == []
+    assert [path for path in witness.requests if "evil" in path] == []
