@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -15,7 +16,11 @@ from loom.environment import BASE_DIR
 from loom.parent_death import end_with_parent
 
 READ_SIZE = 65536
+FIRST_BACKOFF_S = 0.5
+START_LIMIT_S = 60.0
 NAME_WIDTH = 8
+VARYING = re.compile(r"[0-9a-f-]*\d[0-9a-f-]*")  # times, ids and addresses
+LONGEST_MEMORY = 2000
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,9 @@ class ChildSpec:
 
     It is ready when it has written a line that begins with `ready_line`, or when `probe` (called often, so it must
     answer soon) returns True; without either, at once. With `pulse_limit_s` the option `--pulse-fd N` is added: the
-    child writes to that pipe as it gets work done, and counts as frozen after so many seconds without. `grace_s` is how
-    long it may take to end after SIGTERM. `stops_last`: the others may need it while they end.
+    child writes to that pipe while it is well, and counts as frozen after so many seconds without; after a minute when
+    it does not get ready. `grace_s` is how long it may take to end after SIGTERM. `stops_last`: the others may need it
+    while they end.
     """
 
     name: str
@@ -45,12 +51,14 @@ class Child:
         self.spec = spec
         self.started_at = 0.0
         self.restart_at: float | None = None  # these are instants of the monotonic clock, which stands still in a sleep
-        self.backoff_s = 0.5
+        self.backoff_s = FIRST_BACKOFF_S
         self._selector = selector
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
         self._open_fds: set[int] = set()
         self._partial_line = b""
+        self._said: set[str] = set()
+        self.crash_count = 0
         self._is_ready = False
         self._pulse_at = 0.0
         self._overdue_at = float("inf")
@@ -104,12 +112,28 @@ class Child:
     @property
     def is_frozen(self) -> bool:
         limit_s = self.spec.pulse_limit_s
-        return limit_s is not None and time.monotonic() - self._pulse_at > limit_s
+        if limit_s is None:
+            return False
+        if not self.is_ready:
+            limit_s = max(limit_s, START_LIMIT_S)
+        return time.monotonic() - self._pulse_at > limit_s
 
     @property
     def is_overdue(self) -> bool:
         """Whether it was asked to end longer ago than its grace."""
         return time.monotonic() > self._overdue_at
+
+    def crash(self, longest_backoff_s: float) -> None:
+        """Count its end and plan its next start, later each time, until it has recovered."""
+        self.crash_count += 1
+        self.backoff_s = min(longest_backoff_s, self.backoff_s * 2)
+        self.restart_at = time.monotonic() + self.backoff_s
+
+    def recover(self) -> None:
+        """It has run for a while: the next crash is a new one."""
+        self.crash_count = 0
+        self.backoff_s = FIRST_BACKOFF_S
+        self._said.clear()
 
     def describe_end(self) -> str:
         """Say how it ended, as the end of a sentence."""
@@ -167,6 +191,18 @@ class Child:
             self._partial_line = b""
         for line in lines:
             text = line.decode(errors="replace").rstrip()
-            if self.spec.ready_line and text.startswith(self.spec.ready_line):
+            is_ready_line = bool(self.spec.ready_line) and text.startswith(self.spec.ready_line)
+            if is_ready_line:
                 self._is_ready = True
-            self._say(f"{self.spec.name:<{NAME_WIDTH}} | {text}")
+                self._pulse_at = time.monotonic()
+            if not self._is_repeated(text) or (is_ready_line and self.crash_count == 1):
+                self._say(f"{self.spec.name:<{NAME_WIDTH}} | {text}")
+
+    def _is_repeated(self, text: str) -> bool:
+        """Whether it said the same before a crash from which it has not recovered: a crash is told once."""
+        shape = VARYING.sub("0", text)
+        if self.crash_count and shape in self._said:
+            return True
+        if len(self._said) < LONGEST_MEMORY:
+            self._said.add(shape)
+        return False

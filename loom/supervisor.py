@@ -34,8 +34,9 @@ class StopRequestedError(Exception):
 class Supervisor:
     """Context manager around the life of its children: whatever ends the block, they are stopped."""
 
-    def __init__(self, out: Output) -> None:
+    def __init__(self, out: Output, *, longest_backoff_s: float = LONGEST_BACKOFF_S) -> None:
         self._out = out
+        self._longest_backoff_s = longest_backoff_s
         self._selector = selectors.DefaultSelector()
         self._children: list[Child] = []
         self._stop_requests = 0
@@ -113,15 +114,26 @@ class Supervisor:
             if now >= child.restart_at:
                 child.start()
         elif not child.is_running:
-            child.kill()
-            child.backoff_s = (
-                1.0 if now - child.started_at >= STABLE_AFTER_S else min(LONGEST_BACKOFF_S, child.backoff_s * 2)
-            )
-            child.restart_at = now + child.backoff_s
-            self.say(f"{child.spec.name} {child.describe_end()}; it starts again in {child.backoff_s:g} s")
+            self._take_end(child)
         elif child.is_frozen:
-            self.say(f"{child.spec.name} has finished no task for {child.spec.pulse_limit_s:g} s; it is killed")
+            self.say(f"{child.spec.name} has given no sign of life for {child.spec.pulse_limit_s:g} s; it is killed")
             child.kill()
+        elif now - child.started_at >= STABLE_AFTER_S:
+            if child.crash_count > 1:
+                self.say(f"{child.spec.name} runs again")
+            child.recover()
+
+    def _take_end(self, child: Child) -> None:
+        child.kill()
+        child.finish_reading()
+        child.crash(self._longest_backoff_s)
+        if child.crash_count == 1:
+            self.say(f"{child.spec.name} {child.describe_end()}; it starts again in {child.backoff_s:g} s")
+        elif child.crash_count == 2:
+            self.say(
+                f"{child.spec.name} {child.describe_end()} again; it is tried on, less and less often up to every "
+                f"{self._longest_backoff_s:g} s, and what it has said already is not repeated"
+            )
 
     def _stop(self) -> None:
         if any(child.is_running for child in self._children):

@@ -1,8 +1,9 @@
 """The worker: a cluster of processes that run queued tasks, around it a ticker, a heartbeat and a pulse.
 
-Three things that django-q2's own command does not have. The main process, otherwise idle, calls `TICKS` every 5 s: the
-scheduler is up to 30 s late. The signal handler only sets a flag: setting an event in a handler can deadlock. And the
-supervisor gets a byte for every finished task: a killed idle process can freeze the cluster while it looks healthy.
+What django-q2's own command does not have: the main process, otherwise idle, calls `TICKS` every 5 s, as the scheduler
+is up to 30 s late. The signal handler only sets a flag: setting an event in a handler can deadlock. A frozen cluster is
+noticed and ends the worker, for whoever supervises it to start it again. And the tasks that a dead worker had taken are
+given back to the queue as soon as its death is known, not minutes later.
 """
 
 from __future__ import annotations
@@ -14,35 +15,42 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import FrameType
-from uuid import UUID
 
 from django.db import Error as DatabaseFailure
 from django.db import close_old_connections, connections
 from django.utils import timezone
 from django_q.cluster import Cluster
-from django_q.signals import post_execute
+from django_q.conf import Conf
+from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from apps.core import notices, processes
 from apps.core.models import Process
-from apps.metrics.settling import settle_hours
+from apps.metrics.series_services import interrupt_orphans as interrupt_orphan_series
+from apps.metrics.settling import settle_figures
 from apps.metrics.tasks import enqueue_due_sweep
 from apps.sessions import housekeeping
+from loom.cluster_watch import ClusterFrozenError, ClusterWatch, Reports
 from loom.output import Output
 from loom.parent_death import tie_forked_children
 
 logger = logging.getLogger(__name__)
 
 TICK_EVERY_S = 5.0
-PULSE_EVERY_S = 20.0
-PULSE_LIFE_S = 60.0
+# An idle cluster proves every 10 s that it works; 40 s without a proof and 10 s to start again are less than a minute.
+PULSE_EVERY_S = 10.0
+PULSE_LIFE_S = 20.0
+FROZEN_AFTER_S = 40.0
+SIGN_EVERY_S = 1.0
 LOOP_EVERY_S = 0.1
-LONGEST_PAUSE_S = 2 * processes.BEAT_EVERY_S
+TASK_MARGIN_S = 5.0  # the cluster itself ends a task 3 s after its time
+STOP_MARGIN_S = 10.0
 
-_cluster_name = ""
+_cluster_name = str(uuid.uuid4())  # the cluster's processes are forked and have the same
 
 
 class ClusterDiedError(Exception):
@@ -74,7 +82,7 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("compact recordings", lambda: _count(housekeeping.compact_recordings)),
     ("remove expired content", at_most_every(60, lambda: _count(housekeeping.remove_expired_content))),
     ("sweep measurements", enqueue_due_sweep),
-    ("settle figures", at_most_every(60, lambda: _count(settle_hours))),
+    ("settle figures", at_most_every(60, lambda: _count(settle_figures))),
 ]
 
 
@@ -86,9 +94,13 @@ class Job:
     every_s: float
     run: Callable[[], None]
     due_at: float = field(default_factory=time.monotonic)
+    _is_failing: bool = False
 
     def run_when_due(self) -> None:
-        """Run it if its time has come. Whatever it raises is logged: the loop and the other jobs go on."""
+        """Run it if its time has come.
+
+        Whatever it raises is logged, once until it works again: the loop and the other jobs go on.
+        """
         if time.monotonic() < self.due_at:
             return
         self.due_at = time.monotonic() + self.every_s
@@ -96,35 +108,59 @@ class Job:
         try:
             self.run()
         except Exception:
-            logger.exception("worker job failed name=%s", self.name)
+            if not self._is_failing:
+                logger.exception("worker job failed name=%s", self.name)
+            self._is_failing = True
+        else:
+            if self._is_failing:
+                logger.warning("worker job works again name=%s", self.name)
+            self._is_failing = False
         finally:
             close_old_connections()
 
 
-class SteadyHeartbeat:
-    """The worker's own heartbeat, which also tells whether the silence of others means anything.
+class WorkerHeart:
+    """The worker's own heartbeat, and what it may conclude from the silence of others."""
 
-    While the database is out of reach nobody's heart can beat. Who judged right after it came back would find every
-    process silent, and end runs that go on.
-    """
-
-    def __init__(self, process_id: UUID, clock: Callable[[], float] = time.monotonic) -> None:
-        self._process_id = process_id
-        self._clock = clock
-        self._last_s = self._steady_since_s = clock()
+    def __init__(self, process: Process, clock: Callable[[], float] = time.time) -> None:
+        self.process = process
+        self._steadiness = processes.Steadiness(clock)
 
     def beat(self) -> None:
-        """Say that this process is alive."""
-        processes.beat(self._process_id)
-        now_s = self._clock()
-        if now_s - self._last_s > LONGEST_PAUSE_S:
-            self._steady_since_s = now_s
-        self._last_s = now_s
+        """Say that this process is alive, under a new id where its old one counts as ended."""
+        if not processes.beat(self.process.pk):
+            self.process = processes.register(Process.Kind.WORKER)
+        self._steadiness.beaten()
 
     def interrupt_orphans(self) -> None:
         """End the runs of silent processes, once this one has beaten for as long as they have to be silent."""
-        if self._clock() - self._steady_since_s >= processes.SILENT_AFTER.total_seconds():
+        if self._steadiness.is_steady:
             housekeeping.interrupt_orphans(timezone.now())
+            interrupt_orphan_series(timezone.now())
+
+
+class Leftovers:
+    """The tasks that a worker had taken when it died. They would be locked until `retry` has passed."""
+
+    def __init__(self, heart: WorkerHeart) -> None:
+        self._heart = heart
+        self._started_at = timezone.now()
+        self._is_done = False
+
+    def release(self) -> None:
+        """Give them back to the queue, once no other worker lives: nothing tells whose they are."""
+        now = timezone.now()
+        retry = timedelta(seconds=Conf.RETRY)
+        if self._is_done or now > self._started_at + retry:
+            return
+        if processes.living(now, Process.Kind.WORKER).exclude(pk=self._heart.process.pk).exists():
+            return
+        # What this worker's own cluster takes is locked until later than that.
+        taken = OrmQ.objects.filter(lock__gt=now, lock__lte=self._started_at + retry)
+        count = taken.update(lock=now)
+        self._is_done = True
+        if count:
+            logger.warning("tasks of a dead worker are queued again count=%d", count)
 
 
 class StopSignal:
@@ -139,42 +175,70 @@ class StopSignal:
         self.is_set = True
 
 
-def run_worker(*, out: Output, pulse_fd: int | None = None, pulse_every_s: float = PULSE_EVERY_S) -> None:
+@dataclass(frozen=True)
+class WorkerTimes:
+    """Seconds. `retry_after` must exceed the longest task: a task not finished by then is handed out again."""
+
+    pulse_every: float = PULSE_EVERY_S
+    frozen_after: float = FROZEN_AFTER_S
+    retry_after: float = float(Conf.RETRY)
+
+
+def run_worker(*, out: Output, pulse_fd: int | None = None, times: WorkerTimes = WorkerTimes()) -> None:
     """Run queued tasks and ticks until SIGTERM, SIGINT or SIGHUP; then let the tasks that run finish.
 
-    `pulse_fd` is a pipe that gets a byte for every finished task, and at least one every `pulse_every_s` while the
-    cluster works. Signal the main process only: a signal to the whole group kills running tasks.
-    Raises ClusterDiedError, and django.db.Error where the database cannot be reached at the start.
+    `pulse_fd` is a pipe that gets a byte every second while all is well. Signal the main process only: a signal to the
+    whole group kills running tasks.
+    Raises ClusterDiedError and ClusterFrozenError, and django.db.Error where the database cannot be reached at the
+    start.
     """
     if not logger.isEnabledFor(logging.DEBUG):
         logging.getLogger("django-q").setLevel(logging.WARNING)  # it writes three lines for every task
-    process = processes.register(Process.Kind.WORKER)
-    heartbeat = SteadyHeartbeat(process.pk)
+    Conf.RETRY = times.retry_after
+    heart = WorkerHeart(processes.register(Process.Kind.WORKER))
+    leftovers = Leftovers(heart)
     connections.close_all()  # a connection shared with a forked child breaks for both
     tie_forked_children()
     cluster = Cluster()
     stop = StopSignal()  # after the cluster, whose own handlers it replaces
+    watch = ClusterWatch(
+        Reports().read,
+        child_count=Conf.WORKERS,
+        limit_s=times.frozen_after,
+        longest_task_s=Conf.TIMEOUT + TASK_MARGIN_S,
+    )
+    vital = [Job("heartbeat", processes.BEAT_EVERY_S, heart.beat)]
+    if pulse_fd is not None:
+        os.set_blocking(pulse_fd, False)
+        vital.append(Job("sign of life", SIGN_EVERY_S, lambda: _show_life(pulse_fd)))
     jobs = [
-        Job("heartbeat", processes.BEAT_EVERY_S, heartbeat.beat),
+        *vital,
         # Not with the ticks: a run of a dead process is to be over 10 s after its last heartbeat.
-        Job("interrupt orphans", processes.BEAT_EVERY_S, heartbeat.interrupt_orphans),
+        Job("interrupt orphans", processes.BEAT_EVERY_S, heart.interrupt_orphans),
+        Job("release leftovers", processes.BEAT_EVERY_S, leftovers.release),
+        Job("pulse", times.pulse_every, lambda: _enqueue_pulse(watch)),
         *(Job(name, TICK_EVERY_S, tick) for name, tick in TICKS),
     ]
-    if pulse_fd is not None:
-        _connect_pulse(pulse_fd)
-        jobs.append(Job("pulse", pulse_every_s, _enqueue_pulse))
     cluster.start()
+    watch.excuse()  # until now it could do nothing
     out.write("worker ready\n")
     out.flush()
     try:
-        _run_until(lambda: stop.is_set or not cluster.sentinel.is_alive(), jobs)
+        _run_until(lambda: stop.is_set or not cluster.sentinel.is_alive(), jobs, watch.check)
         if not stop.is_set:
             raise ClusterDiedError(f"the cluster's guard ended with exit code {cluster.sentinel.exitcode}")
-        # In a thread of its own, as it waits for ever when the guard was killed while it held the event's lock.
-        threading.Thread(target=cluster.stop_event.set, name="stop cluster", daemon=True).start()
-        _run_until(lambda: not cluster.sentinel.is_alive(), jobs[:1])
+        _finish_tasks(cluster, vital)
     finally:
-        _write_end(process)
+        _write_end(heart.process)
+
+
+def _finish_tasks(cluster: Cluster, jobs: list[Job]) -> None:
+    # In a thread of its own, as it waits for ever when the guard was killed while it held the event's lock.
+    threading.Thread(target=cluster.stop_event.set, name="stop cluster", daemon=True).start()
+    deadline = time.monotonic() + Conf.TIMEOUT + STOP_MARGIN_S
+    _run_until(lambda: not cluster.sentinel.is_alive() or time.monotonic() > deadline, jobs)
+    if cluster.sentinel.is_alive():
+        raise ClusterFrozenError("the cluster did not end in time; it is killed")
 
 
 def pulse(owner: str, expires_at: float) -> None:
@@ -187,33 +251,28 @@ def pulse(owner: str, expires_at: float) -> None:
         _enqueue(owner, expires_at)
 
 
-def _enqueue_pulse() -> None:
-    _enqueue(_cluster_name, time.time() + PULSE_LIFE_S)
+def _enqueue_pulse(watch: ClusterWatch) -> None:
+    try:
+        _enqueue(_cluster_name, time.time() + PULSE_LIFE_S)
+    except DatabaseFailure:
+        watch.excuse()  # without the database nobody finishes a task
+        raise
 
 
 def _enqueue(owner: str, expires_at: float) -> None:
     async_task(pulse, owner, expires_at, q_options={"save": False, "task_name": "pulse"})
 
 
-def _connect_pulse(pulse_fd: int) -> None:
-    global _cluster_name
-    _cluster_name = str(uuid.uuid4())
-    os.set_blocking(pulse_fd, False)
-
-    def show(sender: object, **_task: object) -> None:
-        # Sent by the process that stores results, the last of the chain: this task went through all of them.
-        try:
-            os.write(pulse_fd, b".")
-        except OSError:
-            logger.debug("nobody reads the pulse")  # the supervisor is gone, or has enough unread proof
-
-    post_execute.connect(show, weak=False)
+def _show_life(pulse_fd: int) -> None:
+    with suppress(OSError):  # the supervisor is gone, or has enough unread signs
+        os.write(pulse_fd, b".")
 
 
-def _run_until(is_over: Callable[[], bool], jobs: list[Job]) -> None:
+def _run_until(is_over: Callable[[], bool], jobs: list[Job], check: Callable[[], None] = lambda: None) -> None:
     while not is_over():
         for job in jobs:
             job.run_when_due()
+        check()
         time.sleep(LOOP_EVERY_S)
 
 

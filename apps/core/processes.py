@@ -6,7 +6,8 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -16,7 +17,7 @@ from uuid import UUID
 from channels.db import database_sync_to_async
 from django.db import Error as DatabaseFailure
 from django.db import connections
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.core.models import Process
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 SILENT_AFTER = timedelta(seconds=8)
 KEPT_FOR = timedelta(days=7)
 BEAT_EVERY_S = 2.0
+LONGEST_PAUSE_S = 2 * BEAT_EVERY_S
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -37,9 +39,9 @@ def register(kind: Process.Kind) -> Process:
     return Process.objects.create(kind=kind, host=socket.gethostname(), pid=os.getpid(), started_at=now, beat_at=now)
 
 
-def beat(process_id: UUID) -> None:
-    """Say that the process is still alive."""
-    Process.objects.filter(pk=process_id).update(beat_at=timezone.now())
+def beat(process_id: UUID) -> bool:
+    """Say that the process is still alive; False where its row says that it ended, or is gone."""
+    return bool(Process.objects.filter(pk=process_id, ended_at=None).update(beat_at=timezone.now()))
 
 
 def end(process_id: UUID) -> None:
@@ -51,6 +53,22 @@ def silent_process_ids(now: datetime) -> list[UUID]:
     """Return the processes that can no longer be working on anything: ended, or without a beat for `SILENT_AFTER`."""
     gone = Q(ended_at__isnull=False) | Q(beat_at__lt=now - SILENT_AFTER)
     return list(Process.objects.filter(gone).values_list("pk", flat=True))
+
+
+def living(now: datetime, kind: Process.Kind) -> QuerySet[Process]:
+    """Return the processes of a kind that have not ended and are not silent."""
+    return Process.objects.filter(kind=kind, ended_at=None, beat_at__gte=now - SILENT_AFTER)
+
+
+def is_process_alive(pid: int) -> bool:
+    """Tell whether this machine has such a process; one that ended and was not waited for counts as well."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # it is somebody else's
+    return True
 
 
 def prune(now: datetime) -> None:
@@ -81,16 +99,58 @@ class DatabaseThread:
         self._executor.shutdown()
 
 
+class Steadiness:
+    """Tells from a process's own heartbeats whether the silence of others means anything.
+
+    While the database is out of reach, or the machine sleeps, nobody's heart can beat. Who judged right after it came
+    back would find every process silent, and end runs that go on. `clock` is the wall clock: it is what beats are
+    dated by.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._last_s = self._since_s = clock()
+
+    def beaten(self) -> None:
+        """Take note of a heartbeat that was written."""
+        now_s = self._clock()
+        if not 0 <= now_s - self._last_s <= LONGEST_PAUSE_S:
+            self._since_s = now_s
+        self._last_s = now_s
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether this process has beaten without a pause for as long as others have to be silent."""
+        now_s = self._clock()
+        is_recent = 0 <= now_s - self._last_s <= LONGEST_PAUSE_S
+        return is_recent and now_s - self._since_s >= SILENT_AFTER.total_seconds()
+
+
+Renewed = Callable[[UUID], Awaitable[None]]
+
+
 class Heartbeat:
     """Async context manager for the life of a web process: registers it, keeps it alive, and writes down its end.
 
     A failing database is logged and outlived; entering it raises, because a process without a row cannot own a run.
+    A process that was paused for as long as `SILENT_AFTER` finds itself declared dead: it goes on under a new id, which
+    `on_renewed` is told before the old one is written down as ended.
     """
 
-    def __init__(self, kind: Process.Kind = Process.Kind.WEB, *, every_s: float = BEAT_EVERY_S) -> None:
+    def __init__(
+        self,
+        kind: Process.Kind = Process.Kind.WEB,
+        *,
+        every_s: float = BEAT_EVERY_S,
+        on_renewed: Renewed | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._kind = kind
         self._every_s = every_s
+        self._on_renewed = on_renewed
+        self._clock = clock
         self._thread = DatabaseThread("heartbeat")
+        self._steadiness = Steadiness(clock)
         self._process_id: UUID | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -99,13 +159,18 @@ class Heartbeat:
         assert self._process_id is not None, "the heartbeat has not been entered"
         return self._process_id
 
+    @property
+    def is_steady(self) -> bool:
+        """See `Steadiness`."""
+        return self._steadiness.is_steady
+
     async def __aenter__(self) -> Self:
         try:
             self._process_id = (await self._thread.run(register, self._kind)).pk
         except BaseException:
             await self._thread.close()
             raise
-        self._task = asyncio.create_task(self._beat(self._process_id), name="heartbeat")
+        self._task = asyncio.create_task(self._beat_for_ever(), name="heartbeat")
         return self
 
     async def __aexit__(
@@ -122,17 +187,32 @@ class Heartbeat:
         finally:
             await self._thread.close()
 
-    async def _beat(self, process_id: UUID) -> None:
-        is_failing = False
+    async def _beat_for_ever(self) -> None:
+        is_failing = is_dead = False
         while True:
+            before_s = self._clock()
             await asyncio.sleep(self._every_s)
+            # Not the age of the last beat: a database that was away leaves others as ignorant as us.
+            is_dead = is_dead or self._clock() - before_s >= SILENT_AFTER.total_seconds()
             try:
-                await self._thread.run(beat, process_id)
+                is_dead = is_dead or not await self._thread.run(beat, self.process_id)
+                if is_dead:
+                    await self._renew()
+                    is_dead = False
+                self._steadiness.beaten()
             except Exception:  # a heart that stops for any reason ends every run of this process
                 if not is_failing:
-                    logger.exception("heartbeat not written id=%s", process_id)
+                    logger.exception("heartbeat not written id=%s", self.process_id)
                 is_failing = True
             else:
                 if is_failing:
-                    logger.warning("heartbeat written again id=%s", process_id)
+                    logger.warning("heartbeat written again id=%s", self.process_id)
                 is_failing = False
+
+    async def _renew(self) -> None:
+        old_id, new = self.process_id, await self._thread.run(register, self._kind)
+        logger.warning("process was paused and counts as dead id=%s; it goes on as id=%s", old_id, new.pk)
+        if self._on_renewed is not None:
+            await self._on_renewed(new.pk)
+        self._process_id = new.pk
+        await self._thread.run(end, old_id)

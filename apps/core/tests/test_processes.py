@@ -4,12 +4,17 @@ import asyncio
 import logging
 import os
 import socket
+import subprocess
+import sys
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.models import F
 from django.utils import timezone
 
 from apps.core import processes
@@ -116,3 +121,83 @@ def test_heartbeat_outlives_a_failing_database(caplog: pytest.LogCaptureFixture)
 
     messages = [record.getMessage().split(" id=")[0] for record in caplog.records]
     assert messages == ["heartbeat not written", "heartbeat written again"]
+
+
+@pytest.mark.django_db
+def test_a_beat_tells_whether_the_process_still_counts() -> None:
+    alive, ended = make_process(), make_process(ended_at=timezone.now())
+
+    assert [processes.beat(pk) for pk in (alive.pk, ended.pk, uuid.uuid4())] == [True, False, False]
+
+
+@pytest.mark.django_db
+def test_living_are_those_of_a_kind_that_beat() -> None:
+    now = timezone.now()
+    alive = make_process()
+    make_process(ended_at=now)
+    make_process(beat_at=now - timedelta(seconds=8.1))
+    processes.register(Process.Kind.WORKER)
+
+    assert list(processes.living(now, Process.Kind.WEB)) == [alive]
+
+
+@pytest.mark.parametrize(
+    ("beats", "now", "is_steady"),
+    [
+        ([2, 4, 6], 7.9, False),
+        ([2, 4, 6, 8], 8, True),
+        ([2, 4, 6, 8], 12.1, False),  # its own heart has stopped
+        ([2, 4, 6, 66], 67, False),  # the database was away, or the machine slept
+        ([2, 4, 6, 66, 68, 70, 72], 73.9, False),
+        ([2, 4, 6, 66, 68, 70, 72], 74, True),
+        ([2, 4, -100, -98, -96, -94], -93, False),  # the clock was set back
+        ([2, 4, -100, -98, -96, -94, -92], -92, True),
+    ],
+)
+def test_silence_of_others_means_something_after_eight_seconds_without_a_pause(
+    beats: list[float], now: float, is_steady: bool
+) -> None:
+    clock = [0.0]
+    steadiness = processes.Steadiness(lambda: clock[0])
+    for clock[0] in beats:
+        steadiness.beaten()
+    clock[0] = now
+
+    assert steadiness.is_steady is is_steady
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_was_paused_goes_on_under_a_new_id(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever uses the id is told before the old one ends; where that fails it is tried again."""
+    clock = [0.0]
+    told: list[tuple[UUID, datetime | None]] = []
+
+    async def scenario() -> tuple[UUID, UUID]:
+        async def renew(process_id: UUID) -> None:
+            old = await Process.objects.aget(pk=first_id)
+            told.append((process_id, old.ended_at))
+            if len(told) == 1:
+                raise OperationalError("away for a moment")
+
+        async with processes.Heartbeat(every_s=0.01, on_renewed=renew, clock=lambda: clock[0]) as heartbeat:
+            first_id = heartbeat.process_id
+            beat_at = (await Process.objects.aget(pk=first_id)).beat_at
+            await until(lambda: Process.objects.filter(pk=first_id, beat_at__gt=beat_at).exists())
+            clock[0] += 9.0
+            await until(lambda: Process.objects.exclude(pk=first_id).filter(beat_at__gt=F("started_at")).exists())
+            return first_id, heartbeat.process_id
+
+    with caplog.at_level(logging.CRITICAL, logger="apps.core.processes"):
+        first_id, second_id = async_to_sync(scenario)()
+
+    assert [process_id for process_id, _ in told][-1] == second_id != first_id
+    assert [ended_at for _, ended_at in told] == [None, None]
+    assert Process.objects.get(pk=first_id).ended_at is not None
+
+
+def test_this_process_is_alive_and_one_that_was_waited_for_is_not() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+
+    assert processes.is_process_alive(os.getpid())
+    assert not processes.is_process_alive(child.pid)
