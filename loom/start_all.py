@@ -15,8 +15,12 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.management import get_commands
+from django.db import Error as DatabaseFailure
 from django.db import connections
+from django.utils import timezone
 
+from apps.core.models import Process
+from apps.core.processes import is_process_alive, living
 from loom.child import ChildSpec
 from loom.output import Output
 from loom.supervisor import StopRequestedError, Supervisor
@@ -24,8 +28,8 @@ from loom.supervisor import StopRequestedError, Supervisor
 MANAGE = (sys.executable, "manage.py")
 EMULATOR_HOST = "127.0.0.1"
 TASK_TIMEOUT_S = int(str(settings.Q_CLUSTER["timeout"]))
-# Longer than the longest task: pulses wait behind tasks.
-PULSE_LIMIT_S = TASK_TIMEOUT_S + 60.0
+# The worker tells by itself when its cluster is frozen; this is for its main process.
+PULSE_LIMIT_S = 40.0
 WEB_DRAIN_S = 25
 
 
@@ -33,13 +37,20 @@ class PortTakenError(Exception):
     """Loom cannot listen where it should; the message says where, why and what to change."""
 
 
+class DatabaseTakenError(Exception):
+    """Another Loom with an emulator of its own works on the database; the message says which and what to change."""
+
+
 def start_all(out: Output, *, is_production: bool) -> None:
     """Run everything until Ctrl-C, SIGTERM or SIGHUP, then return.
 
-    Raises PortTakenError before anything was started, and StartFailedError after everything was stopped again.
+    Raises PortTakenError and DatabaseTakenError before anything was started, and StartFailedError after everything was
+    stopped again.
     """
     uses_emulator = settings.LOOM_AWS == "emulator"
     check_ports(with_emulator=uses_emulator)
+    if uses_emulator:
+        check_database()
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     if is_production:
         environment |= {"DEBUG": "0", "AUTH_DISABLED": "0"}
@@ -57,7 +68,9 @@ def start_all(out: Output, *, is_production: bool) -> None:
         supervisor.wait_until_ready(*emulator, *servers)
         if is_production and not can_anyone_sign_in():
             supervisor.say("Nobody can sign in yet. Make the first user: .venv/bin/python manage.py createsuperuser")
-        supervisor.say(f"Loom is ready: {address()}  (Ctrl-C stops everything)")
+        supervisor.say(
+            f"Loom is ready: {address(settings.BACKEND_HOST, settings.BACKEND_PORT)}  (Ctrl-C stops everything)"
+        )
         supervisor.watch()
 
 
@@ -114,7 +127,7 @@ def web_spec(environment: dict[str, str]) -> ChildSpec:
         argv=(sys.executable, "-m", "uvicorn", "loom.asgi:application", *arguments),
         environment=environment,
         probe=is_web_healthy,
-        grace_s=2 * WEB_DRAIN_S,  # connections first, then what its lifespan closes
+        grace_s=WEB_DRAIN_S + 15.0,  # connections first, then what its lifespan closes
     )
 
 
@@ -126,7 +139,7 @@ def worker_spec(environment: dict[str, str]) -> ChildSpec:
         environment=environment,
         ready_line="worker ready",
         pulse_limit_s=PULSE_LIMIT_S,
-        grace_s=TASK_TIMEOUT_S + 10.0,
+        grace_s=TASK_TIMEOUT_S + 15.0,  # after its own limit
     )
 
 
@@ -143,20 +156,56 @@ def check_ports(*, with_emulator: bool) -> None:
                 listeners.enter_context(socket.create_server((host, port), family=family))
             except OSError as error:
                 reason = str(error.strerror).partition(" (while")[0]
-                problems.append(
-                    f"Loom cannot listen on {host}:{port}: {reason}. Perhaps another `make dev` is running; "
-                    f"otherwise choose another port: {name}={port + 1}"
-                )
+                problems.append(f"Loom cannot listen on {host}:{port}: {reason}. {advise(name, host, port)}")
     if problems:
         raise PortTakenError("\n".join(problems))
 
 
+def advise(name: str, host: str, port: int) -> str:
+    """Say what to do about a port that cannot be had, which setting `name` chooses."""
+    another = f"choose another port: {name}={port + 1}"
+    if name == "BACKEND_PORT" and is_loom_there(reachable(host), port):
+        return f"Loom is running there already: {address(host, port)}. Use it, stop it, or {another}"
+    return f"Perhaps another `make dev` is running, or another program uses the port; otherwise {another}"
+
+
+def check_database() -> None:
+    """Raise DatabaseTakenError where another Loom with an emulator is at work on this database.
+
+    Each would look for its runs in the logs of its own emulator, and find none of the other's. On AWS any number of
+    them may share a database.
+    """
+    try:
+        others = [process for kind in Process.Kind for process in living(timezone.now(), kind) if is_there(process)]
+    except DatabaseFailure:
+        return  # no table yet, or no database: the next step says so
+    finally:
+        connections.close_all()  # the supervisor goes on to fork
+    if others:
+        names = ", ".join(f"{process.kind} process {process.pid} on {process.host}" for process in others)
+        raise DatabaseTakenError(
+            f"Another Loom works on this database: {names}. With the emulator each needs a database of its own: stop "
+            "the other one, or choose another file, as DATABASE_URL=sqlite:///second.db"
+        )
+
+
+def is_there(process: Process) -> bool:
+    """Tell whether a process that has beaten a moment ago can still be there; of another machine nothing is known."""
+    return process.host != socket.gethostname() or is_process_alive(process.pid)
+
+
 def is_web_healthy() -> bool:
-    """Tell whether the web server answers."""
-    connection = http.client.HTTPConnection(_reachable_host(), settings.BACKEND_PORT, timeout=1)
+    """Tell whether our web server answers."""
+    return is_loom_there(reachable(settings.BACKEND_HOST), settings.BACKEND_PORT)
+
+
+def is_loom_there(host: str, port: int) -> bool:
+    """Tell whether a Loom answers there."""
+    connection = http.client.HTTPConnection(host, port, timeout=1)
     try:
         connection.request("GET", "/healthz", headers={"Host": "localhost"})
-        return connection.getresponse().status == http.HTTPStatus.OK
+        response = connection.getresponse()
+        return response.status == http.HTTPStatus.OK and response.read(3) == b"ok"
     except (OSError, http.client.HTTPException):
         return False
     finally:
@@ -172,19 +221,18 @@ def can_anyone_sign_in() -> bool:
         connections.close_all()  # the supervisor goes on to fork
 
 
-def address() -> str:
+def address(bind_host: str, port: int) -> str:
     """Return the address to open in a browser on this machine."""
-    host = _reachable_host()
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.BACKEND_PORT}/"
+    host = reachable(bind_host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def _reachable_host() -> str:
+def reachable(bind_host: str) -> str:
     """Return the host to connect to: one that listens on every address is reached on loopback."""
-    host: str = settings.BACKEND_HOST
     try:
-        ip = ipaddress.ip_address(host)
+        ip = ipaddress.ip_address(bind_host)
     except ValueError:
-        return host
+        return bind_host
     if not ip.is_unspecified:
-        return host
+        return bind_host
     return "::1" if ip.version == 6 else "127.0.0.1"

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
+from loom.tests.fixtures import Emulator, Loom
 from loom.tests.running import Running, free_port, wait_until
+from loom.tests.visiting import Prompt, manage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
 
@@ -20,7 +23,7 @@ from loom.supervisor import StartFailedError, StopRequestedError, Supervisor
 def spec(name, code, **more):
     return ChildSpec(name=name, argv=(sys.executable, "-u", "-c", code), **more)
 
-with Supervisor(sys.stdout) as supervisor:
+with Supervisor(sys.stdout, longest_backoff_s=1) as supervisor:
 """
 
 
@@ -38,15 +41,30 @@ def get(port: int, path: str) -> int:
         connection.close()
 
 
-def test_a_child_that_ends_is_started_again() -> None:
-    with supervise("""
-supervisor.start(spec("web", "print('up'); raise SystemExit(3)"))
+def test_a_child_that_ends_is_started_again_and_its_crash_is_told_once(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    code = (
+        f"path = {str(count)!r}; open(path, 'a').write('.'); number = len(open(path).read())\n"
+        "import os; print('12:00:0%d broken, pid %d' % (number, os.getpid()))\n"
+        "if number == 4: print('something new')\n"
+        "raise SystemExit(3)"
+    )
+    with supervise(f"""
+supervisor.start(spec("web", {code!r}))
 supervisor.watch()
 """) as running:
-        running.wait_for_line("web      | up")
-        running.wait_for_line("web ended with exit code 3; it starts again in 1 s")
-        running.wait_for_line("web      | up")
-        running.wait_for_line("web ended with exit code 3; it starts again in 2 s")
+        running.wait_for_line("web      | something new")
+        running.process.send_signal(signal.SIGTERM)
+        running.wait_for_end()
+
+    said = [line for line in running.output if not line.startswith("Stopping")]
+    assert said[0].startswith("web      | 12:00:01 broken, pid ")
+    assert said[1:] == [
+        "web ended with exit code 3; it starts again in 1 s",
+        "web ended with exit code 3 again; it is tried on, less and less often up to every 1 s, and what it has said "
+        "already is not repeated",
+        "web      | something new",
+    ]
 
 
 def test_a_child_whose_pulse_stops_is_killed_with_its_group_and_started_again() -> None:
@@ -58,7 +76,7 @@ supervisor.watch()
 """) as running:
         wait_until(lambda: len(running.pids()) == 3, "supervisor, worker and the worker's own child run")
         first = set(running.pids()) - {running.process.pid}
-        running.wait_for_line("worker has finished no task for 1 s; it is killed")
+        running.wait_for_line("worker has given no sign of life for 1 s; it is killed")
         running.wait_for_line("worker was ended by SIGKILL; it starts again in 1 s")
 
         wait_until(lambda: len(set(running.pids()) - first) == 3, "a new worker and its child run")
@@ -168,46 +186,93 @@ except StopRequestedError:
         assert running.output[-1] == "stopped"
 
 
-def test_dev_starts_everything_refuses_a_second_start_and_dies_as_a_whole(tmp_path: Path) -> None:
-    """One start for three questions, as it is the slowest thing in this file."""
-    web_port, emulator_port = free_port(), free_port()
-    environment = {
+TALKER = """
+import os, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Talker(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status": "Healthy"}')
+
+    def do_POST(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        while True:
+            self.wfile.write(b'data: "on and on "\\n\\n')
+            time.sleep(0.1)
+
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Talker).serve_forever()
+"""
+
+
+def talking_loom(running: Running, environment: dict[str, str], public_url: str) -> Prompt:
+    """Let the agent with a process of its own talk, and give the worker a task of a minute."""
+    loom = Loom(public_url, Emulator(""), running.process, {**os.environ, **environment})
+    manage(loom, "shell", "--no-imports", "--command", "from django_q.tasks import *; async_task('time.sleep', 60)")
+    prompt = Prompt(loom, loom.agent_id("talker"), "Go on")
+    prompt.wait_for_chunks(3)
+    return prompt
+
+
+@pytest.fixture
+def dev_environment(tmp_path: Path) -> dict[str, str]:
+    """Settings for a whole Loom of its own, with an agent that runs in a process of its own and never ends."""
+    (tmp_path / "talker.py").write_text(TALKER)
+    return {
         "DATABASE_URL": f"sqlite:///{tmp_path}/loom.db",
-        "BACKEND_PORT": str(web_port),
-        "EMULATOR_PORT": str(emulator_port),
-    }
-    with Running("manage.py", "dev", environment=environment) as running:
-        ready = running.wait_for_line("Loom is ready")
-        assert ready == f"Loom is ready: http://127.0.0.1:{web_port}/  (Ctrl-C stops everything)"
-        assert get(web_port, "/healthz") == 200
-        assert get(web_port, "/readyz?strict=1") == 200
-
-        with Running("manage.py", "dev", environment=environment) as second:
-            assert second.wait_for_end() == 1
-            assert second.output == [
-                f"CommandError: Loom cannot listen on 127.0.0.1:{port}: Address already in use. Perhaps another "
-                f"`make dev` is running; otherwise choose another port: {name}={port + 1}".removeprefix(prefix)
-                for prefix, name, port in [
-                    ("", "BACKEND_PORT", web_port),
-                    ("CommandError: ", "EMULATOR_PORT", emulator_port),
-                ]
-            ]
-
-        assert len(running.pids()) > 5
-        os.kill(running.process.pid, signal.SIGKILL)
-        wait_until(lambda: running.pids() == [], "nothing of it runs any more")
-
-
-def test_run_is_production_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
-    web_port = free_port()
-    environment = {
-        "DATABASE_URL": f"sqlite:///{tmp_path}/loom.db",
-        "BACKEND_PORT": str(web_port),
+        "BACKEND_PORT": str(free_port()),
         "EMULATOR_PORT": str(free_port()),
+        "EMULATOR_RUNTIMES": f"talker=cmd:{sys.executable} {tmp_path}/talker.py",
+        "DEMO_HISTORY": "0",
         "DEBUG": "1",
         "AUTH_DISABLED": "1",
     }
-    with Running("manage.py", "run", environment=environment) as running:
+
+
+def test_dev_starts_everything_refuses_a_second_start_and_dies_as_a_whole(dev_environment: dict[str, str]) -> None:
+    """One start for several questions, as it is the slowest thing in this file."""
+    web_port, emulator_port = int(dev_environment["BACKEND_PORT"]), int(dev_environment["EMULATOR_PORT"])
+    url = f"http://127.0.0.1:{web_port}"
+    with Running("manage.py", "dev", environment=dev_environment) as running:
+        ready = running.wait_for_line("Loom is ready")
+        assert ready == f"Loom is ready: {url}/  (Ctrl-C stops everything)"
+        assert get(web_port, "/healthz") == 200
+        assert get(web_port, "/readyz?strict=1") == 200
+
+        with Running("manage.py", "dev", environment=dev_environment) as second:
+            assert second.wait_for_end() == 1
+            assert second.output == [
+                f"CommandError: Loom cannot listen on 127.0.0.1:{web_port}: Address already in use. Loom is running "
+                f"there already: {url}/. Use it, stop it, or choose another port: BACKEND_PORT={web_port + 1}",
+                f"Loom cannot listen on 127.0.0.1:{emulator_port}: Address already in use. Perhaps another `make dev` "
+                "is running, or another program uses the port; otherwise choose another port: "
+                f"EMULATOR_PORT={emulator_port + 1}",
+            ]
+        others = {"BACKEND_PORT": str(free_port()), "EMULATOR_PORT": str(free_port())}
+        with Running("manage.py", "dev", environment={**dev_environment, **others}) as third:
+            assert third.wait_for_end() == 1
+            [line] = third.output
+            assert re.fullmatch(
+                r"CommandError: Another Loom works on this database: web process \d+ on \S+, worker process \d+ on "
+                r"\S+\. With the emulator each needs a database of its own: stop the other one, or choose another "
+                r"file, as DATABASE_URL=sqlite:///second\.db",
+                line,
+            )
+        assert get(web_port, "/readyz?strict=1") == 200  # neither touched the first
+
+        talking = talking_loom(running, dev_environment, url)
+        assert len(running.pids()) >= 10  # supervisor, web, worker (6), emulator, agent
+        os.kill(running.process.pid, signal.SIGKILL)
+        wait_until(lambda: running.pids() == [], "nothing of it runs any more")
+        talking.finish()
+
+
+def test_run_is_production_and_ctrl_c_leaves_nothing_behind(dev_environment: dict[str, str]) -> None:
+    web_port = int(dev_environment["BACKEND_PORT"])
+    with Running("manage.py", "run", environment=dev_environment) as running:
         running.wait_for_line("Make the first user: .venv/bin/python manage.py createsuperuser")
         running.wait_for_line("Loom is ready")
         environments = [Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") for pid in running.pids()]
@@ -218,3 +283,17 @@ def test_run_is_production_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> N
 
         assert running.wait_for_end() == 0
         assert running.pids() == []
+
+
+def test_a_second_ctrl_c_ends_everything_at_once_whatever_runs(dev_environment: dict[str, str]) -> None:
+    url = f"http://127.0.0.1:{dev_environment['BACKEND_PORT']}"
+    with Running("manage.py", "dev", environment=dev_environment) as running:
+        running.wait_for_line("Loom is ready")
+        talking = talking_loom(running, dev_environment, url)
+        running.process.send_signal(signal.SIGINT)
+        running.wait_for_line("Stopping: what runs may finish")
+        running.process.send_signal(signal.SIGINT)
+
+        assert running.wait_for_end() == 0
+        wait_until(lambda: running.pids() == [], "the agent's process ended too")
+        talking.finish()

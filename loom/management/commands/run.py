@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.core.management.base import BaseCommand, CommandError
 
-from loom.start_all import PortTakenError, start_all
+from loom.start_all import DatabaseTakenError, PortTakenError, start_all
 from loom.supervisor import StartFailedError
 
 
@@ -13,5 +13,5 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: object) -> None:
         try:
             start_all(self.stdout, is_production=True)
-        except (PortTakenError, StartFailedError) as error:
+        except (DatabaseTakenError, PortTakenError, StartFailedError) as error:
             raise CommandError(str(error)) from error
