@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from apps.core import processes
-from apps.core.models import Process
+from apps.core.models import Notice, Process
 from apps.sessions.housekeeping import compact_recordings, interrupt_orphans, remove_expired_content
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
@@ -63,6 +65,34 @@ def test_a_run_that_no_process_took_is_interrupted_after_ten_seconds(make_sessio
 
     assert interrupt_orphans(timezone.now()) == 0
     assert interrupt_orphans(timezone.now() + timedelta(seconds=11)) == 1
+    run = Invocation.objects.get()
+    assert (run.status, run.is_unsent) == ("interrupted", True)  # nobody has claimed it, so nobody has sent it
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_processes_that_look_one_ends_the_run(streaming: Invocation) -> None:
+    now = timezone.now() + timedelta(seconds=9)
+    ended: list[int] = []
+    gate = threading.Barrier(4)
+
+    def look() -> None:
+        gate.wait()
+        try:
+            ended.append(interrupt_orphans(now))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(ended) == [0, 0, 0, 1]
+    streaming.refresh_from_db()
+    assert (streaming.status, streaming.session.agent.invocation_count) == ("interrupted", 1)
+    assert Notice.objects.filter(topic=streaming.session.topic, kind="finished").count() == 1
+    assert events_after(streaming.pk) == TEXT
 
 
 def finished(invocation: Invocation) -> Invocation:
