@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
+from operator import attrgetter
 
 from bench.stream.stamps import STAMP, Token, is_complete, tokens_in
 
@@ -100,7 +101,8 @@ def _from_messages(messages: list[Read], count: int) -> tuple[list[Token], str]:
                 defect = defect or f"a frame shows the tokens {numbers}"
             if _APPENDED.search(element):
                 appended += numbers
-        for token in shown:
+        # What an element closes may stand behind what another one opens: a frame counts as a whole.
+        for token in sorted(shown, key=attrgetter("number")):
             if token.number == len(tokens):
                 tokens.append(token)
             elif token.number > len(tokens):
