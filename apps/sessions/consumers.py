@@ -33,8 +33,6 @@ from apps.sessions.rendering import Turn, composer_html, environment_html, turn_
 
 logger = logging.getLogger(__name__)
 
-OUTBOX_BYTES = 256_000
-STALLED_S = 60.0
 TURNS_CAUGHT_UP = 30
 CLOSE_FAILED = 1011
 CLOSE_RESTARTING = 1012
@@ -52,9 +50,10 @@ class SocketClosedError(Exception):
 
 
 class Outbox:
-    """Frames on their way to one viewer: at most `OUTBOX_BYTES` of them, then none until the viewer reads again."""
+    """Frames on their way to one viewer: at most `limit` characters, then none until the viewer reads again."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._frames: deque[Frame] = deque()
         self._size = 0
         self.has_overflowed = False
@@ -66,7 +65,7 @@ class Outbox:
         """Add a frame, or drop all of them where that is too much: what follows would make no sense without them."""
         if self.has_overflowed:
             return
-        if self._frames and self._size + len(frame.html) > OUTBOX_BYTES:
+        if self._frames and self._size + len(frame.html) > self._limit:
             self.clear()
             self.has_overflowed = True
             return
@@ -103,12 +102,14 @@ class Shown:
 class SessionConsumer(AsyncWebsocketConsumer):
     """Follows one session for one viewer."""
 
+    outbox_limit = 128_000  # characters; the frames themselves are shared by all viewers
+    stalled_s = 60.0
     session: Session
     user: User
     _sender: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
-        self._outbox = Outbox()
+        self._outbox = Outbox(self.outbox_limit)
         self._broadcasts: dict[int, Broadcast] = {}
         self._started: list[Invocation] = []
         self._wake = asyncio.Event()
@@ -273,7 +274,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def _send_text(self, text: str) -> None:
         # Waits where the viewer does not read: the server holds back what does not fit into its buffer of 64 KB.
-        async with asyncio.timeout(STALLED_S):
+        async with asyncio.timeout(self.stalled_s):
             await self.send(text_data=text)
 
     async def _give_up(self, code: int) -> None:
