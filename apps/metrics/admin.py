@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import RecordAdmin
-from apps.metrics.models import FigureHour, LogGroupSweep, Measurement, StartSeries, StartSeriesRun
+from apps.metrics.models import FigureSpan, LogGroupSweep, Measurement, StartSeries, StartSeriesRun
 
 
 @admin.register(Measurement)
@@ -21,12 +21,12 @@ class LogGroupSweepAdmin(RecordAdmin[LogGroupSweep]):
     list_display = ["log_group", "account_id", "region", "started_from_at", "lease_until"]
 
 
-@admin.register(FigureHour)
-class FigureHourAdmin(RecordAdmin[FigureHour]):
-    list_display = ["hour_at", "origin", "invocation_count"]
-    list_filter = ["origin"]
+@admin.register(FigureSpan)
+class FigureSpanAdmin(RecordAdmin[FigureSpan]):
+    list_display = ["start_at", "length", "origin", "invocation_count"]
+    list_filter = ["length", "origin"]
     deferred_fields = ("groups",)
-    ordering = ["-hour_at"]
+    ordering = ["-start_at"]
 
 
 @admin.register(StartSeries)

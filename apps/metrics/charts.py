@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from apps.metrics.hours import floor
 from apps.metrics.ranges import TimeRange
+from apps.metrics.spans import floor
 from apps.metrics.statistics import Summary
-from apps.metrics.tally import FAILED, Tally
+from apps.metrics.tally import Tally
 from apps.metrics.wording import NOTHING, interval, summary_text
 
 METRICS = {"ttft": "Time to first token", "startup": "Startup latency", "total": "Total latency"}
@@ -129,7 +129,7 @@ def latency_chart(
     empty = Tally()
     tallies = [by_step.get(start, empty) for start in starts]
     found = {temperature: [tally.latency(metric, temperature) for tally in tallies] for temperature in TEMPERATURES}
-    values = {temperature: [_points(tally, metric, temperature) for tally in tallies] for temperature in TEMPERATURES}
+    values = {temperature: [tally.points_ms(metric, temperature) for tally in tallies] for temperature in TEMPERATURES}
     line_ms, line_count = _scale(max(_highest(summary) for summaries in found.values() for summary in summaries))
     top_ms = line_ms * line_count
     places = [_place(span, start, min(start + span.step, span.end)) for start in starts]
@@ -144,8 +144,8 @@ def latency_chart(
             width=width,
             cold=_step_figure(found["cold"][index]),
             warm=_step_figure(found["warm"][index]),
-            invocation_count=tallies[index].statuses.total(),
-            failed_count=sum(tallies[index].statuses[status] for status in FAILED),
+            invocation_count=tallies[index].invocation_count,
+            failed_count=tallies[index].failed_count,
             href=address_of(max(start, span.start), min(start + span.step, span.end)),
         )
         for index, (start, (x, width)) in enumerate(zip(starts, places, strict=True))
@@ -176,14 +176,6 @@ def _place(span: TimeRange, start: datetime, end: datetime) -> tuple[float, floa
     length = span.end - span.start
     left = max(0.0, (start - span.start) / length * 100)
     return round(left, 3), round((end - span.start) / length * 100 - left, 3)
-
-
-def _points(tally: Tally, metric: str, temperature: str) -> list[float]:
-    """The values that a summary is made of; for startup those of its source."""
-    key = f"{metric} {temperature}"
-    if metric == "startup":
-        key = f"{key} {tally.startup(temperature).source}"
-    return tally.values.get(key, [])
 
 
 def _highest(summary: Summary) -> float:

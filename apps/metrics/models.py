@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
@@ -88,25 +90,36 @@ class LogGroupSweep(models.Model):
         return self.log_group
 
 
-class FigureHour(models.Model):
-    """What the invocations of one hour add up to, once nothing of that hour is running or waited for.
+class FigureSpan(models.Model):
+    """What the invocations of an hour or a day (of UTC) add up to, once nothing in it is running or waited for.
 
-    A cache: whatever changes a measurement of the hour deletes the row, and the worker makes it again.
+    A cache: whatever changes a measurement in it deletes the row, and the worker makes it again.
     """
 
+    class Length(models.IntegerChoices):
+        HOUR = 1
+        DAY = 24
+
     origin = models.CharField(max_length=10)
-    hour_at = models.DateTimeField(help_text="The hour's beginning; an invocation belongs to it by requested_at.")
+    length = models.PositiveSmallIntegerField(choices=Length.choices, help_text="In hours.")
+    start_at = models.DateTimeField(help_text="An invocation belongs to the span by requested_at.")
     invocation_count = models.PositiveIntegerField(
-        help_text="All invocations of the hour; where it differs from the present number, the row is out of date."
+        help_text="All invocations of the span; where it differs from the present number, the row is out of date."
     )
     groups = models.JSONField(help_text="[agent id, qualifier, version, tally] each.")
 
     class Meta:
-        ordering = ["hour_at"]
-        constraints = [models.UniqueConstraint(fields=["origin", "hour_at"], name="figure_hour_once")]
+        ordering = ["start_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["origin", "length", "start_at"], name="figures_of_span_stored_once")
+        ]
 
     def __str__(self) -> str:
-        return f"{self.origin} {self.hour_at:%Y-%m-%d %H:00}"
+        return f"{self.origin} {self.start_at:%Y-%m-%d %H:00}, {self.length} h"
+
+    @property
+    def end_at(self) -> datetime:
+        return self.start_at + timedelta(hours=self.length)
 
 
 class StartSeries(models.Model):

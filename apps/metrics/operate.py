@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from apps.agents.models import Agent
 from apps.metrics.charts import METRICS, Chart, latency_chart
-from apps.metrics.hours import Reading, Selection, read
 from apps.metrics.ranges import PRESETS, Preset, TimeRange, parse_range
+from apps.metrics.spans import Reading, Selection, read
 from apps.metrics.statistics import Summary
 from apps.metrics.tally import Figures, figures_of
 from apps.metrics.tiles import missing_starts

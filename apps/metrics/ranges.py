@@ -16,7 +16,6 @@ STEPS = (
     timedelta(hours=1),
     timedelta(hours=3),
     timedelta(hours=6),
-    timedelta(hours=12),
     timedelta(days=1),
     timedelta(days=3),
 )

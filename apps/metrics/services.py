@@ -9,9 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.aws.arn import RuntimeArn
-from apps.metrics.hours import HOUR, floor
 from apps.metrics.measuring import ALL_TRIES, TRY_EVERY
-from apps.metrics.models import FigureHour, Measurement
+from apps.metrics.models import FigureSpan, Measurement
+from apps.metrics.spans import DAY, HOUR, floor
 from apps.metrics.start_kind import EarlierRun, Verdict, decide
 from apps.sessions.models import Invocation
 
@@ -96,9 +96,10 @@ def create_measurement(*, invocation: Invocation) -> Measurement:
     return measurement
 
 
-def forget_hour(requested_at: datetime) -> None:
-    """Delete the stored figures of the hour that an invocation was requested in, in the caller's transaction."""
-    FigureHour.objects.filter(hour_at=floor(requested_at, HOUR)).delete()
+def forget_figures(requested_at: datetime) -> None:
+    """Delete the stored figures of the hour and the day that an invocation was requested in."""
+    for length, span in ((FigureSpan.Length.HOUR, HOUR), (FigureSpan.Length.DAY, DAY)):
+        FigureSpan.objects.filter(length=length, start_at=floor(requested_at, span)).delete()
 
 
 def look_again(*, invocation: Invocation) -> bool:
@@ -120,7 +121,7 @@ def look_again(*, invocation: Invocation) -> bool:
         waiting = Measurement.objects.filter(pk=measurement.pk, state=Measurement.State.WAITING, next_at__gt=next_at)
         is_sooner = reopened or waiting.update(next_at=next_at)
         if reopened:
-            forget_hour(invocation.requested_at)
+            forget_figures(invocation.requested_at)
     return bool(is_sooner) or measurement.state == Measurement.State.WAITING
 
 

@@ -9,7 +9,7 @@ ends exist from n = 6 for p50, 36 for p90, 72 for p95 and 368 for p99.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -54,7 +54,7 @@ def _lower_rank(n: int, p: float) -> int:
     return rank
 
 
-def percentile(ordered: list[float], p: float) -> Percentile | None:
+def percentile(ordered: Sequence[float], p: float) -> Percentile | None:
     """The p-quantile (nearest rank) of values in ascending order, or None where n is too small for its interval."""
     n = len(ordered)
     lower = _lower_rank(n, p)

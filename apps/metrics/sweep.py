@@ -32,7 +32,7 @@ from apps.metrics.measuring import (
     startup_latency_ms,
 )
 from apps.metrics.models import Measurement
-from apps.metrics.services import forget_hour, has_reached_agent
+from apps.metrics.services import forget_figures, has_reached_agent
 from apps.metrics.start_kind import Verdict, refine
 from apps.sessions.models import Invocation
 
@@ -186,7 +186,7 @@ def _conclude(measurement: Measurement, now: datetime) -> None:
         # Not over a result that another worker stored in the meantime.
         rows = Measurement.objects.filter(pk=measurement.pk, state=Measurement.State.WAITING)
         if rows.update(**{name: getattr(measurement, name) for name in names}, updated_at=now):
-            forget_hour(measurement.invocation.requested_at)
+            forget_figures(measurement.invocation.requested_at)
             notify(measurement.invocation.session.topic, "measurement")
 
 

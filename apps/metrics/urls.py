@@ -2,12 +2,26 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.metrics import views
+from apps.metrics import series_views, views
 
 app_name = "metrics"
 urlpatterns = [
     path("", views.operate, name="operate"),
     path("sessions/<uuid:public_id>/latency/", views.latency_fragment, name="latency-fragment"),
     path("sessions/<uuid:public_id>/latency/<int:number>/check/", views.latency_check, name="latency-check"),
+    path("agents/<int:pk>/start-series/", series_views.start_series_fragment, name="start-series-fragment"),
+    path(
+        "agents/<int:pk>/start-series/estimate/",
+        series_views.start_series_estimate_fragment,
+        name="start-series-estimate-fragment",
+    ),
+    path("agents/<int:pk>/start-series/start/", series_views.start_series_start, name="start-series-start"),
+    path("start-series/<int:pk>/", series_views.start_series, name="start-series"),
+    path(
+        "start-series/<int:pk>/progress/",
+        series_views.start_series_progress_fragment,
+        name="start-series-progress-fragment",
+    ),
+    path("start-series/<int:pk>/cancel/", series_views.start_series_cancel, name="start-series-cancel"),
     path("agents/<int:pk>/figures/", views.agent_figures_fragment, name="agent-figures-fragment"),
 ]

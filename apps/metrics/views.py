@@ -17,8 +17,8 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.accounts.http import SignedInRequest
 from apps.agents.selectors import agents_visible_to
 from apps.metrics import selectors, services, tasks
-from apps.metrics.hours import Reading
 from apps.metrics.operate import Filters, agent_rows, chart_of, figure_rows, read_figures
+from apps.metrics.spans import Reading
 from apps.metrics.tally import figures_of
 from apps.metrics.tiles import Tile, make_tiles
 from apps.sessions.models import Invocation
@@ -41,11 +41,11 @@ def operate(request: SignedInRequest) -> HttpResponse:
     filters = Filters.parse(request.GET, agent=agent)
     reading = read_figures(filters)
     count = Tile("Agents", f"{agents.count():,}", meta="registered", href=reverse("agents:list"))
-    tiles = _tiles(reading)
+    figures = _figures_context(request, reading, filters)
     rows = agent_rows(reading, filters.sort)
     context = {
-        **_figures_context(request, reading, filters),
-        "tiles": [count, *tiles],
+        **figures,
+        "tiles": [count, *figures["tiles"]],
         "agents": agents.order_by("name", "pk"),
         "versions": sorted(reading.versions | {filters.version} - {""}, key=lambda name: (len(name), name)),
         "agent_page": Paginator(rows, AGENTS_SHOWN).get_page(request.GET.get("page")),
@@ -74,15 +74,12 @@ def _own(request: SignedInRequest, filters: Filters) -> QuerySet[Invocation]:
     return own
 
 
-def _tiles(reading: Reading) -> list[Tile]:
-    return make_tiles(figures_of(reading.overall), is_emulated=settings.LOOM_AWS == "emulator")
-
-
 def _figures_context(request: SignedInRequest, reading: Reading, filters: Filters) -> dict[str, Any]:
     figures = figures_of(reading.overall)
     return {
         "filters": filters,
         "figures": figures,
+        "tiles": make_tiles(figures, is_emulated=settings.LOOM_AWS == "emulator"),
         "rows": figure_rows(figures),
         "chart": chart_of(reading, filters, request.GET),
     }
@@ -98,7 +95,6 @@ def agent_figures_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     context = {
         **_figures_context(request, reading, filters),
         "agent": agent,
-        "tiles": _tiles(reading),
         "has_invocations": bool(reading.by_agent) or Invocation.objects.filter(session__agent=agent).exists(),
     }
     return render(request, "metrics/_agent_figures.html", context)

@@ -252,7 +252,7 @@ def running_loom(folder: Path, **settings: str) -> Iterator[Loom]:
     web_port, emulator_port = free_port(), free_port()
     environment = {
         **os.environ, "BACKEND_PORT": str(web_port), "EMULATOR_PORT": str(emulator_port), "DEBUG": "1",
-        "AUTH_DISABLED": "1", "PYTHONUNBUFFERED": "1",
+        "AUTH_DISABLED": "1", "PYTHONUNBUFFERED": "1", "DEMO_HISTORY": "0",
         # As on AWS, the emulator's log lines are now and then late by more than the minute in which Loom looks for
         # them, and its clocks are off, so that a warm start can seem to come after the first byte. What then happens
         # is tested by itself; here every line comes in time and every clock is right.

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
-from apps.metrics.settling import settle_hours
+from apps.metrics.settling import settle_figures
 from apps.metrics.tests.runs import make_measured
 from apps.metrics.tests.test_views import run_now, text_of
 from apps.sessions.models import Session
@@ -202,7 +202,7 @@ def test_stored_hours_change_nothing_of_the_page(as_alice: Client, make_session:
     for hours in range(1, 21):
         make_measured(run_now(session, minutes_ago=hours * 60), 1_000.0 + hours, start_kind="created")
     before = page(as_alice)
-    assert settle_hours(timezone.now()) > 15
+    assert settle_figures(timezone.now()) > 15
 
     after = page(as_alice)
     assert tile(before, "Invocations").startswith("20 0 running")

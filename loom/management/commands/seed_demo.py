@@ -14,10 +14,14 @@ from apps.agents.services import register_agent
 from apps.aws.control import list_runtimes
 from apps.aws.errors import AwsError
 from apps.core.exceptions import LoomError
+from loom.demo_history import start_history
 
 
 class Command(BaseCommand):
-    help = "Register the emulator's agents that the registry has never held; what was removed stays removed."
+    help = (
+        "Register the emulator's agents that the registry has never held; what was removed stays removed. In an empty "
+        "database let each of them measure its start, for a history made by real runs."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.LOOM_AWS != "emulator":
@@ -37,4 +41,7 @@ class Command(BaseCommand):
             raise CommandError(f"The emulator did not answer: {error.message}") from error
         except LoomError as error:
             raise CommandError(f"{error} {error.advice}") from error
-        self.stdout.write(f"{added} demo agents registered" if added else "the demo agents are registered already")
+        said = f"{added} demo agents registered" if added else "the demo agents are registered already"
+        if settings.DEMO_HISTORY and (count := start_history()):
+            said += f"; {count} of them answer their first prompts in the background, for a few minutes"
+        self.stdout.write(said)

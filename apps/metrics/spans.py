@@ -1,0 +1,177 @@
+"""Reading the figures of a range of time: stored days and hours where there are any, invocations for the rest.
+
+A stored span is used only while it is up to date; where none is, the same is added up from the rows. So the figures are
+right at any moment, and a hundred thousand invocations cost as much as some hundred rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+
+from apps.metrics.models import FigureSpan
+from apps.metrics.tally import COLUMNS, Tally
+from apps.sessions.models import Invocation
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+Group = tuple[int, str, str]
+"""Agent's key, qualifier, version."""
+
+Gap = tuple[datetime, datetime]
+"""From when to before when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which invocations: requested in [start, end), of one agent, endpoint and version, or of all."""
+
+    start: datetime
+    end: datetime
+    agent_id: int | None = None
+    qualifier: str = ""
+    version: str = ""
+
+    def holds(self, group: Group) -> bool:
+        agent_id, qualifier, version = group
+        return self.agent_id in (None, agent_id) and self.qualifier in ("", qualifier) and self.version in ("", version)
+
+
+@dataclass(slots=True)
+class Reading:
+    """The tally of a selection: of all of it, by agent, and by step of time.
+
+    `versions` are those of the selected agent, also the ones that are not selected.
+    """
+
+    overall: Tally = field(default_factory=Tally)
+    by_agent: dict[int, Tally] = field(default_factory=dict)
+    by_step: dict[datetime, Tally] = field(default_factory=dict)
+    versions: set[str] = field(default_factory=set)
+
+    def take(self, selection: Selection, at: datetime, group: Group, found: Tally | list[Any]) -> None:
+        """Add the tally of a group, as it is or as it is stored, where the selection holds it."""
+        agent_id, _, version = group
+        if selection.agent_id == agent_id:
+            self.versions.add(version)
+        if not selection.holds(group):
+            return
+        tally = found if isinstance(found, Tally) else Tally.from_json(found)
+        self.by_agent.setdefault(agent_id, Tally()).merge(tally)
+        self.by_step.setdefault(at, Tally()).merge(tally)
+
+    def finish(self) -> None:
+        """Add the agents up."""
+        for tally in self.by_agent.values():
+            tally.sort()
+            self.overall.merge(tally)
+        self.overall.sort()
+
+
+def floor(at: datetime, step: timedelta) -> datetime:
+    """The beginning of the step that an instant lies in; steps count from 1970 in UTC."""
+    seconds = int(step.total_seconds())
+    return datetime.fromtimestamp(int(at.timestamp()) // seconds * seconds, UTC)
+
+
+def read(selection: Selection, step: timedelta) -> Reading:
+    """Add up a selection; `step` is a divisor or a multiple of an hour."""
+    reading = Reading()
+    gaps = [(selection.start, selection.end)]
+    # Days first; hours for what they leave.
+    lengths = [(DAY, FigureSpan.Length.DAY), (HOUR, FigureSpan.Length.HOUR)]
+    for length, kind in [(length, kind) for length, kind in lengths if step % length == timedelta(0)]:
+        spans = [span for start, end in gaps if end - start >= length for span in _stored(kind, start, end)]
+        for span in spans:
+            at = floor(span.start_at, step)
+            for agent_id, qualifier, version, stored in span.groups:
+                reading.take(selection, at, (agent_id, qualifier, version), stored)
+        gaps = [rest for gap in gaps for rest in _rest(gap, spans)]
+    for at, group, tally in tallies_of_rows(gaps, step, selection.agent_id):
+        reading.take(selection, at, group, tally)
+    reading.finish()
+    return reading
+
+
+def tallies_of_rows(
+    gaps: Iterable[Gap], step: timedelta, agent_id: int | None = None
+) -> Iterator[tuple[datetime, Group, Tally]]:
+    """What the invocations of this mode requested in some gaps add up to, by step and group."""
+    wanted = [Q(requested_at__gte=start, requested_at__lt=end) for start, end in gaps]
+    if not wanted:
+        return
+    rows = Invocation.objects.filter(reduce(or_, wanted), session__agent__origin=settings.LOOM_AWS).order_by()
+    if agent_id is not None:
+        rows = rows.filter(session__agent_id=agent_id)
+    found: dict[tuple[datetime, Group], Tally] = {}
+    names = ("requested_at", "session__agent_id", "session__qualifier", "version", *COLUMNS)
+    for requested_at, *rest in rows.values_list(*names).iterator(chunk_size=2000):
+        group = (rest[0], rest[1], rest[2])
+        found.setdefault((floor(requested_at, step), group), Tally()).add(tuple(rest[3:]))
+    for (at, group), tally in found.items():
+        yield at, group, tally
+
+
+def _stored(kind: FigureSpan.Length, start: datetime, end: datetime) -> list[FigureSpan]:
+    """The stored days or hours that lie within a range as a whole and are up to date, in order."""
+    stored = FigureSpan.objects.filter(origin=settings.LOOM_AWS, length=kind, start_at__gte=start)
+    spans = list(stored.filter(start_at__lte=end - timedelta(hours=kind)).order_by("start_at"))
+    outdated = outdated_spans(spans)
+    return [span for span in spans if span.pk not in outdated]
+
+
+def outdated_spans(spans: Sequence[FigureSpan]) -> set[int]:
+    """The keys of the spans, given in order, that count other invocations than there are.
+
+    A session was deleted, or a row came late. Counting the invocations of a long time is quick, so what differs is
+    halved until the spans are found.
+    """
+    outdated: set[int] = set()
+    waiting = list(_runs(spans))
+    while waiting:
+        members = waiting.pop()
+        present = Invocation.objects.filter(requested_at__gte=members[0].start_at, requested_at__lt=members[-1].end_at)
+        if present.count() == sum(span.invocation_count for span in members):
+            continue
+        if len(members) == 1:
+            outdated.add(members[0].pk)
+        else:
+            half = len(members) // 2
+            waiting += [members[:half], members[half:]]
+    return outdated
+
+
+def _runs(spans: Sequence[FigureSpan]) -> Iterator[list[FigureSpan]]:
+    """Spans in order, in pieces without a gap."""
+    piece: list[FigureSpan] = []
+    for span in spans:
+        if piece and piece[-1].end_at != span.start_at:
+            yield piece
+            piece = []
+        piece.append(span)
+    if piece:
+        yield piece
+
+
+def _rest(gap: Gap, spans: Sequence[FigureSpan]) -> Iterator[Gap]:
+    """What of a gap no span (in order) covers."""
+    at, end = gap
+    for piece in _runs([span for span in spans if at <= span.start_at and span.end_at <= end]):
+        if at < piece[0].start_at:
+            yield at, piece[0].start_at
+        at = piece[-1].end_at
+    if at < end:
+        yield at, end
+
+
+def stored_groups(tallies: Iterable[tuple[Group, Tally]]) -> list[Any]:
+    """The value of `FigureSpan.groups`."""
+    return [[*group, tally.as_json()] for group, tally in tallies]

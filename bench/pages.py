@@ -1,0 +1,327 @@
+"""How fast the pages are with 100,000 invocations: python -m bench.pages [--invocations 100000] [--requests 15]
+
+Fills a throw-away SQLite database in bulk, as if a team of twelve agents had been busy for 30 days, lets the worker's
+own step store the past hours, and asks for each page several times through Django's handler: middleware, views, queries
+and templates, without the network. Prints a table and writes build/pages.json and the table of
+docs/performance-pages.md. The exit status is 1 where a page fails, or Operate takes longer than its limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import re
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import django
+
+# Settings are read when Django's modules are imported, so what follows comes first.
+FOLDER = tempfile.TemporaryDirectory(prefix="bench-pages-")
+os.environ.update(
+    LOOM_ENVIRONMENT_FILE="",
+    LOOM_AWS="emulator",
+    SECRET_KEY=secrets.token_urlsafe(48),
+    # Development's static files: production's names need collectstatic first, which takes longer than all the rest.
+    DEBUG="1",
+    AUTH_DISABLED="0",
+    ALLOWED_HOSTS="testserver",
+    LOG_LEVEL="error",
+    DATABASE_URL=f"sqlite:///{FOLDER.name}/pages.db",
+    DJANGO_SETTINGS_MODULE="loom.settings",
+)
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from apps.accounts.models import User  # noqa: E402
+from apps.agents.models import Agent, Endpoint  # noqa: E402
+from apps.metrics.models import Measurement  # noqa: E402
+from apps.metrics.settling import settle_figures  # noqa: E402
+from apps.sessions.models import Invocation, Recording, Session  # noqa: E402
+
+settings.DEBUG = False  # templates are cached, queries are not kept
+
+TOP = Path(__file__).resolve().parent.parent
+DOCUMENT = TOP / "docs" / "performance-pages.md"
+RESULT = TOP / "build" / "pages.json"
+AGENTS = 12
+DAYS = 30
+SESSION_LENGTHS = (1, 1, 2, 2, 3, 4, 6, 8)
+LONG_SESSION = 30
+BATCH = 2000
+LIMIT_MS = 200.0
+LIMITED = "Operate"
+ANSWER = "The cheapest train leaves at 08:12 and takes 2 h 40 min. " * 12
+
+
+class Filler:
+    """Puts rows into the empty database."""
+
+    def __init__(self, count: int) -> None:
+        self._random = random.Random(7)
+        self._count = count
+        self._end = datetime.now(UTC) - timedelta(minutes=10)
+        self._start = self._end - timedelta(days=DAYS)
+        self.owner = User.objects.create(email="bench@example.com", is_staff=True, is_superuser=True)
+        self.member = User.objects.create(email="member@example.com")
+        self.agents = [self._agent(number) for number in range(AGENTS)]
+        self.long_session: Session | None = None
+
+    def _agent(self, number: int) -> Agent:
+        runtime_id = f"agent_{number}-AbCdEf{number:04d}"
+        agent = Agent.objects.create(
+            arn=f"arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/{runtime_id}",
+            origin="emulator",
+            runtime_id=runtime_id,
+            name=f"agent_{number}",
+            status="READY",
+            region="us-east-1",
+            account_id="123456789012",
+            log_group=f"/aws/bedrock-agentcore/runtimes/{runtime_id}-DEFAULT",
+            available_qualifiers=["DEFAULT", "prod"],
+            version="3",
+            registered_at=self._start,
+            last_refreshed_at=self._end,
+            invocation_count=self._count // AGENTS,
+            last_invoked_at=self._end,
+        )
+        Endpoint.objects.bulk_create(
+            Endpoint(agent=agent, name=name, live_version=version, status="READY")
+            for name, version in (("DEFAULT", "3"), ("prod", "2"))
+        )
+        return agent
+
+    def fill(self) -> None:
+        """Sessions of one to eight turns, evenly over the days, and a long one at the end."""
+        made = 0
+        while made < self._count:
+            lengths: list[int] = []
+            while sum(lengths) < BATCH and made + sum(lengths) < self._count:
+                lengths.append(self._random.choice(SESSION_LENGTHS))
+            lengths[-1] = min(lengths[-1], self._count - made - sum(lengths[:-1])) or 1
+            self._store([self._at(made + sum(lengths[:index])) for index in range(len(lengths))], lengths)
+            made += sum(lengths)
+            sys.stdout.write(f"\r{made:,} invocations stored")
+            sys.stdout.flush()
+        sys.stdout.write("\n")
+        self.long_session = self._store([self._end - timedelta(hours=3)], [LONG_SESSION])[0]
+
+    def _at(self, index: int) -> datetime:
+        return self._start + (self._end - self._start) * min(1.0, index / self._count)
+
+    def _store(self, starts: list[datetime], lengths: list[int]) -> list[Session]:
+        sessions = Session.objects.bulk_create(
+            Session(
+                agent=self._random.choice(self.agents),
+                runtime_session_id=str(uuid.uuid4()),
+                qualifier=self._random.choice(("DEFAULT", "DEFAULT", "prod")),
+                owner=self._random.choice((self.owner, self.owner, self.member)),
+                title="When does the cheapest train to Lyon leave?",
+                created_at=start,
+                last_invoked_at=start + timedelta(minutes=length),
+            )
+            for start, length in zip(starts, lengths, strict=True)
+        )
+        runs = Invocation.objects.bulk_create(
+            self._invocation(session, number, start + timedelta(minutes=number - 1))
+            for session, start, length in zip(sessions, starts, lengths, strict=True)
+            for number in range(1, length + 1)
+        )
+        Measurement.objects.bulk_create(self._measurement(run) for run in runs)
+        Recording.objects.bulk_create(self._recording(run) for run in runs)
+        return sessions
+
+    @staticmethod
+    def _recording(run: Invocation) -> Recording:
+        events = [
+            {"seq": 1, "offset_ms": 0.0, "kind": "invoked", "at": run.requested_at.isoformat(), "attempt": 1},
+            {"seq": 2, "offset_ms": 900.0, "kind": "text", "text": run.response_text},
+        ]
+        return Recording(invocation=run, events=events)
+
+    def _invocation(self, session: Session, number: int, sent_at: datetime) -> Invocation:
+        ttft_s = self._random.lognormvariate(1.0 if number == 1 else -0.8, 0.4)
+        ended_at = sent_at + timedelta(seconds=ttft_s + self._random.lognormvariate(1.5, 0.5))
+        status = self._random.choices(("completed", "failed", "stopped", "interrupted"), (95, 3, 1.5, 0.5))[0]
+        return Invocation(
+            session=session,
+            number=number,
+            status=status,
+            prompt="When does the cheapest train to Lyon leave?",
+            payload='{"prompt": "When does the cheapest train to Lyon leave?"}',
+            response_text=ANSWER,
+            requested_at=sent_at,
+            invoked_at=sent_at,
+            headers_at=sent_at + timedelta(seconds=ttft_s * 0.9),
+            first_chunk_at=sent_at + timedelta(seconds=ttft_s),
+            first_token_at=sent_at + timedelta(seconds=ttft_s),
+            completed_at=ended_at,
+            http_status=200,
+            content_type="text/event-stream",
+            request_id=str(uuid.uuid4()),
+            error_code="RuntimeClientError" if status == "failed" else "",
+            chunk_count=60,
+            byte_count=4000,
+            version=self._random.choice(("2", "3", "3")),
+            last_sequence=2,
+        )
+
+    def _measurement(self, run: Invocation) -> Measurement:
+        is_found = self._random.random() < 0.93
+        assert run.first_token_at and run.invoked_at
+        ttft = run.first_token_at - run.invoked_at
+        return Measurement(
+            invocation=run,
+            state="measured" if is_found else "not_found",
+            start_kind="created" if run.number == 1 else "reused",
+            log_group=run.session.agent.log_group,
+            log_stream="2026/11/20/[runtime-logs]9f2d",
+            agent_started_at=run.invoked_at + ttft * 0.8 if is_found else None,
+            marker_rank=2 if is_found else None,
+            marker="Returning streaming response" if is_found else "",
+            high_ms=ttft.total_seconds() * 1000,
+            log_event_count=4,
+            tries=2 if is_found else 14,
+        )
+
+
+def pages(filler: Filler) -> dict[str, str]:
+    """The address of each page by its name."""
+    assert filler.long_session is not None, "the database was not filled"
+    agent, session = filler.agents[0].pk, filler.long_session.public_id
+    keys = ",".join(str(one.pk) for one in filler.agents)
+    hour = (datetime.now(UTC) - timedelta(days=4)).replace(minute=0)
+    custom = f"?range=custom&from={hour - timedelta(hours=5):%Y-%m-%dT%H:%M}&to={hour:%Y-%m-%dT%H:%M}"
+    return {
+        "Agents": "/agents/",
+        "Agents: figures of the list": f"/operate/agents/figures/?ids={keys}",
+        "Agent": f"/agents/{agent}/",
+        "Agent: figures, 30 days": f"/operate/agents/{agent}/figures/",
+        "Sessions": "/sessions/",
+        "Sessions, page 100": "/sessions/?page=100",
+        "Session of 30 turns": f"/sessions/{session}/",
+        "Session: latency panel": f"/operate/sessions/{session}/latency/",
+        "Operate, 24 hours": "/operate/",
+        "Operate, 7 days": "/operate/?range=7d",
+        "Operate, 30 days": "/operate/?range=30d",
+        "Operate, 30 days, one agent": f"/operate/?range=30d&agent={agent}",
+        "Operate, 30 days, failed": "/operate/?range=30d&show=failed",
+        "Operate, 5 hours of its own": f"/operate/{custom}",
+        "Admin: agents": "/admin/agents/agent/",
+        "Admin: sessions": "/admin/agent_sessions/session/",
+        "Admin: invocations": "/admin/agent_sessions/invocation/",
+        "Admin: recordings": "/admin/agent_sessions/recording/",
+        "Admin: measurements": "/admin/metrics/measurement/",
+    }
+
+
+def measure(user: User, addresses: dict[str, str], requests: int) -> list[dict[str, Any]]:
+    """Ask for every page: once unmeasured, then `requests` times."""
+
+    client = Client()
+    client.force_login(user)
+    rows = []
+    for name, address in addresses.items():
+        with CaptureQueriesContext(connection) as queries:
+            response = client.get(address)
+        if response.status_code != 200:
+            raise SystemExit(f"{address} answered {response.status_code}")
+        spans = [_timed(lambda address=address: client.get(address)) for _ in range(requests)]  # type: ignore[misc]
+        row = {
+            "page": name,
+            "p50_ms": round(statistics.median(spans), 1),
+            "max_ms": round(max(spans), 1),
+            "queries": len(queries),
+            "kb": round(len(response.content) / 1024),
+        }
+        sys.stdout.write(f"{name:<34}{row['p50_ms']:>8} ms  (max {row['max_ms']} ms, {row['queries']} queries)\n")
+        rows.append(row)
+    return rows
+
+
+def _timed(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1000
+
+
+def write_document(rows: list[dict[str, Any]], member: list[dict[str, Any]], conditions: str) -> None:
+    """Put the tables into the document, between its marks."""
+    by_page = {row["page"]: row for row in member}
+    lines = [
+        conditions,
+        "",
+        "| page | p50, staff | slowest | p50, member | queries | kB |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {row['page']} | {row['p50_ms']:.0f} ms | {row['max_ms']:.0f} ms | "
+            + (f"{by_page[row['page']]['p50_ms']:.0f} ms" if row["page"] in by_page else "–")
+            + f" | {row['queries']} | {row['kb']} |"
+            for row in rows
+        ),
+    ]
+    table = "\n".join(lines)
+    text = DOCUMENT.read_text(encoding="utf-8")
+    marked = re.sub(
+        r"(<!-- table -->\n).*?(\n<!-- end -->)", lambda found: f"{found[1]}{table}{found[2]}", text, flags=re.S
+    )
+    DOCUMENT.write_text(marked, encoding="utf-8")
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--invocations", type=int, default=100_000)
+    options.add_argument("--requests", type=int, default=15)
+    options.add_argument("--no-document", action="store_true", help="leave docs/performance-pages.md as it is")
+    chosen = options.parse_args()
+    with FOLDER:
+        call_command("migrate", verbosity=0)
+        filler = Filler(chosen.invocations)
+        filler.fill()
+        started = time.perf_counter()
+        hours = sum(iter(lambda: settle_figures(timezone.now()), 0))
+        settle_s = time.perf_counter() - started
+        sys.stdout.write(f"{hours} hours stored in {settle_s:.1f} s\n")
+        addresses = pages(filler)
+        rows = measure(filler.owner, addresses, chosen.requests)
+        sys.stdout.write("as a member, who sees a third of the sessions\n")
+        open_pages = {
+            name: address
+            for name, address in addresses.items()
+            if not name.startswith("Admin") and not name.startswith("Session of") and "panel" not in name
+        }
+        member = measure(filler.member, open_pages, chosen.requests)
+    conditions = (
+        f"{chosen.invocations:,} invocations of {AGENTS} agents over {DAYS} days, SQLite in a file, median of "
+        f"{chosen.requests} requests through Django's handler after a first one, Python {platform.python_version()}, "
+        f"{os.cpu_count()} shared cores, {datetime.now(UTC):%B %Y}."
+    )
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps({"conditions": conditions, "staff": rows, "member": member}, indent=1) + "\n")
+    if not chosen.no_document:
+        write_document(rows, member, conditions)
+    slow = [row for row in rows + member if row["page"].startswith(LIMITED) and row["p50_ms"] > LIMIT_MS]
+    for row in slow:
+        sys.stdout.write(f"{row['page']} takes {row['p50_ms']} ms, which is more than {LIMIT_MS:g} ms\n")
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
