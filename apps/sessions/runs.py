@@ -20,6 +20,15 @@ from apps.sessions.models import Invocation
 
 logger = logging.getLogger(__name__)
 
+# A run is kept in memory while it goes on. AgentCore's own limit for a body is 100 MB; a million events are two hours
+# of an agent that says a hundred words a second.
+MAX_ANSWER_BYTES = 100_000_000
+MAX_EVENTS = 1_000_000
+
+
+class AnswerTooLargeError(Exception):
+    """The agent says more than a run may hold."""
+
 
 class LiveStream:
     """The events of one run, from `invoked` to the last; appended by the run, read by any number of followers."""
@@ -107,6 +116,8 @@ class Run:
         self.invocation = invocation
         self.stream = stream
         self.clock = RunClock()
+        self.max_answer_bytes = MAX_ANSWER_BYTES
+        self.max_events = MAX_EVENTS
         self.chunk_count = 0
         self.byte_count = 0
         self._has_token = False
@@ -139,6 +150,14 @@ class Run:
             if error.request_id:
                 fields["request_id"] = error.request_id
             return Invocation.Status.FAILED, fields
+        except AnswerTooLargeError:
+            logger.warning("answer too large id=%s bytes=%d", self.invocation.pk, self.byte_count)
+            return Invocation.Status.FAILED, {
+                "error_code": "answer_too_large",
+                "error_message": f"The agent said more than {self.byte_count:,} bytes without an end, and was cut off.",
+                "error_advice": "What it said until then is kept. Let the agent store large results, and answer with "
+                "where they are.",
+            }
         errors = [event for event in self.stream.events if event["kind"] == "error"]
         if errors:
             return Invocation.Status.FAILED, {
@@ -189,6 +208,8 @@ class Run:
             self.chunk_count += 1
             self.byte_count += len(data)
             self._take(parser.feed(data), offset_ms)
+            if self.byte_count > self.max_answer_bytes or len(self.stream.events) > self.max_events:
+                raise AnswerTooLargeError
         self._take(parser.close(), self.clock.offset_ms())
 
     def _take(self, events: list[Any], offset_ms: float) -> None:
