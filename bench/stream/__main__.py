@@ -86,7 +86,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-stream-") as name, source(cores) as (port, pid):
         folder = Path(name)
         bench = Bench(port, pid, cores)
-        bed = LoomBed(folder, port, (TINY.streams if chosen.tiny else MOST_LEVEL) + SPARE_SESSIONS, cores)
+        streams = TINY.streams if chosen.tiny else MOST_LEVEL
+        bed = LoomBed(folder, port, streams + SPARE_SESSIONS, cores, has_static_files=not chosen.tiny)
         doors = make_doors(bench, bed, folder, cores)
         if chosen.only:
             doors = {name: doors[name] for name in chosen.only.split(",")}

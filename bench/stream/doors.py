@@ -37,7 +37,7 @@ class Cell:
     stalled: int = 0
     padding: int = 0
     tokens: int | None = None
-    patience_s: float = 10.0
+    patience_s: float = 30.0
 
     @property
     def token_count(self) -> int:

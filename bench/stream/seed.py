@@ -2,7 +2,8 @@
 
     python -m bench.stream.seed --sessions 100
 
-Prints one JSON object: `cookie`, `agent_id`, and `sessions` with `public_id` and `runtime_session_id` of each.
+Prints one JSON object: `argv`, the command by which `make run` starts the web process, `cookie`, `agent_id`, and
+`sessions` with `public_id` and `runtime_session_id` of each.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def seed(session_count: int) -> dict[str, object]:
     from apps.accounts.models import User  # noqa: PLC0415
     from apps.agents.services import register_agent  # noqa: PLC0415
     from apps.sessions.services import start_session  # noqa: PLC0415
+    from loom.start_all import web_spec  # noqa: PLC0415
 
     call_command("migrate", "--no-input", verbosity=0)
     user = User.objects.create_user(email=EMAIL)
@@ -49,6 +51,7 @@ def seed(session_count: int) -> dict[str, object]:
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
     store.create()
     return {
+        "argv": list(web_spec(dict(os.environ)).argv),
         "cookie": f"sessionid={store.session_key}",
         "agent_id": agent.pk,
         "sessions": [

@@ -1,26 +1,19 @@
-"""Become Loom's web process as `make run` starts it, on one core.
-
-python -m bench.stream.serve --core 0
-"""
+"""Run a command on one core: python -m bench.stream.serve --core 0 COMMAND …"""
 
 from __future__ import annotations
 
 import argparse
 import os
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loom.settings")
-
-from loom.start_all import web_spec
-
 
 def main() -> None:
-    options = argparse.ArgumentParser(description="Loom's web process on one core.")
+    options = argparse.ArgumentParser(description="Run a command on one core.")
     options.add_argument("--core", type=int)
+    options.add_argument("command", nargs=argparse.REMAINDER)
     chosen = options.parse_args()
     if chosen.core is not None:
         os.sched_setaffinity(0, {chosen.core})
-    argv = list(web_spec(dict(os.environ)).argv)
-    os.execv(argv[0], argv)  # noqa: S606 -- Loom's own command
+    os.execv(chosen.command[0], chosen.command)  # noqa: S606 -- Loom's own command
 
 
 if __name__ == "__main__":

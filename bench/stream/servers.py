@@ -112,7 +112,9 @@ def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path
 class LoomBed:
     """A seeded database of which every cell gets a copy, and the means to start Loom on it."""
 
-    def __init__(self, folder: Path, source_port: int, session_count: int, cores: Cores) -> None:
+    def __init__(
+        self, folder: Path, source_port: int, session_count: int, cores: Cores, *, has_static_files: bool = True
+    ) -> None:
         self._folder = folder
         self._cores = cores
         self.port = free_port()
@@ -126,9 +128,11 @@ class LoomBed:
             "BACKEND_PORT": str(self.port),
         }
         template = self._database(folder / "template.db")
-        self._run([sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity=0"], template)
+        if has_static_files:  # what a browser asks for
+            self._run([sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity=0"], template)
         command = [sys.executable, "-m", "bench.stream.seed", "--sessions", str(session_count)]
         seeded: dict[str, Any] = json.loads(self._run(command, template).splitlines()[-1])
+        self._argv: list[str] = seeded["argv"]
         self.cookie: str = seeded["cookie"]
         self.agent_id: int = seeded["agent_id"]
         self.sessions: list[dict[str, str]] = seeded["sessions"]
@@ -150,7 +154,7 @@ class LoomBed:
             database = Path(folder) / "loom.db"
             for part in self._folder.glob("template.db*"):
                 shutil.copy(part, database.with_name(part.name.replace("template", "loom")))
-            command = [sys.executable, "-m", "bench.stream.serve", *on_core(self._cores.server)]
+            command = [sys.executable, "-m", "bench.stream.serve", *on_core(self._cores.server), *self._argv]
             with running(command, self._database(database), self.port, self._folder / "loom.log") as pids:
                 yield pids
 

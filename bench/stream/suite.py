@@ -21,6 +21,7 @@ LADDER_STEP, FINE_STEP, MOST_LEVEL = 100, 50, 1000
 STARTS_A_SECOND = 80
 QUIET_CPU = 0.15
 QUIET_PATIENCE_S = 6.0
+LEVEL_PATIENCE_S = 8.0  # after so long a level has failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def load(size: Size) -> Cell:
 
 def level(count: int) -> Cell:
     """So many streams at 30 tokens a second."""
-    return Cell(count, 30, ramp_s=count / STARTS_A_SECOND, settle_s=1, window_s=4)
+    return Cell(count, 30, ramp_s=count / STARTS_A_SECOND, settle_s=1, window_s=4, patience_s=LEVEL_PATIENCE_S)
 
 
 FAN_OUT = Cell(1, 100, ramp_s=0, settle_s=1, window_s=4, followers=99)

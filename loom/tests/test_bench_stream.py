@@ -1,0 +1,117 @@
+"""The tools of `make bench.stream` at the smallest scale: what they report has to be true before anyone compares it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from bench.stream.received import StreamLog, read_answer
+from bench.stream.stamps import CYCLE, now_us, sse_frame
+from loom.environment import BASE_DIR
+
+SPREADS = {"ttft", "lag", "end"}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Three streams of some tokens, by the socket of a page of Loom as shipped, and past it."""
+    results = tmp_path_factory.mktemp("bench") / "results.json"
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "bench.stream", "--tiny", "--only", "loom,direct", "--results", str(results)
+        ],
+        cwd=BASE_DIR, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {name: rounds[0] for name, rounds in json.loads(results.read_text())["load"].items()}
+
+
+@pytest.mark.parametrize("door", ["loom", "direct"])
+def test_every_token_comes_once_and_in_order_through_every_door(door: str, outcomes: dict[str, Any]) -> None:
+    outcome = outcomes[door]
+
+    assert outcome["defects"] == []
+    assert outcome["is_correct"] is True
+    assert outcome["stream_count"] == 3
+    assert outcome["ttft"]["n"] == outcome["end"]["n"] == 3
+
+
+@pytest.mark.parametrize("door", ["loom", "direct"])
+def test_an_outcome_holds_what_the_report_shows(door: str, outcomes: dict[str, Any]) -> None:
+    outcome = outcomes[door]
+
+    assert all(outcome[name].keys() == {"n", "p50", "p99", "most"} for name in SPREADS)
+    assert all(0 < outcome[name]["p50"] <= outcome[name]["p99"] <= outcome[name]["most"] for name in SPREADS)
+    assert outcome["lag"]["n"] == outcome["tokens_in_window"] > 0
+    assert outcome["use"].keys() == {"seconds", "server", "source", "client", "other"}
+    if door != "direct":
+        assert outcome["rss_window_kb"] >= outcome["rss_empty_kb"] > 0
+
+
+def answer_of(numbers: list[int]) -> StreamLog:
+    """The log of a client that was sent these tokens as server-sent events, and the end."""
+    log = StreamLog(asked_us=now_us())
+    for number in numbers:
+        head, tail = sse_frame(number % CYCLE)
+        log.reads.append((now_us(), head + b"%04x%08x" % (number, now_us() & 0xFFFFFFFF) + tail))
+    log.ended_us = now_us()
+    return log
+
+
+@pytest.mark.parametrize(
+    ("numbers", "defect"),
+    [
+        ([0, 1, 2, 3], ""),
+        ([0, 1, 3], "token 3 stands where 2 belongs"),
+        ([0, 1, 1, 2, 3], "token 1 stands where 2 belongs"),
+        ([0, 2, 1, 3], "token 2 stands where 1 belongs"),
+        ([0, 1, 2], "3 of 4 tokens came"),
+    ],
+)
+def test_a_lost_a_repeated_and_a_misplaced_token_are_noticed(numbers: list[int], defect: str) -> None:
+    assert read_answer(answer_of(numbers), "sse", 4).defect == defect
+
+
+def test_an_answer_without_its_end_is_noticed() -> None:
+    log = answer_of([0, 1])
+    log.ended_us = 0
+
+    assert read_answer(log, "sse", 2).defect == "the end was not told"
+
+
+def page_of(*frames: str) -> StreamLog:
+    """The log of a client that was sent these HTML frames, in which `Z0` stands for token 0."""
+    log = StreamLog(asked_us=now_us(), ended_us=now_us())
+    for frame in frames:
+        parts = frame.split("Z")
+        html = parts[0] + "".join(f"Z{int(part[0]):04x}{now_us() & 0xFFFFFFFF:08x}{part[1:]}" for part in parts[1:])
+        payload = html.encode()
+        head = bytes([0x81, len(payload)]) if len(payload) < 126 else b"\x81\x7e" + len(payload).to_bytes(2, "big")
+        message = head + payload
+        log.reads += [(now_us(), message[:5]), (now_us(), message[5:])]  # as the network may cut it
+    return log
+
+
+OUTPUT = '<div id="invocation-1-output" hx-swap-oob="beforeend">{}</div>'
+TAIL = '<div id="invocation-1-tail" hx-swap-oob="true">{}</div>'
+TURN = '<article id="invocation-1" hx-swap-oob="true">{}</article>'
+
+
+@pytest.mark.parametrize(
+    ("frames", "defect"),
+    [
+        ([TAIL.format("Z0"), TAIL.format("Z0 Z1"), TAIL.format("Z2") + OUTPUT.format("Z0 Z1"), TURN.format("Z0 Z1 Z2")],
+         ""),
+        ([TAIL.format("Z0"), TAIL.format("Z2"), TURN.format("Z0 Z1 Z2")], "token 2 came before token 1"),
+        ([OUTPUT.format("Z0 Z1"), OUTPUT.format("Z1 Z2"), TURN.format("Z0 Z1 Z2")],
+         "closed text was appended twice or out of order"),
+        ([TAIL.format("Z0 Z1 Z2"), TURN.format("Z0 Z2")], "a frame shows the tokens [0, 2]"),
+        ([TAIL.format("Z0 Z1 Z2"), TURN.format("Z0 Z1")], "the finished turn shows 2 of 3 tokens"),
+    ],
+)  # fmt: skip
+def test_a_page_that_would_show_something_else_is_noticed(frames: list[str], defect: str) -> None:
+    assert read_answer(page_of(*frames), "socket", 3).defect == defect
