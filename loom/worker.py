@@ -229,6 +229,7 @@ def run_worker(*, out: Output, pulse_fd: int | None = None, times: WorkerTimes =
             raise ClusterDiedError(f"the cluster's guard ended with exit code {cluster.sentinel.exitcode}")
         _finish_tasks(cluster, vital)
     finally:
+        cluster.sentinel.kill()  # where it is left, with its children; the interpreter would wait for it to end
         _write_end(heart.process)
 
 

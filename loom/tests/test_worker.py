@@ -100,6 +100,23 @@ def parent_of(pid: int) -> int:
 
 @needs_proc
 @pytest.mark.django_db(transaction=True)
+def test_a_worker_whose_cluster_is_frozen_says_so_and_ends() -> None:
+    """Also where nobody supervises it: whatever started it starts it again."""
+    with start_worker("--pulse-every", "0.5", "--frozen-after", "5") as running:
+        running.wait_for_line("worker ready")
+        wait_until(lambda: len(running.pids()) >= 6, "guard, workers, monitor and pusher run")
+        [guard] = [pid for pid in running.pids() if parent_of(pid) == running.process.pid]
+        for pid in sorted(pid for pid in running.pids() if parent_of(pid) == guard)[:2]:
+            os.kill(pid, signal.SIGKILL)  # one of them waits with the queue's lock in hand
+
+        assert running.wait_for_end() == 1
+        assert running.output[-1] == "CommandError: the cluster has finished no task for 5 s"
+        wait_until(lambda: running.pids() == [], "nothing of it runs any more")
+        assert Process.objects.get(kind=Process.Kind.WORKER).ended_at is not None
+
+
+@needs_proc
+@pytest.mark.django_db(transaction=True)
 def test_the_supervisor_gets_a_sign_of_life_while_the_main_process_runs_and_none_while_it_hangs() -> None:
     reader, writer = os.pipe()
     try:
