@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
+from uuid import UUID
 
 import django
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
@@ -15,6 +17,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
+from django.db import Error as DatabaseFailure
 from django.db import connections
 from django.utils import timezone
 
@@ -22,13 +25,20 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loom.settings")
 django.setup()
 
 from apps.accounts.middleware import SocketSignIn  # noqa: E402 -- needs the app registry
+from apps.core import turns  # noqa: E402
 from apps.core.notices import Tail  # noqa: E402
-from apps.core.processes import Heartbeat  # noqa: E402
+from apps.core.processes import BEAT_EVERY_S, Heartbeat  # noqa: E402
+from apps.metrics.series_runner import runner  # noqa: E402
+from apps.metrics.series_services import interrupt_orphans as interrupt_orphan_series  # noqa: E402
 from apps.sessions.housekeeping import interrupt_orphans  # noqa: E402
 from apps.sessions.live import engine  # noqa: E402
 from apps.sessions.routing import websocket_urlpatterns  # noqa: E402
+from loom.request_slots import NoSlotError, RequestSlots, refuse  # noqa: E402
+from loom.signals import on_stop_signal  # noqa: E402
 from loom.sockets import OwnOriginOnly  # noqa: E402
 from loom.static import StaticFilesApp  # noqa: E402
+
+logger = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -37,24 +47,46 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 django_application: Any = get_asgi_application()
 
 
+slots = RequestSlots(settings.MAX_REQUESTS)
+UNCOUNTED = frozenset({"/healthz", "/readyz"})  # a process that is busy is not to be taken for a dead one
+
+
 async def pages(scope: Scope, receive: Receive, send: Send) -> None:
-    """Hand a request to Django, and give its database connection back as soon as the view has done its part.
+    """Hand a request to Django when it is its turn: see `RequestSlots`."""
+    if scope["path"] in UNCOUNTED:
+        await serve(scope, receive, send, lambda: None)
+        return
+    try:
+        async with slots.one() as give_back:
+            await serve(scope, receive, send, give_back)
+    except NoSlotError:
+        await refuse(scope, send)
+
+
+async def serve(scope: Scope, receive: Receive, send: Send, give_back: Callable[[], None]) -> None:
+    """Let Django answer, and give the database connection and the slot back as soon as the view has done its part.
 
     Django serves each request from a thread of its own. Nobody else can use that thread's connection, and left to
     itself it stays open until the garbage is collected: a few busy seconds use up all that PostgreSQL has. A streamed
     answer would hold one to its end.
     """
 
-    async def send_without_connection(message: dict[str, Any]) -> None:
+    async def end_turn() -> None:
+        await sync_to_async(connections.close_all)()
+        give_back()
+
+    async def send_after_turn(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            await sync_to_async(connections.close_all)()
+            await end_turn()
         await send(message)
 
     async with ThreadSensitiveContext():  # Django's own, inside of it, then changes nothing
+        turn = turns.give_back.set(end_turn)
         try:
-            await django_application(scope, receive, send_without_connection)
+            await django_application(scope, receive, send_after_turn)
         finally:
-            await sync_to_async(connections.close_all)()
+            turns.give_back.reset(turn)
+            await end_turn()
 
 
 # Typed for Django's own handler, it takes any application.
@@ -77,12 +109,39 @@ class Life:
             if self._stack is not None:
                 return
             async with AsyncExitStack() as stack:
-                heartbeat = await stack.enter_async_context(Heartbeat())
+                heartbeat = await stack.enter_async_context(Heartbeat(on_renewed=self._renew))
                 await stack.enter_async_context(Tail())
-                await sync_to_async(interrupt_orphans)(timezone.now())
                 await engine.start(heartbeat.process_id)
                 stack.push_async_callback(engine.close)
+                runner.start(heartbeat.process_id)
+                stack.push_async_callback(asyncio.to_thread, runner.close)
+                orphans = asyncio.create_task(self._interrupt_orphans(heartbeat), name="interrupt orphans")
+                stack.callback(orphans.cancel)
                 self._stack = stack.pop_all()
+
+    @staticmethod
+    async def _renew(process_id: UUID) -> None:
+        await engine.renew(process_id)
+        runner.renew(process_id)
+
+    @staticmethod
+    async def _interrupt_orphans(heartbeat: Heartbeat) -> None:
+        """End what dead processes have left, once. The worker does so all the time, but perhaps there is none.
+
+        Not before this process has been alive for as long as others have to be silent: after a database was away, every
+        process is.
+        """
+        while True:
+            await asyncio.sleep(BEAT_EVERY_S)
+            if not heartbeat.is_steady:
+                continue
+            try:
+                await sync_to_async(interrupt_orphans, thread_sensitive=False)(timezone.now())
+                await sync_to_async(interrupt_orphan_series, thread_sensitive=False)(timezone.now())
+            except DatabaseFailure as error:
+                logger.warning("orphans not interrupted yet error=%s", type(error).__name__)
+            else:
+                return
 
     async def end(self) -> None:
         """Let the runs end, then the process."""
@@ -94,7 +153,10 @@ life = Life()
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
-    """Begin before the first request, and on the way out let the runs end before the process does."""
+    """Begin before the first request, and on the way out let the runs end before the process does.
+
+    Their time to end counts from the signal: the server says that it ends only after the last connection is closed.
+    """
     await receive()
     try:
         await life.begin()
@@ -102,7 +164,9 @@ async def lifespan(receive: Receive, send: Send) -> None:
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         raise
     await send({"type": "lifespan.startup.complete"})
-    await receive()
+    loop = asyncio.get_running_loop()
+    with on_stop_signal(lambda: loop.call_soon_threadsafe(engine.begin_drain)):
+        await receive()
     await life.end()
     await send({"type": "lifespan.shutdown.complete"})
 

@@ -21,6 +21,7 @@ AUTH_DISABLED = ENVIRONMENT.auth_disabled
 CONTENT_RETENTION_DAYS = ENVIRONMENT.content_retention_days
 AGENTCORE_VCPU_HOUR_USD = ENVIRONMENT.agentcore_vcpu_hour_usd
 AGENTCORE_GB_HOUR_USD = ENVIRONMENT.agentcore_gb_hour_usd
+MAX_REQUESTS = ENVIRONMENT.max_requests
 DEMO_HISTORY = ENVIRONMENT.demo_history
 BACKEND_HOST = ENVIRONMENT.backend_host
 BACKEND_PORT = ENVIRONMENT.backend_port
@@ -120,6 +121,14 @@ _SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA busy_timeout=20000;",
 }
+# A server that is gone without a word is noticed within seconds: a heartbeat that waits for it for minutes is none.
+_POSTGRES_OPTIONS = {
+    "connect_timeout": 5,  # seconds, as are the next three
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
 
 
 def _database() -> dict[str, Any]:
@@ -132,6 +141,7 @@ def _database() -> dict[str, Any]:
         database["TEST"] = {"NAME": str(BASE_DIR / "build" / f"test-{os.getpid()}.db")}
     else:
         database["CONN_HEALTH_CHECKS"] = True  # its server may have been restarted since the last query
+        database["OPTIONS"] = {**_POSTGRES_OPTIONS, **database.get("OPTIONS", {})}
     return database
 
 
