@@ -96,5 +96,5 @@ def test_stop_keeps_what_had_arrived_and_a_second_tab_sees_it(page: Page, loom: 
 
     for tab in (page, other):
         expect(tab.locator("article")).to_contain_text("Stopped")
-        expect(tab.get_by_role("button", name="Send")).to_be_visible()
+        expect(tab.get_by_role("button", name="Send", exact=True)).to_be_visible()
     assert page.locator(".answer").inner_text() == other.locator(".answer").inner_text() != ""

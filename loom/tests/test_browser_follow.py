@@ -1,0 +1,172 @@
+"""A session page in headless Chromium whose connection breaks, while real processes run, end and take over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from loom.tests.fixtures import Loom
+from loom.tests.relay import Relay, relay_to
+from loom.tests.running import wait_until
+from loom.tests.visiting import Prompt, another_web_process, newest_run, newest_session_id, rows
+
+pytestmark = pytest.mark.browser
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def relay(loom: Loom) -> Iterator[Relay]:
+    with relay_to(loom.url) as made:
+        yield made
+
+
+@pytest.fixture
+def finished_session(loom: Loom) -> str:
+    """The public id of a session with one finished run."""
+    Prompt(loom, loom.agent_id("travel_concierge"), "Two days in Ghent").finish()
+    return newest_session_id(loom)
+
+
+def composer(page: Page) -> Locator:
+    return page.locator("#composer-prompt")
+
+
+def prompts_of_newest_session(loom: Loom) -> list[str]:
+    runs = rows(loom, "agent_sessions.invocation")
+    return [run["prompt"] for run in runs if run["session"] == max(run["session"] for run in runs)]
+
+
+def test_a_page_resumes_on_another_process_and_a_reload_shows_the_same(page: Page, loom: Loom, relay: Relay) -> None:
+    loom.emulator.order(kind="silence", after_chunks=40, seconds=15)
+    prompt = Prompt(loom, loom.agent_id("travel_concierge"), "Two days in Ghent")
+    prompt.wait_for_chunks(1)
+    page.goto(f"{relay.url}/sessions/{newest_session_id(loom)}/")
+    expect(page.locator(".answer")).to_contain_text("You asked", timeout=PATIENCE_MS)
+    page.evaluate("document.querySelector('article').dataset.kept = 'yes'")
+    relay.cut()
+    banner = page.locator("#connection")
+    expect(banner).to_contain_text("Connection lost, reconnecting")
+    relay.mend()
+    expect(banner).to_contain_text("Connected again", timeout=PATIENCE_MS)
+    # The same process knows what the page shows: the turn was added to, not replaced.
+    expect(page.locator("article")).to_have_attribute("data-kept", "yes")
+
+    with another_web_process(loom) as other:
+        relay.cut()
+        expect(banner).to_contain_text("Connection lost, reconnecting")
+        relay.mend(int(other.url.rpartition(":")[2]))
+        expect(banner).to_contain_text("Connected again", timeout=PATIENCE_MS)
+        expect(page.locator("article")).to_contain_text("Completed", timeout=PATIENCE_MS)
+        expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()
+        shown = page.locator(".answer").inner_text()
+        page.reload()
+        expect(page.locator("article")).to_contain_text("Completed")
+        assert page.locator(".answer").inner_text() == shown
+    # Markdown is rendered, so that only the words are compared.
+    words = re.findall(r"\w+", "".join(prompt.finish().chunks()))
+    assert re.findall(r"\w+", shown) == words
+
+
+def test_a_prompt_that_is_sent_without_a_connection_waits_can_be_taken_back_and_is_sent_once(
+    page: Page, loom: Loom, relay: Relay, finished_session: str
+) -> None:
+    page.goto(f"{relay.url}/sessions/{finished_session}/")
+    expect(page.locator("#latency-panel dd").first).to_be_visible(timeout=PATIENCE_MS)
+    relay.cut()
+    expect(page.locator("#connection")).to_contain_text("Connection lost, reconnecting")
+    composer(page).fill("Never mind")
+    composer(page).press("Enter")
+    pending = page.locator("#pending")
+    expect(pending).to_contain_text("Will be sent when the connection is back:")
+    pending.get_by_role("button", name="Cancel").click()
+    expect(pending).to_be_hidden()
+    expect(composer(page)).to_have_value("Never mind")
+
+    composer(page).fill("And on Sunday?")
+    composer(page).press("Enter")
+    composer(page).press("Enter")
+    expect(pending).to_contain_text("And on Sunday?")
+    relay.mend()
+    expect(page.locator("article")).to_have_count(2, timeout=PATIENCE_MS)
+    expect(page.locator("article").nth(1)).to_contain_text("Completed", timeout=PATIENCE_MS)
+    expect(pending).to_be_hidden()
+    expect(composer(page)).to_have_value("")
+    assert prompts_of_newest_session(loom) == ["Two days in Ghent", "And on Sunday?"]
+
+
+def test_a_prompt_whose_confirmation_got_lost_is_said_again_and_run_once(
+    page: Page, loom: Loom, relay: Relay, finished_session: str
+) -> None:
+    page.goto(f"{relay.url}/sessions/{finished_session}/")
+    expect(page.locator("#latency-panel dd").first).to_be_visible(timeout=PATIENCE_MS)
+    relay.is_deaf = True
+    composer(page).fill("And on Sunday?")
+    composer(page).press("Enter")
+    wait_until(lambda: len(prompts_of_newest_session(loom)) == 2, "the prompt arrived")
+    relay.cut()
+    expect(page.locator("#pending")).to_contain_text("nothing is sent twice")
+    expect(page.locator("#pending").get_by_role("button", name="Cancel")).to_be_hidden()
+    relay.mend()
+
+    expect(page.locator("article").nth(1)).to_contain_text("Completed", timeout=PATIENCE_MS)
+    expect(page.locator("#pending")).to_be_hidden()
+    composer(page).fill("Next")
+    expect(page.get_by_role("button", name="Send", exact=True)).to_be_enabled()
+    assert prompts_of_newest_session(loom) == ["Two days in Ghent", "And on Sunday?"]
+
+
+def test_keys_drafts_and_two_tabs(page: Page, loom: Loom, finished_session: str) -> None:
+    loom.emulator.order(kind="silence", after_chunks=20, seconds=60)
+    page.goto(f"{loom.url}/sessions/{finished_session}/")
+    other = page.context.new_page()
+    other.goto(page.url)
+    composer(other).fill("A draft in the other tab")
+    composer(page).fill("First line")
+    composer(page).press("Shift+Enter")
+    composer(page).press_sequentially("second")
+    expect(composer(page)).to_have_value("First line\nsecond")
+    # Enter that confirms a word of an input method is not meant for us.
+    composer(page).dispatch_event("keydown", {"key": "Enter", "isComposing": True, "bubbles": True, "cancelable": True})
+    expect(page.locator("article")).to_have_count(1)
+    composer(page).press("Enter")
+    composer(page).press("Enter")
+
+    for tab in (page, other):
+        expect(tab.locator("article")).to_have_count(2, timeout=PATIENCE_MS)
+        expect(tab.get_by_role("button", name="Stop")).to_be_visible()
+    expect(composer(other)).to_have_value("A draft in the other tab")
+    composer(other).press("Enter")  # it is answering: what was typed stays
+    expect(composer(other)).to_have_value("A draft in the other tab")
+    expect(page.locator("article").nth(1).locator(".md").last).not_to_be_empty(timeout=PATIENCE_MS)
+    other.get_by_role("button", name="Stop").click()
+    for tab in (page, other):
+        expect(tab.locator("article").nth(1)).to_contain_text("Stopped. Loom closed the connection")
+        expect(tab.locator("#environment")).to_contain_text("AgentCore keeps it until")
+    expect(composer(other)).to_have_value("A draft in the other tab")
+    expect(composer(page)).to_have_value("")
+    page.get_by_role("button", name="Resend").click()
+    expect(page.locator("article").nth(2)).to_contain_text("Completed", timeout=PATIENCE_MS)
+    assert prompts_of_newest_session(loom)[1:] == ["First line\nsecond"] * 2
+
+    page.locator("#environment").get_by_role("button", name="End session").click()
+    page.get_by_role("dialog").get_by_role("button", name="End session").click()
+    for tab in (page, other):
+        expect(tab.locator("#environment")).to_contain_text("AWS accepted the end of this session", timeout=PATIENCE_MS)
+        expect(tab.locator("#environment button")).to_be_disabled()
+
+
+def test_without_javascript_a_prompt_is_sent_and_its_answer_read(page: Page, loom: Loom, finished_session: str) -> None:
+    def refuse(route: Route) -> None:
+        route.abort()
+
+    page.route("**/*.js", refuse)
+    page.goto(f"{loom.url}/sessions/{finished_session}/")
+    composer(page).fill("And on Sunday?")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("article")).to_have_count(2)
+    wait_until(lambda: newest_run(loom).row["status"] == "completed", "the answer is complete")
+    page.reload()
+    expect(page.locator("article").nth(1)).to_contain_text("Completed")
