@@ -122,9 +122,9 @@ def newest_session_id(loom: Loom) -> str:
 class Prompt:
     """A prompt sent over the API, whose answer is gathered in a thread while the test goes on."""
 
-    def __init__(self, loom: Loom, agent_id: int, prompt: str, **body: Any) -> None:
+    def __init__(self, loom: Loom, agent_id: int, prompt: str, *, request_key: str = "", **body: Any) -> None:
         data = json.dumps({"prompt": prompt, **body}).encode()
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": request_key}
         self._request = urllib.request.Request(f"{loom.url}/api/agents/{agent_id}/invoke", data, headers)  # noqa: S310 -- loopback
         self.status = 0
         self.refusal: dict[str, Any] = {}
