@@ -2,42 +2,75 @@
 
 from __future__ import annotations
 
+import logging
+from http import HTTPStatus
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Router
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.openapi.docs import Swagger
 
-from apps.accounts.models import User
+from apps.accounts.access import may_manage, may_read
 from apps.agents.api import router as agents_router
 from apps.core.exceptions import InvalidInputError, LoomError, MissingError
 from apps.core.middleware import error_body
 from apps.metrics.api import router as metrics_router
+from apps.metrics.series_api import router as series_router
+from apps.metrics.sessions_api import router as session_reads_router
 from apps.sessions.api import router as sessions_router
 
-
-def signed_in(request: HttpRequest) -> User | None:
-    """The signed-in user. Foreign pages are refused by the middleware, so a cookie needs no token beside it here."""
-    user: User | AnonymousUser = request.user
-    return user if user.is_authenticated else None
+logger = logging.getLogger(__name__)
 
 
-async def signed_in_async(request: HttpRequest) -> User | None:
-    return await sync_to_async(signed_in)(request)
+class SignedOutError(LoomError):
+    """Nobody is signed in, and no token was sent."""
+
+    code = "signed_out"
+    http_status = HTTPStatus.UNAUTHORIZED
 
 
+class MethodError(LoomError):
+    """The path exists, but not for this method."""
+
+    code = "method_not_allowed"
+    http_status = HTTPStatus.METHOD_NOT_ALLOWED
+
+
+class DefectError(LoomError):
+    """A mistake in Loom."""
+
+    code = "internal"
+
+
+DESCRIPTION = """
+Agents on Amazon Bedrock AgentCore: register them, invoke them, read what their starts took.
+
+## How to call it
+
+Send `Authorization: Bearer …` with a token of `manage.py create_token`. Bodies are JSON. An error is
+`{"error", "message", "details"}`; its `details.advice` says what to do. An `Idempotency-Key` of at most 64 characters
+makes a request safe to send again.
+"""
+
+# A route that says no scope of its own takes the strictest; a test wants each to say one.
 api = NinjaAPI(
-    title="Loom", version="1", description="Agents on Amazon Bedrock AgentCore.", auth=signed_in, urls_namespace="api"
+    title="Loom",
+    version="1",
+    description=DESCRIPTION,
+    auth=may_manage,
+    urls_namespace="api",
+    docs=Swagger({"deepLinking": False}),  # its links stand inside of buttons, where a keyboard cannot use them
 )
 api.add_router("/agents", agents_router)
-api.add_router("", sessions_router, auth=signed_in_async)
+api.add_router("", sessions_router)
+api.add_router("", session_reads_router)
 api.add_router("", metrics_router)
+api.add_router("", series_router)
 
 # The last one, so that a program that errs in the path gets its answer in JSON as well.
-_elsewhere = Router()
+_elsewhere = Router(auth=may_read)
 api.add_router("", _elsewhere)
 
 
@@ -47,7 +80,16 @@ def answer_unknown_path(request: HttpRequest, rest: str) -> None:
 
 
 def _respond(request: HttpRequest, error: LoomError) -> HttpResponse:
-    return api.create_response(request, error_body(error), status=error.http_status)
+    """The one shape of errors, with what it is about where the path says so."""
+    body = error_body(error)
+    named = request.resolver_match.kwargs if request.resolver_match else {}
+    about = {key: named[name] for key, name in (("agentId", "agent_id"), ("sessionId", "session_id")) if name in named}
+    response = api.create_response(request, {**body, "details": {**about, **body["details"]}}, status=error.http_status)
+    if error.retry_after_s is not None:
+        response["Retry-After"] = str(error.retry_after_s)
+    if error.http_status == HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = "Bearer"
+    return response
 
 
 @api.exception_handler(LoomError)
@@ -82,8 +124,21 @@ def on_unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 @api.exception_handler(AuthenticationError)
 def on_signed_out(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    body = {"error": "signed_out", "message": "Sign in first.", "details": {}}
-    return api.create_response(request, body, status=401)
+    return _respond(request, SignedOutError("Sign in first.", advice="Programs send a token: manage.py create_token."))
+
+
+@api.exception_handler(Exception)
+def on_defect(request: HttpRequest, error: Exception) -> HttpResponse:
+    """A mistake of ours. The log has all of it, the caller nothing that it might hold."""
+    logger.error("api failed method=%s path=%s", request.method, request.path, exc_info=error)
+    return _respond(request, DefectError("Loom failed; its log says how."))
+
+
+def on_wrong_method(request: HttpRequest, allowed: str) -> HttpResponse:
+    """What ninja would answer in plain text: see `loom.middleware`."""
+    response = _respond(request, MethodError(f"This path does not take {request.method}.", advice=f"Use {allowed}."))
+    response["Allow"] = allowed
+    return response
 
 
 @api.exception_handler(PermissionDenied)

@@ -23,7 +23,7 @@ USE_NOTED_EVERY = timedelta(minutes=5)
 _KEPT_AFTER_EXPIRY = timedelta(days=30)
 
 
-def create_token(*, user: User, scope: Scope, life: timedelta, name: str = "") -> tuple[Token, str]:
+def create_token(*, user: User, scope: str, life: timedelta, name: str = "") -> tuple[Token, str]:
     """Make a token of a user that expires after `life`; return it with its secret, which is stored nowhere.
 
     Raises InvalidInputError. Tokens of this user that expired a month ago are deleted.
@@ -38,7 +38,7 @@ def create_token(*, user: User, scope: Scope, life: timedelta, name: str = "") -
         user=user, name=name[:80], scope=scope, digest=digest(secret), shown=secret[:SHOWN_LENGTH],
         created_at=now, expires_at=now + life,
     )  # fmt: skip
-    logger.info("token created id=%s user=%s scope=%s", token.pk, user.pk, scope)
+    logger.debug("token created id=%s user=%s scope=%s", token.pk, user.pk, scope)
     return token, secret
 
 

@@ -9,11 +9,14 @@ class LoomError(Exception):
     """Something a user can understand and act on.
 
     `code` is a stable word for programs, `str(error)` says what happened, `advice` says what to do about it,
-    `request_id` is AWS's id of the request where there is one.
+    `request_id` is AWS's id of the request where there is one. `is_retryable` says whether the same request may go well
+    later, None where that is not known; `retry_after_s` when.
     """
 
     code = "error"
     http_status = HTTPStatus.INTERNAL_SERVER_ERROR
+    is_retryable: bool | None = None
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, *, advice: str = "", request_id: str = "") -> None:
         super().__init__(message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 from asgiref.sync import iscoroutinefunction
@@ -44,13 +45,18 @@ class NotJsonError(InvalidInputError):
     http_status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
-def error_body(error: LoomError) -> dict[str, object]:
+def error_body(error: LoomError) -> dict[str, Any]:
     """The one shape in which the API reports an error."""
-    details = {"advice": error.advice, "request_id": error.request_id}
+    details = {
+        "advice": error.advice or None,
+        "request_id": error.request_id or None,
+        "retryable": error.is_retryable,
+        "retryAfter": error.retry_after_s,
+    }
     return {
         "error": error.code,
         "message": str(error),
-        "details": {key: value for key, value in details.items() if value},
+        "details": {key: value for key, value in details.items() if value is not None},
     }
 
 

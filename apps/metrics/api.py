@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
+from ninja.params import functions
 
+from apps.accounts.access import may_read_async
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import MissingError
+from apps.core.turns import end_turn
+from apps.core.waiting import listening_to
 from apps.metrics.selectors import latency_panel, measurement_of
 from apps.sessions.models import Invocation
+from apps.sessions.outcomes import api_status
 from apps.sessions.selectors import invocations_visible_to
 
 router = Router(tags=["metrics"])
 
-STATUS = {
-    Invocation.Status.PENDING: "pending",
-    Invocation.Status.STREAMING: "streaming",
-    Invocation.Status.COMPLETED: "complete",
-}
+# Below the half minute after which many clients and proxies give up.
+WAIT_S = 25.0
+# Notices may be lost.
+LOOK_AGAIN_S = 5.0
 PENDING_STATES = frozenset({"running", "waiting"})
 
 
@@ -58,13 +64,13 @@ def latency_out(invocation: Invocation) -> dict[str, Any]:
     measurement = measurement_of(invocation)
     panel = latency_panel(invocation)
     is_cold = measurement.is_cold if measurement else None
-    status = STATUS.get(Invocation.Status(invocation.status), "error")
+    status, reason = api_status(invocation)
     return {
         "session_id": invocation.session.runtime_session_id,
         "qualifier": invocation.session.qualifier,
         "invocation": invocation.number,
         "status": status,
-        "reason": invocation.status if status == "error" else "",
+        "reason": reason,
         "client_invoke_time_iso": invocation.invoked_at,
         "agent_start_time_iso": measurement.agent_started_at if measurement else None,
         "cold_start_latency_ms": panel.startup_ms if is_cold else None,
@@ -94,22 +100,51 @@ def _explain(state: str) -> str:
     return ""
 
 
+def _find(user: Any, agent_id: int, session_id: str, number: int | None) -> Invocation:
+    agent = get_object_or_404(agents_visible_to(user), pk=agent_id)
+    invocations = invocations_visible_to(user).select_related("session__agent", "measurement")
+    invocations = invocations.filter(session__agent=agent, session__runtime_session_id=session_id)
+    if number is not None:
+        invocations = invocations.filter(number=number)
+    invocation = invocations.order_by("-number").first()
+    if invocation is None:
+        raise MissingError("There is no such session of this agent, or it has no such invocation yet.")
+    return invocation
+
+
 @router.get(
     "/agents/{int:agent_id}/sessions/{session_id}/latency",
+    auth=may_read_async,
     response={200: LatencyOut, 202: LatencyOut},
     summary="Read the latency of a session's newest invocation",
 )
-def get_latency(request: HttpRequest, agent_id: int, session_id: str) -> Any:
+async def get_latency(
+    request: HttpRequest,
+    agent_id: int,
+    session_id: str,
+    invocation: int | None = functions.Query(None, ge=1, description="Another one than the newest."),
+    wait: bool = functions.Query(
+        False, description="Wait up to 25 s for what is not known yet; ask again after a 202."
+    ),
+) -> Any:
     """200 with what is stored; 202 while the run goes on or CloudWatch has not told its start yet.
 
     It never polls AWS itself.
     """
-    agent = get_object_or_404(agents_visible_to(request.user), pk=agent_id)
-    invocations = invocations_visible_to(request.user).select_related("session__agent", "measurement")
-    invocation = (
-        invocations.filter(session__agent=agent, session__runtime_session_id=session_id).order_by("-number").first()
-    )
-    if invocation is None:
-        raise MissingError("There is no such session of this agent, or it has no invocation yet.")
-    body = latency_out(invocation)
+    user = request.auth  # type: ignore[attr-defined]
+
+    def read() -> tuple[str, dict[str, Any]]:
+        found = _find(user, agent_id, session_id, invocation)
+        return found.session.topic, latency_out(found)
+
+    topic, body = await sync_to_async(read)()
+    if wait and body["state"] in PENDING_STATES:
+        deadline = time.monotonic() + WAIT_S
+        async with listening_to(topic) as hear:
+            # Once more under the ear: what was told in between would not be told again.
+            _, body = await sync_to_async(read)()
+            while body["state"] in PENDING_STATES and (left_s := deadline - time.monotonic()) > 0:
+                await end_turn()
+                await hear(min(left_s, LOOK_AGAIN_S))
+                _, body = await sync_to_async(read)()
     return Status(202 if body["state"] in PENDING_STATES else 200, body)

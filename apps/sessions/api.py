@@ -1,126 +1,283 @@
-"""Invoking over JSON: POST a prompt, read server-sent events."""
+"""Invoking, following, stopping and ending over JSON and server-sent events."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from asgiref.sync import sync_to_async
-from django.http import Http404, HttpRequest, StreamingHttpResponse
-from ninja import Field, Router, Schema
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from ninja import Field, Query, Router, Schema, Status
+from ninja.params import functions
 
+from apps.accounts.access import may_invoke, may_invoke_async, may_read, may_read_async
 from apps.accounts.models import User
+from apps.agents.api import LogsOut, SessionLogsQuery, logs_out
+from apps.agents.logs import read_logs
 from apps.agents.selectors import agents_visible_to
-from apps.core.exceptions import InvalidInputError
+from apps.core.exceptions import InvalidInputError, MissingError
+from apps.core.turns import end_turn
 from apps.sessions import live, selectors, services
-from apps.sessions.events import Event
+from apps.sessions.event_stream import event_stream, run_frames
 from apps.sessions.models import Invocation, Session
+from apps.sessions.outcomes import error_of, error_status
 
 router = Router(tags=["sessions"])
 
-# The words of the first version of the API for how a run ended.
-REASONS = {
-    Invocation.Status.STOPPED: "stopped",
-    Invocation.Status.INTERRUPTED: "interrupted",
-    Invocation.Status.FAILED: "failed",
+EVENT_STREAM = {
+    "responses": {
+        200: {
+            "description": "Server-sent events: `session_start`, `chunk`…, then `session_end` or `error`.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    }
 }
+# A warm environment may have written its first lines before the session began.
+LOGS_BEFORE = timedelta(minutes=15)
 
 
 class InvokeIn(Schema):
-    prompt: str = Field(min_length=1, max_length=100_000)
+    prompt: str = Field("", max_length=100_000, description="Needed unless there is a `payload`.")
+    payload: Any = Field(None, description="JSON that is sent as it is, instead of the agent's template.")
     qualifier: str | None = Field(None, description="The endpoint's name; DEFAULT for a new session.")
     session_id: str | None = Field(
         None, description="A runtime session id, for a further turn or a session from outside."
     )
+    stream: bool = Field(True, description="False: one JSON answer when the run is over.")
+    on_disconnect: Literal["continue", "stop"] = Field(
+        "continue", description="What happens to the run when you leave before its end."
+    )
 
 
-def _start(user: User, agent_id: int, body: InvokeIn) -> tuple[Invocation, bool]:
+class AnswerOut(Schema):
+    """The whole answer of a run. Times are Unix seconds."""
+
+    response: str
+    sessionId: str  # noqa: N815 -- the key of the first version of the API
+    session_id: str
+    invocation: int
+    created: bool
+    client_invoke_time: float | None
+    client_done_time: float | None
+    client_duration_ms: float | None
+
+
+class StopOut(Schema):
+    session_id: str
+    invocation: int | None
+    is_stopping: bool
+
+
+class EndOut(Schema):
+    """AWS accepted the end of the session; that is no proof that its environment is gone."""
+
+    session_id: str
+    ended_at: datetime
+
+
+def _texts(body: InvokeIn) -> tuple[str, str | None]:
+    """The prompt, and the payload as JSON text where one was given. A payload's own prompt stands for a missing one."""
+    if body.payload is None:
+        if not body.prompt.strip():
+            raise InvalidInputError("The prompt is empty.", advice="Send `prompt`, or JSON as `payload`.")
+        return body.prompt, None
+    payload = json.dumps(body.payload, ensure_ascii=False)
+    inner = body.payload.get("prompt") if isinstance(body.payload, dict) else None
+    return body.prompt.strip() or (inner if isinstance(inner, str) else payload[:100_000]), payload
+
+
+def _start(user: User, agent_id: int, body: InvokeIn, request_key: str) -> tuple[Invocation, bool]:
     agent = agents_visible_to(user).filter(pk=agent_id).first()
     if agent is None:
         raise Http404
-    if not body.prompt.strip():
-        raise InvalidInputError("The prompt is empty.")
+    prompt, payload = _texts(body)
     session: Session | None = None
     if body.session_id is not None:
         services.check_session_id(body.session_id)
         session = selectors.sessions_visible_to(user).filter(agent=agent, runtime_session_id=body.session_id).first()
-    is_new = session is None
+    is_new = session is None or (request_key != "" and session.request_key == request_key)
     if session is None:
         qualifier = body.qualifier or "DEFAULT"
         session = services.start_session(
-            agent=agent, owner=user, qualifier=qualifier, runtime_session_id=body.session_id, title=body.prompt
-        )
+            agent=agent, owner=user, qualifier=qualifier, runtime_session_id=body.session_id, title=prompt,
+            request_key=request_key,
+        )  # fmt: skip
     elif body.qualifier not in {None, session.qualifier}:
         raise InvalidInputError(f"This session runs on the endpoint {session.qualifier}; leave `qualifier` out.")
-    return services.invoke(session=session, prompt=body.prompt), is_new
+    invocation = services.invoke(session=session, prompt=prompt, payload=payload, request_key=request_key)
+    return invocation, is_new
 
 
-def _frame(event: str, data: dict[str, Any]) -> str:
-    return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+async def _launched(user: User, agent_id: int, body: InvokeIn, request_key: str) -> tuple[Invocation, bool]:
+    """`_start` in a thread; a caller that leaves meanwhile and wants the run to stop then gets that too."""
+    starting = asyncio.ensure_future(sync_to_async(_start)(user, agent_id, body, request_key))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        if body.on_disconnect == "stop":
+            starting.add_done_callback(_stop_started)
+        raise
 
 
-def _start_frame(invocation: Invocation, invoked_at: datetime, is_new: bool) -> str:
-    session_id = invocation.session.runtime_session_id
-    return _frame(
-        "session_start", {"session_id": session_id, "client_invoke_time": invoked_at.timestamp(), "created": is_new}
-    )
+def _stop_started(started: asyncio.Future[tuple[Invocation, bool]]) -> None:
+    if not started.cancelled() and started.exception() is None:
+        live.engine.stop(started.result()[0].pk)
 
 
-def _end_frame(invocation_id: int) -> str:
-    invocation = Invocation.objects.select_related("session").get(pk=invocation_id)
-    if invocation.status != Invocation.Status.COMPLETED:
-        message = "stopped" if invocation.status == Invocation.Status.STOPPED else invocation.error_message
-        data = {
-            "message": message,
-            "reason": REASONS[Invocation.Status(invocation.status)],
-            "error": invocation.error_code,
-        }
-        return _frame("error", {key: value for key, value in data.items() if value})
-    assert invocation.completed_at is not None
-    return _frame(
-        "session_end",
-        {
-            "session_id": invocation.session.runtime_session_id,
-            "client_done_time": invocation.completed_at.timestamp(),
-            "client_duration_ms": invocation.total_latency_ms,
-        },
-    )
+@router.post(
+    "/agents/{int:agent_id}/invoke",
+    auth=may_invoke_async,
+    response={200: AnswerOut},
+    openapi_extra=EVENT_STREAM,
+    summary="Invoke an agent and stream its answer",
+)
+async def invoke_agent(
+    request: HttpRequest,
+    agent_id: int,
+    body: InvokeIn,
+    idempotency_key: str = functions.Header(
+        "", description="Your name of this request: sent again, it is the same run."
+    ),
+) -> HttpResponse | StreamingHttpResponse | dict[str, Any]:
+    """Server-sent events: `session_start {session_id, client_invoke_time, created, invocation}`, `chunk {text}` as it
+    arrives, then `session_end {session_id, client_done_time, client_duration_ms}` or `error {message}`. Times are Unix
+    seconds. Each event has a number (`id`), from which `…/events` goes on.
 
-
-def _is_chunk(event: Event) -> bool:
-    return event["kind"] in {"text", "json"} and bool(event["text"])
-
-
-async def _stream(invocation: Invocation, is_new: bool) -> AsyncIterator[str]:
-    """session_start, chunk*, then session_end or error: always in this order, and each end once.
-
-    The run does not depend on this reader; when it leaves, the recording goes on.
+    With `"stream": false` one JSON object when the run is over, or its error with a fitting status.
     """
-    is_started = False
-    async for events in live.follow(invocation.pk):
-        frames: list[str] = []
-        if not is_started:
-            is_started = True
-            first = events[0]
-            invoked_at = datetime.fromisoformat(first["at"]) if first["kind"] == "invoked" else invocation.requested_at
-            frames.append(_start_frame(invocation, invoked_at, is_new))
-        frames += [_frame("chunk", {"text": event["text"]}) for event in events if _is_chunk(event)]
-        if frames:
-            yield "".join(frames)
-    if not is_started:
-        yield _start_frame(invocation, invocation.requested_at, is_new)
-    yield await sync_to_async(_end_frame)(invocation.pk)
+    user: User = request.auth  # type: ignore[attr-defined]
+    invocation, is_new = await _launched(user, agent_id, body, idempotency_key)
+    stops_on_leave = body.on_disconnect == "stop"
+    if body.stream:
+        return event_stream(run_frames(invocation, is_new=is_new, stops_on_leave=stops_on_leave))
+    return await _whole_answer(invocation, is_new=is_new, stops_on_leave=stops_on_leave)
 
 
-@router.post("/agents/{int:agent_id}/invoke", summary="Invoke an agent and stream its answer")
-async def invoke_agent(request: HttpRequest, agent_id: int, body: InvokeIn) -> StreamingHttpResponse:
-    """Server-sent events: `session_start {session_id, client_invoke_time}`, `chunk {text}` as it arrives, then
-    `session_end {session_id, client_done_time, client_duration_ms}` or `error {message}`. Times are Unix seconds.
+async def _whole_answer(invocation: Invocation, *, is_new: bool, stops_on_leave: bool) -> HttpResponse | dict[str, Any]:
+    try:
+        await end_turn()
+        async for _ in live.follow(invocation.pk):
+            pass
+    except asyncio.CancelledError:
+        if stops_on_leave:
+            live.engine.stop(invocation.pk)
+        raise
+    run = await Invocation.objects.select_related("session").aget(pk=invocation.pk)
+    if run.status != Invocation.Status.COMPLETED:
+        return JsonResponse(error_of(run), status=error_status(run))
+    session_id = run.session.runtime_session_id
+    return {
+        "response": run.response_text,
+        "sessionId": session_id,
+        "session_id": session_id,
+        "invocation": run.number,
+        "created": is_new,
+        "client_invoke_time": run.invoked_at.timestamp() if run.invoked_at else None,
+        "client_done_time": run.completed_at.timestamp() if run.completed_at else None,
+        "client_duration_ms": run.total_latency_ms,
+    }
+
+
+def _session(user: Any, agent_id: int, session_id: str) -> Session:
+    session = (
+        selectors.sessions_visible_to(user)
+        .filter(agent__in=agents_visible_to(user), agent_id=agent_id, runtime_session_id=session_id)
+        .first()
+    )
+    if session is None:
+        raise MissingError("There is no such session of this agent.")
+    return session
+
+
+def _invocation(user: Any, agent_id: int, session_id: str, number: int | None) -> Invocation:
+    invocations = _session(user, agent_id, session_id).invocations.select_related("session__agent")
+    invocation = (invocations.order_by("-number") if number is None else invocations.filter(number=number)).first()
+    if invocation is None:
+        raise MissingError("This session has no such invocation.")
+    return invocation
+
+
+@router.get(
+    "/agents/{int:agent_id}/sessions/{session_id}/events",
+    auth=may_read_async,
+    openapi_extra=EVENT_STREAM,
+    summary="Follow a run from an event on",
+)
+async def follow_events(
+    request: HttpRequest,
+    agent_id: int,
+    session_id: str,
+    invocation: int | None = functions.Query(None, ge=1, description="The newest one without it."),
+    since: int | None = functions.Query(None, ge=0, description="The number of the last event you have; 0 for all."),
+    detail: bool = functions.Query(
+        False, description="Also tool calls, usage and whatever else is no text, as `detail`."
+    ),
+    last_event_id: str = functions.Header(""),
+) -> StreamingHttpResponse:
+    """The events of `invoke` after a number, as they were and as they happen, to the run's end. A browser's
+    `Last-Event-ID` counts where `since` is missing.
     """
-    invocation, is_new = await sync_to_async(_start)(request.auth, agent_id, body)  # type: ignore[attr-defined]
-    response = StreamingHttpResponse(_stream(invocation, is_new), content_type="text/event-stream")
-    response["Cache-Control"] = "no-cache"
-    response["X-Accel-Buffering"] = "no"
-    return response
+    found = await sync_to_async(_invocation)(request.auth, agent_id, session_id, invocation)  # type: ignore[attr-defined]
+    if since is None:
+        since = int(last_event_id) if last_event_id.isascii() and last_event_id.isdecimal() else 0
+    return event_stream(run_frames(found, is_new=False, after=since, has_details=detail))
+
+
+@router.post(
+    "/agents/{int:agent_id}/sessions/{session_id}/stop",
+    auth=may_invoke,
+    response={200: StopOut, 202: StopOut},
+    summary="Stop what a session is answering",
+)
+def stop_session(
+    request: HttpRequest, agent_id: int, session_id: str, invocation: int | None = functions.Query(None, ge=1)
+) -> Status[dict[str, Any]]:
+    """202 when the run was asked to stop, 200 when none is running, or not this `invocation`. What arrived is kept."""
+    session = _session(request.user, agent_id, session_id)
+    running = selectors.running_invocation(session)
+    is_meant = running is not None and invocation in {None, running.number}
+    is_stopping = running is not None and is_meant and services.request_stop(invocation=running)
+    body = {
+        "session_id": session_id,
+        "invocation": running.number if running is not None and is_stopping else None,
+        "is_stopping": is_stopping,
+    }
+    return Status(202 if is_stopping else 200, body)
+
+
+@router.post(
+    "/agents/{int:agent_id}/sessions/{session_id}/end",
+    auth=may_invoke,
+    response=EndOut,
+    summary="End a session: AgentCore frees its environment",
+)
+def end_session(request: HttpRequest, agent_id: int, session_id: str) -> dict[str, Any]:
+    """Stops what it is answering first. The next prompt gets a new environment."""
+    session = _session(request.user, agent_id, session_id)
+    services.end_session(session=session)
+    return {"session_id": session_id, "ended_at": session.ended_at}
+
+
+@router.get(
+    "/agents/{int:agent_id}/sessions/{session_id}/logs",
+    auth=may_read,
+    response=LogsOut,
+    summary="Read the newest log lines of a session",
+)
+def read_session_logs(
+    request: HttpRequest, agent_id: int, session_id: str, query: Query[SessionLogsQuery]
+) -> dict[str, Any]:
+    """The lines of the session's environments, from shortly before its beginning on unless `start_time` says else."""
+    session = _session(request.user, agent_id, session_id)
+    page = read_logs(
+        agent=session.agent,
+        qualifier=session.qualifier,
+        runtime_session_id=session.runtime_session_id,
+        start_at=query.start_time or session.created_at - LOGS_BEFORE,
+        end_at=query.end_time,
+        search=query.search,
+        limit=query.limit,
+    )
+    return logs_out(page)

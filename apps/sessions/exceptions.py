@@ -11,6 +11,7 @@ class SessionBusyError(ConflictError):
     """A session answers one prompt at a time."""
 
     code = "session_busy"
+    is_retryable = True
 
     def __init__(self) -> None:
         super().__init__("This session is answering.", advice="Wait for the answer, stop it, or start another session.")
@@ -33,6 +34,8 @@ class ShuttingDownError(LoomError):
 
     code = "shutting_down"
     http_status = HTTPStatus.SERVICE_UNAVAILABLE
+    is_retryable = True
+    retry_after_s = 3
 
     def __init__(self) -> None:
         super().__init__(

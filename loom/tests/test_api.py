@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -68,6 +69,35 @@ def test_every_path_asks_for_a_sign_in(client: Client) -> None:
             assert (path, response.status_code, response.json()["error"]) == (path, 401, "signed_out")
 
 
+def test_a_method_that_a_path_does_not_take_is_405_in_the_one_shape(signed_in: Client) -> None:
+    for method, path, allowed, about in (
+        ("put", "/api/agents", "GET, POST", {}),
+        ("post", "/api/agents/1/logs", "GET", {"agentId": 1}),
+        ("get", "/api/agents/1/invoke", "POST", {"agentId": 1}),
+    ):
+        response = getattr(signed_in, method)(path, content_type="application/json")
+        assert (response.status_code, response["Allow"], response.json()) == (
+            405,
+            allowed,
+            {
+                "error": "method_not_allowed",
+                "message": f"This path does not take {method.upper()}.",
+                "details": {**about, "advice": f"Use {allowed}."},
+            },
+        )
+
+
+def test_a_defect_is_500_in_the_one_shape_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """S1-061. What went wrong stands in the log alone."""
+    response = api.on_exception(RequestFactory().get("/api/agents"), RuntimeError("secret"))
+
+    assert response.status_code == 500
+    assert json.loads(response.content) == {
+        "error": "internal", "message": "Loom failed; its log says how.", "details": {}
+    }  # fmt: skip
+    assert "secret" in caplog.text
+
+
 def test_what_may_not_be_done_is_403_in_the_one_shape() -> None:
     response = api.on_exception(RequestFactory().get("/api/agents"), PermissionDenied("secret"))
 
@@ -83,6 +113,7 @@ def test_the_page_of_the_api_comes_from_this_server_alone(client: Client) -> Non
     assert EXTERNAL.search(text) is None
     assert "https://" not in text
     assert re.findall(r'<script src="([^"]+)"', text) == [
+        "/static/js/theme-early.js",
         "/static/ninja/swagger-ui-bundle.js",
         "/static/ninja/swagger-ui-init.js",
     ]

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.agents.connection import current_connection
 from apps.agents.models import Agent
 from apps.agents.tests.conftest import OrderFault
+from apps.aws.clients import client as aws_client
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +48,8 @@ def shape_of_travel_concierge(pk: int) -> dict[str, Any]:
         "description": "Plans short trips by train",
         "version": "3",
         "protocol": "HTTP",
+        "authorizer": "iam",
+        "obstacles": [],
         "endpoints": [
             {"name": "DEFAULT", "live_version": "3", "target_version": "3", "status": "READY"},
             {"name": "prod", "live_version": "2", "target_version": "2", "status": "READY"},
@@ -143,7 +148,8 @@ def test_what_aws_does_not_know_is_502_with_the_words_of_aws(emulator: Any, sign
     request_id = body["details"].pop("request_id")
     assert (status, body["error"]) == (502, "ResourceNotFoundException")
     assert body["details"] == {
-        "advice": "It does not exist in this account and region. Check the ARN, and whether it has been deleted."
+        "advice": "It does not exist in this account and region. Check the ARN, and whether it has been deleted.",
+        "retryable": False,
     }
     assert "never_was-AbCdEf1234" in body["message"]
     assert len(request_id) == 36
@@ -158,7 +164,7 @@ def test_what_aws_refuses_is_502_with_its_code(order_fault: OrderFault, signed_i
     status, body = register(signed_in, TRAVEL)
 
     assert (status, body["error"], body["message"]) == (502, "ConflictException", "Not now.")
-    assert set(body["details"]) == {"advice", "request_id"}
+    assert set(body["details"]) == {"advice", "request_id", "retryable"}
     assert Agent.objects.count() == 0
 
 
@@ -173,7 +179,9 @@ def test_an_aws_that_cannot_be_reached_is_502(signed_in: Client, settings: Any, 
             "message": "The connection could not be made.",
             "details": {
                 "advice": "No connection could be made, so nothing ran. Check the network, the proxy, and that the "
-                "region exists."
+                "region exists.",
+                "retryable": True,
+                "retryAfter": 5,
             },
         },
     )
@@ -229,19 +237,123 @@ def test_one_agent_reads_as_in_the_list(client: Client, bob: User, make_agent: C
 def test_what_is_not_there_is_404(signed_in: Client, make_agent: Callable[..., Agent]) -> None:
     """S0-102."""
     hidden = [make_agent(removed_at=timezone.now()), make_agent(origin="aws")]
-    missing = {"error": "not_found", "message": "There is no such thing.", "details": {}}
 
     for pk in [*(agent.pk for agent in hidden), 0, 99_999, 10**30]:
-        response = signed_in.get(f"/api/agents/{pk}")
-        assert (response.status_code, response.json()) == (404, missing)
+        missing = {"error": "not_found", "message": "There is no such thing.", "details": {"agentId": pk}}
+        for method, path in (("get", ""), ("delete", ""), ("post", "/refresh"), ("get", "/logs"), ("get", "/sessions")):
+            response = getattr(signed_in, method)(f"/api/agents/{pk}{path}", content_type="application/json")
+            assert (path, response.status_code, response.json()) == (path, 404, missing)
 
 
 def test_who_is_not_signed_in_learns_nothing(client: Client, make_agent: Callable[..., Agent]) -> None:
     agent = make_agent()
-    refusal = (401, {"error": "signed_out", "message": "Sign in first.", "details": {}})
 
-    for path in ("/api/agents", f"/api/agents/{agent.pk}", "/api/agents/99999"):
-        response = client.get(path)
-        assert (response.status_code, response.json()) == refusal
-    assert register(client, TRAVEL) == refusal
+    def refusal(**about: int) -> tuple[int, dict[str, Any]]:
+        details = {**about, "advice": "Programs send a token: manage.py create_token."}
+        return (401, {"error": "signed_out", "message": "Sign in first.", "details": details})
+
+    for pk in (agent.pk, 99_999):
+        response = client.get(f"/api/agents/{pk}")
+        assert (response.status_code, response.json()) == refusal(agentId=pk)
+        assert response["WWW-Authenticate"] == "Bearer"
+    assert register(client, TRAVEL) == refusal()
     assert Agent.objects.count() == 1
+
+
+def test_deleting_hides_the_agent_and_keeps_its_history(signed_in: Client, make_agent: Callable[..., Agent]) -> None:
+    """S0-097, S0-102."""
+    agent = make_agent()
+    response = signed_in.delete(f"/api/agents/{agent.pk}")
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert signed_in.get(f"/api/agents/{agent.pk}").status_code == 404
+    assert signed_in.delete(f"/api/agents/{agent.pk}").status_code == 404
+    assert Agent.objects.get().removed_at is not None
+
+
+def test_refreshing_answers_with_what_aws_says_now(emulator: Any, signed_in: Client) -> None:
+    """S0-098."""
+    _, body = register(signed_in, TRAVEL)
+    Agent.objects.update(version="1", description="old")
+    response = signed_in.post(f"/api/agents/{body['id']}/refresh", content_type="application/json")
+
+    again = response.json()
+    assert (response.status_code, again["version"], again["description"]) == (200, "3", "Plans short trips by train")
+    assert again.pop("last_refreshed_at") > body.pop("last_refreshed_at")
+    assert again == body
+
+
+def test_a_refresh_that_aws_refuses_changes_nothing(
+    order_fault: OrderFault, signed_in: Client, make_agent: Callable[..., Agent]
+) -> None:
+    _, body = register(signed_in, TRAVEL)
+    order_fault(kind="error", operation="GetAgentRuntime", code="AccessDeniedException", message="Not you.")
+    response = signed_in.post(f"/api/agents/{body['id']}/refresh", content_type="application/json")
+
+    assert (response.status_code, response.json()["error"]) == (502, "AccessDeniedException")
+    assert response.json()["details"]["agentId"] == body["id"]
+    assert signed_in.get(f"/api/agents/{body['id']}").json() == body
+
+
+def test_what_keeps_an_agent_from_being_invoked_is_told(signed_in: Client, make_agent: Callable[..., Agent]) -> None:
+    agent = make_agent(authorizer_kind="jwt")
+    body = signed_in.get(f"/api/agents/{agent.pk}").json()
+
+    assert (body["authorizer"], [obstacle["label"] for obstacle in body["obstacles"]]) == ("jwt", ["JWT"])
+    assert set(body["obstacles"][0]) == {"label", "message", "advice"}
+
+
+def test_the_log_lines_of_an_endpoint(order_fault: OrderFault, signed_in: Client) -> None:
+    """S0-100c, S0-104."""
+    _, body = register(signed_in, TRAVEL)
+    logs: Any = aws_client(current_connection(), "logs", "us-east-1")
+    group = f"{body['log_group'].removesuffix('DEFAULT')}prod"
+    at_ms = int(timezone.now().timestamp()) * 1000
+    stream = f"2026/11/20/[runtime-logs-{'s' * 36}]d46c08d5-f8a1-4bb0-9b8f-c2d9519a7a95"
+    with suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    events = [{"timestamp": at_ms - 1000 * back, "message": f"line {back}"} for back in (3, 2, 1)]
+    logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+    address = f"/api/agents/{body['id']}/logs?qualifier=prod"
+
+    response = signed_in.get(f"{address}&limit=1&search=LINE")
+    assert (response.status_code, response.json()) == (
+        200,
+        {
+            "log_group": group,
+            "log_stream": stream,
+            "events": [
+                {
+                    "timestamp_ms": at_ms - 1000,
+                    "timestamp_iso": f"{datetime.fromtimestamp(at_ms / 1000 - 1, UTC):%Y-%m-%dT%H:%M:%SZ}",
+                    "message": "line 1",
+                    "session_id": "s" * 36,
+                    "log_stream": stream,
+                    "level": "",
+                }
+            ],
+            "has_more": True,
+        },
+    )
+    until = f"{datetime.fromtimestamp(at_ms / 1000 - 2, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    earlier = signed_in.get(f"{address}&start_time={until}&end_time={until}").json()
+    assert [event["message"] for event in earlier["events"]] == ["line 2"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "error"),
+    [
+        ("limit=0", 400, "invalid"),
+        ("limit=1001", 400, "invalid"),
+        ("start_time=yesterday", 400, "invalid"),
+        ("start_time=2026-11-20T12:00:00", 400, "invalid"),
+        ("qualifier=a-b", 400, "invalid"),
+        ("qualifier=never", 404, "ResourceNotFoundException"),
+    ],
+)
+def test_log_lines_that_cannot_be_read(emulator: Any, signed_in: Client, query: str, status: int, error: str) -> None:
+    _, body = register(signed_in, TRAVEL)
+    response = signed_in.get(f"/api/agents/{body['id']}/logs?{query}")
+
+    assert (response.status_code, response.json()["error"]) == (status, error)

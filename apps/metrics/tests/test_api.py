@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.test import AsyncClient, Client
 
 from apps.accounts.models import User
+from apps.core.notices import group_name
+from apps.metrics.models import Measurement
 from apps.metrics.tests.runs import at, make_due, make_measured, make_run
 from apps.sessions.models import Session
 
@@ -83,6 +88,9 @@ def test_it_is_the_newest_run_that_counts(as_alice: Client, make_session: MakeSe
     make_measured(make_run(session, 10), 150, start_kind="reused")
 
     assert read(as_alice, session)[1]["invocation"] == 2
+    earlier = as_alice.get(f"{address(session)}?invocation=1").json()
+    assert (earlier["invocation"], earlier["startup_latency_ms"]) == (1, 1500.0)
+    assert as_alice.get(f"{address(session)}?invocation=3").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -163,8 +171,8 @@ def test_a_latency_belongs_to_the_sessions_owner_and_to_staff(
         404,
         {
             "error": "not_found",
-            "message": "There is no such session of this agent, or it has no invocation yet.",
-            "details": {},
+            "message": "There is no such session of this agent, or it has no such invocation yet.",
+            "details": {"agentId": session.agent.pk, "sessionId": session.runtime_session_id},
         },
     )
     client.force_login(carol)
@@ -176,3 +184,37 @@ def test_what_is_not_there_is_404(as_alice: Client, make_session: MakeSession) -
 
     assert as_alice.get(address(session)).status_code == 404
     assert as_alice.get("/api/agents/999/sessions/x/latency").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_waiting_request_is_answered_when_it_is_known(make_session: MakeSession, alice: User) -> None:
+    """It sleeps until a notice of the session comes, and then reads."""
+    client = AsyncClient()
+    session = await sync_to_async(make_session)()
+    measurement = await sync_to_async(lambda: make_due(make_run(session)))()
+    await client.aforce_login(alice)
+    asking = asyncio.ensure_future(client.get(f"{address(session)}?wait=1"))
+    layer: Any = get_channel_layer()
+    group = group_name(session.topic)
+    async with asyncio.timeout(60):
+        while not layer.groups.get(group):  # noqa: ASYNC110 -- the layer tells nobody who joins
+            await asyncio.sleep(0.01)
+    assert not asking.done()
+    fields = {"state": "measured", "next_at": None, "marker_rank": 1, "agent_started_at": at(1.5)}
+    await Measurement.objects.filter(pk=measurement.pk).aupdate(**fields)
+    await layer.group_send(group, {"type": "notice", "topic": session.topic, "kind": "measurement"})
+    response = await asking
+
+    assert (response.status_code, response.json()["startup_latency_ms"]) == (200, 1500.0)
+    assert not layer.groups.get(group)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_waiting_request_hears_of_what_was_told_while_it_began(make_session: MakeSession, alice: User) -> None:
+    """And what is known already is not waited for."""
+    client = AsyncClient()
+    session = await sync_to_async(make_session)()
+    await sync_to_async(lambda: make_measured(make_run(session), 1_500))()
+    await client.aforce_login(alice)
+
+    assert (await client.get(f"{address(session)}?wait=1")).status_code == 200

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
+from apps.sessions.event_stream import frame
 from apps.sessions.live import Engine, follow
 from apps.sessions.models import Invocation, Session
 
@@ -22,8 +23,18 @@ Events = list[tuple[str, dict[str, Any]]]
 
 
 def parse(body: str) -> Events:
-    frames = [frame.split("\n") for frame in body.split("\n\n") if frame]
-    return [(lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: "))) for lines in frames]
+    return [(name, data) for _, name, data in numbered(body)]
+
+
+def numbered(body: str) -> list[tuple[int, str, dict[str, Any]]]:
+    """Each event with its number; the number never falls."""
+    found = []
+    for frame in body.split("\n\n"):
+        if frame and not frame.startswith(":"):
+            number, event, data = (line.partition(": ")[2] for line in frame.split("\n"))
+            found.append((int(number), event, json.loads(data)))
+    assert [number for number, _, _ in found] == sorted(number for number, _, _ in found)
+    return found
 
 
 class Api:
@@ -69,6 +80,7 @@ async def test_the_events_of_an_invocation(api: Api, agent: Agent) -> None:
         "session_id": invocation.session.runtime_session_id,
         "client_invoke_time": invocation.invoked_at.timestamp(),
         "created": True,
+        "invocation": 1,
     }
     assert end == {
         "session_id": start["session_id"],
@@ -119,8 +131,19 @@ async def test_a_failure_is_one_error_event_at_the_end(api: Api, demo_agent: Any
     assert names.count("error") == 1 and "session_end" not in names
     invocation = await Invocation.objects.aget()
     assert events[-1][1] == {
-        "message": invocation.error_message, "reason": "failed", "error": invocation.error_code
-    }  # fmt: skip
+        "message": invocation.error_message,
+        "reason": "failed",
+        "error": invocation.error_code,
+        "details": {
+            "agentId": failing.pk,
+            "sessionId": events[0][1]["session_id"],
+            "invocation": 1,
+            "reason": "failed",
+            "retryable": False,
+            "advice": invocation.error_advice,
+            "request_id": invocation.request_id,
+        },
+    }
 
 
 async def test_a_refused_request_still_begins_with_session_start(api: Api, agent: Agent, emulator: Any) -> None:
@@ -140,7 +163,8 @@ async def test_a_stopped_stream_ends_with_stopped(api: Api, agent: Agent, emulat
         if body.count("event: chunk") > 5:
             await Invocation.objects.aupdate(stop_requested_at=(await Invocation.objects.aget()).requested_at)
 
-    assert parse(body)[-1] == ("error", {"message": "stopped", "reason": "stopped"})
+    name, data = parse(body)[-1]
+    assert (name, data["message"], data["reason"]) == ("error", "stopped", "stopped")
 
 
 async def test_a_json_answer_is_one_chunk(api: Api, demo_agent: Any, agent: Agent) -> None:
@@ -216,6 +240,4 @@ async def test_strangers_and_unknown_agents(api: Api, agent: Agent) -> None:
 
 @given(st.text(min_size=1))
 def test_any_text_survives_a_frame(text: str) -> None:
-    from apps.sessions.api import _frame  # noqa: PLC0415 -- the framing alone
-
-    assert parse(_frame("chunk", {"text": text})) == [("chunk", {"text": text})]
+    assert numbered(frame("chunk", {"text": text}, 7)) == [(7, "chunk", {"text": text})]

@@ -1,0 +1,175 @@
+"""Sessions over JSON, with what is measured of their runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, F, Max
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Router, Schema
+from ninja.params import functions
+
+from apps.accounts.access import may_read
+from apps.agents.selectors import agents_visible_to
+from apps.core.exceptions import MissingError
+from apps.metrics.selectors import measurement_of, startup_of
+from apps.sessions.models import Invocation, Session
+from apps.sessions.outcomes import api_status
+from apps.sessions.selectors import sessions_visible_to
+
+router = Router(tags=["sessions"])
+
+
+class RunOut(Schema):
+    """A run under the keys of the first version of the API. Instants are Unix seconds, durations milliseconds.
+
+    All are null for a session without a run; `cold_start_latency_ms` is null for a warm start.
+    """
+
+    invocation: int | None
+    prompt: str | None
+    response: str | None
+    client_invoke_time: float | None
+    client_done_time: float | None
+    agent_start_time: float | None
+    cold_start_latency_ms: float | None
+    client_duration_ms: float | None
+    status: str | None
+    error_message: str | None
+    reason: str | None
+    error: str | None
+    time_to_first_token_ms: float | None
+    startup_latency_ms: float | None
+    is_cold: bool | None
+    start_kind: str | None
+    version: str | None
+    http_status: int | None
+    request_id: str | None
+    input_token_count: int | None
+    output_token_count: int | None
+
+
+class InvocationOut(RunOut):
+    requested_at: datetime
+
+
+class SessionOut(RunOut):
+    """A session with its newest run."""
+
+    id: int
+    agent_id: int
+    session_id: str
+    qualifier: str
+    title: str
+    created_at: datetime
+    last_invoked_at: datetime | None
+    ended_at: datetime | None
+    invocation_count: int
+    url: str
+
+
+class SessionDetailOut(SessionOut):
+    """`environment_expires_at`: until when AgentCore keeps its environment, null when it was ended or never had one."""
+
+    environment_expires_at: datetime | None
+    invocations: list[InvocationOut]
+
+
+def run_out(invocation: Invocation | None) -> dict[str, Any]:
+    """A run (with its measurement loaded) under the keys of RunOut; all null without one."""
+    if invocation is None:
+        return dict.fromkeys(RunOut.model_fields)
+    measurement = measurement_of(invocation)
+    startup_ms = startup_of(invocation)
+    status, reason = api_status(invocation)
+    is_cold = measurement.is_cold if measurement else None
+    return {
+        "invocation": invocation.number,
+        "prompt": invocation.prompt,
+        "response": invocation.response_text,
+        "client_invoke_time": _unix(invocation.invoked_at),
+        "client_done_time": _unix(invocation.completed_at),
+        "agent_start_time": _unix(measurement.agent_started_at if measurement else None),
+        "cold_start_latency_ms": startup_ms if is_cold else None,
+        "client_duration_ms": invocation.total_latency_ms,
+        "status": status,
+        "error_message": invocation.error_message,
+        "reason": reason,
+        "error": invocation.error_code,
+        "time_to_first_token_ms": invocation.time_to_first_token_ms,
+        "startup_latency_ms": startup_ms,
+        "is_cold": is_cold,
+        "start_kind": measurement.start_kind if measurement else None,
+        "version": invocation.version,
+        "http_status": invocation.http_status,
+        "request_id": invocation.request_id,
+        "input_token_count": invocation.input_token_count,
+        "output_token_count": invocation.output_token_count,
+    }
+
+
+def _unix(instant: datetime | None) -> float | None:
+    return None if instant is None else instant.timestamp()
+
+
+def session_out(session: Session, newest: Invocation | None, count: int) -> dict[str, Any]:
+    """A session under the keys of SessionOut."""
+    return {
+        "id": session.pk,
+        "agent_id": session.agent_id,
+        "session_id": session.runtime_session_id,
+        "qualifier": session.qualifier,
+        "title": session.title,
+        "created_at": session.created_at,
+        "last_invoked_at": session.last_invoked_at,
+        "ended_at": session.ended_at,
+        "invocation_count": count,
+        "url": session.get_absolute_url(),
+        **run_out(newest),
+    }
+
+
+@router.get(
+    "/agents/{int:agent_id}/sessions", auth=may_read, response=list[SessionOut], summary="List the sessions of an agent"
+)
+def list_sessions(
+    request: HttpRequest,
+    agent_id: int,
+    limit: int = functions.Query(50, ge=1, le=200),
+    offset: int = functions.Query(0, ge=0),
+) -> list[dict[str, Any]]:
+    """The newest first, each with its newest run; only those that you may see."""
+    agent = get_object_or_404(agents_visible_to(request.user), pk=agent_id)
+    sessions = sessions_visible_to(request.user).filter(agent=agent)
+    page = list(sessions.annotate(total=Count("invocations"))[offset : offset + limit])
+    newest = _newest_runs([session.pk for session in page])
+    return [session_out(session, newest.get(session.pk), session.total) for session in page]
+
+
+def _newest_runs(session_ids: list[int]) -> dict[int, Invocation]:
+    """The newest run of each session, by the session's key."""
+    runs = Invocation.objects.filter(session_id__in=session_ids)
+    runs = runs.annotate(newest=Max("session__invocations__number")).filter(number=F("newest"))
+    return {run.session_id: run for run in runs.select_related("measurement").defer("payload")}
+
+
+@router.get(
+    "/agents/{int:agent_id}/sessions/{session_id}",
+    auth=may_read,
+    response=SessionDetailOut,
+    summary="Read a session with its runs",
+)
+def get_session(request: HttpRequest, agent_id: int, session_id: str) -> dict[str, Any]:
+    """The newest run's fields beside the session's, and every run, the first one first, as `invocations`."""
+    agent = get_object_or_404(agents_visible_to(request.user), pk=agent_id)
+    session = sessions_visible_to(request.user).filter(agent=agent, runtime_session_id=session_id).first()
+    if session is None:
+        raise MissingError("There is no such session of this agent.")
+    runs = list(session.invocations.select_related("measurement").defer("payload").order_by("number"))
+    return {
+        **session_out(session, runs[-1] if runs else None, len(runs)),
+        "environment_expires_at": session.environment_expires_at,
+        "invocations": [{**run_out(run), "requested_at": run.requested_at} for run in runs],
+    }
