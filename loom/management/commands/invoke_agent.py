@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from loom.output import Output
+from loom.series import measure_starts
+from loom.terminal import (
+    FAILED,
+    STARTUP_WAIT_S,
+    STOPPED,
+    add_connection_arguments,
+    connected,
+    describe_latency,
+    write_answer,
+)
+from loom_client import Agent, Client, Run
+
+STDIN = "-"
+
+
+class Silence:
+    """Swallows an answer that is shown otherwise."""
+
+    def write(self, text: str, /) -> object:
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+class Command(BaseCommand):
+    help = (
+        "Invoke an agent through the running Loom and write its answer as it arrives, then its figures. Ctrl-C stops "
+        "the run. Exit status: 0 it answered, 1 it failed, 130 it was stopped."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("agent", metavar="AGENT", help="its id, name or ARN")
+        parser.add_argument("prompt", nargs="?", help=f"{STDIN} reads it from standard input")
+        parser.add_argument("--qualifier", help="the endpoint's name (default: DEFAULT)")
+        parser.add_argument("--session", metavar="ID", help="go on in this runtime session")
+        parser.add_argument("--payload", metavar="FILE", help="JSON to send as it is, instead of the agent's template")
+        parser.add_argument("--end-session", action="store_true", help="end the session when the answer is there")
+        parser.add_argument("--no-wait", action="store_true", help="do not wait for the startup latency")
+        parser.add_argument("--json", action="store_true", help="one JSON object at the end instead of text")
+        series = parser.add_argument_group("measuring starts")
+        series.add_argument("--count", type=int, metavar="N", help="measure N starts, each in a new session")
+        series.add_argument("--new-session", action="store_true", help="needed with --count: no session is reused")
+        series.add_argument("--max-cost", metavar="USD", help="refuse a series whose estimate is higher")
+        add_connection_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        prompt, payload = _read_prompt(options["prompt"]), _read_payload(options["payload"])
+        if prompt is None and payload is None:
+            raise CommandError("Give a prompt, or JSON with --payload.")
+        if options["count"] is not None:
+            _check_series(options, payload)
+        with connected(email=options["user"], url=options["url"], name="manage.py invoke_agent") as client:
+            agent = client.find_agent(options["agent"])
+            if options["count"] is not None:
+                measure_starts(client, agent, prompt or "", options, self.stdout)
+                return
+            self._invoke(client, agent, prompt or "", payload, options)
+
+    def _invoke(self, client: Client, agent: Agent, prompt: str, payload: Any, options: dict[str, Any]) -> None:
+        run = client.invoke(
+            agent.id, prompt, qualifier=options["qualifier"], session_id=options["session"], payload=payload
+        )
+        output: Output = Silence() if options["json"] else _Raw(self.stdout)
+        notes: Output = Silence() if options["json"] else _Raw(self.stderr)
+        run, was_stopped = write_answer(client, run, output, notes)
+        if options["end_session"]:
+            client.end(agent.id, run.session_id)
+        self._report(client, agent, run, options)
+        if was_stopped:
+            sys.exit(STOPPED)
+        if run.error is not None:
+            sys.exit(FAILED)
+
+    def _report(self, client: Client, agent: Agent, run: Run, options: dict[str, Any]) -> None:
+        wait_s = 0.0 if options["no_wait"] or run.error else STARTUP_WAIT_S
+        latency = client.latency(agent.id, run.session_id, invocation=run.invocation, wait_s=wait_s)
+        if options["json"]:
+            found = {"agent": agent.name, **asdict(latency), "response": run.text, "error": run.error}
+            self.stdout.write(json.dumps(found, ensure_ascii=False))
+            return
+        self.stderr.write(describe_latency(latency, agent))
+        ended = ", ended" if options["end_session"] else ""
+        self.stderr.write(
+            f"{agent.name} · {latency.qualifier} · session {run.session_id}{ended} · run {run.invocation}"
+        )
+
+
+class _Raw:
+    """A command's output without the line feed that it adds to whatever is written."""
+
+    def __init__(self, output: Any) -> None:
+        self._output = output
+
+    def write(self, text: str, /) -> object:
+        return self._output.write(text, ending="")
+
+    def flush(self) -> None:
+        self._output.flush()
+
+
+def _read_prompt(text: str | None) -> str | None:
+    return sys.stdin.read() if text == STDIN else text
+
+
+def _read_payload(name: str | None) -> Any:
+    if name is None:
+        return None
+    try:
+        return json.loads(sys.stdin.read() if name == STDIN else Path(name).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise CommandError(f"{name} is not JSON.") from error
+
+
+def _check_series(options: dict[str, Any], payload: Any) -> None:
+    if not options["new_session"]:
+        raise CommandError("--count measures starts, each in a new session: add --new-session.")
+    unfit = [
+        name for name, is_given in (("--session", options["session"]), ("--payload", payload is not None)) if is_given
+    ]
+    if unfit:
+        raise CommandError(f"{' and '.join(unfit)} cannot be given with --count.")

@@ -1,0 +1,42 @@
+"""A typed client of Loom's API that needs nothing but the standard library.
+
+from loom_client import Client
+
+loom = Client("http://127.0.0.1:8000", token="loom_…")
+for event in (run := loom.invoke(loom.find_agent("travel_concierge").id, "Two days in Ghent")):
+    print(event.text, end="")
+print(loom.latency(run.agent_id, run.session_id, wait_s=60).startup_latency_ms)
+"""
+
+from __future__ import annotations
+
+from loom_client.client import Client
+from loom_client.errors import (
+    AmbiguousAgentError,
+    ApiError,
+    ClientError,
+    LostError,
+    UnknownAgentError,
+    UnreachableError,
+)
+from loom_client.events import Event
+from loom_client.models import Agent, Endpoint, Latency, LogLine, Logs, StartSeries
+from loom_client.run import Run
+
+__all__ = [
+    "Agent",
+    "AmbiguousAgentError",
+    "ApiError",
+    "Client",
+    "ClientError",
+    "Endpoint",
+    "Event",
+    "Latency",
+    "LogLine",
+    "Logs",
+    "LostError",
+    "Run",
+    "StartSeries",
+    "UnknownAgentError",
+    "UnreachableError",
+]

@@ -1,0 +1,211 @@
+"""The client: one method for each thing that the API does."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from loom_client.errors import AmbiguousAgentError, ApiError, UnknownAgentError, UnreachableError
+from loom_client.models import Agent, Latency, Logs, StartSeries
+from loom_client.run import Run
+
+# A stream says something every 15 s; a request that waits is answered within 25 s.
+TIMEOUT_S = 60.0
+
+
+class Response:
+    """An answer and the connection it comes over, which are closed together."""
+
+    def __init__(self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse) -> None:
+        self._connection = connection
+        self._answer = answer
+
+    def readline(self) -> bytes:
+        return self._answer.readline()
+
+    def read(self) -> bytes:
+        """All of it; closes the connection."""
+        try:
+            return self._answer.read()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self._answer.close()
+        self._connection.close()
+
+
+class Client:
+    """Speaks to one Loom at `url` with a token of `manage.py create_token`; may be used by several threads.
+
+    Every method raises ApiError for what Loom refuses and UnreachableError where nothing answers.
+    """
+
+    def __init__(self, url: str, token: str = "", timeout_s: float = TIMEOUT_S) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("Loom's address looks like http://127.0.0.1:8000.")
+        self.url = url.rstrip("/")
+        self._parts = parts
+        self._timeout_s = timeout_s
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    # --- agents ---
+
+    def agents(self) -> list[Agent]:
+        return [Agent.read(item) for item in self._json("GET", "/agents")]
+
+    def agent(self, agent_id: int) -> Agent:
+        return Agent.read(self._json("GET", f"/agents/{agent_id}"))
+
+    def find_agent(self, text: str) -> Agent:
+        """The agent of this id, name or ARN. Raises UnknownAgentError; AmbiguousAgentError for a name of several."""
+        agents = self.agents()
+        found = [agent for agent in agents if text in {str(agent.id), agent.arn}]
+        found = found or [agent for agent in agents if agent.name == text]
+        if not found:
+            names = ", ".join(sorted({agent.name for agent in agents})) or "none"
+            raise UnknownAgentError(f"No agent is called {text!r}. Registered are: {names}.")
+        if len(found) > 1:
+            lines = "\n".join(f"  {agent.id}  {agent.arn}" for agent in found)
+            raise AmbiguousAgentError(f"Several agents are called {text!r}; give the id or the ARN:\n{lines}")
+        return found[0]
+
+    def register(self, arn: str) -> Agent:
+        return Agent.read(self._json("POST", "/agents", {"arn": arn}))
+
+    def refresh(self, agent_id: int) -> Agent:
+        """Read an agent from AWS again."""
+        return Agent.read(self._json("POST", f"/agents/{agent_id}/refresh"))
+
+    def archive(self, agent_id: int) -> None:
+        """Hide an agent; its history stays."""
+        self._json("DELETE", f"/agents/{agent_id}")
+
+    # --- runs ---
+
+    def invoke(
+        self,
+        agent_id: int,
+        prompt: str = "",
+        *,
+        qualifier: str | None = None,
+        session_id: str | None = None,
+        payload: Any = None,
+        on_disconnect: str = "continue",
+        request_key: str | None = None,
+    ) -> Run:
+        """A run that begins when its first event is read. Its prompt is sent once, even if the connection breaks."""
+        given = {"prompt": prompt, "qualifier": qualifier, "session_id": session_id, "payload": payload}
+        body = {key: value for key, value in given.items() if value is not None} | {"on_disconnect": on_disconnect}
+        headers = {"Idempotency-Key": request_key or str(uuid.uuid4())}
+
+        def begin() -> Response:
+            return self._send("POST", f"/agents/{agent_id}/invoke", body, headers)
+
+        return Run(agent_id, begin, lambda *place: self._events(agent_id, *place))
+
+    def follow(self, agent_id: int, session_id: str, invocation: int, since: int = 0) -> Run:
+        """The events of a run after a number, as they were and as they happen."""
+        return Run(
+            agent_id,
+            lambda: self._events(agent_id, session_id, invocation, since),
+            lambda *place: self._events(agent_id, *place),
+        )
+
+    def _events(self, agent_id: int, session_id: str, invocation: int, since: int) -> Response:
+        query = {"invocation": invocation, "since": since}
+        return self._send("GET", self._session(agent_id, session_id, "/events", query))
+
+    def stop(self, agent_id: int, session_id: str) -> bool:
+        """Stop what the session is answering; False where nothing was running."""
+        return bool(self._json("POST", self._session(agent_id, session_id, "/stop"))["is_stopping"])
+
+    def end(self, agent_id: int, session_id: str) -> None:
+        """Ask AgentCore to free the session's environment."""
+        self._json("POST", self._session(agent_id, session_id, "/end"))
+
+    def session(self, agent_id: int, session_id: str) -> dict[str, Any]:
+        """A session with its runs, under the API's keys."""
+        answer: dict[str, Any] = self._json("GET", self._session(agent_id, session_id))
+        return answer
+
+    def latency(self, agent_id: int, session_id: str, *, invocation: int | None = None, wait_s: float = 0.0) -> Latency:
+        """What is known of a run's latency; waits up to `wait_s` for what is not known yet."""
+        deadline = time.monotonic() + wait_s
+        query: dict[str, Any] = {} if invocation is None else {"invocation": invocation}
+        while True:
+            is_waiting = time.monotonic() < deadline
+            path = self._session(agent_id, session_id, "/latency", {**query, "wait": 1} if is_waiting else query)
+            latency = Latency.read(self._json("GET", path))
+            if latency.is_known or not is_waiting:
+                return latency
+
+    # --- logs ---
+
+    def logs(self, agent_id: int, session_id: str | None = None, **query: Any) -> Logs:
+        """The newest log lines of an agent or of one session; `query` as in the API: limit, search, qualifier, …"""
+        if session_id is None:
+            return Logs.read(self._json("GET", f"/agents/{agent_id}/logs?{urlencode(query)}"))
+        return Logs.read(self._json("GET", self._session(agent_id, session_id, "/logs", query)))
+
+    # --- start series ---
+
+    def start_series(self, agent_id: int, prompt: str, *, count: int, **options: Any) -> StartSeries:
+        """Begin to measure an agent's start; `options` as in the API: qualifier, end_session, max_cost_usd, …"""
+        body = {"prompt": prompt, "count": count, **options}
+        return StartSeries.read(self._json("POST", f"/agents/{agent_id}/start-series", body))
+
+    def series(self, series_id: int) -> StartSeries:
+        return StartSeries.read(self._json("GET", f"/start-series/{series_id}"))
+
+    def cancel_series(self, series_id: int) -> StartSeries:
+        return StartSeries.read(self._json("POST", f"/start-series/{series_id}/cancel"))
+
+    # --- the wire ---
+
+    @staticmethod
+    def _session(agent_id: int, session_id: str, rest: str = "", query: Mapping[str, Any] | None = None) -> str:
+        path = f"/agents/{agent_id}/sessions/{quote(session_id, safe='')}{rest}"
+        return f"{path}?{urlencode(query)}" if query else path
+
+    def _json(self, method: str, path: str, body: object = None) -> Any:
+        response = self._send(method, path, body)
+        try:
+            text = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(f"The answer of {self.url} broke off.") from error
+        return json.loads(text) if text else None
+
+    def _send(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Response:
+        """One request on a connection of its own; the response is not read yet."""
+        secure = self._parts.scheme == "https"
+        connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = connect(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
+        data = None if body is None else json.dumps(body).encode()
+        sent = {**self._headers, **(headers or {}), "Connection": "close"}
+        if data is not None:
+            sent["Content-Type"] = "application/json"
+        try:
+            connection.request(method, f"{self._parts.path.rstrip('/')}/api{path}", data, sent)
+            answer = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise UnreachableError(f"Nothing answers at {self.url}.") from error
+        response = Response(connection, answer)
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            raise ApiError(answer.status, _error_body(response.read()))
+        return response
+
+
+def _error_body(text: bytes) -> Mapping[str, Any]:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

@@ -1,0 +1,129 @@
+"""What Loom answers, as typed objects. Keys that this version does not know are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        """Take the known keys of an answer."""
+        return cls(**{field.name: body[field.name] for field in fields(cls) if field.name in body})
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(_Answer):
+    name: str
+    live_version: str
+    target_version: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agent(_Answer):
+    """A registered agent; `obstacles` say what keeps Loom from invoking it."""
+
+    id: int
+    arn: str
+    name: str
+    status: str
+    region: str
+    account_id: str
+    origin: str
+    version: str
+    available_qualifiers: list[str]
+    log_group: str
+    invocation_count: int
+    endpoints: list[Endpoint]
+    obstacles: list[dict[str, str]]
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        return super(Agent, cls).read({**body, "endpoints": [Endpoint.read(item) for item in body["endpoints"]]})
+
+
+@dataclass(frozen=True, slots=True)
+class Latency(_Answer):
+    """What is known of a run's latency; milliseconds, None where unknown.
+
+    `state` is `running`, `waiting` or `provisional` while it may still change.
+    """
+
+    session_id: str
+    qualifier: str
+    invocation: int
+    status: str
+    state: str
+    client_duration_ms: float | None
+    time_to_first_token_ms: float | None
+    startup_latency_ms: float | None
+    cold_start_latency_ms: float | None
+    low_ms: float | None
+    high_ms: float | None
+    is_cold: bool | None
+    start_kind: str
+    start_kind_reason: str
+    source: str
+    log_group: str
+    error: str
+
+    @property
+    def is_known(self) -> bool:
+        """Nothing is waited for any more."""
+        return self.state not in {"running", "waiting"}
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine(_Answer):
+    timestamp_ms: int
+    timestamp_iso: str
+    message: str
+    session_id: str
+    log_stream: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logs(_Answer):
+    """The newest lines, oldest first."""
+
+    log_group: str
+    log_stream: str
+    events: list[LogLine]
+    has_more: bool
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        return super(Logs, cls).read({**body, "events": [LogLine.read(item) for item in body["events"]]})
+
+
+@dataclass(frozen=True, slots=True)
+class StartSeries(_Answer):
+    """A measurement of an agent's start and what it has found so far. Milliseconds."""
+
+    id: int
+    state: str
+    count: int
+    done: int
+    failed: int
+    not_found: int
+    waiting: int
+    p50_ms: float | None
+    low_ms: float | None
+    high_ms: float | None
+    min_ms: float | None
+    max_ms: float | None
+    measured: int
+    cold_p50_ms: float | None
+    warm_p50_ms: float | None
+    cold_penalty_ms: float | None
+    estimated_cost_usd: float
+    message: str
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == "running"
