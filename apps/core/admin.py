@@ -57,7 +57,7 @@ class LargeTableAdmin(ModelAdmin[RowT]):
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether actions may be taken that services carry out; the right to change stands for it."""
-        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))  # type: ignore[union-attr]
+        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
 
 
 class RecordAdmin(LargeTableAdmin[RowT]):

@@ -69,7 +69,8 @@ def session_rename(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
     form = RenameForm(request.POST)
     if not form.is_valid():
-        messages.error(request, f"The session keeps its title. {' '.join(form.errors['title'])}")
+        reasons = " ".join(str(error) for error in form.errors["title"])
+        messages.error(request, f"The session keeps its title. {reasons}")
         return redirect(_return_to(request))
     try:
         services.rename_session(session=session, title=form.cleaned_data["title"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, Func, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Lower
 
 from apps.agents.models import Agent
@@ -22,11 +22,10 @@ STATUSES = [
     *((status.value, status.label) for status in Invocation.FINISHED),
     (NOT_INVOKED, "Not invoked"),
 ]
-_SORT_KEYS = {
+_SORT_KEYS: dict[str, Func] = {
     "title": Lower("title"),
     "agent": Lower("agent__name"),
     "active": Coalesce("last_invoked_at", "created_at"),
-    "created": "created_at",
 }
 SORTS = [*_SORT_KEYS, *(f"-{name}" for name in _SORT_KEYS)]
 
@@ -84,11 +83,8 @@ def find_sessions(sessions: QuerySet[Session], wanted: SessionFilter) -> QuerySe
         sessions = sessions.filter(qualifier=wanted.qualifier)
     if wanted.status:
         sessions = _with_last_status(sessions, wanted.status)
-    name = wanted.sort.removeprefix("-")
-    key = _SORT_KEYS[name]
-    if isinstance(key, str):
-        return sessions.order_by(f"-{key}" if wanted.sort != name else key, "-pk")
-    return sessions.order_by(key.desc() if wanted.sort != name else key.asc(), "-pk")
+    key = _SORT_KEYS[wanted.sort.removeprefix("-")]
+    return sessions.order_by(key.desc() if wanted.sort.startswith("-") else key.asc(), "-pk")
 
 
 def page_of_sessions(found: QuerySet[Session], number: str | None) -> tuple[Page[int], list[Session]]:

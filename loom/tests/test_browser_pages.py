@@ -76,7 +76,7 @@ class EvilLoom:
         resolver = get_resolver()
         for part in name.split(":")[:-1]:
             resolver = resolver.namespace_dict[part][1]
-        arguments = resolver.reverse_dict[name.split(":")[-1]][0][0][1]
+        ((_, arguments),), *_ = resolver.reverse_dict.getlist(name.split(":")[-1])[0]
         return self.loom.url + reverse(name, kwargs={argument: self.keys[argument] for argument in arguments})
 
 
