@@ -22,6 +22,7 @@ from apps.sessions import live, selectors
 from apps.sessions.events import Event
 from apps.sessions.models import Invocation
 from apps.sessions.rendering import AnswerRenderer, Turn, answer_frame, render_turn, turn_html, words_frame
+from apps.sessions.runs import LiveStream
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,9 @@ class Broadcast:
         self._is_caught_up = asyncio.Event()
         self._leave_timer: asyncio.TimerHandle | None = None
         self._is_over = False
+        self._gathered: list[Event] = []
+        self._next_frame_at = 0.0
+        self._frame_timer: asyncio.TimerHandle | None = None
         self._task = asyncio.create_task(self._run(), name=f"broadcast-{invocation.pk}")
 
     @property
@@ -116,32 +120,59 @@ class Broadcast:
         return Frame(html, place)
 
     async def _run(self) -> None:
+        stream = live.engine.stream(self.invocation.pk)
         try:
-            await self._catch_up()
+            await self._catch_up(stream)
             self._is_caught_up.set()
             async for events in live.follow(self.invocation.pk, after=self._renderer.position):
-                await asyncio.sleep(self._hand_on(events))
-            html = await database_sync_to_async(final_turn, thread_sensitive=False)(self.invocation.pk)
+                self._gather(events)
+            self._hand_on()
+            events = stream.events if stream and stream.is_stored else None
+            html = await database_sync_to_async(final_turn, thread_sensitive=False)(self.invocation.pk, events)
             end = Frame(html, Place(self.invocation.pk), is_end=True)
         except Exception:  # the top frame of the task
             logger.exception("broadcast failed invocation=%s", self.invocation.pk)
             end = Frame("", is_failure=True)
         finally:
             self._is_over = True
-            _broadcasts.pop(self.invocation.pk, None)
+            if self._frame_timer:
+                self._frame_timer.cancel()
+            if _broadcasts.get(self.invocation.pk) is self:
+                del _broadcasts[self.invocation.pk]
             self._is_caught_up.set()
         self._tell(end)
 
-    async def _catch_up(self) -> None:
-        stream = live.engine.stream(self.invocation.pk)
+    async def _catch_up(self, stream: LiveStream | None) -> None:
         read = database_sync_to_async(selectors.events_after, thread_sensitive=False)
         past = list(stream.events) if stream else await read(self.invocation.pk)
         if past:
             self._renderer.feed(past)
         self._remember()
 
-    def _hand_on(self, events: list[Event]) -> float:
-        """Render what came and tell the viewers; return for how many seconds to gather before the next frame."""
+    def _gather(self, events: list[Event]) -> None:
+        """Take events: at once when the last frame is long enough ago, else together with what comes until then."""
+        self._gathered = [*self._gathered, *events] if self._gathered else events
+        if self._frame_timer:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._next_frame_at:
+            self._hand_on()
+        else:
+            self._frame_timer = loop.call_at(self._next_frame_at, self._hand_on_late)
+
+    def _hand_on_late(self) -> None:
+        try:
+            self._hand_on()
+        except Exception:  # the top frame of a timer
+            logger.exception("frame failed invocation=%s", self.invocation.pk)
+            self._task.cancel()
+            self._tell(Frame("", is_failure=True))
+
+    def _hand_on(self) -> None:
+        """Render what has gathered and tell the viewers."""
+        events, self._gathered, self._frame_timer = self._gathered, [], None
+        if not events:
+            return
         began = time.perf_counter()
         before = self._renderer.position
         words = self._renderer.extend(events)
@@ -152,9 +183,11 @@ class Broadcast:
             place = self.place
             frame = Frame(words_frame(self._renderer, str(place), words), place)
         self._remember()
-        self._tell(frame)
+        if words != "":  # blanks wait for the word behind them
+            self._tell(frame)
         pace_s = SHARED_FRAME_S if len(self.viewers) > 1 else FRAME_S
-        return max(pace_s, RENDER_REST * (time.perf_counter() - began), len(frame.html) / BYTES_PER_S)
+        rest_s = max(pace_s, RENDER_REST * (time.perf_counter() - began), len(frame.html) / BYTES_PER_S)
+        self._next_frame_at = asyncio.get_running_loop().time() + rest_s
 
     def _remember(self) -> None:
         self._places[self._renderer.position] = len(self._renderer.parts)
@@ -166,10 +199,12 @@ class Broadcast:
             viewer.take(frame)
 
 
-def final_turn(invocation_id: int) -> str:
-    """The turn of a finished invocation, from what is stored of it."""
+def final_turn(invocation_id: int, events: list[Event] | None = None) -> str:
+    """The turn of a finished invocation, from what is stored of it; `events` are these, where they are at hand."""
     invocation = Invocation.objects.select_related("session__agent").get(pk=invocation_id)
-    return turn_html(render_turn(invocation, selectors.events_after(invocation_id)))
+    if events is None:
+        events = selectors.events_after(invocation_id)
+    return turn_html(render_turn(invocation, events))
 
 
 _broadcasts: dict[int, Broadcast] = {}

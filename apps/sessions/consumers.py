@@ -18,7 +18,8 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db.models import Q
-from django.template.loader import render_to_string
+from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 
 from apps.accounts.models import User
 from apps.core.exceptions import LoomError
@@ -34,6 +35,7 @@ from apps.sessions.rendering import Turn, composer_html, environment_html, turn_
 logger = logging.getLogger(__name__)
 
 TURNS_CAUGHT_UP = 30
+COMPOSER_AFTER_S = 0.1
 CLOSE_FAILED = 1011
 CLOSE_RESTARTING = 1012
 CLOSE_STALLED = 1013
@@ -111,7 +113,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self._outbox = Outbox(self.outbox_limit)
         self._broadcasts: dict[int, Broadcast] = {}
-        self._started: list[Invocation] = []
+        self._started: list[tuple[Invocation, str]] = []
+        self._composer_for: Invocation | None = None
+        self._is_composer_due = False
         self._wake = asyncio.Event()
         self._is_behind = True
         self._has_environment_changed = False
@@ -170,28 +174,32 @@ class SessionConsumer(AsyncWebsocketConsumer):
         # JSON can hold half of a surrogate pair, which cannot be sent back either; Django replaces it in a posted form.
         texts = {name: str(message.get(name, "")).encode(errors="replace").decode() for name in InvokeForm.base_fields}
         form = InvokeForm(texts)
+        started: tuple[Invocation, str] | None = None
         try:
-            invocation = await database_sync_to_async(self._start)(form) if form.is_valid() else None
+            if form.is_valid():
+                started = await database_sync_to_async(self._start)(form)
         except ShuttingDownError:
             await self.close(CLOSE_RESTARTING)  # the page connects again, elsewhere or later, and sends it again
             return
         except LoomError as error:
             form.refuse(error)
-            invocation = None
-        if invocation is None:
+        if started is None:
             running = await database_sync_to_async(selectors.running_invocation)(self.session)
             self._shown.composer = running.pk if running else 0
             self._put(composer_html(self.session, running, form))
             self._signal("refused", key=texts["request_key"])
             return
-        if invocation.is_running:
-            self._started.append(invocation)
-        self._is_behind = True
+        if started[0].is_running:
+            self._started.append(started)
+        else:
+            self._is_behind = True
         self._signal("accepted", key=texts["request_key"])
 
-    def _start(self, form: InvokeForm) -> Invocation:
+    def _start(self, form: InvokeForm) -> tuple[Invocation, str]:
         session = selectors.sessions_visible_to(self.user).get(pk=self.session.pk)
-        return services.invoke(session=session, **form.request(session))
+        invocation = services.invoke(session=session, **form.request(session))
+        # Rendered here, while the request is on its way: the loop is free for the first token.
+        return invocation, turn_html(Turn(invocation, mark_safe(""), mark_safe("")))
 
     async def _stop(self) -> None:
         invocation = await database_sync_to_async(selectors.running_invocation)(self.session)
@@ -206,7 +214,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         if event["kind"] == "measurement":
             self._signal("measurement")
             return
-        self._has_environment_changed |= event["kind"] == "ended"
+        self._has_environment_changed |= event["kind"] in {"started", "ended"}
         self._is_behind = True
         self._wake.set()
 
@@ -219,7 +227,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self.take(Frame(html))
 
     def _signal(self, kind: str, *, number: int = 0, key: str = "") -> None:
-        self._put(render_to_string("sessions/_signals.html", {"kind": kind, "number": number, "key": key}))
+        signal = '<div id="signals" hx-swap-oob="true" data-kind="{}" data-number="{}" data-key="{}" hidden></div>'
+        self._put(format_html(signal, kind, number, key))
 
     async def _send_all(self) -> None:
         try:
@@ -239,9 +248,10 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await self._give_up(CLOSE_FAILED)
 
     async def _send_what_there_is(self) -> None:
-        while self._started or self._is_behind or self._outbox or self._outbox.has_overflowed:
+        outbox = self._outbox
+        while self._started or self._is_behind or self._is_composer_due or outbox or outbox.has_overflowed:
             while self._started:
-                await self._show(self._started.pop(0))
+                await self._show(*self._started.pop(0))
             if self._outbox.has_overflowed:
                 self._start_over()
             if self._is_behind:
@@ -249,6 +259,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
                 await self._catch_up()
             if self._outbox:
                 await self._send_frame(self._outbox.take())
+            if self._is_composer_due:
+                self._is_composer_due = False
+                await self._refresh_composer(self._composer_for)
 
     def _start_over(self) -> None:
         """Frames were dropped: whatever the page may show by now, bring it up to date."""
@@ -267,6 +280,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         invocation_id = frame.place.invocation_id
         if not frame.is_end:
             self._shown.running[invocation_id] = frame.place
+            self._is_composer_due |= self._composer_for is not None
         elif invocation_id in self._broadcasts:
             self._signal("finished", number=self._broadcasts[invocation_id].invocation.number)
             self._has_ended(invocation_id)
@@ -294,6 +308,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self._shown.running.pop(invocation_id, None)
         self._shown.last = max(self._shown.last or 0, invocation_id)
         self._broadcasts.pop(invocation_id, None)
+        self._composer_for, self._is_composer_due = None, False
         self._has_environment_changed = True
 
     async def _catch_up(self) -> None:
@@ -324,7 +339,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         news = of_session.filter(Q(pk__in=self._shown.running) | Q(pk__gt=self._shown.last))
         return session, list(news.order_by("-number")[:TURNS_CAUGHT_UP])[::-1]
 
-    async def _show(self, invocation: Invocation) -> None:
+    async def _show(self, invocation: Invocation, empty_turn: str = "") -> None:
         """Put a running turn on the page, or bring it up to date, and follow it from there to its end."""
         if invocation.pk in self._broadcasts:
             return
@@ -335,16 +350,26 @@ class SessionConsumer(AsyncWebsocketConsumer):
             return
         self._broadcasts[invocation.pk] = broadcast
         place = broadcast.place
-        if isinstance(state, Turn):
-            is_short = len(state.output_html) < 4000
-            html = turn_html(state) if is_short else await asyncio.to_thread(turn_html, state)
-        else:
-            html = state.html
-        await self._send_text(html)
+        await self._send_text(await self._html_of(state, empty_turn))
         self._shown.running[invocation.pk] = place
-        await self._refresh_composer(invocation)
+        # The first token goes first; the composer comes with it, or soon.
+        self._composer_for = invocation
+        asyncio.get_running_loop().call_later(COMPOSER_AFTER_S, self._show_composer)
+
+    @staticmethod
+    async def _html_of(state: Frame | Turn, empty_turn: str) -> str:
+        if isinstance(state, Frame):
+            return state.html
+        if not state.output_html and not state.tail_html:
+            return empty_turn or turn_html(state)
+        return await asyncio.to_thread(turn_html, state)
+
+    def _show_composer(self) -> None:
+        self._is_composer_due |= self._composer_for is not None
+        self._wake.set()
 
     async def _refresh_composer(self, running: Invocation | None) -> None:
+        self._composer_for = None
         current = running.pk if running else 0
         if self._shown.composer != current:
             self._shown.composer = current
