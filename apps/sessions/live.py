@@ -222,6 +222,7 @@ class Engine:
         """Claim the run and send it; return how it ended, None where somebody else has it."""
         stream = run.stream
         try:
+            stream.begin()
             if not is_claimed:
                 assert self.process_id is not None
                 if not await recorder.call(claim_invocation, self.process_id, stream.invocation_id):

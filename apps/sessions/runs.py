@@ -43,7 +43,7 @@ class LiveStream:
         self.is_stored = False
         self.task: asyncio.Task[None] | None = None
         self.end_reason: str = Invocation.Status.INTERRUPTED
-        self.is_finishing = False
+        self.has_begun = self.is_cancelled = self.is_finishing = False
         self._waiting: list[asyncio.Future[None]] = []
 
     def append(self, event: Any, offset_ms: float) -> None:
@@ -56,13 +56,23 @@ class LiveStream:
         self.is_ended = True
         self._wake()
 
+    def begin(self) -> None:
+        """The task runs; raises CancelledError where it was cancelled before it came to that."""
+        self.has_begun = True
+        if self.is_cancelled:
+            raise asyncio.CancelledError
+
     def cancel(self, reason: Invocation.Status) -> None:
         """Close the upstream connection and end the run as `reason`; the partial answer is kept.
 
         A second call changes nothing.
         """
-        if self.task and not self.is_finishing and not self.task.cancelling():
-            self.end_reason = reason
+        if self.task is None or self.is_finishing or self.is_cancelled:
+            return
+        self.is_cancelled = True
+        self.end_reason = reason
+        # A task that is cancelled before its first step never takes it, and nobody would end its row.
+        if self.has_begun:
             self.task.cancel()
 
     def lose(self) -> None:

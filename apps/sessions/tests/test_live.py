@@ -251,7 +251,7 @@ async def test_stop_asked_for_in_this_process_does_not_wait_for_the_recorder(
     stream = running_engine.launch(invocation)
     await truth_when(emulator, invocation.session.runtime_session_id, "first_byte_at")
     assert await sync_to_async(request_stop, thread_sensitive=False)(invocation=invocation)
-    assert stream.task and stream.task.cancelling()
+    assert stream.is_cancelled
 
     await collect(invocation.pk)
     assert (await reload(invocation)).status == "stopped"

@@ -207,6 +207,16 @@ async def test_a_run_that_is_launched_twice_is_sent_once(wire: Wire, begin: Any)
     assert await Invocation.objects.filter(pk=invocation.pk, completed_at=ended.completed_at).aexists()
 
 
+async def test_a_run_that_is_stopped_before_it_begins_is_not_sent(wire: Wire, begin: Any) -> None:
+    invocation = await sync_to_async(begin)()
+    engine.launch(invocation)
+    engine.stop(invocation.pk)
+
+    ended = await asyncio.wait_for(finish(invocation), 60)
+    assert (ended.status, ended.is_unsent, ended.invoked_at) == ("stopped", True, None)
+    assert wire.requests == 0
+
+
 async def test_a_request_that_comes_again_is_not_sent_again(wire: Wire, make_session: Any) -> None:
     session = await sync_to_async(make_session)()
 
