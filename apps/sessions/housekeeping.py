@@ -17,7 +17,7 @@ from apps.core.processes import silent_process_ids
 from apps.sessions.events import answer_text, token_counts
 from apps.sessions.models import Invocation, Recording, RecordingBatch
 from apps.sessions.selectors import events_after
-from apps.sessions.writes import Pending, finish_invocation
+from apps.sessions.writes import Pending, finish_whatever_listens
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def interrupt_orphans(now: datetime) -> int:
             "error_advice": "The agent may have gone on by itself. Send the prompt again if you need the whole answer.",
         }
         rest = Pending(invocation.pk, [], fields)
-        ended += finish_invocation(
+        ended += finish_whatever_listens(
             invocation.process_id, rest, status=Invocation.Status.INTERRUPTED, completed_at=last_at
         )
     if ended:

@@ -21,12 +21,12 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
+from django.db import DatabaseError, close_old_connections, connections
 
 from apps.sessions import writes
 from apps.sessions.events import Event
 from apps.sessions.models import Invocation
-from apps.sessions.writes import Pending
+from apps.sessions.writes import PASSING, Pending
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +34,6 @@ WRITE_EVERY_S = 0.25
 STOP_EVERY_S = 0.05
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 5.0
 HOLD_S = 60.0
-# What passes by itself, as opposed to a value that the database will never take.
-PASSING = (OperationalError, InterfaceError)
 T = TypeVar("T")
 
 
@@ -150,28 +148,25 @@ class Recorder:
                 rest = self._take(stream)
                 try:
                     is_ours = await self.call(
-                        writes.finish_invocation,
+                        writes.finish_whatever_listens,
                         self.process_id,
                         rest,
                         status=status,
                         completed_at=completed_at,
                         invocation=_as_stored(stream, status, completed_at),
                     )
-                except PASSING:
+                except DatabaseError as error:
                     self._note_failure("end of run not stored yet id=%s", stream.invocation_id)
-                    is_passing = True
-                except DatabaseError:
-                    self._note_failure("end of run does not fit id=%s", stream.invocation_id)
-                    is_passing = False
+                    self._give_back(stream, rest)
+                    is_passing = isinstance(error, PASSING)
                 else:
                     self._forget(stream)
                     return is_ours
-                self._give_back(stream, rest)
             if not is_passing or time.monotonic() - began >= self._hold_s:
                 fields = {name: value for name, value in stream.changed_fields.items() if name != "response_text"}
-                end = LateEnd(stream.invocation_id, len(stream.events), fields, status, completed_at)
+                late = LateEnd(stream.invocation_id, len(stream.events), fields, status, completed_at)
                 self._forget(stream)
-                return await self._finish_incomplete(end)
+                return await self._finish_incomplete(late)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, LONGEST_DELAY_S)
 

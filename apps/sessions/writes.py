@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
@@ -20,6 +22,10 @@ from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import invocation_completed
 
+logger = logging.getLogger(__name__)
+
+# What passes by itself, as opposed to a value that the database will never take.
+PASSING = (OperationalError, InterfaceError)
 _LENGTHS = {column.name: column.max_length for column in Invocation._meta.concrete_fields}
 NOT_STORED = "not_stored"
 
@@ -81,11 +87,18 @@ def write_batches(process_id: UUID, pending: list[Pending]) -> set[int]:
 
 
 def finish_invocation(
-    process_id: UUID | None, rest: Pending, *, status: str, completed_at: datetime, invocation: Invocation | None = None
+    process_id: UUID | None,
+    rest: Pending,
+    *,
+    status: str,
+    completed_at: datetime,
+    invocation: Invocation | None = None,
+    is_announced: bool = True,
 ) -> bool:
     """End a run in one transaction: its last events, its status and whatever listens to `invocation_completed`.
 
     `invocation` is the run as it will be stored, where the caller has it with its session and agent; else it is read.
+    With `is_announced` False nothing listens: the sweep then makes the measurement that is missing.
     Returns False, and writes nothing, when the run is over already or belongs to another process.
     """
     with transaction.atomic():
@@ -99,9 +112,24 @@ def finish_invocation(
         Agent.objects.filter(pk=session.agent_id).update(
             last_invoked_at=invocation.requested_at, invocation_count=F("invocation_count") + 1
         )
-        invocation_completed.send(sender=Invocation, invocation=invocation)
+        if is_announced:
+            invocation_completed.send(sender=Invocation, invocation=invocation)
         notify(session.topic, "finished")
     return True
+
+
+def finish_whatever_listens(
+    process_id: UUID | None, rest: Pending, *, status: str, completed_at: datetime, invocation: Invocation | None = None
+) -> bool:
+    """`finish_invocation`; when what listens fails, without it: a defect there must not keep the session busy."""
+    end = partial(finish_invocation, process_id, rest, status=status, completed_at=completed_at, invocation=invocation)
+    try:
+        return end()
+    except PASSING:
+        raise
+    except Exception:
+        logger.exception("end of run refused id=%s", rest.invocation_id)
+        return end(is_announced=False)
 
 
 def finish_incomplete(
@@ -134,7 +162,7 @@ def finish_incomplete(
     for attempt in (full, ending):
         try:
             rest = Pending(invocation_id, [], attempt)
-            return finish_invocation(process_id, rest, status=status, completed_at=completed_at)
+            return finish_invocation(process_id, rest, status=status, completed_at=completed_at, is_announced=False)
         except DatabaseError as error:
             failure = error
     raise failure

@@ -76,6 +76,25 @@ def test_the_end_is_one_transaction_with_what_listens_to_it(process: Process, in
     assert (RecordingBatch.objects.count(), Invocation.objects.get().status) == (0, "pending")
 
 
+async def test_a_listener_that_fails_does_not_keep_the_session_busy(process: Process, invocation: Invocation) -> None:
+    def fail(**_: Any) -> None:
+        raise ZeroDivisionError
+
+    stream = LiveStream(invocation.pk)
+    recorder = Recorder(process.pk, lambda: [stream], lambda _: None)
+    add(stream, 3)
+    invocation_completed.connect(fail)
+    try:
+        assert await recorder.finish(stream, status="completed", completed_at=timezone.now())
+    finally:
+        invocation_completed.disconnect(fail)
+        await recorder.close()
+
+    ended = await Invocation.objects.aget()
+    assert (ended.status, ended.lost_event_count) == ("completed", 0)
+    assert len(await sync_to_async(events_after)(invocation.pk)) == 3
+
+
 @pytest_asyncio.fixture
 async def recorded(process: Process, invocation: Invocation) -> Any:
     """A stream with its recorder, which is ticked by hand."""
