@@ -13,7 +13,6 @@ import os
 import signal
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,14 +42,14 @@ logger = logging.getLogger(__name__)
 TICK_EVERY_S = 5.0
 # An idle cluster proves every 10 s that it works; 40 s without a proof and 10 s to start again are less than a minute.
 PULSE_EVERY_S = 10.0
-PULSE_LIFE_S = 20.0
+PUT_BACK_AFTER_S = 0.5
 FROZEN_AFTER_S = 40.0
 SIGN_EVERY_S = 1.0
 LOOP_EVERY_S = 0.1
 TASK_MARGIN_S = 5.0  # the cluster itself ends a task 3 s after its time
 STOP_MARGIN_S = 10.0
 
-_cluster_name = str(uuid.uuid4())  # the cluster's processes are forked and have the same
+_owner = ""
 
 
 class ClusterDiedError(Exception):
@@ -195,7 +194,9 @@ def run_worker(*, out: Output, pulse_fd: int | None = None, times: WorkerTimes =
     if not logger.isEnabledFor(logging.DEBUG):
         logging.getLogger("django-q").setLevel(logging.WARNING)  # it writes three lines for every task
     Conf.RETRY = times.retry_after
+    global _owner
     heart = WorkerHeart(processes.register(Process.Kind.WORKER))
+    _owner = str(heart.process.pk)  # the cluster's processes are forked and have it too
     leftovers = Leftovers(heart)
     connections.close_all()  # a connection shared with a forked child breaks for both
     tie_forked_children()
@@ -242,26 +243,29 @@ def _finish_tasks(cluster: Cluster, jobs: list[Job]) -> None:
         raise ClusterFrozenError("the cluster did not end in time; it is killed")
 
 
-def pulse(owner: str, expires_at: float) -> None:
-    """Task: show that the cluster `owner` works. Its being finished is what counts.
+def pulse(owner: str) -> None:
+    """Task: show that the cluster of the worker `owner` (its process id) works. Its being finished is what counts.
 
-    The cluster of another machine may have taken it from the common queue and puts it back, until `expires_at` (Unix
-    seconds).
+    The cluster of another machine may have taken it from the common queue; it puts it back while that worker lives, and
+    not at once, as it may well take it again.
     """
-    if owner != _cluster_name and time.time() < expires_at:
-        _enqueue(owner, expires_at)
+    if owner == _owner:
+        return
+    if processes.living(timezone.now(), Process.Kind.WORKER).filter(pk=owner).exists():
+        time.sleep(PUT_BACK_AFTER_S)
+        _enqueue(owner)
 
 
 def _enqueue_pulse(watch: ClusterWatch) -> None:
     try:
-        _enqueue(_cluster_name, time.time() + PULSE_LIFE_S)
+        _enqueue(_owner)
     except DatabaseFailure:
         watch.excuse()  # without the database nobody finishes a task
         raise
 
 
-def _enqueue(owner: str, expires_at: float) -> None:
-    async_task(pulse, owner, expires_at, q_options={"save": False, "task_name": "pulse"})
+def _enqueue(owner: str) -> None:
+    async_task(pulse, owner, q_options={"save": False, "task_name": "pulse"})
 
 
 def _show_life(pulse_fd: int) -> None:

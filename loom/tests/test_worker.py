@@ -191,12 +191,15 @@ def test_a_worker_whose_row_says_that_it_ended_goes_on_under_a_new_one() -> None
 
 
 @pytest.mark.django_db
-def test_a_pulse_of_another_cluster_goes_back_to_the_queue_until_it_expires() -> None:
-    worker.pulse("another", time.time() + 60)
-    assert [task.func() for task in OrmQ.objects.all()] == ["loom.worker.pulse"]
+def test_a_pulse_of_another_cluster_goes_back_to_the_queue_while_its_worker_lives() -> None:
+    other = processes.register(Process.Kind.WORKER)
+    worker.pulse(str(other.pk))
+    [task] = OrmQ.objects.all()
+    assert (task.func(), task.task["args"]) == ("loom.worker.pulse", (str(other.pk),))
 
     OrmQ.objects.all().delete()
-    worker.pulse("another", time.time() - 1)
+    processes.end(other.pk)
+    worker.pulse(str(other.pk))
     assert OrmQ.objects.count() == 0
 
 
