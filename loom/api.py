@@ -8,9 +8,10 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI, Router
+from ninja import NinjaAPI, Router, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.docs import Swagger
+from ninja.openapi.schema import OpenAPISchema
 
 from apps.accounts.access import may_manage, may_read
 from apps.agents.api import router as agents_router
@@ -54,8 +55,35 @@ Send `Authorization: Bearer …` with a token of `manage.py create_token`. Bodie
 makes a request safe to send again.
 """
 
+
+class ErrorOut(Schema):
+    """The one shape of errors. `details` holds, where they apply, `advice`, `request_id`, `agentId`, `sessionId`,
+    `retryable`, `retryAfter` (seconds) and `fields`.
+    """
+
+    error: str
+    message: str
+    details: dict[str, Any]
+
+
+class LoomAPI(NinjaAPI):
+    """An API whose every operation says in the schema what an error looks like."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        schema = super().get_openapi_schema(**options)
+        schema["components"]["schemas"]["Error"] = ErrorOut.model_json_schema()
+        refused = {
+            "description": "Refused or failed.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        }
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                operation["responses"]["default"] = refused
+        return schema
+
+
 # A route that says no scope of its own takes the strictest; a test wants each to say one.
-api = NinjaAPI(
+api = LoomAPI(
     title="Loom",
     version="1",
     description=DESCRIPTION,

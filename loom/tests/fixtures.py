@@ -232,11 +232,17 @@ class Loom:
         data, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
         return self._call(urllib.request.Request(self.url + path, data=data, headers=headers))  # noqa: S310 -- loopback
 
+    def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Any request, with a JSON body unless it is None; the status and the JSON of the answer, None for none."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {} if data is None else {"Content-Type": "application/json"}
+        return self._call(urllib.request.Request(self.url + path, data, headers, method=method))  # noqa: S310 -- loopback
+
     @staticmethod
     def _call(request: urllib.request.Request) -> tuple[int, Any]:
         try:
             with urllib.request.urlopen(request) as answer:  # noqa: S310 -- loopback
-                return answer.status, json.load(answer)
+                return answer.status, json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
 

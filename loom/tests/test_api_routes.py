@@ -1,0 +1,148 @@
+"""Every operation of the API: what it takes to call it, and that it answers as its schema says."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from jsonschema import Draft202012Validator
+
+from apps.accounts.access import Access
+from apps.accounts.models import User
+from apps.accounts.services import create_token
+from apps.accounts.tokens import SCOPES
+from loom.api import api
+from loom.tests.fixtures import Loom
+from loom.tests.running import wait_until
+
+SCOPE_OF = {
+    ("POST", "/agents"): "manage",
+    ("GET", "/agents"): "read",
+    ("GET", "/agents/{agent_id}"): "read",
+    ("DELETE", "/agents/{agent_id}"): "manage",
+    ("POST", "/agents/{agent_id}/refresh"): "manage",
+    ("GET", "/agents/{agent_id}/logs"): "read",
+    ("POST", "/agents/{agent_id}/invoke"): "invoke",
+    ("GET", "/agents/{agent_id}/sessions"): "read",
+    ("GET", "/agents/{agent_id}/sessions/{session_id}"): "read",
+    ("GET", "/agents/{agent_id}/sessions/{session_id}/events"): "read",
+    ("POST", "/agents/{agent_id}/sessions/{session_id}/stop"): "invoke",
+    ("POST", "/agents/{agent_id}/sessions/{session_id}/end"): "invoke",
+    ("GET", "/agents/{agent_id}/sessions/{session_id}/logs"): "read",
+    ("GET", "/agents/{agent_id}/sessions/{session_id}/latency"): "read",
+    ("POST", "/agents/{agent_id}/start-series"): "invoke",
+    ("GET", "/start-series/{series_id}"): "read",
+    ("POST", "/start-series/{series_id}/cancel"): "invoke",
+}
+ARN = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/nobody-AbCdEf1234"
+MISSING = "00000000-0000-4000-8000-000000000000"
+
+
+def operations() -> set[tuple[str, str]]:
+    paths = api.get_openapi_schema(path_prefix="")["paths"]
+    return {(method.upper(), path) for path, methods in paths.items() for method in methods}
+
+
+def test_every_route_says_its_scope() -> None:
+    """A new route without one fails here, and so does one that is not in the table above."""
+    found = {
+        (method, prefix + re.sub(r"\{\w+:", "{", path)): operation.auth_param
+        for prefix, router in api._routers
+        for path, view in router.path_operations.items()
+        for operation in view.operations
+        if operation.include_in_schema
+        for method in operation.methods
+    }
+
+    assert all(isinstance(access, Access) for access in found.values())
+    assert {route: access.scope for route, access in found.items() if isinstance(access, Access)} == SCOPE_OF
+    assert operations() == set(SCOPE_OF)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_no_token_reaches_beyond_its_scope(client: Client, alice: User, scope: str) -> None:
+    """Whatever the route would answer, it is refused before, or it is not."""
+    _, secret = create_token(user=alice, scope=scope, life=timedelta(days=1))
+    reachable = SCOPES[: SCOPES.index(scope) + 1]  # type: ignore[arg-type]
+    for (method, path), wanted in SCOPE_OF.items():
+        address = re.sub(r"\{\w+\}", "999", f"/api{path}")
+        response = client.generic(
+            method, address, "{}", content_type="application/json", headers={"Authorization": f"Bearer {secret}"}
+        )
+        assert (method, path, response.status_code == 403) == (method, path, wanted not in reachable)
+        if response.status_code == 403:
+            assert response.json()["error"] == "scope_missing"
+
+
+class Walk:
+    """Calls a running Loom and holds each answer against the schema; remembers which operations it saw go well."""
+
+    def __init__(self, loom: Loom) -> None:
+        self._loom = loom
+        self._schema = loom.get("/api/openapi.json")[1]
+        self.seen: set[tuple[str, str]] = set()
+
+    def call(
+        self, method: str, path: str, ids: dict[str, Any] | None = None, body: object = None, query: str = ""
+    ) -> tuple[int, Any]:
+        address = f"/api{path}".format(**{key: urllib.parse.quote(str(value)) for key, value in (ids or {}).items()})
+        status, answer = self._loom.request(method, address + query, body)
+        responses = self._schema["paths"][f"/api{path}"][method.lower()]["responses"]
+        if status < 400:
+            self.seen.add((method, path))
+        content = responses.get(str(status), responses["default"]).get("content")
+        if content is None:
+            assert answer is None
+            return status, answer
+        schema = {**content["application/json"]["schema"], "components": self._schema["components"]}
+        Draft202012Validator(schema).validate(answer)
+        if status >= 400:
+            assert set(answer) == {"error", "message", "details"}
+        return status, answer
+
+
+def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
+    """S0-041, S0-094 to S0-106: real answers of a whole Loom, the good ones and the refusals."""
+    walk = Walk(loom)
+    agent_id = loom.agent_id("sentiment_scorer")
+    ids = {"agent_id": agent_id}
+    one, session = "/agents/{agent_id}", "/agents/{agent_id}/sessions/{session_id}"
+
+    answer = walk.call("POST", f"{one}/invoke", ids, {"prompt": "A lovely day", "stream": False})
+    assert answer[0] == 200
+    ids["session_id"] = answer[1]["session_id"]
+    for path in (one, f"{one}/sessions", f"{one}/logs", session, f"{session}/logs"):
+        wait_until(lambda path=path: walk.call("GET", path, ids)[0] == 200, f"{path} is answered")  # type: ignore[misc]
+    assert walk.call("GET", f"{session}/latency", ids)[0] in {200, 202}
+    assert walk.call("POST", f"{session}/stop", ids)[0] == 200
+    assert walk.call("POST", f"{session}/end", ids)[0] == 200
+    assert walk.call("GET", "/agents")[0] == walk.call("POST", f"{one}/refresh", ids)[0] == 200
+    series = walk.call("POST", f"{one}/start-series", ids, {"prompt": "Hi", "count": 1})
+    assert series[0] == 202
+    ids["series_id"] = series[1]["id"]
+    assert walk.call("POST", "/start-series/{series_id}/cancel", ids)[0] == 202
+    wait_until(
+        lambda: walk.call("GET", "/start-series/{series_id}", ids)[1]["state"] != "running", "the series has ended"
+    )
+    arn = walk.call("GET", one, ids)[1]["arn"]
+    assert walk.call("DELETE", one, ids)[0] == 204
+    assert walk.call("POST", "/agents", body={"arn": arn})[0] == 201
+
+    assert operations() - walk.seen == {("GET", f"{session}/events")}  # no JSON: see apps/sessions/tests
+    for method, path, body, status in (
+        ("POST", "/agents", {"arn": "x"}, 400),
+        ("POST", "/agents", {"arn": arn}, 409),
+        ("POST", "/agents", {"arn": ARN}, 502),
+        ("POST", f"{one}/invoke", {"prompt": "Hi", "qualifier": "nowhere"}, 400),
+        ("POST", f"{one}/invoke", {}, 400),
+        ("GET", f"{session}/latency", None, 404),
+        ("POST", f"{session}/stop", None, 404),
+        ("GET", "/start-series/{series_id}", None, 404),
+    ):
+        found = walk.call(method, path, {**ids, "session_id": MISSING, "series_id": 10**6}, body)
+        assert (method, path, found[0]) == (method, path, status), json.dumps(found[1])
