@@ -63,6 +63,20 @@ def test_two_prompts_at_once_are_one_invocation_and_one_refusal(loom_on_services
             assert len(loom_on_services.emulator.invocations(session_id)) == turn
 
 
+def test_the_same_request_at_two_processes_is_one_run(loom_on_services: Loom) -> None:
+    agent_id, key = loom_on_services.agent_id("travel_concierge"), str(uuid.uuid4())
+    with another_web_process(loom_on_services) as other:
+        doors = (loom_on_services, other, loom_on_services, other)
+        prompts = [Prompt(loom, agent_id, "Two days in Ghent", request_key=key) for loom in doors]
+        answers = [prompt.finish() for prompt in prompts]
+        answers.append(Prompt(other, agent_id, "Two days in Ghent", request_key=key).finish())
+
+    assert {(answer.status, answer.events[-1][0]) for answer in answers} == {(200, "session_end")}
+    assert len({answer.session_id for answer in answers}) == 1
+    assert len({"".join(answer.chunks()) for answer in answers}) == 1
+    assert len(loom_on_services.emulator.invocations(answers[0].session_id)) == 1
+
+
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
