@@ -33,7 +33,7 @@ from apps.metrics.series_services import interrupt_orphans as interrupt_orphan_s
 from apps.sessions.housekeeping import interrupt_orphans  # noqa: E402
 from apps.sessions.live import engine  # noqa: E402
 from apps.sessions.routing import websocket_urlpatterns  # noqa: E402
-from loom.request_slots import NoSlotError, RequestSlots, refuse  # noqa: E402
+from loom.request_slots import BusyError, RequestSlots, refuse  # noqa: E402
 from loom.signals import on_stop_signal  # noqa: E402
 from loom.sockets import OwnOriginOnly  # noqa: E402
 from loom.static import StaticFilesApp  # noqa: E402
@@ -52,28 +52,27 @@ UNCOUNTED = frozenset({"/healthz", "/readyz"})  # a process that is busy is not 
 
 
 async def pages(scope: Scope, receive: Receive, send: Send) -> None:
-    """Hand a request to Django when it is its turn: see `RequestSlots`."""
-    if scope["path"] in UNCOUNTED:
-        await serve(scope, receive, send, lambda: None)
-        return
-    try:
-        async with slots.one() as give_back:
-            await serve(scope, receive, send, give_back)
-    except NoSlotError:
-        await refuse(scope, send)
+    """Hand a request to Django when it is its turn, which ends as soon as the view has done its part.
 
-
-async def serve(scope: Scope, receive: Receive, send: Send, give_back: Callable[[], None]) -> None:
-    """Let Django answer, and give the database connection and the slot back as soon as the view has done its part.
-
-    Django serves each request from a thread of its own. Nobody else can use that thread's connection, and left to
-    itself it stays open until the garbage is collected: a few busy seconds use up all that PostgreSQL has. A streamed
-    answer would hold one to its end.
+    With its turn it gives its database connection back. Django serves each request from a thread of its own. Nobody
+    else can use that thread's connection, and left to itself it stays open until the garbage is collected: a few busy
+    seconds use up all that PostgreSQL has. A streamed answer would hold one to its end.
     """
+    is_complete = scope["path"] in UNCOUNTED
+    give_back: Callable[[], None] | None = None
+
+    async def receive_in_turn() -> dict[str, Any]:
+        nonlocal is_complete, give_back
+        message = await receive()
+        if not is_complete and message["type"] == "http.request" and not message.get("more_body"):
+            is_complete = True
+            give_back = await slots.take()
+        return message
 
     async def end_turn() -> None:
         await sync_to_async(connections.close_all)()
-        give_back()
+        if give_back is not None:
+            give_back()
 
     async def send_after_turn(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
@@ -83,7 +82,9 @@ async def serve(scope: Scope, receive: Receive, send: Send, give_back: Callable[
     async with ThreadSensitiveContext():  # Django's own, inside of it, then changes nothing
         turn = turns.give_back.set(end_turn)
         try:
-            await django_application(scope, receive, send_after_turn)
+            await django_application(scope, receive_in_turn, send_after_turn)
+        except BusyError as error:
+            await refuse(scope, send, error)
         finally:
             turns.give_back.reset(turn)
             await end_turn()

@@ -9,38 +9,44 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
+
+from apps.core.exceptions import LoomError
+from apps.core.middleware import API_PREFIX, error_body
 
 logger = logging.getLogger(__name__)
 
 WAIT_S = 10.0
-RETRY_AFTER_S = 5
-MESSAGE = "Loom is busy with other requests."
-ADVICE = "Try again in a few seconds."
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class NoSlotError(Exception):
+class BusyError(LoomError):
     """Too many requests are being served, and none of them ended in time."""
+
+    code = "busy"
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+    is_retryable = True
+    retry_after_s = 5
+
+    def __init__(self) -> None:
+        super().__init__("Loom is busy with other requests.", advice="Try again in a few seconds.")
 
 
 class RequestSlots:
-    """A number of slots; one is taken from before a view begins until the head of its answer is ready."""
+    """A number of slots. A request takes one when all of it has arrived: a slow sender keeps nobody waiting."""
 
     def __init__(self, count: int, *, wait_s: float = WAIT_S) -> None:
         self._free = asyncio.Semaphore(count)
         self._wait_s = wait_s
         self._is_refusing = False
 
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[Callable[[], None]]:
-        """Wait for a slot; it is given back by the function that the block gets, at the latest when the block ends.
+    async def take(self) -> Callable[[], None]:
+        """Wait for a slot; return the function that gives it back, of which only the first call counts.
 
-        Raises NoSlotError when there was none in time.
+        Raises BusyError when there was none in time.
         """
         try:
             async with asyncio.timeout(self._wait_s):
@@ -49,7 +55,7 @@ class RequestSlots:
             if not self._is_refusing:
                 logger.warning("too many requests at once; some are refused")
             self._is_refusing = True
-            raise NoSlotError from None
+            raise BusyError from None
         self._is_refusing = False
         is_taken = True
 
@@ -59,20 +65,17 @@ class RequestSlots:
                 self._free.release()
             is_taken = False
 
-        try:
-            yield give_back
-        finally:
-            give_back()
+        return give_back
 
 
-async def refuse(scope: dict[str, Any], send: Send) -> None:
-    """Answer 503: in the shape of the API's errors below `/api/`, else in a sentence."""
-    is_api = str(scope["path"]).startswith("/api/")
-    body = json.dumps({"error": "busy", "message": MESSAGE, "advice": ADVICE}) if is_api else f"{MESSAGE} {ADVICE}"
+async def refuse(scope: dict[str, Any], send: Send, error: BusyError) -> None:
+    """Answer 503: in the shape of the API's errors below `/api/`, else in two sentences."""
+    is_api = str(scope["path"]).startswith(API_PREFIX)
+    body = json.dumps(error_body(error)) if is_api else f"{error} {error.advice}"
     headers = [
         (b"content-type", b"application/json" if is_api else b"text/plain; charset=utf-8"),
         (b"cache-control", b"no-store"),
-        (b"retry-after", str(RETRY_AFTER_S).encode()),
+        (b"retry-after", str(error.retry_after_s).encode()),
     ]
-    await send({"type": "http.response.start", "status": HTTPStatus.SERVICE_UNAVAILABLE, "headers": headers})
+    await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
     await send({"type": "http.response.body", "body": body.encode()})

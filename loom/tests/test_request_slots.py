@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loom.request_slots import NoSlotError, RequestSlots, refuse
+from loom.request_slots import BusyError, RequestSlots, refuse
 
 
 async def test_whoever_finds_no_free_slot_waits_for_one() -> None:
@@ -15,11 +15,12 @@ async def test_whoever_finds_no_free_slot_waits_for_one() -> None:
     may_end = asyncio.Event()
 
     async def request(number: int) -> None:
-        async with slots.one():
-            served.append(number)
-            if len(served) == 2:
-                are_full.set()
-            await may_end.wait()
+        give_back = await slots.take()
+        served.append(number)
+        if len(served) == 2:
+            are_full.set()
+        await may_end.wait()
+        give_back()
 
     async with asyncio.TaskGroup() as group:
         for number in range(4):
@@ -31,29 +32,15 @@ async def test_whoever_finds_no_free_slot_waits_for_one() -> None:
     assert served == [0, 1, 2, 3]
 
 
-async def test_a_slot_that_was_given_back_early_is_free_once() -> None:
+async def test_a_slot_that_is_given_back_twice_is_free_once() -> None:
     slots = RequestSlots(1, wait_s=0.05)
-    async with slots.one() as give_back:
-        give_back()
-        async with slots.one():
-            give_back()
-            with pytest.raises(NoSlotError):
-                async with slots.one():
-                    pass
-    async with slots.one():
-        with pytest.raises(NoSlotError):
-            async with slots.one():
-                pass
+    give_back = await slots.take()
+    give_back()
+    await slots.take()
+    give_back()
 
-
-async def test_a_failing_view_gives_its_slot_back() -> None:
-    slots = RequestSlots(1, wait_s=0.05)
-    with pytest.raises(ZeroDivisionError):
-        async with slots.one():
-            raise ZeroDivisionError
-
-    async with slots.one():
-        pass
+    with pytest.raises(BusyError):
+        await slots.take()
 
 
 @pytest.mark.parametrize(
@@ -62,8 +49,8 @@ async def test_a_failing_view_gives_its_slot_back() -> None:
         (
             "/api/agents",
             b"application/json",
-            '{"error": "busy", "message": "Loom is busy with other requests.", '
-            '"advice": "Try again in a few seconds."}',
+            '{"error": "busy", "message": "Loom is busy with other requests.", "details": '
+            '{"advice": "Try again in a few seconds.", "retryable": true, "retryAfter": 5}}',
         ),
         (
             "/agents/",
@@ -78,7 +65,7 @@ async def test_a_refusal_says_that_it_is_worth_trying_again(path: str, content_t
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    await refuse({"path": path}, send)
+    await refuse({"path": path}, send, BusyError())
 
     assert sent[0]["status"] == 503
     assert dict(sent[0]["headers"]) == {

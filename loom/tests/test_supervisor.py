@@ -4,11 +4,17 @@ import http.client
 import os
 import re
 import signal
+import socket
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from apps.core.models import Process
+from apps.core.processes import end, register
+from loom.start_all import DatabaseTakenError, PortTakenError, check_database, check_ports
 from loom.tests.fixtures import Emulator, Loom
 from loom.tests.running import Running, free_port, wait_until
 from loom.tests.visiting import Prompt, manage
@@ -268,6 +274,41 @@ def test_dev_starts_everything_refuses_a_second_start_and_dies_as_a_whole(dev_en
         os.kill(running.process.pid, signal.SIGKILL)
         wait_until(lambda: running.pids() == [], "nothing of it runs any more")
         talking.finish()
+
+
+def test_another_program_on_the_port_is_not_taken_for_a_loom(settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        settings.BACKEND_HOST, settings.BACKEND_PORT = "127.0.0.1", port
+
+        with pytest.raises(PortTakenError) as refused:
+            check_ports(with_emulator=False)
+
+    assert str(refused.value) == (
+        f"Loom cannot listen on 127.0.0.1:{port}: Address already in use. Perhaps another `make dev` is running, or "
+        f"another program uses the port; otherwise choose another port: BACKEND_PORT={port + 1}"
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_processes_that_ended_or_are_gone_do_not_keep_the_database() -> None:
+    """A Loom that was killed may be started again at once."""
+    check_database()
+    process = register(Process.Kind.WEB)
+    with pytest.raises(DatabaseTakenError, match=f"web process {os.getpid()} on "):
+        check_database()
+
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    Process.objects.update(pid=gone.pid)
+    check_database()
+
+    Process.objects.update(host="another machine")
+    with pytest.raises(DatabaseTakenError, match=f"web process {gone.pid} on another machine"):
+        check_database()
+
+    end(process.pk)
+    check_database()
 
 
 def test_run_is_production_and_ctrl_c_leaves_nothing_behind(dev_environment: dict[str, str]) -> None:
