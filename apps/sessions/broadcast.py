@@ -13,6 +13,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -30,6 +31,7 @@ FRAME_S = 0.033  # at most one frame in this time; the first token is never held
 SHARED_FRAME_S = 0.05  # the same with several viewers
 RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never more than a fifth of the loop
 BYTES_PER_S = 256_000  # nor do large frames (a long step, again and again) fill the line
+ROUGH_S = 0.25  # how long markdown may be shown unread at the open end: reading it is most of the cost of an answer
 LINGER_S = 60.0  # how long the place of a viewer that was cut off is kept
 PLACES_KEPT = 4096
 
@@ -85,6 +87,7 @@ class Broadcast:
         self._gathered: list[Event] = []
         self._next_frame_at = 0.0
         self._frame_timer: asyncio.TimerHandle | None = None
+        self._smooth_timer: asyncio.TimerHandle | None = None
         self._task = asyncio.create_task(self._run(), name=f"broadcast-{invocation.pk}")
 
     @property
@@ -105,7 +108,7 @@ class Broadcast:
             self._leave_timer = None
         self.viewers.add(viewer)
         if shown is not None and shown.epoch == self.epoch and shown.sequence in self._places:
-            return self._frame_since(shown.sequence)
+            return self._frame_from(shown.sequence, self._places[shown.sequence])
         return Turn(self.invocation, self._renderer.output, self._renderer.tail, str(self.place))
 
     def leave(self, viewer: Viewer) -> None:
@@ -114,9 +117,9 @@ class Broadcast:
         if not self.viewers and not self._leave_timer and not self._task.done():
             self._leave_timer = asyncio.get_running_loop().call_later(LINGER_S, self._task.cancel)
 
-    def _frame_since(self, sequence: int) -> Frame:
+    def _frame_from(self, sequence: int, part: int) -> Frame:
         place = self.place
-        html = answer_frame(self._renderer, str(place), after=sequence, from_part=self._places[sequence])
+        html = answer_frame(self._renderer, str(place), after=sequence, from_part=part)
         return Frame(html, place)
 
     async def _run(self) -> None:
@@ -127,16 +130,17 @@ class Broadcast:
             async for events in live.follow(self.invocation.pk, after=self._renderer.position):
                 self._gather(events)
             self._hand_on()
-            events = stream.events if stream and stream.is_stored else None
-            html = await database_sync_to_async(final_turn, thread_sensitive=False)(self.invocation.pk, events)
+            known = stream.events if stream and stream.is_stored else None
+            html = await database_sync_to_async(final_turn, thread_sensitive=False)(self.invocation.pk, known)
             end = Frame(html, Place(self.invocation.pk), is_end=True)
         except Exception:  # the top frame of the task
             logger.exception("broadcast failed invocation=%s", self.invocation.pk)
             end = Frame("", is_failure=True)
         finally:
             self._is_over = True
-            if self._frame_timer:
-                self._frame_timer.cancel()
+            for timer in (self._frame_timer, self._smooth_timer, self._leave_timer):
+                if timer:
+                    timer.cancel()
             if _broadcasts.get(self.invocation.pk) is self:
                 del _broadcasts[self.invocation.pk]
             self._is_caught_up.set()
@@ -158,11 +162,11 @@ class Broadcast:
         if loop.time() >= self._next_frame_at:
             self._hand_on()
         else:
-            self._frame_timer = loop.call_at(self._next_frame_at, self._hand_on_late)
+            self._frame_timer = loop.call_at(self._next_frame_at, self._guarded, self._hand_on)
 
-    def _hand_on_late(self) -> None:
+    def _guarded(self, step: Callable[[], None]) -> None:
         try:
-            self._hand_on()
+            step()
         except Exception:  # the top frame of a timer
             logger.exception("frame failed invocation=%s", self.invocation.pk)
             self._task.cancel()
@@ -174,17 +178,38 @@ class Broadcast:
         if not events:
             return
         began = time.perf_counter()
-        before = self._renderer.position
+        before, parts = self._renderer.position, len(self._renderer.parts)
         words = self._renderer.extend(events)
         if words is None:
             self._renderer.feed(events)
-            frame = self._frame_since(before)
+            frame = self._frame_from(before, parts)
         else:
             place = self.place
             frame = Frame(words_frame(self._renderer, str(place), words), place)
         self._remember()
         if words != "":  # blanks wait for the word behind them
             self._tell(frame)
+        self._rest(began, frame)
+        if self._renderer.is_rough and not self._smooth_timer:
+            loop = asyncio.get_running_loop()
+            self._smooth_timer = loop.call_later(ROUGH_S, self._guarded, self._smooth)
+
+    def _smooth(self) -> None:
+        """Render what is shown as it came."""
+        self._smooth_timer = None
+        if not self._renderer.is_rough:
+            return
+        began = time.perf_counter()
+        position, parts = self._renderer.position, len(self._renderer.parts)
+        self._renderer.feed([])
+        frame = self._frame_from(position, parts)
+        if len(self._renderer.parts) != parts:
+            # Two looks of one place, which nobody can tell apart: whoever comes back from there gets the turn anew.
+            del self._places[position]
+        self._tell(frame)
+        self._rest(began, frame)
+
+    def _rest(self, began: float, frame: Frame) -> None:
         pace_s = SHARED_FRAME_S if len(self.viewers) > 1 else FRAME_S
         rest_s = max(pace_s, RENDER_REST * (time.perf_counter() - began), len(frame.html) / BYTES_PER_S)
         self._next_frame_at = asyncio.get_running_loop().time() + rest_s

@@ -7,6 +7,7 @@ replaced. A frame is therefore small however long the answer is.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,13 +15,16 @@ from datetime import datetime
 
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from apps.core.markdown import MarkdownStream, render
 from apps.sessions.events import Event
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
+
+# A new line may be another block, and characters that only a rendering replaces stay away from the page.
+_ENDS_LINE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(slots=True)
@@ -53,14 +57,22 @@ class AnswerRenderer:
         self.prefix = f"invocation-{invocation_id}"
         self.position = 0
         self.parts: list[str | Step] = []
-        self._text = MarkdownStream(self._growth_id)
+        self._text = MarkdownStream(f"{self.prefix}-growth")
         self._rendered_tail = ""
         self._grown = ""
+        self._unread = ""
+        self._blanks = ""
         self._steps: list[Step] = []
 
     @property
-    def _growth_id(self) -> str:
-        return f"{self.prefix}-growth"
+    def is_rough(self) -> bool:
+        """Some of the open end is shown as it came, its markdown not yet read: `feed` nothing to have that done."""
+        return bool(self._unread)
+
+    @property
+    def _growth(self) -> str:
+        # No agent can write it: the tags of an answer that is shown are our own.
+        return f'<span id="{self.prefix}-growth">'
 
     @property
     def output(self) -> SafeString:
@@ -70,7 +82,7 @@ class AnswerRenderer:
     @property
     def tail(self) -> SafeString:
         """The HTML of the open end, which changes until it is closed."""
-        growth = f'<span id="{self._growth_id}">'
+        growth = self._growth
         return mark_safe(self._rendered_tail.replace(growth, growth + self._grown, 1))  # noqa: S308 -- both are safe
 
     def output_after(self, part: int) -> SafeString:
@@ -84,18 +96,31 @@ class AnswerRenderer:
         return mark_safe("".join(step.html(is_replacement=True) for step in older))  # noqa: S308 -- from a template
 
     def extend(self, events: list[Event]) -> str | None:
-        """Take events that only add plain words to the open end, and return the HTML of these words.
+        """Take events that only go on with the last line, and return the HTML to append to the open end.
 
-        None, and nothing is taken, where they do more than that.
+        None, and nothing is taken, where they do more than that. Plain words are what a rendering would show. Others
+        are shown as they came, which is cheap and right until a mark is closed; `is_rough` tells.
         """
         if any(event["kind"] != "text" for event in events):
             return None
         text = events[0]["text"] if len(events) == 1 else "".join(event["text"] for event in events)
-        words = self._text.extend(text)
-        if words is not None:
-            self._grown += words
-            self.position = events[-1]["seq"]
+        words: str | None = None if self._unread else self._text.extend(text)
+        if words is None:
+            if self._growth not in self._rendered_tail or _ENDS_LINE.search(text):
+                return None
+            self._unread += text
+            words = self._blanks + escape(text)
+            self._blanks = ""
+        else:
+            self._keep_blanks(text)
+        self._grown += words
+        self.position = events[-1]["seq"]
         return words
+
+    def _keep_blanks(self, text: str) -> None:
+        """Remember the blanks at the end, which are not shown before something follows them."""
+        trailing = text[len(text.rstrip(" ")) :]
+        self._blanks = self._blanks + text if len(trailing) == len(text) else trailing
 
     def feed(self, events: Iterable[Event]) -> None:
         """Take events: close what is closed by them and render the open end anew."""
@@ -124,17 +149,20 @@ class AnswerRenderer:
         self._break()
 
     def _flush(self, text: str) -> None:
+        text, self._unread = self._unread + text, ""
         if text:
+            self._keep_blanks(text)
             closed, self._rendered_tail = self._text.feed(text)
             self._grown = ""
             if closed:
                 self.parts.append(closed)
 
     def _break(self) -> None:
+        self._flush("")
         html = self._text.close()
         if html:
             self.parts.append(html)
-        self._rendered_tail = self._grown = ""
+        self._rendered_tail = self._grown = self._blanks = ""
 
     def _step(self, event: Event) -> Step | None:
         kind = event["kind"]

@@ -453,12 +453,12 @@ async def test_a_viewer_that_never_reads_again_is_given_up(
 def test_an_outbox_holds_a_bounded_amount_and_then_asks_for_a_catch_up() -> None:
     outbox = Outbox(10)
     outbox.put(Frame("a" * 50))  # a whole turn may be larger than all
-    assert not outbox.has_overflowed and outbox.take().html == "a" * 50
+    assert (outbox.has_overflowed, outbox.take().html) == (False, "a" * 50)
     outbox.put(Frame("b" * 6))
     outbox.put(Frame("c" * 6))
     outbox.put(Frame("d"))
 
-    assert outbox.has_overflowed and not outbox
+    assert (outbox.has_overflowed, bool(outbox)) == (True, False)
     outbox.clear()
     outbox.put(Frame("e"))
     assert [outbox.take().html, bool(outbox), outbox.has_overflowed] == ["e", False, False]

@@ -48,10 +48,28 @@ def test_plain_words_are_appended_to_the_open_end_and_anything_else_is_rendered(
         '<span id="invocation-7-growth" hx-swap-oob="beforeend" data-at="7:ab:3"> in Ghent</span>'
     )
     assert renderer.tail == '<p>Two days<span id="invocation-7-growth"> in Ghent</span></p>\n'  # for a late viewer
-    assert renderer.extend([text(" and **Bruges", seq=4)]) is None
     assert renderer.extend([event("tool", tool_use_id="t1", name="map", seq=4)]) is None
-    assert renderer.position == 3
-    renderer.feed([text(" and **Bruges**", seq=4)])
+    assert renderer.extend([text("\n\n# Then", seq=4)]) is None
+    assert (renderer.position, renderer.is_rough) == (3, False)
+
+
+def test_marks_in_a_line_are_shown_as_they_came_until_they_are_read() -> None:
+    renderer = AnswerRenderer(7)
+    renderer.feed([text("Two days in ", seq=1)])
+
+    assert renderer.extend([text("Ghent ", seq=2)]) == " Ghent"
+    assert renderer.extend([text("and **Bruges** ", seq=3)]) == " and **Bruges** "
+    assert renderer.extend([text("<b>", seq=4)]) == "&lt;b&gt;"
+    rough = '<p>Two days in<span id="invocation-7-growth"> Ghent and **Bruges** &lt;b&gt;</span></p>\n'
+    assert (renderer.is_rough, renderer.tail) == (True, rough)
+    renderer.feed([])
+    assert (renderer.is_rough, renderer.position) == (False, 4)
+    assert renderer.tail.startswith("<p>Two days in Ghent and <strong>Bruges</strong> &lt;b&gt;")
+
+
+def test_the_open_end_is_whole_after_a_piece_of_any_kind() -> None:
+    renderer = AnswerRenderer(7)
+    renderer.feed([text("Two days in Ghent and **Bruges**", seq=4)])
     assert renderer.tail == (
         '<p>Two days in Ghent and <strong>Bruges</strong><span id="invocation-7-growth"></span></p>\n'
     )
