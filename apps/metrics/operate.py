@@ -120,7 +120,7 @@ class AgentRow:
 
 def read_figures(filters: Filters) -> Reading:
     """Add up what the filters select, in steps that the chart can draw."""
-    return read(filters.selection, filters.span.step)
+    return read(filters.selection, filters.span.step, filters.metric)
 
 
 def chart_of(reading: Reading, filters: Filters, query: QueryDict) -> Chart:

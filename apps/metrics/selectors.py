@@ -147,9 +147,11 @@ class RecentInvocation:
 
 def recent_invocations(invocations: QuerySet[Invocation], limit: int = 20) -> list[RecentInvocation]:
     """The newest invocations with their startup latency, where one is known; the answers stay in the database."""
+    newest = list(invocations.order_by("-requested_at").values_list("pk", flat=True)[:limit])
     rows = (
-        invocations.select_related("session__agent", "measurement")
+        Invocation.objects.filter(pk__in=newest)
+        .select_related("session__agent", "measurement")
         .defer("response_text", "payload", "session__agent__raw_metadata")
-        .order_by("-requested_at")[:limit]
+        .order_by("-requested_at")
     )
     return [RecentInvocation(row, startup_of(row)) for row in rows]

@@ -49,9 +49,11 @@ class Selection:
 class Reading:
     """The tally of a selection: of all of it, by agent, and by step of time.
 
-    `versions` are those of the selected agent, also the ones that are not selected.
+    By step there are only the values of `metric`, where one is given. `versions` are those of the selected agent, also
+    the ones that are not selected.
     """
 
+    metric: str = ""
     overall: Tally = field(default_factory=Tally)
     by_agent: dict[int, Tally] = field(default_factory=dict)
     by_step: dict[datetime, Tally] = field(default_factory=dict)
@@ -66,7 +68,7 @@ class Reading:
             return
         tally = found if isinstance(found, Tally) else Tally.from_json(found)
         self.by_agent.setdefault(agent_id, Tally()).merge(tally)
-        self.by_step.setdefault(at, Tally()).merge(tally)
+        self.by_step.setdefault(at, Tally()).merge(tally, self.metric)
 
     def finish(self) -> None:
         """Add the agents up."""
@@ -82,9 +84,9 @@ def floor(at: datetime, step: timedelta) -> datetime:
     return datetime.fromtimestamp(int(at.timestamp()) // seconds * seconds, UTC)
 
 
-def read(selection: Selection, step: timedelta) -> Reading:
-    """Add up a selection; `step` is a divisor or a multiple of an hour."""
-    reading = Reading()
+def read(selection: Selection, step: timedelta, metric: str = "") -> Reading:
+    """Add up a selection; `step` is a divisor or a multiple of an hour, `metric` is for a chart of that one alone."""
+    reading = Reading(metric)
     gaps = [(selection.start, selection.end)]
     # Days first; hours for what they leave.
     lengths = [(DAY, FigureSpan.Length.DAY), (HOUR, FigureSpan.Length.HOUR)]

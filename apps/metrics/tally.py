@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +20,7 @@ TEMPERATURE = {"created": "cold", "pooled": "cold", "reused": "warm"}
 SOURCE_OF_RANK = {1: "start line", 2: "SDK line", 3: "SDK line"}
 RUNNING = ("pending", "streaming")
 FAILED = ("failed", "interrupted")
+LONGEST = 2**32 - 1  # tenths of a millisecond: five days, and no environment lives that long
 
 # The columns of an invocation that `Tally.add` takes, in its order.
 COLUMNS = (
@@ -77,14 +78,16 @@ class Tally:
 
     def _put(self, metric: str, kind: str, value_ms: float | None) -> None:
         if value_ms is not None:
-            self.values.setdefault(f"{metric} {kind}", array("Q")).append(max(0, round(value_ms * 10)))
+            self.values.setdefault(f"{metric} {kind}", array("I")).append(min(max(0, round(value_ms * 10)), LONGEST))
 
-    def merge(self, other: Tally) -> None:
-        """Add what another tally holds."""
+    def merge(self, other: Tally, metric: str = "") -> None:
+        """Add what another tally holds; with `metric` only the values of that one."""
         for mine, others in ((self.statuses, other.statuses), (self.cold_states, other.cold_states)):
             for word, count in others.items():
                 mine[word] = mine.get(word, 0) + count
         for key, values in other.values.items():
+            if not key.startswith(metric):
+                continue
             own = self.values.get(key)
             if own is None:
                 self.values[key] = values[:]
@@ -94,7 +97,7 @@ class Tally:
     def sort(self) -> None:
         """Put the values in ascending order: what is made of sorted pieces is sorted quickly again."""
         for key, values in self.values.items():
-            self.values[key] = array("Q", sorted(values))
+            self.values[key] = array("I", sorted(values))
 
     def summary(self, metric: str, temperature: str) -> Summary:
         """Sum up TTFT (`ttft`) or total latency (`total`), `cold` or `warm`."""
@@ -125,13 +128,13 @@ class Tally:
         return [value / 10 for value in self.values.get(key, ())]
 
     def as_json(self) -> list[Any]:
-        """What `from_json` reads: the values sorted, as little-endian 64-bit numbers in base 64."""
+        """What `from_json` reads: the values sorted, as little-endian 32-bit numbers in base 64."""
         values = {}
         for key, found in self.values.items():
-            ordered = array("Q", sorted(found))
+            ordered = array("I", sorted(found))
             if sys.byteorder == "big":
                 ordered.byteswap()
-            values[key] = b64encode(ordered.tobytes()).decode("ascii")
+            values[key] = b2a_base64(ordered.tobytes(), newline=False).decode("ascii")
         return [self.statuses, self.cold_states, values]
 
     @classmethod
@@ -139,7 +142,7 @@ class Tally:
         statuses, cold_states, texts = stored
         values = {}
         for key, text in texts.items():
-            values[key] = array("Q", b64decode(text))
+            values[key] = array("I", a2b_base64(text))
             if sys.byteorder == "big":
                 values[key].byteswap()
         return cls(statuses, cold_states, values)
