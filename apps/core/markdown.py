@@ -34,10 +34,14 @@ MAX_COLOURED_OPEN_CHARACTERS = 1_500
 """Code in a longer open tail gets its colours when it closes: they are most of the cost."""
 MAX_REOPENED_FENCE_CHARACTERS = 200
 
-# Words without any of these cannot change how the text before them reads, unless it ends in one of these.
-_MARKS = r"\s\x00-\x1f\x7f\\`*_~\[\])<>&;|#"
-_PLAIN = re.compile(rf"((?:[^{_MARKS}]| )*?) *(\n*)")
-_ENDS_PLAINLY = re.compile(f"[^{_MARKS}]$")
+# Words without any of these cannot change how the text before them reads, unless it ends in one of these. Of blanks,
+# only the plain space is none of them.
+_BLANKS = "".join(character for character in map(chr, range(0x10000)) if character.isspace() and character != " ")
+_MARKS = rf"{_BLANKS}\x00-\x1f\x7f\\`*_~\[\])<>&;|#"
+_PLAIN = re.compile(f"[^{_MARKS}]*")
+_ENDS_PLAINLY = re.compile(f"[^{_MARKS} ]$")
+# A line that begins so starts a block of its own whatever follows, and ends the block before it.
+_STARTS_BLOCK = re.compile(r"(?:[-*+] |#{1,6} )?[^\W\d_]")
 _BLOCK_ENDS = re.compile(r"(?:</(?:p|li|ul|ol|blockquote|h[1-6])>\n?)+$")
 
 _TAGS = {
@@ -103,6 +107,7 @@ def _classes_for_styles(state: StateCore) -> None:
 
 def _parser(*, is_coloured: bool) -> MarkdownIt:
     parser = MarkdownIt("gfm-like", {"html": False, "linkify": False, "highlight": _coloured if is_coloured else None})
+    parser.disable(["linkify", "html_block", "html_inline"], ignoreInvalid=True)  # switched off anyway
     parser.core.ruler.push("classes_for_styles", _classes_for_styles)
     parser.add_render_rule("fence", _fence)
     parser.add_render_rule("code_block", _code_block)
@@ -119,6 +124,22 @@ def _html(text: str, references: dict[str, Any]) -> SafeString:
     return mark_safe(_CLEANER.clean(_PARSER.render(text, {"references": references})))  # noqa: S308 -- just cleaned
 
 
+def _rendered(tokens: list[Token], *, is_coloured: bool = True) -> SafeString:
+    parser = _PARSER if is_coloured else _PLAIN_PARSER
+    html = parser.renderer.render(tokens, parser.options, {})
+    return mark_safe(_CLEANER.clean(html))  # noqa: S308 -- just cleaned
+
+
+def _is_block(token: Token) -> bool:
+    """Whether a top-level block begins with it."""
+    return token.level == 0 and token.nesting >= 0 and bool(token.map)
+
+
+def _starts(token: Token) -> int:
+    """The line in which it starts, -1 for one that ends a block."""
+    return token.map[0] if token.map else -1
+
+
 def render(text: str) -> SafeString:
     """The whole of `text` as safe HTML, or in one `<pre>` when it is longer than `MAX_CHARACTERS`."""
     if len(text) > MAX_CHARACTERS:
@@ -129,10 +150,10 @@ def render(text: str) -> SafeString:
 class MarkdownStream:
     """Renders an answer while it arrives: what is closed once, what is open again with every piece.
 
-    A top-level block (paragraph, list, table, fence, …) is closed as soon as a complete line behind it starts another
-    block; no later text can change it then. Guaranteed: all closed pieces and the rest from `close()`, joined, equal
-    `render` of the whole text, however it was split, for texts up to `MAX_CHARACTERS` in which link definitions stand
-    before their use and no block is longer than `MAX_OPEN_CHARACTERS` or `MAX_OPEN_LINES`. Otherwise the text is
+    A top-level block (paragraph, list, table, fence, …) is closed as soon as a line behind it has certainly started
+    another block; no later text can change it then. Guaranteed: all closed pieces and the rest from `close()`, joined,
+    equal `render` of the whole text, however it was split, for texts up to `MAX_CHARACTERS` in which link definitions
+    stand before their use and no block is longer than `MAX_OPEN_CHARACTERS` or `MAX_OPEN_LINES`. Otherwise the text is
     complete and safe as well, but looks different until it is rendered as a whole: a link whose definition comes later
     shows its source, and a block that stays open for too long is cut, a fence being opened anew behind the cut.
 
@@ -154,23 +175,22 @@ class MarkdownStream:
         None, and nothing is taken, where the open tail has to be rendered again: then `feed` the text. Blanks at the
         end, which no rendering shows, are held back until a word follows.
         """
-        plain = (
-            _PLAIN.fullmatch(text) if self._can_grow and len(self._open) + len(text) <= MAX_OPEN_CHARACTERS else None
-        )
-        if plain is None:
+        if not self._can_grow or len(self._open) + len(text) > MAX_OPEN_CHARACTERS:
+            return None
+        line = text.rstrip("\n")
+        words = line.rstrip(" ")
+        if not _PLAIN.fullmatch(words):
             return None
         # The end of the text counts as a blank, so a blank changes nothing; but `# a #` ends in a mark, `# a # b` not.
-        if not self._held and text[:1] not in " \n" and not _ENDS_PLAINLY.search(self._open):
+        if not self._held and text[:1] not in " \n" and not _ENDS_PLAINLY.search(self._open[-1:]):
             return None
-        words = plain[1]
-        if words.strip(" "):
-            shown = SafeString(self._held + words)  # no character in it has to be escaped
-            self._open += shown
-            self._held = text[len(words) :]
-        else:
-            shown = SafeString("")
+        self._can_grow = line == text
+        if not words:
             self._held += text
-        self._can_grow = not plain[2]
+            return SafeString("")
+        shown = SafeString(self._held + words)  # no character in it has to be escaped
+        self._open += shown
+        self._held = text[len(words) :]
         return shown
 
     def feed(self, text: str) -> tuple[SafeString, SafeString]:
@@ -181,17 +201,32 @@ class MarkdownStream:
         text = re.sub("\r\n?", "\n", text.removesuffix("\r"))
         self._open += text
         closed = SafeString("")
-        if "\n" in text:
-            closed += self._close_until(self._start_of_last_block())
+        tokens, has_definitions = self._parsed(self._open)
+        first_line = 0
+        if "\n" in text and (line := self._line_of_last_block(tokens)):
+            place = next(
+                (place for place, token in enumerate(tokens) if token.level == 0 and _starts(token) == line), 0
+            )
+            if place and not has_definitions:
+                closed, tokens, first_line = _rendered(tokens[:place]), tokens[place:], line
+                self._open = self._open[self._offset_of(line) :]
+            else:
+                closed = self._close_until(self._offset_of(line))
+                tokens, _ = self._parsed(self._open)
         if len(self._open) > MAX_OPEN_CHARACTERS or self._open.count("\n") > MAX_OPEN_LINES:
             closed += self._close_by_force()
-        return closed, self.tail()
+            (tokens, _), first_line = self._parsed(self._open), 0
+        return closed, self._tail(tokens, first_line)
 
     def tail(self) -> SafeString:
         """The HTML of the whole open tail as it stands."""
-        is_short = len(self._open) <= MAX_COLOURED_OPEN_CHARACTERS
-        html, tokens = self._rendered_open(parser=_PARSER if is_short else _PLAIN_PARSER)
-        goes_on = self._growth_id and not self._held.strip(" ") and self._goes_on(tokens)
+        tokens, _ = self._parsed(self._open)
+        return self._tail(tokens, 0)
+
+    def _tail(self, tokens: list[Token], first_line: int) -> SafeString:
+        """Render the tail; its tokens count lines from `first_line`."""
+        html = _rendered(tokens, is_coloured=len(self._open) <= MAX_COLOURED_OPEN_CHARACTERS)
+        goes_on = self._growth_id and not self._held.strip(" ") and self._goes_on(tokens, first_line)
         end = _BLOCK_ENDS.search(html) if goes_on else None
         self._can_grow = end is not None
         if end is None:
@@ -204,11 +239,11 @@ class MarkdownStream:
     def close(self) -> SafeString:
         """The HTML of the rest; the stream starts anew."""
         self._open += self._held.replace("\r", "\n")
-        rest, _ = self._rendered_open(parser=_PARSER)
+        rest = _rendered(self._parsed(self._open)[0])
         self.__init__(self._growth_id)  # type: ignore[misc]
         return rest
 
-    def _goes_on(self, tokens: list[Token]) -> bool:
+    def _goes_on(self, tokens: list[Token], first_line: int) -> bool:
         """Whether plain words behind the open tail are simply more of its last line.
 
         They are where this line, and the first one of its block, begin with a letter, so that neither can become
@@ -222,30 +257,39 @@ class MarkdownStream:
         last = tokens[place]
         if last.type != "inline" or tokens[place - 1].type not in {"paragraph_open", "heading_open"}:
             return False
-        if last.map is None or last.map[1] != self._open.count("\n") + 1:
+        if last.map is None or last.map[1] != first_line + self._open.count("\n") + 1:
             return False
         last_line = last.content[last.content.rfind("\n") + 1 :]
         is_shown_last = self._open.rstrip(" ").endswith(last_line)
         return is_shown_last and last_line[:1].isalpha() and last.content[:1].isalpha()
 
-    def _rendered_open(self, *, parser: MarkdownIt) -> tuple[SafeString, list[Token]]:
-        # Definitions in the open tail may be incomplete: they are forgotten after the rendering.
-        environment = {"references": ChainMap({}, self._references)}
-        tokens = parser.parse(self._open, environment)
-        html = parser.renderer.render(tokens, parser.options, environment)
-        return mark_safe(_CLEANER.clean(html)), tokens  # noqa: S308 -- just cleaned
+    def _parsed(self, text: str) -> tuple[list[Token], bool]:
+        """The tokens of a text, and whether it defines links. In the open tail a definition may be incomplete."""
+        definitions: dict[str, Any] = {}
+        tokens = _PARSER.parse(text, {"references": ChainMap(definitions, self._references)})
+        return tokens, bool(definitions)
 
-    def _blocks(self) -> list[Token]:
+    def _complete_blocks(self) -> list[Token]:
         """The top-level blocks of the complete lines of the tail."""
-        complete = self._open[: self._open.rfind("\n") + 1]
-        tokens = _PARSER.parse(complete, {"references": ChainMap({}, self._references)})
-        return [token for token in tokens if token.level == 0 and token.nesting >= 0 and token.map]
+        tokens, _ = self._parsed(self._open[: self._open.rfind("\n") + 1])
+        return [token for token in tokens if _is_block(token)]
 
-    def _start_of_last_block(self) -> int:
-        blocks = self._blocks()
-        if len(blocks) < 2 or blocks[-1].map is None:
+    def _line_of_last_block(self, tokens: list[Token]) -> int:
+        """The line in which the last block starts that nothing can join to the one before it, which is then finished.
+
+        That is one whose first line is complete, or can become nothing else.
+        """
+        blocks = [token for token in tokens if _is_block(token)]
+        if len(blocks) < 2:
             return 0
-        return sum(len(line) + 1 for line in self._open.split("\n", blocks[-1].map[0])[:-1])
+        line = _starts(blocks[-1])
+        if _STARTS_BLOCK.match(self._open, self._offset_of(line)):
+            return line
+        complete = self._complete_blocks()  # parsing costs most of all, hence last
+        return _starts(complete[-1]) if len(complete) > 1 else 0
+
+    def _offset_of(self, line: int) -> int:
+        return sum(len(text) + 1 for text in self._open.split("\n", line)[:-1])
 
     def _close_until(self, end: int) -> SafeString:
         closed, self._open = self._open[:end], self._open[end:]
@@ -261,7 +305,7 @@ class MarkdownStream:
 
     def _opening_of_fence(self) -> str:
         """The line that opens the fence in which the tail ends, or nothing."""
-        blocks = self._blocks()
+        blocks = self._complete_blocks()
         if not blocks or blocks[-1].type != "fence" or blocks[-1].map is None:
             return ""
         fence, lines = blocks[-1], self._open.split("\n")[blocks[-1].map[0] : blocks[-1].map[1]]

@@ -160,9 +160,10 @@ def test_a_block_is_closed_by_the_line_that_starts_the_next() -> None:
     stream = MarkdownStream()
 
     assert stream.feed("One *par") == ("", "<p>One *par</p>\n")
-    assert stream.feed("agraph*\n\nTw") == ("", "<p>One <em>paragraph</em></p>\n<p>Tw</p>\n")
-    assert stream.feed("o\n") == ("<p>One <em>paragraph</em></p>\n", "<p>Two</p>\n")
-    assert stream.close() == "<p>Two</p>\n"
+    assert stream.feed("agraph*\n\nTw") == ("<p>One <em>paragraph</em></p>\n", "<p>Tw</p>\n")
+    assert stream.feed("o\n\n1") == ("", "<p>Two</p>\n<p>1</p>\n")  # a number may become a list
+    assert stream.feed("st\n") == ("<p>Two</p>\n", "<p>1st</p>\n")
+    assert stream.close() == "<p>1st</p>\n"
 
 
 def test_a_list_stays_one_list_while_its_next_number_arrives() -> None:
