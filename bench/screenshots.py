@@ -1,13 +1,14 @@
 """The pictures in docs/images, taken anew: python -m bench.screenshots [--url http://127.0.0.1:8000]
 
-Without --url it starts `manage.py dev` on free ports with a database of its own and ends it afterwards. In Chromium it
-sends a demo agent two prompts, so that the pages have something to show, then photographs every page: light, dark, and
-390 pixels wide.
+Without --url it starts `manage.py dev` on free ports with a database of its own and ends it afterwards. It sends the
+demo agents some prompts, in Chromium and over the API, so that the pages have something to show, then photographs every
+page: light, dark, and 390 pixels wide.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import secrets
@@ -16,6 +17,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +41,15 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 KINDS = {"light": ("light", DESKTOP), "dark": ("dark", DESKTOP), "phone": ("light", PHONE)}
 AGENT = "travel_concierge"
 PROMPTS = ("Plan a rainy weekend in Lyon for two, by train.", "And if it is sunny on Sunday?")
+# What others asked before: (agent, prompt), each a session of its own.
+EARLIER = [
+    *(("code_tutor", prompt) for prompt in ("Explain generators", "What is a closure?", "Why is my loop slow?")),
+    *(("contract_reviewer", prompt) for prompt in ("Which clause is unusual?", "Summarise the liability")),
+    *(("inventory_analyst", prompt) for prompt in ("What runs out this week?", "Compare both warehouses")),
+    *(("claims_intake", prompt) for prompt in ("A broken window", "Hail on a parked car")),
+    *(("sentiment_scorer", prompt) for prompt in ("The train was late again", "Lovely staff")),
+    *((AGENT, prompt) for prompt in ("Two days in Ghent", "Where is it warm in March?", "Porto with a child of four")),
+]
 START_WITHIN_S = 90
 ANSWER_WITHIN_MS = 60_000
 # The logs need a moment to arrive; a picture of "waiting for CloudWatch" would be true, but less telling.
@@ -78,6 +89,20 @@ def demo_server() -> Iterator[str]:
             yield url
 
 
+def _call(url: str, body: dict[str, str] | None = None) -> bytes:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 -- loopback
+    with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_MS / 1000) as response:  # noqa: S310 -- loopback
+        return bytes(response.read())
+
+
+def run_earlier(url: str) -> None:
+    """Let the demo agents answer what was asked before, some at a time."""
+    ids = {agent["name"]: agent["id"] for agent in json.loads(_call(f"{url}/api/agents"))}
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda asked: _call(f"{url}/api/agents/{ids[asked[0]]}/invoke", {"prompt": asked[1]}), EARLIER))
+
+
 def run_demo(page: Page, url: str) -> dict[str, str]:
     """Hold a short conversation with the demo agent; return the address of each page to photograph."""
     page.goto(f"{url}/agents/")
@@ -93,7 +118,17 @@ def run_demo(page: Page, url: str) -> dict[str, str]:
     expect(page.locator(".turn-pair")).to_have_count(2, timeout=ANSWER_WITHIN_MS)
     expect(page.locator(".turn-pair.is-running")).to_have_count(0, timeout=ANSWER_WITHIN_MS)
     expect(page.locator("#latency-panel")).not_to_contain_text("waiting for CloudWatch", timeout=MEASURED_WITHIN_MS)
-    return {"agents": f"{url}/agents/", "agent": agent, "session": page.url, "operate": f"{url}/operate/"}
+    return {
+        "agents": f"{url}/agents/",
+        "agent": agent,
+        "sessions": f"{url}/sessions/",
+        "session": page.url,
+        "logs": f"{page.url}logs/",
+        "operate": f"{url}/operate/",
+        "admin": f"{url}/admin/agent_sessions/invocation/",
+        "api": f"{url}/api/docs",
+        "sign-in": f"{url}/accounts/login/",
+    }
 
 
 def photograph(browser: Browser, addresses: dict[str, str]) -> None:
@@ -101,12 +136,16 @@ def photograph(browser: Browser, addresses: dict[str, str]) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     for kind, (theme, size) in KINDS.items():
         context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
-        context.add_init_script(f"localStorage.setItem('loom.theme', '{theme}')")
+        # Loom's own switch, and the administration's.
+        context.add_init_script(f"for (const key of ['loom.theme', 'theme']) localStorage.setItem(key, '{theme}')")
         page = context.new_page()
         for name, address in addresses.items():
             page.goto(address)
             # Fragments are fetched after the page, and a socket stays open: the skeletons tell when all is there.
-            expect(page.locator(".skeleton")).to_have_count(0)
+            expect(page.locator(".skeleton")).to_have_count(0, timeout=ANSWER_WITHIN_MS)
+            if name == "api":
+                expect(page.locator(".opblock").first).to_be_visible()
+            page.evaluate("window.scrollTo(0, 0)")  # a session opens at its end
             page.screenshot(path=IMAGES / f"{name}-{kind}.png")
             sys.stdout.write(f"docs/images/{name}-{kind}.png\n")
         context.close()
@@ -117,6 +156,7 @@ def take_pictures(url: str) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         try:
             page = browser.new_page(viewport=DESKTOP)  # type: ignore[arg-type]
+            run_earlier(url)
             photograph(browser, run_demo(page, url))
         finally:
             browser.close()
