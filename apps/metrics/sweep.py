@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Min, QuerySet
 
+from apps.agents.logs import LOGS_ADVICE
 from apps.aws.errors import AccessDeniedError, AwsError
 from apps.aws.log_streams import attribute, classify
 from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
@@ -44,11 +45,6 @@ DUE_AT_ONCE = 500
 GROUPS_AT_ONCE = 15
 # Late tries share a reading only where their runs lie as near to each other as this.
 LATE_SPAN = timedelta(minutes=1)
-
-LOGS_ADVICE = (
-    "The credentials in use may not read this log group. Grant them logs:FilterLogEvents and "
-    "logs:DescribeLogStreams on it."
-)
 
 
 def due_measurements(now: datetime) -> QuerySet[Measurement]:

@@ -1,0 +1,88 @@
+"""The Python client against a whole Loom: broken lines, leaving, tokens."""
+
+from __future__ import annotations
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from loom.tests.fixtures import Loom
+from loom.tests.relay import relay_to
+from loom.tests.running import wait_until
+from loom.tests.visiting import LOGS_TIMEOUT_S, manage, newest_run, newest_session_id
+from loom_client import ApiError, Client
+
+
+def test_an_answer_arrives_whole_over_a_line_that_breaks(loom: Loom) -> None:
+    """S0-011. Each event once and in order, and the agent was asked once."""
+    with relay_to(loom.url) as line:
+        run = Client(line.url).invoke(loom.agent_id("code_tutor"), "Two days in Namur")
+        numbers = []
+        for event in run:
+            numbers.append(event.number)
+            if len(numbers) in {5, 40, 80}:
+                line.cut()
+                line.mend()
+
+    stored = newest_run(loom)
+    assert run.text == stored.text and stored.row["status"] == "completed"
+    assert numbers[:-1] == sorted(set(numbers[:-1]))
+    assert run.last is not None and run.last.name == "session_end"
+    assert len(loom.emulator.invocations(run.session_id)) == 1
+
+
+@pytest.mark.parametrize(("on_disconnect", "status"), [("stop", "stopped"), ("continue", "completed")])
+def test_what_leaving_does_is_the_callers_choice(loom: Loom, on_disconnect: str, status: str) -> None:
+    agent_id = loom.agent_id("travel_concierge")
+    run = Client(loom.url).invoke(agent_id, "Two days in Ghent", on_disconnect=on_disconnect)
+    while len(run.text) < 20:
+        next(run)
+    run.close()
+
+    def is_over() -> bool:
+        return newest_run(loom).row["status"] not in {"pending", "streaming"}
+
+    wait_until(is_over, "the run is over")
+    stored = newest_run(loom)
+    assert stored.row["status"] == status
+    assert stored.text.startswith(run.text)
+    truth = loom.emulator.invocations(run.session_id)[0]
+    assert (truth["client_gone_at"] is not None) is (status == "stopped")
+
+
+def test_a_latency_is_waited_for(loom: Loom) -> None:
+    agent = Client(loom.url).find_agent("code_tutor")
+    client = Client(loom.url)
+    list(run := client.invoke(agent.id, "Two days in Namur"))
+    latency = client.latency(agent.id, run.session_id, wait_s=LOGS_TIMEOUT_S)
+
+    assert (latency.is_known, latency.state, latency.is_cold) == (True, "measured", True)
+    assert client.logs(agent.id, run.session_id, search="Start time").events
+    client.end(agent.id, run.session_id)
+    assert client.session(agent.id, run.session_id)["ended_at"] is not None
+
+
+def test_a_token_reaches_as_far_as_its_scope_and_no_further_than_its_end(loom: Loom) -> None:
+    read, invoke = (
+        manage(loom, "create_token", "--scope", scope, "--days", "1").strip() for scope in ("read", "invoke")
+    )
+    reader = Client(loom.url, read)
+    agent = reader.find_agent("sentiment_scorer")
+    with pytest.raises(ApiError) as refused:
+        next(reader.invoke(agent.id, "Hi"))
+    assert (refused.value.status, refused.value.code) == (403, "scope_missing")
+    list(Client(loom.url, invoke).invoke(agent.id, "Hi"))
+
+    address = f"{loom.socket_url}/ws/sessions/{newest_session_id(loom)}/"
+    with connect(address, additional_headers={"Authorization": f"Bearer {invoke}"}) as socket:
+        assert "<" in str(socket.recv(timeout=60))
+    with connect(address, additional_headers={"Authorization": f"Bearer {read}"}) as socket:
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=60)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 4401
+
+    for secret in (read, invoke):
+        manage(loom, "revoke_token", secret)
+        with pytest.raises(ApiError) as revoked:
+            Client(loom.url, secret).agents()
+        assert (revoked.value.status, revoked.value.code) == (401, "token_refused")

@@ -1,0 +1,189 @@
+"""invoke_agent and chat as a person types them, beside a running Loom."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from loom.terminal import describe_latency, in_words, own_url
+from loom.tests.fixtures import ROOT, Loom, read_until, stop
+from loom.tests.visiting import newest_run, rows
+from loom_client import Agent, Latency
+
+SESSION = re.compile(r"session ([0-9a-f-]{36})")
+
+
+def run(loom: Loom, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT, env=loom.environment, input=typed, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def no_token_left(loom: Loom) -> Iterator[None]:
+    yield
+    assert [row["name"] for row in rows(loom, "accounts.token") if row["name"].startswith("manage.py")] == []
+
+
+@pytest.mark.usefixtures("no_token_left")
+def test_an_answer_is_written_with_its_figures(loom: Loom) -> None:
+    """The answer alone goes to the output, so that it can be piped on."""
+    done = run(loom, "invoke_agent", "travel_concierge", "Two days in Ghent", "--qualifier", "prod", "--end-session")
+
+    assert done.returncode == 0, done.stderr
+    stored = newest_run(loom)
+    assert done.stdout == stored.text.rstrip("\n") + "\n"
+    figures, place = done.stderr.splitlines()[-2:]
+    assert re.fullmatch(
+        r"TTFT [\d.]+ m?s · total [\d.]+ m?s · startup [\d.]+ m?s \(cold, from “.+”.*\) · Emulated", figures
+    )
+    session_id = SESSION.search(place)
+    assert session_id is not None
+    assert place == f"travel_concierge · prod · session {session_id[1]}, ended · run 1"
+    assert len(loom.emulator.invocations(session_id[1])) == 1
+
+
+def test_a_failure_is_told_and_is_the_exit_status(loom: Loom) -> None:
+    done = run(loom, "invoke_agent", "claims_intake", "Check this claim", "--no-wait")
+
+    assert done.returncode == 1
+    assert "Failed: " in done.stderr and "AWS request id " in done.stderr
+    assert done.stdout != ""
+
+
+def test_a_payload_from_a_file_and_one_json_object_at_the_end(loom: Loom, tmp_path: Path) -> None:
+    (tmp_path / "body.json").write_text('{"prompt": "What a lovely day", "extra": [1]}')
+    arguments = ("--payload", str(tmp_path / "body.json"), "--json", "--no-wait")
+    done = run(loom, "invoke_agent", "sentiment_scorer", *arguments)
+
+    body = json.loads(done.stdout)
+    assert (done.returncode, body["agent"], body["status"], body["error"]) == (0, "sentiment_scorer", "complete", None)
+    assert json.loads(newest_run(loom).row["payload"]) == {"prompt": "What a lovely day", "extra": [1]}
+
+
+def test_ctrl_c_stops_the_run(loom: Loom) -> None:
+    loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "invoke_agent", "travel_concierge", "Two days in Ghent"],
+        cwd=ROOT, env=loom.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        read_until(process, "You asked about")
+        process.send_signal(signal.SIGINT)
+        read_until(process, "Stopped. What had arrived is kept.")
+        assert process.wait(60) == 130
+    finally:
+        loom.emulator.clear()
+        stop(process)
+    stored = newest_run(loom)
+    assert stored.row["status"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nobody", "Hi"), "No agent is called 'nobody'. Registered are: claims_intake, "),
+        (("travel_concierge",), "Give a prompt, or JSON with --payload."),
+        (("travel_concierge", "Hi", "--count", "2"), "add --new-session"),
+        (("travel_concierge", "Hi", "--url", "http://127.0.0.1:9"), "Start it with `make dev`"),
+        (("travel_concierge", "Hi", "--url", "nowhere"), "Loom's address looks like http://127.0.0.1:8000."),
+        (("travel_concierge", "Hi", "--user", "nobody@example.com"), "There is no active user nobody@example.com."),
+        (("travel_concierge", "Hi", "--qualifier", "nowhere"), "has no endpoint of this name. Its endpoints are: "),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(loom: Loom, arguments: tuple[str, ...], message: str) -> None:
+    done = run(loom, "invoke_agent", *arguments)
+
+    assert done.returncode == 1
+    assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_series_is_measured_with_its_progress(loom: Loom) -> None:
+    arguments = ("--count", "2", "--new-session", "--end-session", "--no-wait", "--max-cost", "1")
+    done = run(loom, "invoke_agent", "travel_concierge", "Two days in Ghent", *arguments)
+
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("0 of 2 started") and any(line.startswith("2 of 2 started") for line in lines)
+    assert re.search(r"^travel_concierge: n = \d of 2, 0 failed, \d not found, \d still looked for · Emulated$",
+                     done.stdout, re.MULTILINE)  # fmt: skip
+    refused = run(loom, "invoke_agent", "travel_concierge", "Hi", *arguments[:3], "--max-cost", "0.00001")
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+
+
+@pytest.mark.usefixtures("no_token_left")
+def test_a_chat_goes_on_in_its_session_until_a_new_one(loom: Loom) -> None:
+    typed = "Two days in Aalst\nAnd on Sunday?\n/end\n/what\n/new\nHello Aalst\n/quit\nnever sent\n"
+    done = run(loom, "chat", "travel_concierge", typed=typed)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("You asked about") == 2
+    assert "Picking up from before" in done.stdout
+    assert done.stderr.count("TTFT") == 3
+    assert "AWS accepted the end of the session." in done.stderr
+    assert "/quit leaves" in done.stderr
+    _, sessions = loom.get(f"/api/agents/{loom.agent_id('travel_concierge')}/sessions")
+    counts = {session["title"]: session["invocation_count"] for session in reversed(sessions)}
+    assert (counts["Two days in Aalst"], counts["Hello Aalst"]) == (2, 1)
+
+
+def latency(**overrides: Any) -> Latency:
+    fields: dict[str, Any] = dict.fromkeys(Latency.__slots__, "") | {
+        "invocation": 1, "client_duration_ms": 4_312.4, "time_to_first_token_ms": 811.6, "startup_latency_ms": None,
+        "cold_start_latency_ms": None, "low_ms": None, "high_ms": None, "is_cold": None, "state": "waiting",
+    }  # fmt: skip
+    return Latency(**{**fields, **overrides})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        ({}, "startup not in the logs yet"),
+        (
+            {"state": "measured", "startup_latency_ms": 640.2, "is_cold": True, "source": "Agent invoked"},
+            "startup 640 ms (cold, from “Agent invoked”)",
+        ),
+        (
+            {"state": "provisional", "startup_latency_ms": 64.0, "is_cold": False, "source": "SDK line"},
+            "startup 64 ms (warm, from “SDK line”, provisional)",
+        ),
+        ({"state": "not_found", "error": "No start line."}, "startup unknown: No start line."),
+    ],
+)
+def test_a_line_of_figures(overrides: dict[str, Any], text: str) -> None:
+    fields: dict[str, Any] = dict.fromkeys(Agent.__slots__, "")
+    found = latency(**overrides)
+
+    assert describe_latency(found, Agent(**{**fields, "origin": "aws"})) == f"TTFT 812 ms · total 4.31 s · {text}"
+    assert describe_latency(found, Agent(**{**fields, "origin": "emulator"})).endswith(f"{text} · Emulated")
+
+
+def test_a_duration_in_words() -> None:
+    assert [in_words(value) for value in (None, 0.4, 999.4, 1000, 61_234)] == [
+        "–", "0 ms", "999 ms", "1.00 s", "61.23 s"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:8123"), ("0.0.0.0", "http://127.0.0.1:8123"), ("::", "http://[::1]:8123")],  # noqa: S104 -- recognised, not bound
+)
+def test_where_the_loom_of_these_settings_answers(settings: Any, host: str, url: str) -> None:
+    settings.BACKEND_HOST, settings.BACKEND_PORT = host, 8123
+    assert own_url() == url
+
+
+@pytest.mark.django_db
+def test_without_a_user_to_act_for_it_says_so() -> None:
+    with pytest.raises(CommandError, match="There is no superuser, so say who you are with --user"):
+        call_command("invoke_agent", "x", "Hi")
