@@ -332,8 +332,8 @@ def main() -> int:
     conditions = (
         f"{chosen.invocations:,} invocations of {AGENTS} agents over {DAYS} days, SQLite in a file, medians of "
         f"{chosen.requests} requests through Django's handler after a first one: CPU time of the process, database "
-        f"included, and time on the clock. The load of the machine was {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, "
-        f"and sorting 100,000 random numbers took {_gauge_ms():.0f} ms (17 ms when it is quiet). A "
+        f"included, and time on the clock. The load of the machine was {os.getloadavg()[0]:.1f} on {os.cpu_count()} "
+        f"cores, and sorting 100,000 random numbers took {_gauge_ms():.0f} ms (17 ms when it is quiet). A "
         f"member sees a third of the sessions. Python {platform.python_version()}, {datetime.now(UTC):%B %Y}."
     )
     RESULT.parent.mkdir(exist_ok=True)
