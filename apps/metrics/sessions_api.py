@@ -143,7 +143,8 @@ def list_sessions(
     """The newest first, each with its newest run; only those that you may see."""
     agent = get_object_or_404(agents_visible_to(request.user), pk=agent_id)
     sessions = sessions_visible_to(request.user).filter(agent=agent)
-    page = list(sessions.annotate(total=Count("invocations"))[offset : offset + limit])
+    counted = sessions.annotate(total=Count("invocations")).order_by("-created_at", "-pk")
+    page = list(counted[offset : offset + limit])
     newest = _newest_runs([session.pk for session in page])
     return [session_out(session, newest.get(session.pk), session.total) for session in page]
 
