@@ -103,7 +103,7 @@ def main() -> int:
 
 def tiny(doors: dict[str, Door]) -> dict[str, Any]:
     """A few streams through each door, without waiting for a quiet machine."""
-    runner = Runner(0, say)
+    runner = Runner(0, 0, say)
     return {"load": {name: [runner.measure(door, TINY, "tiny")] for name, door in doors.items()}}
 
 

@@ -295,6 +295,25 @@ def test_marks_are_never_appended() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("A word\n1", ". x"),
+        ("A word\n-", " x"),
+        ("1", ". x"),
+        ("- ", "x"),
+        ("# a #", " b"),
+        ("foo\\", "x"),
+        ("_a_", "b"),
+    ],
+)
+def test_words_that_make_something_else_of_their_line_are_rendered(text: str, more: str) -> None:
+    stream = MarkdownStream("growth")
+    stream.feed(text)
+
+    assert stream.extend(more) is None
+
+
+@pytest.mark.parametrize(
     "endless",
     ["```python\n" + "x = 1  # one\n" * 600, "word and " * 1500, "a" * 10_000, "- item\n" * 600, "> " * 4000],
     ids=["fence", "paragraph", "word", "list", "quote"],
