@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,6 +139,56 @@ def test_a_chat_goes_on_in_its_session_until_a_new_one(loom: Loom) -> None:
     _, sessions = loom.get(f"/api/agents/{loom.agent_id('travel_concierge')}/sessions")
     counts = {session["title"]: session["invocation_count"] for session in reversed(sessions)}
     assert (counts["Two days in Aalst"], counts["Hello Aalst"]) == (2, 1)
+
+
+class Typist:
+    """Sits at a terminal of its own, on which a command runs."""
+
+    def __init__(self, loom: Loom, *arguments: str) -> None:
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(ROOT)
+            os.execve(sys.executable, [sys.executable, "manage.py", *arguments], loom.environment)  # noqa: S606
+        self.seen = ""
+
+    def read_until(self, wanted: str) -> None:
+        """Look at the screen until it shows this after what was seen before."""
+        deadline = time.monotonic() + 60
+        screen = ""
+        while wanted not in screen:
+            assert time.monotonic() < deadline, f"{wanted!r} was not shown: {screen}"
+            if select.select([self._terminal], [], [], 0.2)[0]:
+                screen += os.read(self._terminal, 65536).decode(errors="replace")
+        self.seen += screen
+
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def leave(self) -> int:
+        """Type /quit and return the exit status."""
+        self.type("/quit\n")
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self._terminal)
+        return status
+
+
+def test_ctrl_c_stops_an_answer_and_not_the_chat(loom: Loom) -> None:
+    loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)
+    typist = Typist(loom, "chat", "travel_concierge")
+    typist.read_until("Talking with travel_concierge.")
+    typist.type("Two days in Ghent\n")
+    typist.read_until("You asked about")
+    typist.type("\x03")
+    typist.read_until("Stopped. What had arrived is kept.")
+    typist.read_until("Emulated")
+    typist.type("\x03")
+    typist.read_until("Nothing is running. /quit leaves.")
+    typist.type("And on Sunday?\n")
+    typist.read_until("Emulated")
+
+    assert typist.leave() == 0
+    stored = newest_run(loom)
+    assert (stored.row["number"], stored.row["status"]) == (2, "completed")
 
 
 def latency(**overrides: Any) -> Latency:
