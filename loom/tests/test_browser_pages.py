@@ -18,23 +18,27 @@ from loom.tests import evil_agent
 from loom.tests.evil_agent import EVIL
 from loom.tests.fixtures import ROOT, Loom, running_loom
 from loom.tests.looking import Witness, look, settle
+from loom.tests.running import wait_until
 from loom.tests.visiting import Prompt, manage, newest_session_id, rows
 
 pytestmark = pytest.mark.browser
 
 # Every named address that is not the administration's or the API's is one of these. A new one has to be put here.
 PAGES = [
-    "home", "accounts:login", "agents:list", "agents:detail", "sessions:list", "sessions:detail",
-    "sessions:logs", "sessions:agent-logs", "sessions:new", "metrics:operate",
+    "home", "accounts:login", "agents:list", "agents:detail", "agents:settings", "sessions:list", "sessions:detail",
+    "sessions:logs", "sessions:agent-logs", "sessions:new", "metrics:operate", "metrics:start-series",
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
-    "agents:import", "sessions:table-fragment", "sessions:turns-fragment", "metrics:latency-fragment",
-    "metrics:agent-figures-fragment",
+    "agents:import", "agents:account-fragment", "agents:versions-fragment", "agents:aws-metrics-fragment",
+    "sessions:table-fragment", "sessions:turns-fragment", "metrics:latency-fragment",
+    "metrics:agent-figures-fragment", "metrics:agent-list-figures-fragment", "metrics:start-series-fragment",
+    "metrics:start-series-estimate-fragment", "metrics:start-series-progress-fragment",
 ]  # fmt: skip
 # They answer a form or a program, and show nothing of their own.
 ACTIONS = [
-    "accounts:logout", "agents:register", "agents:import-chosen", "agents:refresh", "agents:remove", "sessions:start",
+    "accounts:logout", "agents:register", "agents:import-chosen", "agents:refresh", "agents:archive", "agents:revive",
+    "metrics:start-series-start", "metrics:start-series-cancel", "sessions:start",
     "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
     "sessions:answer", "sessions:logs-download", "sessions:agent-logs-download", "metrics:latency-check", "healthz",
     "readyz",
@@ -70,6 +74,7 @@ class EvilLoom:
 
     loom: Loom
     keys: dict[str, Any]
+    series: int
 
     def address(self, name: str) -> str:
         """The whole URL of a named address."""
@@ -77,7 +82,8 @@ class EvilLoom:
         for part in name.split(":")[:-1]:
             resolver = resolver.namespace_dict[part][1]
         ((_, arguments),), *_ = resolver.reverse_dict.getlist(name.split(":")[-1])[0]
-        return self.loom.url + reverse(name, kwargs={argument: self.keys[argument] for argument in arguments})
+        keys = {"pk": self.series} if name == "metrics:start-series" else self.keys
+        return self.loom.url + reverse(name, kwargs={argument: keys[argument] for argument in arguments})
 
 
 def _poison(loom: Loom, folder: Path) -> None:
@@ -111,8 +117,12 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
         for prompt in (EVIL, f"fail {EVIL}"):
             Prompt(loom, agent, prompt).finish()
         session = newest_session_id(loom)
+        _, series = loom.post(f"/api/agents/{agent}/start-series", {"count": 1, "prompt": EVIL, "max_cost_usd": 1})
+        wait_until(
+            lambda: bool(loom.get(f"/api/start-series/{series['id']}")[1]["state"] == "done"), "a series is done"
+        )
         _poison(loom, folder)
-        yield EvilLoom(loom, {"pk": agent, "agent_pk": agent, "public_id": session})
+        yield EvilLoom(loom, {"pk": agent, "agent_pk": agent, "public_id": session}, int(series["id"]))
 
 
 @pytest.fixture(scope="module")
