@@ -30,7 +30,7 @@ from apps.sessions.broadcast import Broadcast, Frame, Place, broadcast_of, final
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
-from apps.sessions.rendering import Turn, composer_html, environment_html, turn_html
+from apps.sessions.rendering import Environment, Turn, composer_html, environment_html, turn_html
 
 logger = logging.getLogger(__name__)
 
@@ -211,10 +211,16 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def notice(self, event: dict[str, Any]) -> None:
         """Something about this session changed, here or in another process."""
-        if event["kind"] == "measurement":
+        kind = event["kind"]
+        if kind == "measurement":
             self._signal("measurement")
             return
-        self._has_environment_changed |= event["kind"] in {"started", "ended"}
+        # A run that is followed tells its end itself, and then this viewer looks for others anyway.
+        is_followed = kind in {"started", "finished"} and (self._broadcasts or self._started)
+        is_shown = kind == "finished" and not self._shown.running
+        if is_followed or is_shown:
+            return
+        self._has_environment_changed |= kind == "ended"
         self._is_behind = True
         self._wake.set()
 
@@ -374,6 +380,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
         if self._shown.composer != current:
             self._shown.composer = current
             await self._send_text(composer_html(self.session, running))
+            if running:
+                await self._send_text(environment_html(self.session, Environment("busy")))
 
     async def _refresh_around(self, running: Invocation | None, finished: int) -> None:
         if running is None and not self._broadcasts:

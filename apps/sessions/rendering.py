@@ -286,9 +286,9 @@ def composer_html(session: Session, running: Invocation | None, form: InvokeForm
     return render_to_string("sessions/_composer.html", context)
 
 
-def environment_html(session: Session) -> str:
-    """What becomes of the environment, as it goes over the socket."""
-    context = {"session": session, "environment": environment_of(session), "oob": True}
+def environment_html(session: Session, environment: Environment | None = None) -> str:
+    """What becomes of the environment, as it goes over the socket; asks the database where that is not given."""
+    context = {"session": session, "environment": environment or environment_of(session), "oob": True}
     return render_to_string("sessions/_environment.html", context)
 
 
