@@ -300,9 +300,8 @@ def write_document(rows: list[dict[str, Any]], member: list[dict[str, Any]], con
     ]
     table = "\n".join(lines)
     text = DOCUMENT.read_text(encoding="utf-8")
-    marked = re.sub(
-        r"(<!-- table -->\n).*?(\n<!-- end -->)", lambda found: f"{found[1]}{table}{found[2]}", text, flags=re.S
-    )
+    pattern = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", flags=re.DOTALL)
+    marked = pattern.sub(lambda found: f"{found[1]}{table}\n{found[2]}", text)
     DOCUMENT.write_text(marked, encoding="utf-8")
 
 

@@ -129,7 +129,14 @@ def latency_chart(
     empty = Tally()
     tallies = [by_step.get(start, empty) for start in starts]
     found = {temperature: [tally.latency(metric, temperature) for tally in tallies] for temperature in TEMPERATURES}
-    values = {temperature: [tally.points_ms(metric, temperature) for tally in tallies] for temperature in TEMPERATURES}
+    values = {
+        temperature: [
+            # A median stands for its runs.
+            [] if summary.p50 else tally.points_ms(metric, temperature)
+            for tally, summary in zip(tallies, found[temperature], strict=True)
+        ]
+        for temperature in TEMPERATURES
+    }
     line_ms, line_count = _scale(max(_highest(summary) for summaries in found.values() for summary in summaries))
     top_ms = line_ms * line_count
     places = [_place(span, start, min(start + span.step, span.end)) for start in starts]

@@ -67,7 +67,11 @@ def percentile(ordered: Sequence[float], p: float) -> Percentile | None:
 
 def summarise(values: Iterable[float]) -> Summary:
     """Sum up values of one kind (cold or warm, one source), in any order."""
-    ordered = sorted(values)
+    return summarise_ordered(sorted(values))
+
+
+def summarise_ordered(ordered: Sequence[float]) -> Summary:
+    """The same for values that are in ascending order already."""
     if not ordered:
         return Summary(0, None, None, None)
     return Summary(len(ordered), ordered[0], ordered[-1], percentile(ordered, 0.5), percentile(ordered, 0.95))

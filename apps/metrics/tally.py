@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from apps.metrics.measuring import search_state, startup_latency_ms
-from apps.metrics.statistics import Percentile, Summary, summarise
+from apps.metrics.statistics import Percentile, Summary, summarise_ordered
 
 TEMPERATURE = {"created": "cold", "pooled": "cold", "reused": "warm"}
 # Ranks 2 and 3 are two lines of the same logger with the same clock; rank 4 says too little for a figure.
@@ -43,6 +43,7 @@ class Tally:
     statuses: dict[str, int] = field(default_factory=dict)
     cold_states: dict[str, int] = field(default_factory=dict)
     values: dict[str, array[int]] = field(default_factory=dict)
+    is_sorted: bool = False
 
     @property
     def invocation_count(self) -> int:
@@ -78,10 +79,12 @@ class Tally:
 
     def _put(self, metric: str, kind: str, value_ms: float | None) -> None:
         if value_ms is not None:
+            self.is_sorted = False
             self.values.setdefault(f"{metric} {kind}", array("I")).append(min(max(0, round(value_ms * 10)), LONGEST))
 
     def merge(self, other: Tally, metric: str = "") -> None:
         """Add what another tally holds; with `metric` only the values of that one."""
+        self.is_sorted = False
         for mine, others in ((self.statuses, other.statuses), (self.cold_states, other.cold_states)):
             for word, count in others.items():
                 mine[word] = mine.get(word, 0) + count
@@ -96,21 +99,25 @@ class Tally:
 
     def sort(self) -> None:
         """Put the values in ascending order: what is made of sorted pieces is sorted quickly again."""
-        for key, values in self.values.items():
-            self.values[key] = array("I", sorted(values))
+        if not self.is_sorted:
+            for key, values in self.values.items():
+                self.values[key] = array("I", sorted(values))
+            self.is_sorted = True
 
     def summary(self, metric: str, temperature: str) -> Summary:
         """Sum up TTFT (`ttft`) or total latency (`total`), `cold` or `warm`."""
-        return _in_ms(summarise(self.values.get(f"{metric} {temperature}", ())))
+        self.sort()
+        return _in_ms(summarise_ordered(self.values.get(f"{metric} {temperature}", ())))
 
     def startup(self, temperature: str) -> StartupFigures:
         """Sum up startup latencies of the source that most runs have."""
+        self.sort()
         by_source = self._startups(temperature)
         if not by_source:
-            return StartupFigures(summarise([]), "", 0)
+            return StartupFigures(summarise_ordered([]), "", 0)
         source = max(by_source, key=lambda name: len(by_source[name]))
         other_count = sum(len(values) for name, values in by_source.items() if name != source)
-        return StartupFigures(_in_ms(summarise(by_source[source])), source, other_count)
+        return StartupFigures(_in_ms(summarise_ordered(by_source[source])), source, other_count)
 
     def _startups(self, temperature: str) -> dict[str, array[int]]:
         prefix = f"startup {temperature} "
