@@ -1,4 +1,4 @@
-"""Measure how answers pass through Loom and its peers: python -m bench.stream [--quick] [--only loom,direct] [--tiny]
+"""Measure how answers pass through Loom and its peers: python -m bench.stream [--quick] [--tiny [--only loom,direct]]
 
 Writes build/bench-stream.json, and docs/performance.md with its picture unless told not to.
 """
@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -72,7 +73,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description="Measure how answers pass through Loom and its peers.")
     options.add_argument("--quick", action="store_true", help="one round of everything, about four minutes")
     options.add_argument("--tiny", action="store_true", help="only a few streams through Loom: do the tools work?")
-    options.add_argument("--only", default="", help="names of the ways to measure, by commas")
+    options.add_argument("--only", default="", help="with --tiny: names of the ways to measure, by commas")
     options.add_argument("--results", type=Path, default=RESULTS)
     options.add_argument("--no-report", action="store_true", help="leave docs/performance.md as it is")
     options.add_argument("--report-only", action="store_true", help="write the report of the results that are there")
@@ -80,6 +81,9 @@ def main() -> int:
     if chosen.report_only:
         write_report(json.loads(chosen.results.read_text()))
         return 0
+    # A file for each connection, here and in every server that is started.
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     cores = cores_of_this_machine()
     size = QUICK if chosen.quick else DEFAULT
     started = time.monotonic()
@@ -89,16 +93,19 @@ def main() -> int:
         streams = TINY.streams if chosen.tiny else MOST_LEVEL
         bed = LoomBed(folder, port, streams + SPARE_SESSIONS, cores, has_static_files=not chosen.tiny)
         doors = make_doors(bench, bed, folder, cores)
-        if chosen.only:
-            doors = {name: doors[name] for name in chosen.only.split(",")}
-        results = tiny(doors) if chosen.tiny else run(doors, bed, size, cores.tools, say)
-    found = {"conditions": conditions(cores, "quick" if chosen.quick else "default"), **results}
-    chosen.results.parent.mkdir(exist_ok=True)
-    chosen.results.write_text(json.dumps(found, indent=1))
+        found: dict[str, Any] = {"conditions": conditions(cores, "quick" if chosen.quick else "default")}
+        try:
+            if chosen.tiny:
+                found |= tiny({name: doors[name] for name in chosen.only.split(",") if name} or doors)
+            else:
+                run(doors, bed, size, cores.tools, say, found)
+        finally:  # what was measured before something failed is kept
+            chosen.results.parent.mkdir(exist_ok=True)
+            chosen.results.write_text(json.dumps(found, indent=1))
     say(f"{chosen.results} written after {(time.monotonic() - started) / 60:.1f} minutes")
     if not chosen.no_report and not chosen.tiny:
         write_report(found)
-    return 0 if all(outcome["is_correct"] for outcome in cells(results)) else 1
+    return 0 if all(outcome["is_correct"] for outcome in cells(found)) else 1
 
 
 def tiny(doors: dict[str, Door]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 760, 380
-LEFT, RIGHT, TOP, BOTTOM = 64, 190, 24, 48
+LEFT, RIGHT, TOP, BOTTOM = 64, 130, 24, 48
 LEAST_MS, MOST_MS = 1.0, 10_000.0
 COLOURS = ("a", "b", "c", "d", "e")
 STYLE = """
@@ -29,7 +29,6 @@ text { fill: #bbb } .t { fill: #eee } .bg { fill: #14161a } .g { stroke: #333 }
 class Series:
     """A line: pairs of streams and milliseconds."""
 
-    name: str
     title: str
     points: list[tuple[int, float]]
 

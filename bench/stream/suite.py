@@ -18,6 +18,8 @@ from bench.stream.servers import TOP, LoomBed, NotStartedError, on_core, plain_e
 MOST_REPEATS = 2
 LAG_LIMIT_MS = 100.0
 LADDER_STEP, FINE_STEP, MOST_LEVEL = 100, 50, 1000
+LADDERS = {"loom": 400, "fastapi_queue": 200, "fastapi_sync": 100}
+"""Whose most streams are looked for, and where to begin."""
 STARTS_A_SECOND = 30
 LADDER_STARTS_A_SECOND = 20
 QUIET_CPU = 0.15
@@ -115,10 +117,18 @@ class Runner:
     def ladder(self, door: Door, first: int, *, is_fine: bool) -> list[dict[str, Any]]:
         """Look for the most streams whose p99 lag stays below the limit: by hundreds, then by fifties."""
         rungs: dict[int, dict[str, Any]] = {}
+        failed: set[int] = set()
 
         def passes(count: int) -> bool:
+            if count in failed:
+                return False
             if count not in rungs:
-                outcome = self.measure(door, level(count), f"{count} streams")
+                try:
+                    outcome = self.measure(door, level(count), f"{count} streams")
+                except (NotStartedError, subprocess.TimeoutExpired) as error:
+                    self._say(f"{count} streams  {door.title}: too much ({type(error).__name__})")
+                    failed.add(count)
+                    return False
                 is_fast = outcome["lag"] is not None and outcome["lag"]["p99"] < LAG_LIMIT_MS
                 rungs[count] = {**outcome, "passed": outcome["is_correct"] and is_fast}
             return bool(rungs[count]["passed"])
@@ -177,25 +187,24 @@ def _line(outcome: Outcome) -> str:
 
 
 def run(
-    doors: dict[str, Door], bed: LoomBed, size: Size, core: int | None, say: Callable[[str], None]
-) -> dict[str, Any]:
-    """Everything, the comparisons first; the search for the most streams takes the time that is left."""
+    doors: dict[str, Door],
+    bed: LoomBed,
+    size: Size,
+    core: int | None,
+    say: Callable[[str], None],
+    found: dict[str, Any],
+) -> None:
+    """Everything, into `found`: the comparisons first; the search for the most streams takes the time that is left."""
     runner = Runner(size.limit_s, size.repeat_s, say)
     page = doors["loom"]
     assert isinstance(page, LoomDoor)
     every = list(doors.values())
-    results: dict[str, Any] = {
-        "ttft": runner.interleaved(every, gentle(size), "first token", size.rounds),
-        "load": runner.interleaved(every, load(size), "load", size.rounds),
-        "fan_out": runner.measure(page, FAN_OUT, "fan-out"),
-        "stalled": runner.measure(page, STALLED, "stalled"),
-        "unstalled": runner.measure(page, UNSTALLED, "none stalled"),
-        "paint": paint(bed, size, core),
-    }
-    starts = {"loom": 400, "fastapi_queue": 200, "fastapi_sync": 100}
-    results["ladder"] = {
-        name: runner.ladder(doors[name], first, is_fine=size.has_fine_steps)
-        for name, first in starts.items()
-        if name in doors
-    }
-    return results
+    found["ttft"] = runner.interleaved(every, gentle(size), "first token", size.rounds)
+    found["load"] = runner.interleaved(every, load(size), "load", size.rounds)
+    found["fan_out"] = runner.measure(page, FAN_OUT, "fan-out")
+    found["stalled"] = runner.measure(page, STALLED, "stalled")
+    found["unstalled"] = runner.measure(page, UNSTALLED, "none stalled")
+    found["paint"] = paint(bed, size, core)
+    found["ladder"] = {}
+    for name, first in LADDERS.items():
+        found["ladder"][name] = runner.ladder(doors[name], first, is_fine=size.has_fine_steps)
