@@ -24,6 +24,7 @@ from apps.sessions.models import Invocation, Session
 from apps.sessions.tests.test_api import Api, numbered, parse
 from apps.sessions.tests.test_api import agent as agent
 from apps.sessions.tests.test_api import api as api
+from apps.sessions.tests.waiting import wait_until
 
 Begin = Callable[..., Invocation]
 
@@ -216,10 +217,10 @@ async def test_leaving_before_the_first_event_stops_the_run_too(
     emulator.order(kind="silence", after_chunks=20, seconds=3_600)
     body = InvokeIn.model_validate({"prompt": "Hi", "on_disconnect": "stop"})
     asking = asyncio.ensure_future(_launched(alice, agent.pk, body, ""))
-    while not await Invocation.objects.aexists():
-        assert not asking.done()
+    await asyncio.sleep(0)  # the thread has its work, and cannot have brought it back
     asking.cancel()
     await asyncio.wait([asking])
+    await wait_until(Invocation.objects.aexists, "the run is stored")
 
     assert (await finished(await Invocation.objects.aget())).status == "stopped"
 
