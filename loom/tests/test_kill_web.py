@@ -9,7 +9,9 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,6 +27,7 @@ from loom.tests.test_worker import url_of_this_database
 from loom.tests.visiting import (
     Prompt,
     SessionPage,
+    StoredRun,
     another_web_process,
     newest_run,
     newest_session_id,
@@ -47,7 +50,7 @@ class HalfSentPrompt:
         )
         self._socket.sendall(head.encode() + self._body[:1])
 
-    def finish(self) -> tuple[int, dict[str, str]]:
+    def finish(self) -> tuple[int, dict[str, Any]]:
         """Send the rest; return the status and the body of the answer."""
         with self._socket:
             self._socket.sendall(self._body[1:])
@@ -56,14 +59,26 @@ class HalfSentPrompt:
             return response.status, json.loads(response.read())
 
 
+def has_begun(run: StoredRun, prompt: str) -> bool:
+    """Whether this is the run of the prompt, and the agent answers it."""
+    return run.row["prompt"] == prompt and run.row["first_chunk_at"] is not None
+
+
 def test_a_web_process_that_ends_lets_runs_end_and_its_viewers_go_on_elsewhere(loom: Loom) -> None:
-    """Of two runs one ends by itself within the 20 s, the other does not."""
-    with another_web_process(loom) as ending:
+    """Of two runs one ends by itself within the 20 s, the other does not.
+
+    The process serves one request at a time: neither a stream, nor a view that waits for an agent, nor a slow sender
+    takes the turn of others.
+    """
+    with another_web_process(replace(loom, environment={**loom.environment, "MAX_REQUESTS": "1"})) as ending:
         loom.emulator.order(kind="silence", after_chunks=10, seconds=120)
         silent = Prompt(ending, loom.agent_id("travel_concierge"), "Two days in Ghent")
         silent.wait_for_chunks(3)
         public_id = newest_session_id(loom)
         late = HalfSentPrompt(ending, loom.agent_id("travel_concierge"))
+        loom.emulator.order(kind="silence", after_chunks=10, seconds=120)
+        waiting = Prompt(ending, loom.agent_id("travel_concierge"), "Two days in Liège", stream=False)
+        wait_until(lambda: has_begun(newest_run(loom), "Two days in Liège"), "the agent has the other prompt too")
         with SessionPage(loom, public_id) as elsewhere, SessionPage(ending, public_id) as here:
             for page in (elsewhere, here):
                 page.read_until('-tail" class="md"[^>]*><p>')
@@ -86,6 +101,7 @@ def test_a_web_process_that_ends_lets_runs_end_and_its_viewers_go_on_elsewhere(l
         assert speaking.finish().events[-1][0] == "session_end"
         event, data = silent.finish().events[-1]
         assert (event, data["reason"]) == ("error", "interrupted")
+        assert (waiting.finish().status, waiting.refusal["details"]["reason"]) == (503, "interrupted")
         assert ending.process.wait(PATIENCE_S) == -signal.SIGTERM
 
     runs = {row["prompt"]: row for row in rows(loom, "agent_sessions.invocation")}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from loom.tests.fixtures import Loom
 from loom.tests.services import RedisServer
@@ -42,7 +43,8 @@ def stop_from_elsewhere(runs: Loom, sees: Loom) -> str:
         end = [message for message in page.messages if "<article" in message][-1]
 
     assert "Stopped" in end and "is-running" not in end
-    assert prompt.finish().events[-1] == ("error", {"message": "stopped", "reason": "stopped"})
+    event, data = prompt.finish().events[-1]
+    assert (event, data["message"], data["reason"]) == ("error", "stopped", "stopped")
     run = newest_run(sees)
     assert (run.row["status"], run.is_gapless) == ("stopped", True)
     assert run.row["response_text"] == run.text == "".join(prompt.chunks())
@@ -93,7 +95,15 @@ def redis_for_a_while(redis_server: RedisServer) -> Iterator[RedisServer]:
 def test_redis_may_be_away_and_come_back(loom_on_services: Loom, redis_for_a_while: RedisServer) -> None:
     """Answers need no Redis; pages hear of each other again once it is there."""
     agent_id = loom_on_services.agent_id("travel_concierge")
-    redis_for_a_while.stop()
+    Prompt(loom_on_services, agent_id, "Two days in Ghent").finish()
+    public_id = newest_session_id(loom_on_services)
+    with SessionPage(loom_on_services, public_id) as page:
+        page.read_until("<")  # it has joined
+        redis_for_a_while.stop()
+        with pytest.raises(ConnectionClosed) as closed:
+            page.read_until("nothing more comes")
+    code = closed.value.rcvd.code if closed.value.rcvd is not None else 1006
+    assert code in {1006, 1011}  # cut off or given up: the browser connects again after both
     prompt = Prompt(loom_on_services, agent_id, "Two days in Ghent").finish()
     assert prompt.events[-1][0] == "session_end"
     assert newest_run(loom_on_services).row["response_text"] == "".join(prompt.chunks())
