@@ -30,12 +30,12 @@ Results = dict[str, Any]
 Outcome = dict[str, Any]
 
 
-def write_report(results: Results) -> None:
+def write_report(results: Results, page: Path = PAGE, picture: Path = PICTURE) -> None:
     """Write the page and the picture."""
-    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    picture.parent.mkdir(parents=True, exist_ok=True)
     ladder = results["ladder"]
     series = [Series(SHORT_TITLES[name], points(results["load"][name], rungs)) for name, rungs in ladder.items()]
-    PICTURE.write_text(lag_plot(series, LAG_LIMIT_MS))
+    picture.write_text(lag_plot(series, LAG_LIMIT_MS))
     sections = [
         (TEXTS / "head.md").read_text(),
         conditions(results["conditions"]),
@@ -46,7 +46,7 @@ def write_report(results: Results) -> None:
         "## One answer, many viewers; viewers that never read; a browser\n\n" + others(results),
         (TEXTS / "method.md").read_text(),
     ]
-    PAGE.write_text("\n".join(section.rstrip("\n") + "\n" for section in sections))
+    page.write_text("\n".join(section.rstrip("\n") + "\n" for section in sections))
 
 
 def points(load: list[Outcome], rungs: list[Outcome]) -> list[tuple[int, float]]:

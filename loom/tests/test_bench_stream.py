@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.stream.machine import Use
+from bench.stream.outcome import Outcome, Spread
 from bench.stream.received import StreamLog, read_answer
+from bench.stream.report import write_report
 from bench.stream.stamps import CYCLE, now_us, sse_frame
 from loom.environment import BASE_DIR
 
@@ -115,3 +119,51 @@ TURN = '<article id="invocation-1" hx-swap-oob="true">{}</article>'
 )  # fmt: skip
 def test_a_page_that_would_show_something_else_is_noticed(frames: list[str], defect: str) -> None:
     assert read_answer(page_of(*frames), "socket", 3).defect == defect
+
+
+def outcome_of(
+    streams: int, *, lag_ms: float, cpu_us: float = 80.0, other: float = 0.0, passed: bool | None = None
+) -> Any:
+    """What a cell of so many streams would have given, with these figures."""
+    found = Outcome(
+        stream_count=streams, token_count=100, ttft=Spread(60, 4.0, 9.0, 10.0),
+        lag=Spread(9, lag_ms / 2, lag_ms, lag_ms), end=Spread(60, 12.0, 48.0, 50.0), tokens_in_window=1000, cpu_us_per_token=cpu_us,
+        use=Use(4.0, 0.5, 0.1, 0.1, other), rss_empty_kb=100_000, rss_connected_kb=101_000,
+        rss_window_kb=100_000 + 50 * streams, rss_end_kb=100_000, defect_count=0, defects=[],
+    )  # fmt: skip
+    level = {} if passed is None else {"passed": passed}
+    return {**found.as_json(), "disturbance": found.disturbance, "is_correct": found.is_correct, **level}
+
+
+def test_the_report_shows_what_was_measured_and_which_targets_were_missed(tmp_path: Path) -> None:
+    ways = ("loom", "direct", "loom_api", "fastapi_sync", "fastapi_queue")
+    levels = {"loom": (400, 500), "fastapi_sync": (100, 200), "fastapi_queue": (300, 400)}
+    results = {
+        "conditions": {
+            "at": "2026-01-01 00:00 UTC", "commit": "abc1234", "size": "default", "processor": "Some Processor",
+            "processors": 2, "memory_gb": 8, "system": "Linux 6", "python": "3.11.7", "is_pinned": True,
+        },
+        "ttft": {name: [outcome_of(60, lag_ms=3)] for name in ways},
+        "load": {name: [outcome_of(100, lag_ms=35, cpu_us=150, other=0.4 if name == "loom" else 0)] for name in ways},
+        "fan_out": outcome_of(100, lag_ms=60),
+        "stalled": outcome_of(30, lag_ms=9),
+        "unstalled": outcome_of(30, lag_ms=9),
+        "paint": {"painted_ms": [40.0, 44.0, 42.0], "finished_ms": [1100.0, 1090.0, 1095.0], "tokens": [30, 30, 30]},
+        "ladder": {
+            name: [outcome_of(low, lag_ms=70, passed=True), outcome_of(high, lag_ms=900, passed=False)]
+            for name, (low, high) in levels.items()
+        },
+    }  # fmt: skip
+
+    write_report(results, tmp_path / "performance.md", tmp_path / "streams.svg")
+    page, picture = (tmp_path / "performance.md").read_text(), (tmp_path / "streams.svg").read_text()
+
+    assert "at commit abc1234 (default run) on 2 processors (Some Processor), 8 GB" in page
+    assert "| streams on one core with p99 lag below 100 ms: 400 or more | 400 | yes |" in page
+    assert "| 3 times those of the synchronous peer | 4.0 × | yes |" in page
+    assert "| 1.3 times those of the peer with queues | 1.3 × | yes |" in page
+    assert "| CPU per token at the page, 100 streams: 100 µs or less | ~150 µs | **no** |" in page  # disturbed
+    assert "| last token to `session_end`, p99: 50 ms or less | 48.0 ms | yes |" in page
+    assert "| ~Loom, page (WebSocket, HTML) | 17.5 | 35.0 | 150 | 12.0 | 48.0 | 50 |" in page
+    assert "42 ms, 40 – 44" in page
+    assert picture.count("<path ") == 3
