@@ -126,11 +126,21 @@ def outcome_of(
 ) -> Any:
     """What a cell of so many streams would have given, with these figures."""
     found = Outcome(
-        stream_count=streams, token_count=100, ttft=Spread(60, 4.0, 9.0, 10.0),
-        lag=Spread(9, lag_ms / 2, lag_ms, lag_ms), end=Spread(60, 12.0, 48.0, 50.0),
-        tokens_in_window=1000, cpu_us_per_token=cpu_us, use=Use(4.0, 0.5, 0.1, 0.1, other), rss_empty_kb=100_000, rss_connected_kb=101_000,
-        rss_window_kb=100_000 + 50 * streams, rss_end_kb=100_000, defect_count=0, defects=[],
-    )  # fmt: skip
+        stream_count=streams,
+        token_count=100,
+        ttft=Spread(60, 4.0, 9.0, 10.0),
+        lag=Spread(9, lag_ms / 2, lag_ms, lag_ms),
+        end=Spread(60, 12.0, 48.0, 50.0),
+        tokens_in_window=1000,
+        cpu_us_per_token=cpu_us,
+        use=Use(4.0, 0.5, 0.1, 0.1, other),
+        rss_empty_kb=100_000,
+        rss_connected_kb=101_000,
+        rss_window_kb=100_000 + 50 * streams,
+        rss_end_kb=100_000,
+        defect_count=0,
+        defects=[],
+    )
     level = {} if passed is None else {"passed": passed}
     return {**found.as_json(), "disturbance": found.disturbance, "is_correct": found.is_correct, **level}
 
