@@ -36,7 +36,12 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
     """S0-080 to S0-093, S0-100b: the keys of the first version."""
     session = make_session(title="Two days?")
     make_measured(make_run(session, first_byte_s=1.9, ended_s=3.25, response_text="Go."), 1_500)
-    failed = {"status": "failed", "error_code": "RuntimeClientError", "error_message": "It broke.", "prompt": "Again?"}
+    failed: dict[str, Any] = {
+        "status": "failed",
+        "error_code": "RuntimeClientError",
+        "error_message": "It broke.",
+        "prompt": "Again?",
+    }
     make_measured(make_run(session, 10, request_id="r-2", **failed), 150, start_kind="reused")
     body = read(as_alice, session, f"/{session.runtime_session_id}")
 
