@@ -29,9 +29,9 @@ def parse(body: str) -> Events:
 def numbered(body: str) -> list[tuple[int, str, dict[str, Any]]]:
     """Each event with its number; the number never falls."""
     found = []
-    for frame in body.split("\n\n"):
-        if frame and not frame.startswith(":"):
-            number, event, data = (line.partition(": ")[2] for line in frame.split("\n"))
+    for part in body.split("\n\n"):
+        if part and not part.startswith(":"):
+            number, event, data = (line.partition(": ")[2] for line in part.split("\n"))
             found.append((int(number), event, json.loads(data)))
     assert [number for number, _, _ in found] == sorted(number for number, _, _ in found)
     return found
