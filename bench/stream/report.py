@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -59,12 +60,13 @@ def points(load: list[Outcome], rungs: list[Outcome]) -> list[tuple[int, float]]
 def conditions(found: Results) -> str:
     """Where and when it was measured."""
     pinned = "server on core 0, tools on core 1" if found["is_pinned"] else "nothing pinned: this machine has one core"
-    return (
+    text = (
         f"Measured {found['at']} at commit {found['commit']} ({found['size']} run) on {found['processors']} processors "
         f"({found['processor']}), {found['memory_gb']} GB, {found['system']}, Python {found['python']}; {pinned}. A "
         f"figure marked ~ comes from a cell in which, after two repetitions, something else still used more than "
-        f"{MOST_OTHER_CPU:g} of a core, or a tool more than {MOST_TOOL_CORE:g}: read it as an order of magnitude.\n"
+        f"{MOST_OTHER_CPU:g} of a core, or a tool more than {MOST_TOOL_CORE:g}: read it as an order of magnitude."
     )
+    return textwrap.fill(text, 120) + "\n"
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
