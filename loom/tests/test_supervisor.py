@@ -215,9 +215,9 @@ ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Talker).serve_foreve
 
 
 def talking_loom(running: Running, environment: dict[str, str], public_url: str) -> Prompt:
-    """Let the agent with a process of its own talk, and give the worker a task of a minute."""
+    """Let the agent with a process of its own talk, and give the worker a task of 15 s."""
     loom = Loom(public_url, Emulator(""), running.process, {**os.environ, **environment})
-    manage(loom, "shell", "--no-imports", "--command", "from django_q.tasks import *; async_task('time.sleep', 60)")
+    manage(loom, "shell", "--no-imports", "--command", "from django_q.tasks import *; async_task('time.sleep', 15)")
     prompt = Prompt(loom, loom.agent_id("talker"), "Go on")
     prompt.wait_for_chunks(3)
     return prompt
