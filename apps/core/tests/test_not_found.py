@@ -6,15 +6,13 @@ from typing import Any
 import pytest
 from django.test import AsyncClient, Client
 
-from apps.accounts.models import User
-
 ADDRESSES = ["/nowhere/", f"/sessions/{uuid.uuid4()}/", "/agents/999999/", "/admin/nowhere/"]
 
 
 @pytest.mark.parametrize("is_debug", [True, False])
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_an_address_that_leads_nowhere_shows_the_same_page_in_development(
-    client: Client, carol: User, settings: Any, address: str, is_debug: bool
+    client: Client, carol: Any, settings: Any, address: str, is_debug: bool
 ) -> None:
     settings.DEBUG = is_debug
     carol.is_superuser = True
