@@ -6,13 +6,17 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AnonymousUser
 
+from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core import processes
 from apps.core.models import Process
+from apps.core.notices import Tail
 from apps.sessions.live import Engine, engine
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_invocation, start_session
+from apps.sessions.tests.viewing import Page
 
 
 @pytest_asyncio.fixture
@@ -37,3 +41,28 @@ def begin(demo_agent: Callable[[str], Agent], alice: Any) -> Callable[..., Invoc
         return start_invocation(session=session, prompt=prompt, process_id=engine.process_id)
 
     return make
+
+
+@pytest_asyncio.fixture
+async def pages(running_engine: Engine) -> AsyncIterator[Callable[..., Any]]:
+    """Open viewers; all are closed at the end."""
+    opened: list[Page] = []
+
+    async def open_page(session: Session, user: User | AnonymousUser, query: str = "") -> Page:
+        page = Page(session, user, query)
+        opened.append(page)
+        await page.open()
+        return page
+
+    async with Tail(every_s=0.05):
+        yield open_page
+        for page in opened:
+            await page.socket.disconnect()
+
+
+@pytest.fixture
+def session(begin: Callable[..., Invocation]) -> Session:
+    invocation = begin()
+    session = invocation.session
+    Invocation.objects.all().delete()
+    return session

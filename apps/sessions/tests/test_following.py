@@ -1,0 +1,132 @@
+"""A viewer that was cut off, was away at the end, or does not read: what it is told when it can be told again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from apps.accounts.models import User
+from apps.sessions.broadcast import Frame
+from apps.sessions.consumers import Outbox, SessionConsumer
+from apps.sessions.live import Engine, follow
+from apps.sessions.models import Invocation, Session
+from apps.sessions.tests.viewing import Page, SlowViewer, most_of_it, until
+
+
+async def test_a_page_that_was_cut_off_gets_exactly_what_it_lacks(
+    pages: Any, running_engine: Engine, session: Session, alice: User, emulator: Any
+) -> None:
+    emulator.order(kind="silence", after_chunks=90, seconds=1200)
+    steady = await pages(session, alice)
+    await steady.send(action="invoke", prompt="Two days in Ghent")
+    await steady.read_to_event(3)
+    cut = await pages(session, alice)
+    await cut.read_to_event(3)
+    await cut.socket.disconnect()
+    last_event = await most_of_it(running_engine)
+    await steady.read_to_event(last_event)
+
+    again = await pages(session, alice, f"last=0&composer=0&at={cut.place}")
+    again.answer = cut.answer
+    await again.read_to_event(last_event)
+    assert "<article" not in "".join(again.messages)
+    last = max(set(again.answers) & set(steady.answers), key=lambda place: int(place.rpartition(":")[2]))
+    assert again.answers[last] == steady.answers[last] != ""
+    assert all(answer == steady.answers[at] for at, answer in again.answers.items() if at in steady.answers)
+
+    # From another process, or from before a restart: nobody knows what it shows.
+    elsewhere = await pages(session, alice, f"last=0&composer=0&at={cut.place.replace(':', ':f', 1)}")
+    await elsewhere.read_to_event(last_event)
+    assert "<article" in elsewhere.messages[0]
+    assert elsewhere.answer == steady.answers[elsewhere.place]
+    await steady.send(action="stop")
+    for page in (steady, again, elsewhere):
+        assert "Stopped" in await page.read_until("<article")
+
+
+async def test_a_page_that_was_away_at_the_end_is_shown_it_and_one_that_lacks_nothing_hears_nothing(
+    pages: Any, session: Session, alice: User
+) -> None:
+    page = await pages(session, alice)
+    await page.send(action="invoke", prompt="Two days in Ghent")
+    await page.read_to_event(3)
+    await page.socket.disconnect()
+    invocation = await Invocation.objects.aget()
+    async for _ in follow(invocation.pk):
+        pass
+
+    back = await pages(session, alice, f"last={invocation.pk}&composer={invocation.pk}&at={page.place}")
+    await back.read_until('data-kind="finished"')
+    assert "Completed" in back.messages[0] and "is-running" not in back.messages[0]
+    assert 'data-running="0"' in back.messages[1]
+    idle = await pages(session, alice, f"last={invocation.pk}&composer=0")
+    await idle.send(action="invoke", prompt="")
+    await idle.read_until('data-kind="refused"')
+    assert len(idle.messages) == 2 and "Type a prompt." in idle.messages[0]
+    missed = await pages(session, alice, "last=0&composer=0&at=nonsense&at=99999:ab:1")
+    assert "Completed" in await missed.read_until("<article")
+
+
+class NarrowConsumer(SessionConsumer):
+    outbox_limit = 300
+
+
+class ImpatientConsumer(SessionConsumer):
+    stalled_s = 0.05
+
+
+async def test_a_viewer_that_does_not_read_holds_nobody_up_and_catches_up(
+    pages: Any, running_engine: Engine, session: Session, alice: User, emulator: Any
+) -> None:
+    emulator.order(kind="silence", after_chunks=90, seconds=1200)
+    healthy = await pages(session, alice)
+    await healthy.send(action="invoke", prompt="Two days in Ghent")
+    await healthy.read_to_event(3)
+    slow = SlowViewer(NarrowConsumer, session, alice)
+    await until(lambda: bool(slow.texts))
+    slow.reads.clear()
+    await healthy.read_to_event(await most_of_it(running_engine))
+    assert "article" not in "".join(slow.texts[1:])
+
+    slow.reads.set()
+    shown = Page(session, alice)
+    await until(lambda: any(f'data-at="{healthy.place}"' in text for text in slow.texts))
+    for text in slow.texts:
+        shown.show(text)
+    assert shown.answers[healthy.place] == healthy.answer
+    assert len(slow.texts) < len(healthy.messages)  # what it had missed came as one
+    await healthy.send(action="stop")
+    await healthy.read_until('data-kind="finished"')
+    await until(lambda: any("Stopped" in text for text in slow.texts))
+    await slow.leave()
+
+
+async def test_a_viewer_that_never_reads_again_is_given_up(
+    pages: Any, running_engine: Engine, session: Session, alice: User, emulator: Any
+) -> None:
+    emulator.order(kind="silence", after_chunks=90, seconds=1200)
+    healthy = await pages(session, alice)
+    await healthy.send(action="invoke", prompt="Two days in Ghent")
+    await healthy.read_to_event(3)
+    stalled = SlowViewer(ImpatientConsumer, session, alice)
+    await until(lambda: bool(stalled.texts))
+    stalled.reads.clear()
+
+    await asyncio.wait_for(stalled.task, 60)  # the server drops the connection of a consumer that has ended
+    await healthy.read_to_event(await most_of_it(running_engine))
+    await healthy.send(action="stop")
+    await healthy.read_until('data-kind="finished"')
+
+
+def test_an_outbox_holds_a_bounded_amount_and_then_asks_for_a_catch_up() -> None:
+    outbox = Outbox(10)
+    outbox.put(Frame("a" * 50))  # a whole turn may be larger than all
+    assert (outbox.has_overflowed, outbox.take().html) == (False, "a" * 50)
+    outbox.put(Frame("b" * 6))
+    outbox.put(Frame("c" * 6))
+    outbox.put(Frame("d"))
+
+    assert (outbox.has_overflowed, bool(outbox)) == (True, False)
+    outbox.clear()
+    outbox.put(Frame("e"))
+    assert [outbox.take().html, bool(outbox), outbox.has_overflowed] == ["e", False, False]
