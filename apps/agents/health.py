@@ -11,7 +11,7 @@ from apps.aws.identity import identity
 def check_aws() -> str | None:
     """Tell what is wrong with AWS: credentials that it does not take, or no answer.
 
-    On AWS it asks who is calling, which needs no permission; the emulator has no accounts and lists its runtimes.
+    On AWS it asks who is calling, which needs no permission; the emulator is asked for its runtimes.
     """
     connection = current_connection()
     try:

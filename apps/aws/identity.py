@@ -20,10 +20,8 @@ class Identity:
 def identity(connection: Connection) -> Identity:
     """Ask AWS (STS GetCallerIdentity) whose credentials these are; needs no permission.
 
-    Raises `AwsError`, and `ValueError` for the emulator, which has no accounts.
+    The emulator answers with its own account. Raises `AwsError`.
     """
-    if connection.origin == "emulator":
-        raise ValueError("The emulator has no identity to ask for.")
     with translated(connection.profile):
         answer = client(connection, "sts", connection.region).get_caller_identity()
     return Identity(account_id=answer["Account"], arn=answer["Arn"])

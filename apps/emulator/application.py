@@ -14,23 +14,29 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from apps.emulator import metrics_plane
 from apps.emulator.account import EmulatedAccount
-from apps.emulator.aws_wire import AwsError, json_1_1_error, new_request_id, rest_json_error
+from apps.emulator.aws_wire import AwsError, json_error, new_request_id, rest_json_error
 from apps.emulator.config import is_loopback
 from apps.emulator.control_plane import ControlPlane
 from apps.emulator.data_plane import InvokeEndpoint, StopEndpoint
 from apps.emulator.identity import answer_sts
 from apps.emulator.logs_plane import LogsPlane
+from apps.emulator.metrics_plane import MetricsPlane
 from apps.emulator.own_routes import OwnRoutes
 
 
 def create_application(account: EmulatedAccount) -> Starlette:
     """Build the application of one account."""
     logs = LogsPlane(account)
+    metrics = MetricsPlane(account)
 
     async def root(request: Request) -> Response:
-        """Services without paths of their own: CloudWatch Logs names its operation in a header, STS in a form."""
-        if request.headers.get("x-amz-target"):
+        """Services without paths: CloudWatch and its Logs name their operation in a header, STS in a form."""
+        target = request.headers.get("x-amz-target", "")
+        if target.startswith(metrics_plane.TARGET_PREFIX):
+            return await metrics.answer(request)
+        if target:
             return await logs.answer(request)
         if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             return answer_sts(await request.body(), account.account_id)
@@ -100,7 +106,9 @@ def unknown_operation() -> Response:
 
 async def answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AwsError)
-    return json_1_1_error(error) if request.headers.get("x-amz-target") else rest_json_error(error)
+    if request.headers.get("x-amz-target"):
+        return json_error(error, request.headers.get("content-type", ""))
+    return rest_json_error(error)
 
 
 async def answer_unknown(request: Request, error: Exception) -> Response:

@@ -1,7 +1,8 @@
 """How AWS answers over HTTP: errors, request ids, and what the signature tells about the caller.
 
 rest-json services name an error in the header `x-amzn-ErrorType` with `{"message": …}` as the body; the JSON 1.1
-protocol of CloudWatch Logs names it in the member `__type`; the query protocol of STS answers in XML.
+protocol of CloudWatch Logs and the JSON 1.0 protocol of CloudWatch name it in the member `__type`; the query protocol
+of STS answers in XML.
 """
 
 from __future__ import annotations
@@ -107,8 +108,16 @@ def json_1_1(body: Mapping[str, Any] | None, status: int = 200) -> Response:
     return Response(text, status, {"x-amzn-RequestId": new_request_id()}, media_type="application/x-amz-json-1.1")
 
 
-def json_1_1_error(error: AwsError) -> Response:
-    return json_1_1({"__type": error.code, "message": error.message}, error.status)
+def json_1_0(body: Mapping[str, Any], status: int = 200) -> Response:
+    """Answer of an AWS JSON 1.0 operation (CloudWatch)."""
+    headers = {"x-amzn-RequestId": new_request_id()}
+    return Response(json.dumps(body), status, headers, media_type="application/x-amz-json-1.0")
+
+
+def json_error(error: AwsError, content_type: str) -> Response:
+    """The error in the JSON protocol in which the request came."""
+    answer = json_1_0 if content_type.startswith("application/x-amz-json-1.0") else json_1_1
+    return answer({"__type": error.code, "message": error.message}, error.status)
 
 
 def encode_page_token(position: object) -> str:

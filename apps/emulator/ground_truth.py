@@ -23,7 +23,10 @@ class StartKind(StrEnum):
 
 @dataclass(slots=True)
 class InvocationRecord:
-    """One invocation. Instants are seconds since the epoch on this machine's clock, None where never reached."""
+    """One invocation. Instants are seconds since the epoch on this machine's clock, None where never reached.
+
+    `error_status` is the HTTP status of an error that was answered in place of the response.
+    """
 
     session_id: str
     runtime_id: str
@@ -36,6 +39,7 @@ class InvocationRecord:
     last_byte_at: float | None = None
     pieces_sent: int = 0
     client_gone_at: float | None = None
+    error_status: int | None = None
     is_finished: bool = False
 
     @property

@@ -21,6 +21,7 @@ FILTER_PER_S = {"us-east-1": 25.0} | dict.fromkeys(
 )
 FILTER_PER_S_ELSEWHERE = 10.0
 OTHER_LOGS_PER_S = 25.0
+METRIC_DATA_PER_S = 50.0
 
 
 @dataclass

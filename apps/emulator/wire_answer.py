@@ -45,6 +45,7 @@ class WireAnswer:
     async def fail(self, error: AwsError) -> None:
         """Answer an error in place of the response."""
         self.is_started = True
+        self.record.error_status = error.status
         self.record.is_finished = True
         response = rest_json_error(error)
         head = [header for header in response.raw_headers if header[0] != b"x-amzn-requestid"]

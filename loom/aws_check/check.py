@@ -9,7 +9,7 @@ from loom.aws_check.account import check_credentials, check_discovery
 from loom.aws_check.choice import choose_by_arn, is_arn, registered
 from loom.aws_check.findings import ACCOUNT, CheckReport, Finding
 from loom.aws_check.logs import check_logs
-from loom.aws_check.runtime import check_runtime, untested_findings
+from loom.aws_check.runtime import check_extras, check_runtime, untested_findings
 from loom.context import role_of
 
 
@@ -44,7 +44,7 @@ def _check_agent(connection: Connection, caller: Identity | None, arn: RuntimeAr
         advice = "Choose a profile of the agent's account with AWS_PROFILE."
         findings.append(Finding(arn.runtime_id, "account", "missing", message, advice))
     described, qualifiers = check_runtime(connection, arn)
-    findings += described
+    findings += [*described, *check_extras(connection, arn)]
     for qualifier in [arn.qualifier] if arn.qualifier else qualifiers:
         findings += check_logs(connection, arn, qualifier)
     return [*findings, *untested_findings(arn)]

@@ -13,7 +13,7 @@ from loom.environment import BASE_DIR
 POLICIES = BASE_DIR / "iac" / "policies"
 
 # The narrowest first: `check` and `smoke` bundle what these grant one by one.
-FEATURES = ("base", "discover", "describe", "invoke", "stop", "logs", "check", "smoke")
+FEATURES = ("base", "discover", "describe", "invoke", "stop", "logs", "metrics", "check", "smoke")
 
 
 class UnknownActionError(LookupError):

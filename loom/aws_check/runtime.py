@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 from apps.aws.arn import DEFAULT_QUALIFIER, RuntimeArn
 from apps.aws.connection import Connection
 from apps.aws.control import (
@@ -10,13 +14,17 @@ from apps.aws.control import (
     RuntimeDescription,
     describe_runtime,
     list_endpoints,
+    list_versions,
 )
 from apps.aws.errors import AwsError
+from apps.aws.metrics import read_runtime_metrics
 from loom.aws_check.findings import Finding, failed_call
 from loom.aws_check.policies import statement_for
 
 DESCRIBE_ACTION = "bedrock-agentcore:GetAgentRuntime"
 ENDPOINTS_ACTION = "bedrock-agentcore:ListAgentRuntimeEndpoints"
+VERSIONS_ACTION = "bedrock-agentcore:ListAgentRuntimeVersions"
+METRICS_ACTION = "cloudwatch:GetMetricData"
 INVOKE_ACTION = "bedrock-agentcore:InvokeAgentRuntime"
 STOP_ACTION = "bedrock-agentcore:StopRuntimeSession"
 
@@ -33,6 +41,30 @@ def check_runtime(connection: Connection, arn: RuntimeArn) -> tuple[list[Finding
         return findings, [DEFAULT_QUALIFIER]
     findings.append(_endpoints_finding(arn, endpoints))
     return findings, [endpoint.name for endpoint in endpoints] or [DEFAULT_QUALIFIER]
+
+
+def check_extras(connection: Connection, arn: RuntimeArn) -> list[Finding]:
+    """Try what Loom shows where it can and does without where it cannot: versions, and AWS's own metrics."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+
+    def versions() -> str:
+        return f"{len(list_versions(connection, arn))} found"
+
+    def metrics() -> str:
+        found = read_runtime_metrics(connection, arn, start_at=now - timedelta(hours=1), end_at=now, period_s=3600)
+        return "allowed" if found.points else "allowed; no values in the last hour"
+
+    return [
+        _extra(connection, arn, VERSIONS_ACTION, versions),
+        _extra(connection, arn, METRICS_ACTION, metrics),
+    ]
+
+
+def _extra(connection: Connection, arn: RuntimeArn, action: str, attempt: Callable[[], str]) -> Finding:
+    try:
+        return Finding(arn.runtime_id, action, "ok", attempt())
+    except AwsError as error:
+        return replace(_failed(connection, arn, action, error), state="warning")
 
 
 def untested_findings(arn: RuntimeArn) -> list[Finding]:

@@ -34,6 +34,11 @@ PERMISSIONS = {
     "DescribeLogStreams": "logs:DescribeLogStreams",
     "FilterLogEvents": "logs:FilterLogEvents",
 }
+# What Loom shows where it can, and does without where it cannot.
+EXTRAS = {
+    "ListAgentRuntimeVersions": "bedrock-agentcore:ListAgentRuntimeVersions",
+    "GetMetricData": "cloudwatch:GetMetricData",
+}
 
 pytestmark = pytest.mark.django_db
 
@@ -88,7 +93,7 @@ def test_everything_that_can_be_tried_is_tried_and_the_rest_is_said(recorded_aws
     assert report.is_ok and report.statements == []
     assert (report.origin, report.account, report.role) == ("aws", ACCOUNT, "user/emulated")
     assert {subject: state for subject, state in states(report).items() if ":" in subject} == {
-        **dict.fromkeys(PERMISSIONS.values(), "ok"),
+        **dict.fromkeys([*PERMISSIONS.values(), *EXTRAS.values()], "ok"),
         "bedrock-agentcore:InvokeAgentRuntime": "untested",
         "bedrock-agentcore:StopRuntimeSession": "untested",
     }
@@ -99,7 +104,7 @@ def test_everything_that_can_be_tried_is_tried_and_the_rest_is_said(recorded_aws
         find(report, "bedrock-agentcore:ListAgentRuntimeEndpoints").message == "DEFAULT → version 5, prod → version 4"
     )
     granted = {action for statement in policy("base")["Statement"] for action in statement["Action"]}
-    assert recorded_aws.actions == granted | set(PERMISSIONS.values())
+    assert recorded_aws.actions == granted | set(PERMISSIONS.values()) | set(EXTRAS.values())
 
 
 @pytest.mark.parametrize("operation", PERMISSIONS)
@@ -120,6 +125,19 @@ def test_a_refusal_names_the_statement_that_mends_it(
         assert f":{REGION}:{ACCOUNT}:" in statement
     others = set(PERMISSIONS.values()) - {PERMISSIONS[operation]}
     assert {states(report)[action] for action in others} == {"ok"}
+
+
+@pytest.mark.parametrize("operation", EXTRAS)
+def test_a_refusal_of_what_loom_can_do_without_is_a_warning(
+    recorded_aws: RecordedAws, emulator: Emulator, operation: str
+) -> None:
+    emulator.order(kind="error", operation=operation, code="AccessDeniedException", count=9)
+
+    report = check_aws(current_connection(), TUTOR.runtime_arn)
+
+    refused = find(report, EXTRAS[operation])
+    assert (refused.state, refused.action, report.is_ok) == ("warning", EXTRAS[operation], True)
+    assert report.statements == [statement_for(EXTRAS[operation], TUTOR)]
 
 
 def test_a_refusal_fails_the_command_and_prints_what_to_add(recorded_aws: RecordedAws, emulator: Emulator) -> None:

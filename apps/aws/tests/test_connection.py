@@ -231,11 +231,6 @@ def test_the_identity_says_whose_account_it_is(home: Path) -> None:
     assert (caught.value.code, caught.value.http_status) == ("ExpiredToken", 403)
 
 
-def test_the_emulator_has_no_identity() -> None:
-    with pytest.raises(ValueError, match="no identity"):
-        identity(Connection("emulator", "us-east-1", endpoint_url="http://127.0.0.1:1"))
-
-
 @pytest.mark.usefixtures("home")
 async def test_missing_credentials_and_profiles_are_named() -> None:
     """S1-053: nothing found is an error of its own, with what to do."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -32,7 +33,7 @@ def moto_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    services: tuple[Any, ...] = ("logs", "bedrock-agentcore-control", "sts")
+    services: tuple[Any, ...] = ("logs", "bedrock-agentcore-control", "sts", "cloudwatch")
     with mock_aws():
         yield {name: boto3.client(name, region_name="us-east-1") for name in services}
 
@@ -124,3 +125,51 @@ def test_the_caller_is_the_same_account_as_in_moto(emulator: RunningEmulator, mo
     accounts = [client.get_caller_identity()["Account"] for client in (emulator.client("sts"), moto_clients["sts"])]
 
     assert accounts == ["123456789012", "123456789012"]
+
+
+def test_metrics_read_as_in_moto_when_it_was_told_what_happened(
+    emulator: RunningEmulator, moto_clients: dict[str, Any]
+) -> None:
+    """moto takes metrics in AWS's own namespace; it gets one value for each invocation of the ground truth."""
+    arn = emulator.arn("sentiment_scorer")
+    for _ in range(3):
+        emulator.invoke("sentiment_scorer")
+    dimensions = [{"Name": "Resource", "Value": arn}]
+    for record in emulator.get("invocations", runtime_id=arn.rpartition("/")[2]):
+        received, ended = (datetime.fromisoformat(record[name]) for name in ("received_at", "last_byte_at"))
+        values = {"Invocations": 1.0, "Throttles": 0.0, "Latency": (ended - received) / timedelta(milliseconds=1)}
+        moto_clients["cloudwatch"].put_metric_data(
+            Namespace="AWS/Bedrock-AgentCore",
+            MetricData=[
+                {"MetricName": name, "Dimensions": dimensions, "Timestamp": received, "Value": value}
+                for name, value in values.items()
+            ],
+        )
+    wanted = [("Invocations", "Sum"), ("Throttles", "Sum"), ("Unheard", "Sum")]
+    wanted += [("Latency", statistic) for statistic in ("SampleCount", "Sum", "Average", "Minimum", "Maximum")]
+    queries = [
+        {
+            "Id": f"q{number}",
+            "MetricStat": {
+                "Metric": {"Namespace": "AWS/Bedrock-AgentCore", "MetricName": metric, "Dimensions": dimensions},
+                "Period": 3600,
+                "Stat": statistic,
+            },
+        }
+        for number, (metric, statistic) in enumerate(wanted)
+    ]
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    span = {"StartTime": hour - timedelta(hours=1), "EndTime": hour + timedelta(hours=1)}
+
+    answers = [
+        [
+            (found["Id"], found["Timestamps"], found["Values"], found["StatusCode"])
+            for found in client.get_metric_data(MetricDataQueries=queries, **span)["MetricDataResults"]
+        ]
+        for client in (emulator.client("cloudwatch"), moto_clients["cloudwatch"])
+    ]
+
+    # The ground truth was read with microseconds.
+    expected = [(name, at, pytest.approx(values, abs=0.01), code) for name, at, values, code in answers[1]]
+    assert answers[0] == expected
+    assert sum(answers[0][0][2]) >= 3
