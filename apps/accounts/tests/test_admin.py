@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import path, reverse
 
-from apps.accounts.models import Token, User
+from apps.accounts.models import User
 from apps.accounts.services import create_token
 
 urlpatterns = [path("admin/", admin.site.urls)]
