@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.admin import EmptyFieldListFilter
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.agents.models import Agent, Endpoint
-from apps.core.admin import LargeTableAdmin, RecordAdmin
+from apps.agents.services import archive_agent, refresh_agent
+from apps.core.admin import LargeTableAdmin, RecordAdmin, carry_out
 
 
 @admin.register(Agent)
 class AgentAdmin(LargeTableAdmin[Agent]):
-    """Agents are added by registering their ARN and removed on their page; both do more than a row."""
+    """Agents are added by registering their ARN, which does more than a row."""
 
     EDITABLE = ("payload_template", "read_timeout_ms", "retry_unproven")
 
     list_display = ["name", "status", "origin", "account_id", "region", "version", "last_invoked_at", "removed_at"]
-    list_filter = ["origin", "status", "protocol"]
+    list_filter = ["origin", "status", "protocol", ("removed_at", EmptyFieldListFilter)]
+    actions = ["refresh", "archive"]
     search_fields = ["name", "arn"]
     deferred_fields = ("description", "failure_reason", "raw_metadata")
 
@@ -28,6 +32,29 @@ class AgentAdmin(LargeTableAdmin[Agent]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
         return False
+
+    @admin.action(description="Read the selected agents from AWS again", permissions=["operate"])
+    def refresh(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
+        rows = queryset.filter(removed_at=None)
+        carry_out(
+            request,
+            rows,
+            lambda agent: refresh_agent(agent=agent),
+            one="agent is refreshed.",
+            many="agents are refreshed.",
+        )
+
+    @admin.action(description="Archive the selected agents", permissions=["operate"])
+    def archive(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
+        """Hides them from the registry; history stays, AWS is not touched, registering an ARN brings it back."""
+        rows = queryset.filter(removed_at=None)
+        carry_out(
+            request,
+            rows,
+            lambda agent: archive_agent(agent=agent),
+            one="agent is archived.",
+            many="agents are archived.",
+        )
 
 
 @admin.register(Endpoint)

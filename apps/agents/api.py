@@ -151,7 +151,7 @@ def get_agent(request: HttpRequest, agent_id: int) -> Agent:
 @router.delete("/{int:agent_id}", auth=may_manage, response={204: None}, summary="Archive an agent")
 def delete_agent(request: HttpRequest, agent_id: int) -> Status[None]:
     """Hides it and keeps its history; AWS is not touched. Registering its ARN again brings it back."""
-    services.remove_agent(agent=_agent(request, agent_id))
+    services.archive_agent(agent=_agent(request, agent_id))
     return Status(204, None)
 
 

@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 
 from apps.accounts.models import User
 from apps.agents.arn_lists import ArnEntry
+from apps.agents.changes import differences, state_of
 from apps.agents.describing import CONCURRENCY, describe_many
 from apps.agents.exceptions import AgentExistsError, AgentRuntimeError
 from apps.agents.models import Agent
@@ -74,7 +75,7 @@ def register_many(
 ) -> Iterator[Registration]:
     """Register the ARNs in `entries`; yields what became of each, in their order, as it is known.
 
-    Known agents are passed over without asking AWS, removed ones come back. With `is_dry_run` AWS is asked, nothing is
+    Known agents are passed over without asking AWS, archived ones come back. With `is_dry_run` AWS is asked, nothing is
     stored. Blocks; never raises for an entry.
     """
     entries = list(entries)
@@ -113,7 +114,7 @@ def _sort_out(entries: list[ArnEntry]) -> tuple[dict[int, Registration], dict[in
 
 
 def _known_agents(arns: set[str]) -> dict[str, Agent]:
-    """The agents of these ARNs, removed ones too, without what AWS said of them."""
+    """The agents of these ARNs, archived ones too, without what AWS said of them."""
     ordered = sorted(arns)
     known: dict[str, Agent] = {}
     for start in range(0, len(ordered), _LOOKUP_SIZE):
@@ -123,7 +124,7 @@ def _known_agents(arns: set[str]) -> dict[str, Agent]:
 
 
 def _refusal_of_known(entry: ArnEntry, agent: Agent) -> Registration | None:
-    """What to say of an agent that is in the registry, or None where it was removed and may come back."""
+    """What to say of an agent that is in the registry, or None where it is archived and may come back."""
     try:
         check_unregistered(agent)
     except AgentExistsError as error:
@@ -181,52 +182,13 @@ def _take_over(agent: Agent, answer: Description | LoomError) -> Refreshment:
             is_gone=isinstance(answer.__cause__, NotFoundError),
             is_unreachable=_is_unreachable(answer),
         )
-    before = _state(agent)
+    before = state_of(agent)
     try:
         update_described(agent=agent, description=answer)
     except DatabaseError:
         logger.exception("refresh failed agent=%s", agent.pk)
         return Refreshment(agent, error=_not_stored())
-    return Refreshment(agent, changes=tuple(_changes(before, _described_state(agent, answer))))
-
-
-def _state(agent: Agent) -> dict[str, str]:
-    """What a reader follows from one refresh to the next, by the words it is told in; needs the endpoints at hand."""
-    return _facts(agent) | {
-        f"endpoint {endpoint.name}": _pointer(endpoint.live_version, endpoint.target_version, endpoint.status)
-        for endpoint in agent.endpoints.all()
-    }
-
-
-def _described_state(agent: Agent, description: Description) -> dict[str, str]:
-    return _facts(agent) | {
-        f"endpoint {endpoint.name}": _pointer(endpoint.live_version, endpoint.target_version, endpoint.status)
-        for endpoint in description.endpoints
-    }
-
-
-def _facts(agent: Agent) -> dict[str, str]:
-    return {
-        "status": agent.status,
-        "version": agent.version,
-        "protocol": agent.protocol,
-        "obstacles": ", ".join(obstacle.label for obstacle in agent.obstacles) or "none",
-    }
-
-
-def _pointer(live: str | None, target: str | None, status: str) -> str:
-    """An endpoint in a few words: `2`, `2 to 3, UPDATING`."""
-    move = f"{live or 'nothing'} to {target}" if target and target != live else live or "nothing"
-    return move if status == "READY" else f"{move}, {status}"
-
-
-def _changes(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
-    for name, value in after.items():
-        if name not in before:
-            yield f"{name} added ({value})"
-        elif before[name] != value:
-            yield f"{name} {before[name]} → {value}"
-    yield from (f"{name} removed" for name in before if name not in after)
+    return Refreshment(agent, changes=tuple(differences(before, state_of(agent, answer.endpoints))))
 
 
 def explain(error: LoomError) -> LoomError:

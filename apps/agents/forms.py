@@ -1,13 +1,24 @@
 from __future__ import annotations
 
+import json
+import uuid
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 
-from apps.agents.models import Agent
+from apps.agents import listing
+from apps.agents.listing import AgentFilter
+from apps.agents.models import Agent, default_payload_template
+from apps.agents.payload import PayloadError, check_payload, read_template
 from apps.aws.arn import DEFAULT_QUALIFIER
 
 ARN_MAX_LENGTH = 400  # the ARN of an endpoint with the longest names, as telemetry repeats them, has some 320
+PROMPT_MAX_LENGTH = 100_000
+REQUEST_KEY_MAX_LENGTH = 64
+# AgentCore ends a streamed answer after an hour, so that a longer silence cannot be waited for.
+LONGEST_READ_TIMEOUT_S = 3600
+DEFAULT_READ_TIMEOUT_MS: int = Agent._meta.get_field("read_timeout_ms").default
 
 
 class AgentForm(forms.Form):
@@ -26,16 +37,83 @@ class AgentForm(forms.Form):
     )
 
 
+class AgentFilterForm(forms.Form):
+    """The list's query string. A value that cannot be meant is left out, so that an old link still shows a list."""
+
+    q = forms.CharField(label="Search agents", required=False, max_length=200)
+    status = forms.ChoiceField(label="Status", required=False)
+    region = forms.ChoiceField(label="Region", required=False)
+    account = forms.ChoiceField(label="Account", required=False)
+    state = forms.ChoiceField(label="Registered or archived", required=False)
+    sort = forms.ChoiceField(required=False, choices=[(name, name) for name in listing.SORTS])
+
+    def __init__(self, data: Any, *, registry: QuerySet[Agent], archived_count: int) -> None:
+        cleaned = data.copy()
+        if "q" in cleaned:
+            cleaned["q"] = cleaned["q"].replace("\0", "")  # PostgreSQL takes no NUL
+        super().__init__(cleaned)
+        self._choose("status", "Any status", listing.values_of(registry, "status"))
+        self._choose("region", "Any region", listing.values_of(registry, "region"))
+        self._choose("account", "Any account", listing.values_of(registry, "account_id"))
+        archived = [(listing.ARCHIVED, f"Archived ({archived_count:,})")]
+        self._set_choices("state", [("", "Registered"), *(archived if archived_count else [])])
+
+    def _choose(self, name: str, everything: str, values: list[str]) -> None:
+        words = [(value, value.replace("_", " ").capitalize() if name == "status" else value) for value in values]
+        self._set_choices(name, [("", everything), *words])
+
+    def _set_choices(self, name: str, choices: list[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+
+    @property
+    def useful_fields(self) -> list[forms.BoundField]:
+        """The filters that can leave something out: there are two values to choose between."""
+        found = []
+        for name in ("status", "region", "account", "state"):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            if len(list(field.choices)) > (1 if name == "state" else 2) or self.data.get(name):
+                found.append(self[name])
+        return found
+
+    def wanted(self) -> AgentFilter:
+        """The filter as far as it is valid."""
+        self.full_clean()
+        valid = self.cleaned_data
+        return AgentFilter(
+            text=valid.get("q", ""),
+            status=valid.get("status", ""),
+            region=valid.get("region", ""),
+            account_id=valid.get("account", ""),
+            state=valid.get("state", ""),
+            sort=valid.get("sort") or listing.DEFAULT_SORT,
+        )
+
+
 class PromptForm(forms.Form):
-    """The first prompt of a new session with an agent."""
+    """The first prompt of a new session with an agent, or the whole body in its place.
+
+    `request_key` marks the form as it was shown: sent twice, it starts one session with one run.
+    """
 
     qualifier = forms.ChoiceField(label="Endpoint")
     prompt = forms.CharField(
         label="Prompt",
+        required=False,
         strip=False,
-        max_length=100_000,
+        max_length=PROMPT_MAX_LENGTH,
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Ask the agent…"}),
     )
+    payload = forms.CharField(
+        label="Raw JSON",
+        help_text="Sent as it is, instead of the prompt in the agent's template.",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "mono"}),
+    )
+    request_key = forms.CharField(required=False, max_length=REQUEST_KEY_MAX_LENGTH, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, agent: Agent, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,9 +127,74 @@ class PromptForm(forms.Form):
         self.fields["qualifier"] = forms.ChoiceField(
             label="Endpoint", choices=choices or [(DEFAULT_QUALIFIER, DEFAULT_QUALIFIER)], initial=DEFAULT_QUALIFIER
         )
+        self.initial.setdefault("request_key", str(uuid.uuid4()))
 
-    def clean_prompt(self) -> str:
-        prompt: str = self.cleaned_data["prompt"]
-        if not prompt.strip():
-            raise forms.ValidationError("Type a prompt.")
-        return prompt
+    def clean_payload(self) -> str:
+        payload: str = self.cleaned_data["payload"]
+        if not payload.strip():
+            return ""
+        try:
+            return check_payload(payload)
+        except PayloadError as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        has_payload = bool(cleaned.get("payload")) or "payload" in self.errors
+        if not has_payload and "prompt" not in self.errors and not cleaned.get("prompt", "").strip():
+            self.add_error("prompt", "Type a prompt.")
+        return cleaned
+
+
+class InvocationSettingsForm(forms.Form):
+    """How Loom invokes one agent. `sample` is only for the preview."""
+
+    payload_template = forms.CharField(
+        label="Payload template",
+        help_text="JSON. {{prompt}} stands for what is typed; it may be a whole value or a part of one.",
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "mono"}),
+    )
+    sample = forms.CharField(
+        label="Sample prompt",
+        required=False,
+        strip=False,
+        max_length=2000,
+        initial="What is the weather in Ghent?",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    read_timeout_s = forms.IntegerField(
+        label="Read timeout, seconds",
+        help_text="The longest silence between two bytes before the run fails. Default 900; at most 3600.",
+        min_value=1,
+        max_value=LONGEST_READ_TIMEOUT_S,
+    )
+    retry_unproven = forms.BooleanField(
+        label="Send again after a 503 or 504 before the first byte",
+        help_text="The prompt may have run already, and would then run twice. Leave it off unless a run is harmless.",
+        required=False,
+    )
+
+    @classmethod
+    def of(cls, agent: Agent) -> InvocationSettingsForm:
+        """The form with what is kept for the agent."""
+        return cls(initial=_settings(agent.payload_template, agent.read_timeout_ms, agent.retry_unproven))
+
+    @classmethod
+    def with_defaults(cls) -> InvocationSettingsForm:
+        """The form with what a newly registered agent has."""
+        return cls(initial=_settings(default_payload_template(), DEFAULT_READ_TIMEOUT_MS, False))
+
+    def clean_payload_template(self) -> Any:
+        try:
+            return read_template(self.cleaned_data["payload_template"])
+        except PayloadError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+def _settings(template: Any, read_timeout_ms: int, retry_unproven: bool) -> dict[str, Any]:
+    return {
+        "payload_template": json.dumps(template, indent=2, ensure_ascii=False),
+        "read_timeout_s": -(-read_timeout_ms // 1000),
+        "retry_unproven": retry_unproven,
+    }

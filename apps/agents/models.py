@@ -14,7 +14,7 @@ def default_payload_template() -> dict[str, Any]:
 
 
 class Agent(models.Model):
-    """An agent runtime on AgentCore, registered by its ARN. Removing hides it; its history stays."""
+    """An agent runtime on AgentCore, registered by its ARN. Archiving hides it; its history stays."""
 
     class Origin(models.TextChoices):
         EMULATOR = "emulator"
@@ -51,6 +51,7 @@ class Agent(models.Model):
     registered_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     registered_at = models.DateTimeField()
     last_refreshed_at = models.DateTimeField()
+    # Since when it is archived; None while it is registered.
     removed_at = models.DateTimeField(null=True, blank=True)
     # Written by the services of apps.sessions, so that the registry needs nothing above itself.
     last_invoked_at = models.DateTimeField(null=True, blank=True)
@@ -72,6 +73,16 @@ class Agent(models.Model):
     @property
     def is_ready(self) -> bool:
         return self.status == "READY"
+
+    @property
+    def is_archived(self) -> bool:
+        return self.removed_at is not None
+
+    @property
+    def network_mode(self) -> str:
+        """PUBLIC or VPC, as GetAgentRuntime says; empty where it says nothing."""
+        configuration: dict[str, Any] = self.raw_metadata.get("networkConfiguration") or {}
+        return str(configuration.get("networkMode", ""))
 
     @property
     def obstacles(self) -> list[Obstacle]:

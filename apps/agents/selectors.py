@@ -10,11 +10,16 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 
 
-def agents_visible_to(user: User | AnonymousUser) -> QuerySet[Agent]:
-    """The registered agents that `user` may see: all of this mode's, for anyone signed in."""
+def registry_visible_to(user: User | AnonymousUser) -> QuerySet[Agent]:
+    """Every agent that `user` may see, archived ones too: all of this mode's, for anyone signed in."""
     if not user.is_authenticated:
         return Agent.objects.none()
-    return Agent.objects.filter(removed_at=None, origin=settings.LOOM_AWS)
+    return Agent.objects.filter(origin=settings.LOOM_AWS)
+
+
+def agents_visible_to(user: User | AnonymousUser) -> QuerySet[Agent]:
+    """The registered agents that `user` may see and invoke; archived ones are not among them."""
+    return registry_visible_to(user).filter(removed_at=None)
 
 
 def search_agents(agents: QuerySet[Agent], text: str) -> QuerySet[Agent]:

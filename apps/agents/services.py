@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -16,8 +17,8 @@ from apps.agents.exceptions import AgentExistsError, AgentRuntimeError
 from apps.agents.models import Agent, Endpoint
 from apps.aws import control
 from apps.aws.arn import DEFAULT_QUALIFIER, InvalidArnError, RuntimeArn
-from apps.aws.control import EndpointDescription, RuntimeDescription
-from apps.aws.errors import AwsError
+from apps.aws.control import EndpointDescription, RuntimeDescription, RuntimeSummary
+from apps.aws.errors import AccessDeniedError, AwsError
 from apps.core.exceptions import InvalidInputError
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,11 @@ logger = logging.getLogger(__name__)
 # What AgentCore applies where a runtime says nothing.
 DEFAULT_IDLE_TIMEOUT_S = 900
 DEFAULT_MAX_LIFETIME_S = 28_800
+
+VERSIONS_ADVICE = (
+    "The identity in use needs bedrock-agentcore:ListAgentRuntimeVersions, which the policy iac/policies/describe.json "
+    "grants. Invoking and measuring do not depend on it."
+)
 
 # What AWS decides about an agent; everything else in the row is Loom's.
 DESCRIBED_FIELDS = (
@@ -79,7 +85,7 @@ def describe(arn: RuntimeArn) -> Description:
 
 
 def register_agent(*, arn: str, user: User | None) -> Agent:
-    """Describe the runtime on AWS first, then store it; a removed agent comes back with its history.
+    """Describe the runtime on AWS first, then store it; an archived agent comes back with its history.
 
     Blocks for two AWS calls, and stores nothing unless both succeed. Raises InvalidInputError for a bad ARN,
     AgentExistsError for a known one, AgentRuntimeError for AWS.
@@ -93,7 +99,7 @@ def register_agent(*, arn: str, user: User | None) -> Agent:
 
 
 def store_described(*, description: Description, user: User | None) -> Agent:
-    """Store a runtime that was just described, or bring a removed one back. Raises AgentExistsError for a known one."""
+    """Store a runtime that was just described, or bring an archived one back; AgentExistsError for a known one."""
     runtime_arn = description.arn.runtime_arn
     try:
         with transaction.atomic():
@@ -126,7 +132,7 @@ def described_agent(description: Description) -> Agent:
 
 
 def check_unregistered(agent: Agent | None) -> None:
-    """Raise AgentExistsError for an agent that may not be registered anew; None and a removed one may."""
+    """Raise AgentExistsError for an agent that may not be registered anew; None and an archived one may."""
     if agent is None:
         return
     if agent.origin != settings.LOOM_AWS:
@@ -141,7 +147,7 @@ def check_unregistered(agent: Agent | None) -> None:
 def refresh_agent(*, agent: Agent) -> Agent:
     """Read the runtime and its endpoints from AWS again. Blocks; raises AgentRuntimeError and then changes nothing.
 
-    Only what AWS says is written: while it was asked, others may have invoked, changed or removed the agent.
+    Only what AWS says is written: while it was asked, others may have invoked, changed or archived the agent.
     """
     update_described(agent=agent, description=describe(RuntimeArn.parse(agent.arn)))
     return agent
@@ -155,10 +161,34 @@ def update_described(*, agent: Agent, description: Description) -> None:
         _store_endpoints(agent, description)
 
 
-def remove_agent(*, agent: Agent) -> None:
+def versions_of(agent: Agent) -> list[RuntimeSummary]:
+    """Ask AWS for the agent's versions, the newest first. Blocks; raises AgentRuntimeError."""
+    try:
+        return control.list_versions(current_connection(), RuntimeArn.parse(agent.arn))
+    except AwsError as error:
+        if isinstance(error, AccessDeniedError):
+            error.advice = VERSIONS_ADVICE
+        raise AgentRuntimeError(error) from error
+
+
+def archive_agent(*, agent: Agent) -> None:
     """Hide an agent. Its history stays, AWS is not touched, registering the ARN again brings it back."""
     Agent.objects.filter(pk=agent.pk, removed_at=None).update(removed_at=timezone.now())
-    logger.info("agent removed id=%s", agent.pk)
+    logger.info("agent archived id=%s", agent.pk)
+
+
+def save_invocation_settings(
+    *, agent: Agent, payload_template: Any, read_timeout_ms: int, retry_unproven: bool
+) -> None:
+    """Keep how Loom invokes the agent; a run that is under way keeps what it was started with.
+
+    `payload_template` is a JSON value that `payload.read_template` has read.
+    """
+    agent.payload_template = payload_template
+    agent.read_timeout_ms = read_timeout_ms
+    agent.retry_unproven = retry_unproven
+    agent.save(update_fields=["payload_template", "read_timeout_ms", "retry_unproven"])
+    logger.info("invocation settings saved agent=%s", agent.pk)
 
 
 def _take_over(agent: Agent, description: Description, now: datetime) -> None:

@@ -7,24 +7,43 @@ import json
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRedirect
 
 from apps.accounts.http import SignedInRequest
-from apps.agents import selectors, services
-from apps.agents.forms import AgentForm, PromptForm
+from apps.agents import listing, selectors, services
+from apps.agents.changes import differences, state_of
+from apps.agents.forms import AgentFilterForm, AgentForm, PromptForm
 from apps.core.exceptions import LoomError
 
-PAGE_SIZE = 50
 
-
-def _complain(error: LoomError) -> str:
+def complaint(error: LoomError) -> str:
+    """An error as a toast or a field tells it: what happened, what to do, AWS's request id."""
     parts = (str(error), error.advice, f"AWS request id {error.request_id}" if error.request_id else "")
     return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
+
+
+def _list_context(request: SignedInRequest, query: QueryDict, form: AgentForm) -> dict[str, object]:
+    registry = selectors.registry_visible_to(request.user)
+    registered_count, archived_count = listing.counts_by_state(registry)
+    filters = AgentFilterForm(query, registry=registry, archived_count=archived_count)
+    wanted = filters.wanted()
+    found = listing.find_agents(registry, wanted).prefetch_related("endpoints")
+    page = Paginator(found, listing.PAGE_SIZE).get_page(query.get("page"))
+    return {
+        "agents": page.object_list,
+        "page": page,
+        "filters": filters,
+        "wanted": wanted,
+        "registered_count": registered_count,
+        "archived_count": archived_count,
+        "form": form,
+    }
 
 
 # One address gives a page or its table: without this a browser could show the table alone on the way back.
@@ -32,12 +51,8 @@ def _complain(error: LoomError) -> str:
 @login_required
 @require_safe
 def agent_list(request: SignedInRequest) -> HttpResponse:
-    """The registered agents, searched by `q`, in pages."""
-    query = request.GET.get("q", "").replace("\0", "").strip()  # PostgreSQL takes no NUL
-    visible = selectors.agents_visible_to(request.user)
-    found = selectors.search_agents(visible, query).prefetch_related("endpoints")
-    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"agents": page.object_list, "page": page, "query": query, "total": visible.count(), "form": AgentForm()}
+    """The agents, searched by `q`, kept by `status`, `region`, `account` and `state`, ordered by `sort`, in pages."""
+    context = _list_context(request, request.GET, AgentForm())
     is_table_only = request.htmx and request.htmx.target == "agent-table"
     return render(request, "agents/agent_list.html" + ("#agent-table" if is_table_only else ""), context)
 
@@ -51,52 +66,77 @@ def agent_register(request: SignedInRequest) -> HttpResponse:
         try:
             agent = services.register_agent(arn=form.cleaned_data["arn"], user=request.user)
         except LoomError as error:
-            form.add_error("arn", _complain(error))
+            form.add_error("arn", complaint(error))
         else:
             messages.success(request, f"{agent.name} is registered.")
             target = reverse("agents:detail", args=[agent.pk])
             return HttpResponseClientRedirect(target) if request.htmx else redirect(target)
     if request.htmx:
         return render(request, "agents/agent_list.html#agent-form", {"form": form}, status=422)
-    visible = selectors.agents_visible_to(request.user)
-    page = Paginator(visible.prefetch_related("endpoints"), PAGE_SIZE).get_page(1)
-    context = {"agents": page.object_list, "page": page, "query": "", "total": visible.count(), "form": form}
-    return render(request, "agents/agent_list.html", context, status=422)
+    return render(request, "agents/agent_list.html", _list_context(request, QueryDict(), form), status=422)
 
 
 @login_required
 @require_safe
 def agent_detail(request: SignedInRequest, pk: int) -> HttpResponse:
-    """One agent: prompt, facts, endpoints, its sessions and figures."""
-    agent = get_object_or_404(selectors.agents_visible_to(request.user).prefetch_related("endpoints"), pk=pk)
+    """One agent: prompt, facts, how it is invoked, its sessions and figures. An archived one is only read."""
+    registry = selectors.registry_visible_to(request.user).select_related("registered_by")
+    agent = get_object_or_404(registry.prefetch_related("endpoints"), pk=pk)
     context = {
         "agent": agent,
         "endpoints": agent.endpoints.all(),
-        "prompt_form": PromptForm(agent=agent) if agent.is_ready else None,
+        "prompt_form": PromptForm(agent=agent) if agent.is_ready and not agent.is_archived else None,
+        "payload_template": json.dumps(agent.payload_template, indent=2, ensure_ascii=False),
         "metadata": json.dumps(agent.raw_metadata, indent=2, ensure_ascii=False),
     }
     return render(request, "agents/agent_detail.html", context)
 
 
+def _return_to(request: SignedInRequest, otherwise: str) -> str:
+    """The page of ours that a form was sent from, filters and all."""
+    target = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return target if is_ours else otherwise
+
+
 @login_required
 @require_POST
 def agent_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Read the agent from AWS again and go back to it."""
+    """Read the agent from AWS again, say what changed, and go back to where that was asked."""
     agent = get_object_or_404(selectors.agents_visible_to(request.user), pk=pk)
+    before = state_of(agent)
     try:
         services.refresh_agent(agent=agent)
     except LoomError as error:
-        messages.error(request, f"{agent.name} was not refreshed. {_complain(error)}")
+        messages.error(request, f"{agent.name} was not refreshed. {complaint(error)}")
     else:
-        messages.success(request, f"{agent.name} is up to date: version {agent.version}, {agent.status}.")
-    return redirect("agents:detail", pk)
+        changes = "; ".join(differences(before, state_of(agent)))
+        told = f"{agent.name} changed: {changes}." if changes else f"{agent.name} is as it was: nothing changed on AWS."
+        messages.success(request, told)
+    return redirect(_return_to(request, reverse("agents:detail", args=[pk])))
 
 
 @login_required
 @require_POST
-def agent_remove(request: SignedInRequest, pk: int) -> HttpResponse:
+def agent_archive(request: SignedInRequest, pk: int) -> HttpResponse:
     """Hide the agent from the registry."""
     agent = get_object_or_404(selectors.agents_visible_to(request.user), pk=pk)
-    services.remove_agent(agent=agent)
-    messages.success(request, f"{agent.name} is removed; its history stays. Register its ARN again to bring it back.")
-    return redirect("agents:list")
+    services.archive_agent(agent=agent)
+    messages.success(
+        request, f"{agent.name} is archived; its history stays. Bring it back from the archive or register its ARN."
+    )
+    return redirect(_return_to(request, reverse("agents:list")))
+
+
+@login_required
+@require_POST
+def agent_revive(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Bring an archived agent back, as registering its ARN again does: AWS is asked how it is now."""
+    agent = get_object_or_404(selectors.registry_visible_to(request.user), pk=pk)
+    try:
+        services.register_agent(arn=agent.arn, user=request.user)
+    except LoomError as error:
+        messages.error(request, f"{agent.name} stays archived. {complaint(error)}")
+        return redirect(_return_to(request, reverse("agents:detail", args=[pk])))
+    messages.success(request, f"{agent.name} is back, with its history.")
+    return redirect("agents:detail", pk)

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.metrics import series_views, views
+from apps.metrics import agent_figures_views, series_views, views
 
 app_name = "metrics"
 urlpatterns = [
     path("", views.operate, name="operate"),
     path("sessions/<uuid:public_id>/latency/", views.latency_fragment, name="latency-fragment"),
     path("sessions/<uuid:public_id>/latency/<int:number>/check/", views.latency_check, name="latency-check"),
+    path(
+        "agents/figures/",
+        agent_figures_views.agent_list_figures_fragment,
+        name="agent-list-figures-fragment",
+    ),
     path("agents/<int:pk>/start-series/", series_views.start_series_fragment, name="start-series-fragment"),
     path(
         "agents/<int:pk>/start-series/estimate/",

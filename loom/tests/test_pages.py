@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
-from apps.agents.services import remove_agent
+from apps.agents.services import archive_agent
+from apps.metrics.models import StartSeries
 from apps.metrics.services import create_measurement
 from apps.sessions.models import Invocation, Recording, Session
 
@@ -29,7 +30,9 @@ EVENTS: list[dict[str, Any]] = [
     {"seq": 3, "offset_ms": 100.0, "kind": "text", "text": f"# Title\n\n{EVIL}\n\n```python\nx = '{EVIL}'\n```\n"},
 ]
 # Whose key an argument of an address is.
-OBJECT_OF_ARGUMENT = {"pk": "agent", "agent_pk": "agent", "public_id": "session"}
+OBJECT_OF_ARGUMENT = {"pk": "agent", "agent_pk": "agent", "public_id": "session", "number": "number"}
+# Their `pk` is that of a measurement of an agent's start.
+OF_SERIES = {"metrics:start-series", "metrics:start-series-progress-fragment", "metrics:start-series-cancel"}
 PUBLIC = {"accounts:login", "accounts:logout", "home", "healthz", "readyz"}
 
 
@@ -51,7 +54,10 @@ OF_OBJECTS = [name for name in ALL if ARGUMENTS[name]]
 
 
 def address_of(name: str, keys: dict[str, Any]) -> str:
-    return reverse(name, kwargs={argument: keys[OBJECT_OF_ARGUMENT[argument]] for argument in ARGUMENTS[name]})
+    if name in OF_SERIES:
+        return reverse(name, kwargs={"pk": keys.get("series", 99_999)})
+    known = {"number": 1, **keys}
+    return reverse(name, kwargs={argument: known[OBJECT_OF_ARGUMENT[argument]] for argument in ARGUMENTS[name]})
 
 
 class Inline(HTMLParser):
@@ -87,6 +93,8 @@ def visit(client: Client, name: str, keys: dict[str, Any]) -> None:
     response = client.get(address_of(name, keys))
     if response.status_code in {302, 405}:  # home leads on, the others only change something
         return
+    if name.endswith("logs-download") and response.status_code == 502:  # no CloudWatch here
+        return
     assert response.status_code == 200
     if response["Content-Type"].startswith("text/html"):
         check(response.content.decode(), is_page=not name.endswith("-fragment"))
@@ -102,6 +110,13 @@ def quick_hashing(settings: Any) -> None:
 def signed_in(client: Client, alice: User) -> Client:
     client.force_login(alice)
     return client
+
+
+def make_series(agent: Agent, owner: User) -> StartSeries:
+    return StartSeries.objects.create(
+        agent=agent, owner=owner, prompt=EVIL, count=1, max_cost_usd=1, estimated_cost_usd=0, message=EVIL,
+        created_at=timezone.now(),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -145,7 +160,7 @@ def everything(make_agent: Callable[..., Agent], make_session: Callable[..., Ses
         Recording.objects.create(invocation=invocation, events=EVENTS)
         if is_finished:
             create_measurement(invocation=invocation)
-    return {"agent": agent.pk, "session": session.public_id}
+    return {"agent": agent.pk, "session": session.public_id, "series": make_series(agent, session.owner).pk}
 
 
 def test_the_pages_that_everybody_knows_are_found() -> None:
@@ -157,11 +172,12 @@ def test_a_page_renders_without_any_data(signed_in: Client, name: str) -> None:
     visit(signed_in, name, {})
 
 
-@pytest.mark.parametrize("name", OF_OBJECTS)
+@pytest.mark.parametrize("name", [name for name in OF_OBJECTS if "number" not in ARGUMENTS[name]])
 def test_a_page_of_something_new_renders(signed_in: Client, make_session: Callable[..., Session], name: str) -> None:
     session = make_session()
 
-    visit(signed_in, name, {"agent": session.agent_id, "session": session.public_id})
+    series = make_series(session.agent, session.owner)
+    visit(signed_in, name, {"agent": session.agent_id, "session": session.public_id, "series": series.pk})
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -231,7 +247,7 @@ def test_a_form_that_is_too_old_says_so(alice: User) -> None:
 
 
 def test_the_history_of_a_removed_agent_stays(signed_in: Client, everything: dict[str, Any]) -> None:
-    remove_agent(agent=Agent.objects.get(pk=everything["agent"]))
+    archive_agent(agent=Agent.objects.get(pk=everything["agent"]))
 
     assert signed_in.get(address_of("agents:detail", everything)).status_code == 404
     page = signed_in.get(address_of("sessions:detail", everything))

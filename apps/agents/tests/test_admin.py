@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import path, reverse
 
+from apps.accounts.models import User
 from apps.agents.models import Agent, Endpoint
 
 urlpatterns = [path("admin/", admin.site.urls)]
@@ -72,3 +74,22 @@ def test_agents_and_endpoints_are_found(staff: Client, agent: Agent) -> None:
 
     assert [row.name for row in agents.context["cl"].result_list] == ["weather"]
     assert [str(row.agent) for row in endpoints.context["cl"].result_list] == ["weather"]
+
+
+def test_actions_refresh_and_archive_by_the_services(
+    client: Client, carol: User, agent: Agent, demo_agent: Callable[[str], Agent]
+) -> None:
+    """S0-112: one that AWS does not know says so and keeps the others from nothing."""
+    User.objects.filter(pk=carol.pk).update(is_superuser=True)
+    client.force_login(carol)
+    known = demo_agent("code_tutor")
+    Agent.objects.update(version="0")
+    chosen = {"_selected_action": [known.pk, agent.pk]}
+    address = reverse("admin:agents_agent_changelist")
+    refreshed = client.post(address, {"action": "refresh", **chosen}, follow=True).content.decode()
+
+    assert "1 agent is refreshed." in refreshed and "Weather: " in refreshed
+    assert {row.name: row.version != "0" for row in Agent.objects.all()} == {"code_tutor": True, "weather": False}
+    archived = client.post(address, {"action": "archive", **chosen}, follow=True).content.decode()
+    assert "2 agents are archived." in archived
+    assert Agent.objects.filter(removed_at=None).count() == 0

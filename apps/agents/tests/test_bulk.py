@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.agents.arn_lists import ArnEntry
 from apps.agents.bulk import DESCRIBE_ADVICE, Registration, Result, refresh_many, register_many
 from apps.agents.models import Agent
-from apps.agents.services import register_agent, remove_agent
+from apps.agents.services import archive_agent, register_agent
 from apps.agents.tests.conftest import OrderFault
 from apps.agents.tests.control_plane import ARN, ControlPlane, described, listed
 from apps.agents.tests.runtimes import (
@@ -54,7 +54,7 @@ def test_each_entry_is_told_in_order_and_a_bad_one_leaves_the_others(alice: User
     first, known, removed, last = (create_runtime(REGION, f"each_{name}") for name in ("a", "known", "removed", "z"))
     register_agent(arn=known, user=None)
     history = register_agent(arn=removed, user=None)
-    remove_agent(agent=history)
+    archive_agent(agent=history)
     lost = unknown_arn(REGION)
     wrong_account = first.replace("123456789012", "111122223333")
 

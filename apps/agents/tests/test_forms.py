@@ -31,7 +31,8 @@ def test_default_is_offered_where_no_endpoint_is_known(make_agent: Callable[...,
 
     form = PromptForm({"qualifier": "DEFAULT", "prompt": "Hello"}, agent=agent)
 
-    assert (form.is_valid(), form.cleaned_data) == (True, {"qualifier": "DEFAULT", "prompt": "Hello"})
+    expected = {"qualifier": "DEFAULT", "prompt": "Hello", "payload": "", "request_key": ""}
+    assert (form.is_valid(), form.cleaned_data) == (True, expected)
 
 
 def test_a_prompt_keeps_its_blanks(make_agent: Callable[..., Agent]) -> None:
@@ -43,7 +44,7 @@ def test_a_prompt_keeps_its_blanks(make_agent: Callable[..., Agent]) -> None:
 @pytest.mark.parametrize(
     ("data", "errors"),
     [
-        ({"qualifier": "DEFAULT", "prompt": ""}, {"prompt": ["This field is required."]}),
+        ({"qualifier": "DEFAULT", "prompt": ""}, {"prompt": ["Type a prompt."]}),
         ({"qualifier": "DEFAULT", "prompt": " \n\t "}, {"prompt": ["Type a prompt."]}),
         (
             {"qualifier": "DEFAULT", "prompt": "x" * 100_001},

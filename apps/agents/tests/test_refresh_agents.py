@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.agents.models import Agent
-from apps.agents.services import register_agent, remove_agent
+from apps.agents.services import archive_agent, register_agent
 from apps.agents.tests.runtimes import create_runtime, dead_address, update_runtime, wait_for_status
 
 REGION = "eu-west-3"
@@ -37,7 +37,7 @@ def registered(name: str) -> Agent:
 def test_all_agents_are_read_and_changes_told() -> None:
     changed, removed = registered("all_changed"), registered("all_removed")
     registered("all_same")
-    remove_agent(agent=removed)
+    archive_agent(agent=removed)
     update_runtime(changed.arn)
     wait_for_status("READY", changed.arn)
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agents.exceptions import AgentExistsError, AgentRuntimeError
 from apps.agents.models import Agent, Endpoint
-from apps.agents.services import refresh_agent, register_agent, remove_agent
+from apps.agents.services import archive_agent, refresh_agent, register_agent
 from apps.agents.tests.control_plane import ARN, RUNTIME_ID, ControlPlane, described, listed
 from apps.core.exceptions import InvalidInputError, LoomError
 
@@ -177,7 +177,7 @@ def test_removing_hides_and_registering_again_revives_with_the_history(
     agent = register_agent(arn=ARN, user=alice)
     Agent.objects.update(invocation_count=7, last_invoked_at=timezone.now(), payload_template={"input": "{{prompt}}"})
     agent.refresh_from_db()
-    remove_agent(agent=agent)
+    archive_agent(agent=agent)
     removed = Agent.objects.get()
     assert removed.removed_at is not None
 
@@ -194,10 +194,10 @@ def test_removing_hides_and_registering_again_revives_with_the_history(
 
 def test_removing_twice_keeps_the_first_time(control_plane: ControlPlane) -> None:
     agent = register_agent(arn=ARN, user=None)
-    remove_agent(agent=agent)
+    archive_agent(agent=agent)
     first = Agent.objects.get().removed_at
 
-    remove_agent(agent=agent)
+    archive_agent(agent=agent)
 
     assert Agent.objects.get().removed_at == first
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.agents.listing import PAGE_SIZE
 from apps.agents.models import Agent
 from apps.agents.tests.conftest import OrderFault
-from apps.agents.views import PAGE_SIZE
 
 pytestmark = pytest.mark.django_db
 
@@ -66,10 +67,9 @@ def test_the_list_shows_each_agent_with_status_endpoints_and_place(
         "<span>123456789012</span> <small>us-east-1</small>",
         '<span class="chip"><b>DEFAULT</b> → 3</span>',
         "Update failed",
-        "1,234",
         "never",
         f'action="/agents/{agent.pk}/refresh/"',
-        f'data-dialog-action="/agents/{agent.pk}/remove/"',
+        f'data-dialog-action="/agents/{agent.pk}/archive/"',
         "1 registered agent<",
     ):
         assert part in page, part
@@ -93,7 +93,7 @@ def test_search_over_htmx_answers_with_the_table_alone(signed_in: Client, make_a
     response = signed_in.get(LIST, {"q": "weath"}, headers=SEARCH)
 
     assert (is_page(response), listed(response)) == (False, ["weather"])
-    assert text(response).strip().startswith('<section class="card" id="agent-table"')
+    assert text(response).strip().startswith('<section class="card fits" id="agent-table"')
     assert {"HX-Request", "HX-Target", "Cookie"} <= set(response["Vary"].split(", "))
 
 
@@ -136,7 +136,7 @@ def test_the_list_costs_the_same_for_any_number_of_agents(
     for _ in range(20):
         make_agent()
 
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(11):
         signed_in.get(LIST)
 
 
@@ -250,7 +250,7 @@ def test_refreshing_says_what_is_live(emulator: Any, signed_in: Client, make_age
     agent.refresh_from_db()
     assert (response.status_code, response["Location"]) == (302, f"/agents/{agent.pk}/")
     assert (agent.version, agent.status) == ("3", "READY")
-    assert said(response)[-1] == ("success", "travel_concierge is up to date: version 3, READY.")
+    assert said(response)[-1] == ("success", "travel_concierge changed: status CREATING → READY; version 1 → 3.")
 
 
 def test_a_refresh_that_fails_says_why_and_changes_nothing(
@@ -268,28 +268,34 @@ def test_a_refresh_that_fails_says_why_and_changes_nothing(
     assert "AWS request id " in message
 
 
-def test_removing_hides_the_agent(signed_in: Client, make_agent: Callable[..., Agent]) -> None:
+def test_archiving_hides_the_agent_and_keeps_its_page(signed_in: Client, make_agent: Callable[..., Agent]) -> None:
     agent = make_agent(name="weather")
 
-    response = signed_in.post(f"/agents/{agent.pk}/remove/")
+    response = signed_in.post(f"/agents/{agent.pk}/archive/")
 
     assert (response.status_code, response["Location"]) == (302, LIST)
     assert said(response) == [
-        ("success", "weather is removed; its history stays. Register its ARN again to bring it back.")
+        ("success", "weather is archived; its history stays. Bring it back from the archive or register its ARN.")
     ]
     assert listed(signed_in.get(LIST)) == []
-    assert signed_in.get(f"/agents/{agent.pk}/").status_code == 404
+    assert listed(signed_in.get(LIST, {"state": "archived"})) == ["weather"]
+    archived = text(signed_in.get(f"/agents/{agent.pk}/"))
+    assert "Loom does not invoke it." in archived and "<textarea" not in archived
     assert Agent.objects.get(pk=agent.pk).removed_at is not None
 
 
 def test_what_cannot_be_seen_cannot_be_changed(signed_in: Client, make_agent: Callable[..., Agent]) -> None:
-    hidden = [make_agent(removed_at=timezone.now()), make_agent(origin="aws")]
+    archived = make_agent(removed_at=timezone.now())
+    hidden = make_agent(origin="aws")
     before = list(Agent.objects.values())
 
-    for pk in [*(agent.pk for agent in hidden), 99_999]:
-        assert signed_in.get(f"/agents/{pk}/").status_code == 404
+    assert signed_in.get(f"/agents/{hidden.pk}/").status_code == 404
+    assert signed_in.post(f"/agents/{hidden.pk}/revive/").status_code == 404
+    for pk in (archived.pk, hidden.pk, 99_999):
+        for piece in ("settings", "account", "versions", "aws-metrics"):
+            assert signed_in.get(f"/agents/{pk}/{piece}/").status_code == 404
         assert signed_in.post(f"/agents/{pk}/refresh/").status_code == 404
-        assert signed_in.post(f"/agents/{pk}/remove/").status_code == 404
+        assert signed_in.post(f"/agents/{pk}/archive/").status_code == 404
     assert list(Agent.objects.values()) == before
 
 
@@ -312,7 +318,7 @@ def test_who_is_not_signed_in_is_asked_to_and_changes_nothing(client: Client, ma
         ("get", "/agents/99999/"),
         ("post", REGISTER),
         ("post", f"/agents/{agent.pk}/refresh/"),
-        ("post", f"/agents/{agent.pk}/remove/"),
+        ("post", f"/agents/{agent.pk}/archive/"),
     ]
 
     for method, address in addresses:
@@ -326,13 +332,97 @@ def test_changes_are_posted_from_our_own_forms(alice: User, make_agent: Callable
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(alice)
 
-    for address in (REGISTER, f"/agents/{agent.pk}/refresh/", f"/agents/{agent.pk}/remove/"):
+    for address in (REGISTER, f"/agents/{agent.pk}/refresh/", f"/agents/{agent.pk}/archive/"):
         assert strict.get(address).status_code == 405
         assert strict.post(address).status_code == 403
     page = strict.get(LIST)
     removed = strict.post(
-        f"/agents/{agent.pk}/remove/",
+        f"/agents/{agent.pk}/archive/",
         {"csrfmiddlewaretoken": page.context["csrf_token"]},
         headers={"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"},
     )
     assert removed.status_code == 302
+
+
+def test_filters_and_order_stand_in_the_address(signed_in: Client, make_agent: Callable[..., Agent]) -> None:
+    now = timezone.now()
+    make_agent(name="b_old", region="eu-west-1", last_invoked_at=now - timedelta(days=1))
+    make_agent(name="a_never", status="CREATE_FAILED")
+    make_agent(name="c_new", account_id="111122223333", last_invoked_at=now)
+
+    assert listed(signed_in.get(LIST)) == ["a_never", "b_old", "c_new"]
+    assert listed(signed_in.get(LIST, {"sort": "-active"})) == ["c_new", "b_old", "a_never"]
+    assert listed(signed_in.get(LIST, {"sort": "active"})) == ["b_old", "c_new", "a_never"]
+    assert listed(signed_in.get(LIST, {"region": "eu-west-1"})) == ["b_old"]
+    assert listed(signed_in.get(LIST, {"status": "CREATE_FAILED"})) == ["a_never"]
+    assert listed(signed_in.get(LIST, {"account": "111122223333"})) == ["c_new"]
+    nonsense = {"sort": "nonsense", "region": "nowhere", "state": "x"}
+    assert listed(signed_in.get(LIST, nonsense)) == ["a_never", "b_old", "c_new"]
+
+
+def test_an_archived_agent_comes_back_as_aws_knows_it_now(emulator: Any, signed_in: Client) -> None:
+    signed_in.post(REGISTER, {"arn": TRAVEL})
+    agent = Agent.objects.get()
+    Agent.objects.update(removed_at=timezone.now(), version="1")
+
+    response = signed_in.post(f"/agents/{agent.pk}/revive/")
+
+    agent.refresh_from_db()
+    assert (agent.removed_at, agent.version, response["Location"]) == (None, "3", f"/agents/{agent.pk}/")
+    assert said(response)[-1] == ("success", "travel_concierge is back, with its history.")
+
+
+def test_settings_are_kept_only_when_they_can_be_sent(signed_in: Client, make_agent: Callable[..., Agent]) -> None:
+    agent = make_agent()
+    address = f"/agents/{agent.pk}/settings/"
+    good = {"payload_template": '{"input": "Q: {{prompt}}"}', "read_timeout_s": "60", "retry_unproven": "on"}
+
+    refused = signed_in.post(address, {**good, "payload_template": '{"input": 1}', "read_timeout_s": "0"})
+    preview = signed_in.post(address, {**good, "sample": 'say "hi"'}, headers={**HTMX, "HX-Target": "payload-preview"})
+    defaults = signed_in.post(address, {**good, "action": "reset"})
+
+    assert (refused.status_code, "no prompt would reach the agent" in text(refused)) == (422, True)
+    assert '"input": "Q: say \\"hi\\""' in text(preview) and not is_page(preview)
+    assert "The defaults are filled in." in text(defaults)
+    agent.refresh_from_db()
+    assert (agent.payload_template, agent.read_timeout_ms) == ({"prompt": "{{prompt}}"}, 900_000)
+    saved = signed_in.post(address, good)
+    agent.refresh_from_db()
+    assert (saved.status_code, saved["Location"]) == (302, f"/agents/{agent.pk}/")
+    assert (agent.payload_template, agent.read_timeout_ms, agent.retry_unproven) == (
+        {"input": "Q: {{prompt}}"}, 60_000, True,
+    )  # fmt: skip
+
+
+def test_an_agent_of_another_account_is_warned_of(
+    emulator: Any, signed_in: Client, make_agent: Callable[..., Agent]
+) -> None:
+    own, foreign = make_agent(), make_agent(account_id="111122223333")
+
+    assert "belongs to account 111122223333, Loom's credentials to 123456789012" in text(
+        signed_in.get(f"/agents/{foreign.pk}/account/")
+    )
+    assert text(signed_in.get(f"/agents/{own.pk}/account/")).strip() == ""
+
+
+def test_versions_are_listed_or_the_missing_permission_is_named(order_fault: OrderFault, signed_in: Client) -> None:
+    signed_in.post(REGISTER, {"arn": TRAVEL})
+    address = f"/agents/{Agent.objects.get().pk}/versions/"
+
+    versions = text(signed_in.get(address))
+    order_fault(kind="error", operation="ListAgentRuntimeVersions", code="AccessDeniedException")
+    denied = text(signed_in.get(address))
+
+    assert all(f"<td><b>{number}</b></td>" in versions for number in (3, 2, 1))
+    assert "bedrock-agentcore:ListAgentRuntimeVersions" in denied and "Ask again" in denied
+
+
+def test_awss_own_metrics_say_what_is_missing(order_fault: OrderFault, signed_in: Client) -> None:
+    signed_in.post(REGISTER, {"arn": TRAVEL})
+    address = f"/agents/{Agent.objects.get().pk}/aws-metrics/?range=1h"
+    order_fault(kind="error", operation="GetMetricData", code="AccessDenied", status=403)
+
+    denied, allowed = text(signed_in.get(address)), text(signed_in.get(address))
+
+    assert "cloudwatch:GetMetricData" in denied and "iac/policies/metrics.json" in denied
+    assert "cloudwatch:GetMetricData" not in allowed and "AWS's own metrics" in allowed
