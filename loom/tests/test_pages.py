@@ -18,6 +18,7 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.agents.services import archive_agent
 from apps.metrics.models import StartSeries
+from apps.metrics.models import StartSeries
 from apps.metrics.services import create_measurement
 from apps.sessions.models import Invocation, Recording, Session
 
@@ -95,6 +96,8 @@ def visit(client: Client, name: str, keys: dict[str, Any]) -> None:
         return
     if name.endswith("logs-download") and response.status_code == 502:  # no CloudWatch here
         return
+    if name.endswith("logs-download") and response.status_code == 502:  # no CloudWatch here
+        return
     assert response.status_code == 200
     if response["Content-Type"].startswith("text/html"):
         check(response.content.decode(), is_page=not name.endswith("-fragment"))
@@ -110,6 +113,13 @@ def quick_hashing(settings: Any) -> None:
 def signed_in(client: Client, alice: User) -> Client:
     client.force_login(alice)
     return client
+
+
+def make_series(agent: Agent, owner: User) -> StartSeries:
+    return StartSeries.objects.create(
+        agent=agent, owner=owner, prompt=EVIL, count=1, max_cost_usd=1, estimated_cost_usd=0, message=EVIL,
+        created_at=timezone.now(),
+    )  # fmt: skip
 
 
 def make_series(agent: Agent, owner: User) -> StartSeries:
