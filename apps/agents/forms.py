@@ -73,8 +73,8 @@ class AgentFilterForm(forms.Form):
         found = []
         for name in ("status", "region", "account", "state"):
             field = self.fields[name]
-            assert isinstance(field, forms.ChoiceField)
-            if len(list(field.choices)) > (1 if name == "state" else 2) or self.data.get(name):
+            assert isinstance(field, forms.ChoiceField) and isinstance(field.choices, list)
+            if len(field.choices) > (1 if name == "state" else 2) or self.data.get(name):
                 found.append(self[name])
         return found
 

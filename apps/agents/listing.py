@@ -14,7 +14,7 @@ from apps.agents.selectors import search_agents
 PAGE_SIZE = 50
 DEFAULT_SORT = "name"
 ARCHIVED = "archived"
-_SORT_KEYS = {
+_SORT_KEYS: dict[str, F | Lower] = {
     "name": Lower("name"),
     "status": F("status"),
     "place": F("region"),

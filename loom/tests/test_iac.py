@@ -16,14 +16,16 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.management import call_command
+from django.utils import timezone
 from moto import mock_aws
 from moto.cloudformation.models import cloudformation_backends
 from moto.iam.models import iam_backends
 
+from apps.agents.aws_metrics import RANGES, metrics_of
 from apps.agents.connection import current_connection
 from apps.agents.health import check_aws as check_health
 from apps.agents.models import Agent
-from apps.agents.services import refresh_agent
+from apps.agents.services import refresh_agent, versions_of
 from apps.aws.agentcore import AgentCoreClient
 from apps.aws.arn import RuntimeArn
 from apps.aws.control import list_runtimes
@@ -40,7 +42,7 @@ from loom.tests.running import wait_until
 
 ARN = RuntimeArn("aws", REGION, ACCOUNT, "travel_concierge-Xk29QmT7aB")
 TEMPLATE = POLICIES.parent / "loom-policies.yaml"
-ATTACHED = ["base", "discover", "describe", "invoke", "stop", "logs"]
+ATTACHED = ["base", "discover", "describe", "invoke", "stop", "logs", "metrics"]
 
 
 def granted(feature: str) -> set[str]:
@@ -109,8 +111,20 @@ def test_registering_and_refreshing_need_the_describe_policy(
     # The fixture looks the ARN up, which registering by ARN does not.
     recorded_aws.calls[:] = [call for call in recorded_aws.calls if not call.action.endswith("ListAgentRuntimes")]
     refresh_agent(agent=agent)
+    versions_of(agent)
 
     assert_exactly_granted("describe", recorded_aws)
+
+
+def test_awss_own_metrics_need_the_metrics_policy(
+    recorded_aws: RecordedAws, demo_agent: Callable[[str], Agent]
+) -> None:
+    agent = demo_agent("travel_concierge")
+    recorded_aws.forget()
+
+    metrics_of(agent, RANGES["1h"], timezone.now())
+
+    assert_exactly_granted("metrics", recorded_aws)
 
 
 @pytest.mark.usefixtures("transactional_db")
@@ -199,7 +213,10 @@ def test_only_what_knows_no_narrower_resource_reaches_everything(feature: str) -
         if any(f":{REGION}:{ACCOUNT}:" not in resource for resource in statement["Resource"])
     }
 
-    assert unbounded <= {"sts:GetCallerIdentity", "bedrock-agentcore:ListAgentRuntimes", "cloudwatch:ListMetrics"}
+    assert unbounded <= {
+        "sts:GetCallerIdentity", "bedrock-agentcore:ListAgentRuntimes", "cloudwatch:ListMetrics",
+        "cloudwatch:GetMetricData",
+    }  # fmt: skip
 
 
 def make_stack(**parameters: str) -> tuple[dict[str, Any], list[str]]:
