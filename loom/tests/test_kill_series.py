@@ -1,0 +1,69 @@
+"""A web process that is killed in the middle of a start series, and the next one. There is no worker here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from apps.accounts.models import User
+from apps.agents.models import Agent
+from apps.metrics.models import Measurement, StartSeries, StartSeriesRun
+from apps.metrics.series_services import Plan, start_series
+from apps.sessions.models import Invocation, Session
+from loom.start_all import web_spec
+from loom.tests.fixtures import Emulator
+from loom.tests.running import Running, free_port, wait_until
+from loom.tests.test_worker import url_of_this_database
+
+
+def web_process(emulator: Emulator) -> Running:
+    """A web process on the database and the emulator of this test."""
+    environment = {"DATABASE_URL": url_of_this_database(), "EMULATOR_PORT": emulator.url.rpartition(":")[2]}
+    return Running(*web_spec({**os.environ}).argv[1:], f"--port={free_port()}", environment=environment)
+
+
+def state_of(series: StartSeries) -> str:
+    return StartSeries.objects.values_list("state", flat=True).get(pk=series.pk)
+
+
+def sent(emulator: Emulator) -> list[int]:
+    """How many prompts the agent really got in each session, in order."""
+    ids = Session.objects.order_by("pk").values_list("runtime_session_id", flat=True)
+    return [len(emulator.invocations(session_id)) for session_id in ids]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
+@pytest.mark.django_db(transaction=True)
+def test_a_killed_series_is_interrupted_and_nothing_of_it_is_sent_again(
+    emulator: Emulator, demo_agent: Callable[[str], Agent], alice: User
+) -> None:
+    agent = demo_agent("code_tutor")
+    plan: dict[str, Any] = {"prompt": "Two days in Ghent", "has_warm_turn": False}
+    emulator.order(kind="silence", after_chunks=1, seconds=0)  # the first session's
+    emulator.order(kind="silence", after_chunks=3, seconds=1200)
+    series = start_series(agent=agent, owner=alice, plan=Plan(count=9, **plan))
+    with web_process(emulator):
+        second = Invocation.objects.filter(
+            pk__in=StartSeriesRun.objects.filter(position=2).values("invocation"), first_chunk_at__isnull=False
+        )
+        wait_until(second.exists, "the second session answers")
+    # Leaving the block killed it, with no time to say anything.
+    assert state_of(series) == "running"
+
+    with web_process(emulator):
+        wait_until(lambda: state_of(series) != "running", "the series is over")
+        another = start_series(agent=agent, owner=alice, plan=Plan(count=1, **plan))
+        wait_until(lambda: state_of(another) == "done", "the next process takes up what is asked of it")
+
+    series.refresh_from_db()
+    assert (series.state, series.runs.count()) == ("interrupted", 2)
+    assert series.message.startswith("The process that ran it ended. What was measured until then is kept")
+    runs = [Invocation.objects.get(pk=run.invocation_id) for run in series.runs.all()]
+    assert [run.status for run in runs] == ["completed", "interrupted"]
+    assert runs[0].time_to_first_token_ms is not None
+    assert Measurement.objects.filter(invocation=runs[0]).exists()
+    assert sent(emulator) == [1, 1, 1]
