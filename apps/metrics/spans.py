@@ -6,8 +6,9 @@ right at any moment, and a hundred thousand invocations cost as much as some hun
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from apps.metrics.models import FigureSpan
-from apps.metrics.tally import COLUMNS, Tally
+from apps.metrics.tally import COLUMNS, Gathering, Tally, counts_and_values
 from apps.sessions.models import Invocation
 
 HOUR = timedelta(hours=1)
@@ -45,19 +46,21 @@ class Selection:
         return self.agent_id in (None, agent_id) and self.qualifier in ("", qualifier) and self.version in ("", version)
 
 
-@dataclass(slots=True)
 class Reading:
-    """The tally of a selection: of all of it, by agent, and by step of time.
+    """The tally of a selection: of all of it, by agent, and by step of time; complete after `finish`.
 
     By step there are only the values of `metric`, where one is given. `versions` are those of the selected agent, also
     the ones that are not selected.
     """
 
-    metric: str = ""
-    overall: Tally = field(default_factory=Tally)
-    by_agent: dict[int, Tally] = field(default_factory=dict)
-    by_step: dict[datetime, Tally] = field(default_factory=dict)
-    versions: set[str] = field(default_factory=set)
+    def __init__(self, metric: str = "") -> None:
+        self.overall = Tally()
+        self.by_agent: dict[int, Tally] = {}
+        self.by_step: dict[datetime, Tally] = {}
+        self.versions: set[str] = set()
+        self._metric = metric
+        self._agents: defaultdict[int, Gathering] = defaultdict(Gathering)
+        self._steps: defaultdict[datetime, Gathering] = defaultdict(Gathering)
 
     def take(self, selection: Selection, at: datetime, group: Group, found: Tally | list[Any]) -> None:
         """Add the tally of a group, as it is or as it is stored, where the selection holds it."""
@@ -66,12 +69,14 @@ class Reading:
             self.versions.add(version)
         if not selection.holds(group):
             return
-        tally = found if isinstance(found, Tally) else Tally.from_json(found)
-        self.by_agent.setdefault(agent_id, Tally()).merge(tally)
-        self.by_step.setdefault(at, Tally()).merge(tally, self.metric)
+        counts, raw_values = counts_and_values(found)
+        self._agents[agent_id].add(counts, raw_values)
+        self._steps[at].add(counts, raw_values, self._metric)
 
     def finish(self) -> None:
-        """Add the agents up."""
+        """Put together what was taken, and add the agents up."""
+        self.by_agent = {agent_id: gathering.tally() for agent_id, gathering in self._agents.items()}
+        self.by_step = {at: gathering.tally() for at, gathering in self._steps.items()}
         for tally in self.by_agent.values():
             tally.sort()  # what is put together from sorted pieces is sorted quickly
             self.overall.merge(tally)

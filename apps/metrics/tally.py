@@ -22,6 +22,9 @@ RUNNING = ("pending", "streaming")
 FAILED = ("failed", "interrupted")
 LONGEST = 2**32 - 1  # tenths of a millisecond: five days, and no environment lives that long
 
+Counts = tuple[Mapping[str, int], Mapping[str, int]]
+"""The `statuses` and the `cold_states` of a tally."""
+
 # The columns of an invocation that `Tally.add` takes, in its order.
 COLUMNS = (
     "status", "invoked_at", "first_token_at", "completed_at", "measurement__start_kind", "measurement__state",
@@ -82,15 +85,12 @@ class Tally:
             self.is_sorted = False
             self.values.setdefault(f"{metric} {kind}", array("I")).append(min(max(0, round(value_ms * 10)), LONGEST))
 
-    def merge(self, other: Tally, metric: str = "") -> None:
-        """Add what another tally holds; with `metric` only the values of that one."""
+    def merge(self, other: Tally) -> None:
+        """Add what another tally holds."""
         self.is_sorted = False
-        for mine, others in ((self.statuses, other.statuses), (self.cold_states, other.cold_states)):
-            for word, count in others.items():
-                mine[word] = mine.get(word, 0) + count
+        _add_counts(self.statuses, other.statuses)
+        _add_counts(self.cold_states, other.cold_states)
         for key, values in other.values.items():
-            if not key.startswith(metric):
-                continue
             own = self.values.get(key)
             if own is None:
                 self.values[key] = values[:]
@@ -136,23 +136,73 @@ class Tally:
 
     def as_json(self) -> list[Any]:
         """What `from_json` reads: the values sorted, as little-endian 32-bit numbers in base 64."""
-        values = {}
-        for key, found in self.values.items():
-            ordered = array("I", sorted(found))
-            if sys.byteorder == "big":
-                ordered.byteswap()
-            values[key] = b2a_base64(ordered.tobytes(), newline=False).decode("ascii")
+        self.sort()
+        values = {key: b2a_base64(raw, newline=False).decode("ascii") for key, raw in self.raw_values().items()}
         return [self.statuses, self.cold_states, values]
+
+    def raw_values(self) -> dict[str, bytes]:
+        """The values as little-endian 32-bit numbers."""
+        return {key: _little_endian(values).tobytes() for key, values in self.values.items()}
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Self:
         statuses, cold_states, texts = stored
-        values = {}
-        for key, text in texts.items():
-            values[key] = array("I", a2b_base64(text))
-            if sys.byteorder == "big":
-                values[key].byteswap()
+        values = {key: _little_endian(array("I", a2b_base64(text))) for key, text in texts.items()}
         return cls(statuses, cold_states, values)
+
+
+class Gathering:
+    """Tallies on their way into one. Their values are put together as bytes, once and at the end: a page reads
+    thousands of small tallies, and an array for each of their values would cost more than all the rest.
+    """
+
+    def __init__(self) -> None:
+        self._statuses: dict[str, int] = {}
+        self._cold_states: dict[str, int] = {}
+        self._pieces: dict[str, list[bytes]] = {}
+
+    def add(self, counts: Counts, raw_values: Mapping[str, bytes], metric: str = "") -> None:
+        """Add the counts and values of a tally; with `metric` only the values of that one."""
+        statuses, cold_states = counts
+        _add_counts(self._statuses, statuses)
+        _add_counts(self._cold_states, cold_states)
+        pieces = self._pieces
+        for key, raw in raw_values.items():
+            if not key.startswith(metric):
+                continue
+            if key in pieces:
+                pieces[key].append(raw)
+            else:
+                pieces[key] = [raw]
+
+    def tally(self) -> Tally:
+        """What has been added."""
+        values = {key: _little_endian(array("I", b"".join(pieces))) for key, pieces in self._pieces.items()}
+        return Tally(self._statuses, self._cold_states, values)
+
+
+def counts_and_values(found: Tally | list[Any]) -> tuple[Counts, dict[str, bytes]]:
+    """What `Gathering.add` takes of a tally, as it is or as it is stored."""
+    if isinstance(found, Tally):
+        return (found.statuses, found.cold_states), found.raw_values()
+    statuses, cold_states, texts = found
+    return (statuses, cold_states), {key: a2b_base64(text) for key, text in texts.items()}
+
+
+def _add_counts(mine: dict[str, int], others: Mapping[str, int]) -> None:
+    for word, count in others.items():
+        mine[word] = mine.get(word, 0) + count
+
+
+def _little_endian(values: array[int]) -> array[int]:
+    """The numbers in the order of bytes in which they are stored, or back from it; they are not copied where it is
+    this machine's own.
+    """
+    if sys.byteorder == "little":
+        return values
+    swapped = values[:]
+    swapped.byteswap()
+    return swapped
 
 
 def _in_ms(tenths: Summary) -> Summary:
