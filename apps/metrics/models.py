@@ -133,6 +133,8 @@ class StartSeries(models.Model):
         RUNNING = "running"
         DONE = "done"
         CANCELLED = "cancelled"
+        # Its sessions failed, or it could not go on; interrupted says that Loom itself went away.
+        FAILED = "failed"
         INTERRUPTED = "interrupted"
 
     ACTIVE = (State.QUEUED, State.RUNNING)

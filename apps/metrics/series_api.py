@@ -35,7 +35,10 @@ class StartSeriesOut(Schema):
 
     id: int
     agent_id: int
-    state: str = Field(description="running (also while it waits for a web process), done, cancelled or interrupted")
+    state: str = Field(
+        description="running (also while it waits for a web process), done, cancelled, failed (it could not go on: "
+        "too many of its sessions failed) or interrupted (Loom was stopped)"
+    )
     count: int
     done: int = Field(description="Sessions whose first prompt is over.")
     failed: int

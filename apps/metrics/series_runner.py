@@ -115,9 +115,9 @@ class SeriesRun:
         except SeriesEndedError as ended:
             state, message = ended.state, ended.message
         except LoomError as error:
-            state, message = StartSeries.State.INTERRUPTED, f"{error} {error.advice}".strip()
+            state, message = StartSeries.State.FAILED, f"{error} {error.advice}".strip()
         except Exception:
-            finish_series(series=series, state=StartSeries.State.INTERRUPTED, message="Loom failed; its log says how.")
+            finish_series(series=series, state=StartSeries.State.FAILED, message="Loom failed; its log says how.")
             raise
         if self._not_ended:
             message = (
@@ -141,7 +141,8 @@ class SeriesRun:
             agent=series.agent,
             owner=series.owner,
             qualifier=series.qualifier,
-            title=f"Measure start {series.pk}, session {position} of {series.count}",
+            title=series.prompt,
+            purpose=Session.Purpose.MEASURE_START,
         )
         try:
             status = self._send(session, position, is_warm=False)
@@ -153,9 +154,9 @@ class SeriesRun:
         self._failures = 0 if status == Invocation.Status.COMPLETED else self._failures + 1
         if self._failures == FAILURES_IN_A_ROW:
             raise SeriesEndedError(
-                StartSeries.State.INTERRUPTED,
-                f"{FAILURES_IN_A_ROW} sessions failed one after the other, so the rest was not tried. The last "
-                "session's page says why.",
+                StartSeries.State.FAILED,
+                f"{FAILURES_IN_A_ROW} sessions failed one after the other, so Loom stopped there: the rest would most "
+                "likely only cost. The page of the last session says what the agent answered.",
             )
 
     def _send(self, session: Session, position: int, *, is_warm: bool) -> str:

@@ -20,6 +20,7 @@ class SessionFilterForm(forms.Form):
     agent = forms.TypedChoiceField(label="Agent", required=False, coerce=int, empty_value=None)
     status = forms.ChoiceField(label="Status", required=False, choices=[("", "Any status"), *listing.STATUSES])
     qualifier = forms.ChoiceField(label="Endpoint", required=False)
+    measure_start = forms.ChoiceField(label="Measure start", required=False, choices=listing.MEASURE_START)
     sort = forms.ChoiceField(required=False, choices=[(name, name) for name in listing.SORTS])
 
     def __init__(self, data: Any, *, sessions: QuerySet[Session]) -> None:
@@ -43,6 +44,7 @@ class SessionFilterForm(forms.Form):
             agent_id=valid.get("agent"),
             status=valid.get("status", ""),
             qualifier=valid.get("qualifier", ""),
+            measure_start=valid.get("measure_start", ""),
             sort=valid.get("sort") or listing.DEFAULT_SORT,
         )
 

@@ -17,7 +17,7 @@ from apps.accounts.http import SignedInRequest
 from apps.core.exceptions import LoomError
 from apps.sessions import selectors, services
 from apps.sessions.list_forms import RenameForm, SessionFilterForm
-from apps.sessions.listing import SessionFilter, find_sessions, page_of_sessions
+from apps.sessions.listing import SessionFilter, find_sessions, hidden_count, page_of_sessions
 
 
 # One address gives a page or its table: without this a browser could show the table alone on the way back.
@@ -25,7 +25,7 @@ from apps.sessions.listing import SessionFilter, find_sessions, page_of_sessions
 @login_required
 @require_safe
 def session_list(request: SignedInRequest) -> HttpResponse:
-    """The sessions, searched by `q`, kept by `agent`, `status` and `qualifier`, ordered by `sort`, in pages."""
+    """The sessions, searched by `q`, kept by `agent`, `status`, `qualifier` and `measure_start`, in pages."""
     visible = selectors.sessions_visible_to(request.user)
     form = SessionFilterForm(request.GET, sessions=visible)
     wanted = form.wanted()
@@ -35,6 +35,7 @@ def session_list(request: SignedInRequest) -> HttpResponse:
         "page": page,
         "form": form,
         "wanted": wanted,
+        "hidden_count": hidden_count(visible, wanted),
         "is_list": True,
         "has_any": bool(sessions) or visible.exists(),
     }
@@ -49,9 +50,9 @@ def session_table_fragment(request: SignedInRequest) -> HttpResponse:
     agent = request.GET.get("agent", "")
     is_key = agent.isdecimal() and len(agent) < 19  # a longer one overflows the column's type
     wanted = SessionFilter(agent_id=int(agent) if is_key else None)
-    found = find_sessions(selectors.sessions_visible_to(request.user), wanted)
-    page, sessions = page_of_sessions(found, request.GET.get("page"))
-    context = {"sessions": sessions, "page": page, "wanted": wanted}
+    visible = selectors.sessions_visible_to(request.user)
+    page, sessions = page_of_sessions(find_sessions(visible, wanted), request.GET.get("page"))
+    context = {"sessions": sessions, "page": page, "wanted": wanted, "hidden_count": hidden_count(visible, wanted)}
     return render(request, "sessions/session_list.html#session-table", context)
 
 

@@ -17,6 +17,10 @@ PAGE_SIZE = 50
 DEFAULT_SORT = "-active"
 NOT_INVOKED = "none"
 RUNNING = "running"
+SHOWN = "shown"
+ONLY = "only"
+# The empty one is the default.
+MEASURE_START = [("", "Measure start: hidden"), (SHOWN, "Measure start: shown"), (ONLY, "Measure start: only these")]
 STATUSES = [
     (RUNNING, "Running"),
     *((status.value, status.label) for status in Invocation.FINISHED),
@@ -38,12 +42,14 @@ class SessionFilter:
     agent_id: int | None = None
     status: str = ""
     qualifier: str = ""
+    measure_start: str = ""
     sort: str = DEFAULT_SORT
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether a session can be left out."""
-        return bool(self.text or self.agent_id is not None or self.status or self.qualifier)
+        """Whether a session can be left out, other than those of Measure start."""
+        is_only = self.measure_start == ONLY
+        return bool(self.text or self.agent_id is not None or self.status or self.qualifier or is_only)
 
 
 def _is_uuid(word: str) -> bool:
@@ -74,8 +80,8 @@ def _with_last_status(sessions: QuerySet[Session], status: str) -> QuerySet[Sess
     return sessions.alias(newest_status=Subquery(newest.values("status")[:1])).filter(newest_status=status)
 
 
-def find_sessions(sessions: QuerySet[Session], wanted: SessionFilter) -> QuerySet[Session]:
-    """Those of `sessions` that the filter keeps, in its order."""
+def _kept(sessions: QuerySet[Session], wanted: SessionFilter) -> QuerySet[Session]:
+    """Those that the filter keeps, whatever they are for."""
     sessions = search_sessions(sessions, wanted.text)
     if wanted.agent_id is not None:
         sessions = sessions.filter(agent_id=wanted.agent_id)
@@ -83,8 +89,25 @@ def find_sessions(sessions: QuerySet[Session], wanted: SessionFilter) -> QuerySe
         sessions = sessions.filter(qualifier=wanted.qualifier)
     if wanted.status:
         sessions = _with_last_status(sessions, wanted.status)
+    return sessions
+
+
+def find_sessions(sessions: QuerySet[Session], wanted: SessionFilter) -> QuerySet[Session]:
+    """Those of `sessions` that the filter keeps, in its order."""
+    sessions = _kept(sessions, wanted)
+    if wanted.measure_start == ONLY:
+        sessions = sessions.filter(purpose=Session.Purpose.MEASURE_START)
+    elif wanted.measure_start != SHOWN:
+        sessions = sessions.filter(purpose=Session.Purpose.CONVERSATION)
     key = _SORT_KEYS[wanted.sort.removeprefix("-")]
     return sessions.order_by(key.desc() if wanted.sort.startswith("-") else key.asc(), "-pk")
+
+
+def hidden_count(sessions: QuerySet[Session], wanted: SessionFilter) -> int:
+    """How many sessions of Measure start the filter would keep and the list does not show."""
+    if wanted.measure_start:
+        return 0
+    return _kept(sessions.filter(purpose=Session.Purpose.MEASURE_START), wanted).count()
 
 
 def page_of_sessions(found: QuerySet[Session], number: str | None) -> tuple[Page[int], list[Session]]:

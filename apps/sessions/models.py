@@ -17,6 +17,10 @@ def elapsed_ms(start: datetime | None, end: datetime | None) -> float | None:
 class Session(models.Model):
     """A conversation with an agent: one runtime session, which AgentCore serves from one environment at a time."""
 
+    class Purpose(models.TextChoices):
+        CONVERSATION = "conversation"
+        MEASURE_START = "measure_start", "Measure start"
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     agent = models.ForeignKey("agents.Agent", on_delete=models.PROTECT, related_name="sessions")
     runtime_session_id = models.CharField(max_length=100)
@@ -27,6 +31,12 @@ class Session(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="agent_sessions")
     title = models.CharField(max_length=200, blank=True, default="")
     tags = models.JSONField(default=list, blank=True)
+    purpose = models.CharField(
+        max_length=16,
+        choices=Purpose.choices,
+        default=Purpose.CONVERSATION,
+        help_text="Lists leave the sessions of Measure start out unless they are asked for.",
+    )
     request_key = models.CharField(
         max_length=64, blank=True, default="", help_text="The caller's own name of the request that made the session."
     )
@@ -44,7 +54,12 @@ class Session(models.Model):
                 name="session_request_key_unique_per_owner",
             ),
         ]
-        indexes = [models.Index(fields=["owner", "-created_at"], name="session_of_owner")]
+        indexes = [
+            models.Index(fields=["owner", "-created_at"], name="session_of_owner"),
+            models.Index(
+                fields=["agent", "owner"], condition=models.Q(purpose="measure_start"), name="session_of_measure_start"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title or self.runtime_session_id

@@ -108,6 +108,7 @@ def start_session(
     runtime_session_id: str | None = None,
     title: str = "",
     request_key: str = "",
+    purpose: Session.Purpose = Session.Purpose.CONVERSATION,
 ) -> Session:
     """Make a session; with `runtime_session_id` one that exists outside Loom.
 
@@ -132,6 +133,7 @@ def start_session(
                 runtime_session_id=runtime_session_id or str(uuid.uuid4()),
                 is_own_id=runtime_session_id is None,
                 title=_title(title),
+                purpose=purpose,
                 request_key=request_key,
                 created_at=timezone.now(),
             )

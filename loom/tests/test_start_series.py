@@ -67,5 +67,5 @@ def test_a_cancelled_series_stops_its_prompt_and_sends_no_other(loom: Loom) -> N
 def test_a_series_that_only_fails_gives_up(loom: Loom) -> None:
     ended = finished(loom, start(loom, "claims_intake", count=9))
 
-    assert (ended["state"], ended["done"], ended["failed"]) == ("interrupted", 3, 3)
+    assert (ended["state"], ended["done"], ended["failed"]) == ("failed", 3, 3)
     assert ended["message"].startswith("3 sessions failed one after the other")

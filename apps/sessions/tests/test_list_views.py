@@ -184,3 +184,40 @@ def test_strangers_rename_and_delete_nothing_and_staff_sees_the_owners(
 
     assert titles(client, q="ghent") == ["Bob in Ghent", "A walk in Ghent", "Ghent by train"]
     assert "<small>alice@example.com</small>" in page and "<small>bob@example.com</small>" in page
+
+
+def test_sessions_of_measure_start_are_hidden_and_counted_until_asked_for(
+    client: Client, listed: dict[str, Session], make_session: MakeSession, bob: User
+) -> None:
+    agent = listed["Ghent by train"].agent
+    for title in ("Two days in Ghent", "Three days in Bruges"):
+        made = make_session(agent=agent, title=title, purpose=Session.Purpose.MEASURE_START)
+        Session.objects.filter(pk=made.pk).update(created_at=timezone.now() - timedelta(days=1))
+    make_session(agent=agent, title="Bob's", owner=bob, purpose=Session.Purpose.MEASURE_START)
+    conversations = ["A walk in Ghent", "explain generators", "Ghent by train"]
+
+    def count_line(address: str, **query: str) -> str:
+        page = client.get(address, query).content.decode()
+        found = re.search(r'<p class="card-foot">(.*?) <a class="link" href="(.*?)">', page)
+        return " ".join(found.groups()) if found else ""
+
+    assert titles(client) == conversations
+    assert titles(client, measure_start="shown") == [*conversations, "Three days in Bruges", "Two days in Ghent"]
+    assert titles(client, measure_start="only") == ["Three days in Bruges", "Two days in Ghent"]
+    assert titles(client, measure_start="only", q="ghent") == ["Two days in Ghent"]
+    assert titles(client, measure_start="x") == conversations
+    assert count_line(LIST) == "2 sessions of Measure start are hidden. /sessions/?measure_start=shown"
+    assert count_line(LIST, q="bruges", page="1") == (
+        "1 session of Measure start is hidden. /sessions/?q=bruges&amp;measure_start=shown"
+    )
+    assert count_line(LIST, q="walk") == count_line(LIST, measure_start="shown") == ""
+    page = client.get(LIST, {"measure_start": "shown"}).content.decode()
+    assert page.count('<span class="chip">Measure start</span>') == 2
+    assert '<option value="shown" selected>Measure start: shown</option>' in page
+    table = reverse("sessions:table-fragment")
+    assert count_line(table, agent=str(agent.pk)) == (
+        f"2 sessions of Measure start are hidden. /sessions/?agent={agent.pk}&amp;measure_start=shown"
+    )
+    Session.objects.filter(purpose=Session.Purpose.CONVERSATION).delete()
+    assert "No conversations yet" in client.get(LIST).content.decode()
+    assert "No conversations with this agent yet" in client.get(table, {"agent": agent.pk}).content.decode()
