@@ -241,7 +241,7 @@ def test_types_are_checked_in_a_clone_that_was_never_started(
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project's Python files with one import of each forbidden kind."""
     folder = tmp_path_factory.mktemp("sources")
-    for name in ("apps", "loom"):
+    for name in ("apps", "loom", "loom_client"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     for path, line in {
@@ -250,6 +250,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "apps/aws/broken.py": "import django, apps.core.exceptions",
         "apps/emulator/broken.py": "import apps.aws.clients, channels",
         "apps/weavers/__init__.py": "",
+        "loom_client/broken.py": "import django",
     }.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(line + "\n")
@@ -273,5 +274,6 @@ def test_every_import_contract_breaks_on_a_wrong_import(sources: Path) -> None:
         "apps.emulator is not allowed to import apps.aws",
         "apps.emulator is not allowed to import channels",
         "not listed as layers: - apps.weavers",
+        "loom_client is not allowed to import django",
     ):
         assert broken in flat
