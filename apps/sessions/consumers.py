@@ -14,6 +14,7 @@ from collections import deque
 from typing import Any
 from urllib.parse import parse_qs
 
+from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -109,6 +110,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
     session: Session
     user: User
     _sender: asyncio.Task[None] | None = None
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        # Channels' own closes old database connections before each message, in a thread that a prompt would wait for
+        # twice: here `database_sync_to_async` does so with each use.
+        await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
         self._outbox = Outbox(self.outbox_limit)
@@ -290,7 +296,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         elif invocation_id in self._broadcasts:
             self._signal("finished", number=self._broadcasts[invocation_id].invocation.number)
             self._has_ended(invocation_id)
-            self._is_behind = True
+            self._is_behind = self._has_environment_changed = True
 
     async def _send_text(self, text: str) -> None:
         # Waits where the viewer does not read: the server holds back what does not fit into its buffer of 64 KB.
@@ -315,11 +321,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self._shown.last = max(self._shown.last or 0, invocation_id)
         self._broadcasts.pop(invocation_id, None)
         self._composer_for, self._is_composer_due = None, False
-        self._has_environment_changed = True
 
     async def _catch_up(self) -> None:
         """Send the turns that the page lacks or shows as they no longer are, then what else differs."""
-        session, invocations = await database_sync_to_async(self._news)()
+        is_changed, self._has_environment_changed = self._has_environment_changed, False
+        session, invocations, environment = await database_sync_to_async(self._news)(is_changed)
         if session is None:
             raise SocketClosedError(CLOSE_NOT_FOUND)
         self.session = session
@@ -332,18 +338,26 @@ class SessionConsumer(AsyncWebsocketConsumer):
                 self._has_ended(invocation.pk)
                 finished = invocation.number
         running = next((invocation for invocation in invocations if invocation.is_running), None)
-        await self._refresh_around(running, finished)
+        if running is None and not self._broadcasts:
+            await self._refresh_composer(None)
+        if environment:
+            await self._send_text(environment)
+        if finished:
+            self._signal("finished", number=finished)
 
-    def _news(self) -> tuple[Session | None, list[Invocation]]:
+    def _news(self, is_environment_changed: bool) -> tuple[Session | None, list[Invocation], str]:
+        """The session, its turns that the page lacks, and the environment where that may have changed."""
         session = selectors.sessions_visible_to(self.user).filter(pk=self.session.pk).first()
         if session is None:
-            return None, []
+            return None, [], ""
         of_session = session.invocations.select_related("session__agent")
         if self._shown.last is None:  # a viewer without a page: it wants what comes
             ended = of_session.exclude(status__in=Invocation.RUNNING).order_by("-number").first()
             self._shown.last = ended.pk if ended else 0
         news = of_session.filter(Q(pk__in=self._shown.running) | Q(pk__gt=self._shown.last))
-        return session, list(news.order_by("-number")[:TURNS_CAUGHT_UP])[::-1]
+        invocations = list(news.order_by("-number")[:TURNS_CAUGHT_UP])[::-1]
+        have_ended = any(not invocation.is_running for invocation in invocations)
+        return session, invocations, environment_html(session) if is_environment_changed or have_ended else ""
 
     async def _show(self, invocation: Invocation, empty_turn: str = "") -> None:
         """Put a running turn on the page, or bring it up to date, and follow it from there to its end."""
@@ -382,12 +396,3 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await self._send_text(composer_html(self.session, running))
             if running:
                 await self._send_text(environment_html(self.session, Environment("busy")))
-
-    async def _refresh_around(self, running: Invocation | None, finished: int) -> None:
-        if running is None and not self._broadcasts:
-            await self._refresh_composer(None)
-        if self._has_environment_changed:
-            self._has_environment_changed = False
-            await self._send_text(await database_sync_to_async(environment_html)(self.session))
-        if finished:
-            self._signal("finished", number=finished)
