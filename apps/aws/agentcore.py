@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import io
+import platform
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
+import aiobotocore
 import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
@@ -124,6 +126,14 @@ class AgentCoreClient:
         self._responses: WeakSet[InvocationResponse] = WeakSet()
         self._lock = asyncio.Lock()
         self._resources = AsyncExitStack()
+
+    async def warm_up(self) -> None:
+        """Make the client of the connection's own region, which takes the first prompt a tenth of a second otherwise.
+
+        Never raises: whatever is wrong with the connection, a prompt will say.
+        """
+        with suppress(Exception):
+            await self._client(self._connection.region)
 
     async def invoke(
         self,
@@ -258,6 +268,8 @@ def _config(connection: Connection) -> AioConfig:
         http_session_cls=_UnredirectedTransport,
         # Reads the service model in a thread, so that the first invocation does not stop the streams that run.
         warm_up_loader_caches=True,
+        # Given as a whole: put together from its parts for each request, it costs a tenth of sending it.
+        user_agent=f"loom aiobotocore/{aiobotocore.__version__} python/{platform.python_version()}",
         **config_arguments(connection),
     )
 

@@ -75,6 +75,11 @@ class Engine:
         self._recorder.start()
         self._is_accepting = True
 
+    async def warm_up(self) -> None:
+        """Make what the first prompt would wait for; never raises."""
+        if self._client is not None:
+            await self._client.warm_up()
+
     async def renew(self, process_id: UUID) -> None:
         """Go on under another id: this process was paused and counts as dead under its old one.
 

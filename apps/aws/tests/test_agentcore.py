@@ -44,6 +44,7 @@ async def test_one_prompt_is_one_signed_request(serve: Serve, client_of: ClientO
     )
     assert request.headers["x-amzn-bedrock-agentcore-runtime-session-id"] == SESSION
     assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"].startswith("loom aiobotocore/")
     assert request.headers["accept"] == "text/event-stream, application/json"
     assert "/us-east-1/bedrock-agentcore/aws4_request" in request.headers["authorization"]
     assert (response.http_status, response.content_type) == (200, "text/event-stream")

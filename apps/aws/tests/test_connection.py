@@ -243,6 +243,7 @@ async def test_missing_credentials_and_profiles_are_named() -> None:
     assert unknown.value.message == "The AWS profile 'nowhere' does not exist."
 
     invoker = AgentCoreClient(Connection("aws", "ap-south-1"), retry_policy=AT_ONCE)
+    await invoker.warm_up()  # keeps it to itself
     with pytest.raises(CredentialsError) as unsigned:
         await invoke(invoker)
     await invoker.close()
