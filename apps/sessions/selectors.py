@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
@@ -48,6 +50,15 @@ def events_after(invocation_id: int, sequence: int = 0) -> list[Event]:
             # Compaction may have moved the batches between the two reads.
             events = _compacted_after(invocation_id, sequence)
     return [event for event in events if event["seq"] > sequence]
+
+
+def events_by_invocation(invocation_ids: Collection[int]) -> dict[int, list[Event]]:
+    """All stored events of some invocations; of those that are over with one query for all of them."""
+    found: dict[int, list[Event]] = {pk: [] for pk in invocation_ids}
+    parts = Recording.objects.filter(invocation_id__in=found).order_by("invocation_id", "first_sequence")
+    for pk, part in parts.values_list("invocation_id", "events"):
+        found[pk] += part
+    return {pk: events or events_after(pk) for pk, events in found.items()}
 
 
 def _compacted_after(invocation_id: int, sequence: int) -> list[Event]:

@@ -30,7 +30,8 @@ def _turns(session: Session, before: int | None) -> dict[str, object]:
     if before is not None:
         invocations = invocations.filter(number__lt=before)
     newest = list(invocations.order_by("-number")[:TURNS_SHOWN])
-    turns = [render_turn(invocation, selectors.events_after(invocation.pk)) for invocation in reversed(newest)]
+    events = selectors.events_by_invocation([invocation.pk for invocation in newest])
+    turns = [render_turn(invocation, events[invocation.pk]) for invocation in reversed(newest)]
     first = turns[0].invocation.number if turns else 1
     return {"session": session, "turns": turns, "first": first, "earlier": invocations.filter(number__lt=first).count()}
 
