@@ -33,7 +33,7 @@ class Tile:
 
 def _latency_tile(label: str, summary: Summary, hint: str, is_emulated: bool, *notes: str) -> Tile:
     if summary.n == 0:
-        return Tile(label, NOTHING, meta=_joined(*notes) or "no run yet", hint=hint)
+        return Tile(label, NOTHING, meta=_joined(*notes) or "nothing measured yet", hint=hint)
     assert summary.minimum is not None and summary.maximum is not None
     if summary.p50 is None:
         value, unit = split(summary.minimum) if summary.n == 1 else span(summary.minimum, summary.maximum)

@@ -41,9 +41,9 @@ def said(tile: Tile) -> tuple[str, str, str]:
 def test_nothing_is_said_of_nothing() -> None:
     assert {label: said(tile) for label, tile in tiles().items()} == {
         "Invocations": ("0", "", "0 running · 0 stopped"),
-        "TTFT, cold": ("–", "", "no run yet"),
-        "TTFT, warm": ("–", "", "no run yet"),
-        "Startup, cold": ("–", "", "no run yet"),
+        "TTFT, cold": ("–", "", "nothing measured yet"),
+        "TTFT, warm": ("–", "", "nothing measured yet"),
+        "Startup, cold": ("–", "", "nothing measured yet"),
         "Error rate": ("–", "", "0 of 0 finished"),
     }
 
