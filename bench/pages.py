@@ -3,7 +3,7 @@
 Fills a throw-away SQLite database in bulk, as if a team of twelve agents had been busy for 30 days, lets the worker's
 own step store the past hours, and asks for each page several times through Django's handler: middleware, views, queries
 and templates, without the network. Prints a table and writes build/pages.json and the table of
-docs/performance-pages.md. The exit status is 1 where a page fails, or Operate takes longer than its limit.
+docs/performance-pages.md. The exit status is 1 where a page fails, or takes longer than the limit.
 """
 
 from __future__ import annotations
@@ -51,9 +51,11 @@ from django.utils import timezone  # noqa: E402
 
 from apps.accounts.models import User  # noqa: E402
 from apps.agents.models import Agent, Endpoint  # noqa: E402
+from apps.core.models import Notice  # noqa: E402
 from apps.metrics.models import Measurement  # noqa: E402
 from apps.metrics.settling import settle_figures  # noqa: E402
-from apps.sessions.models import Invocation, Recording, Session  # noqa: E402
+from apps.sessions.listing import PAGE_SIZE  # noqa: E402
+from apps.sessions.models import Invocation, Recording, RecordingBatch, Session  # noqa: E402
 
 settings.DEBUG = False  # templates are cached, queries are not kept
 
@@ -66,7 +68,6 @@ SESSION_LENGTHS = (1, 1, 2, 2, 3, 4, 6, 8)
 LONG_SESSION = 30
 BATCH = 2000
 LIMIT_MS = 200.0
-LIMITED = "Operate"
 ANSWER = "The cheapest train leaves at 08:12 and takes 2 h 40 min. " * 12
 
 
@@ -143,6 +144,11 @@ class Filler:
         )
         Measurement.objects.bulk_create(self._measurement(run) for run in runs)
         Recording.objects.bulk_create(self._recording(run) for run in runs)
+        # A batch goes when its recording is compacted, a notice after a day; here neither does.
+        RecordingBatch.objects.bulk_create(
+            RecordingBatch(invocation=run, first_sequence=1, last_sequence=1, events=[]) for run in runs
+        )
+        Notice.objects.bulk_create(Notice(topic=run.session.topic, kind="finished") for run in runs)
         return sessions
 
     @staticmethod
@@ -203,16 +209,23 @@ def pages(filler: Filler) -> dict[str, str]:
     """The address of each page by its name."""
     assert filler.long_session is not None, "the database was not filled"
     agent, session = filler.agents[0].pk, filler.long_session.public_id
+    session_id = filler.long_session.runtime_session_id
     keys = ",".join(str(one.pk) for one in filler.agents)
     hour = (datetime.now(UTC) - timedelta(days=4)).replace(minute=0)
     custom = f"?range=custom&from={hour - timedelta(hours=5):%Y-%m-%dT%H:%M}&to={hour:%Y-%m-%dT%H:%M}"
+    last_page = -(-Session.objects.count() // PAGE_SIZE)
     return {
         "Agents": "/agents/",
         "Agents: figures of the list": f"/operate/agents/figures/?ids={keys}",
         "Agent": f"/agents/{agent}/",
         "Agent: figures, 30 days": f"/operate/agents/{agent}/figures/",
+        "Agent: its sessions": f"/sessions/table/?agent={agent}",
+        "Agent: measure start": f"/operate/agents/{agent}/start-series/",
         "Sessions": "/sessions/",
         "Sessions, page 100": "/sessions/?page=100",
+        "Sessions, last page": f"/sessions/?page={last_page}",
+        "Sessions, searched": "/sessions/?q=cheapest",
+        "Sessions, searched in vain": "/sessions/?q=zeppelin",
         "Session of 30 turns": f"/sessions/{session}/",
         "Session: latency panel": f"/operate/sessions/{session}/latency/",
         "Operate, 24 hours": "/operate/",
@@ -221,11 +234,17 @@ def pages(filler: Filler) -> dict[str, str]:
         "Operate, 30 days, one agent": f"/operate/?range=30d&agent={agent}",
         "Operate, 30 days, failed": "/operate/?range=30d&show=failed",
         "Operate, 5 hours of its own": f"/operate/{custom}",
+        "API: agents": "/api/agents",
+        "API: sessions of an agent": f"/api/agents/{agent}/sessions?limit=50",
+        "API: the same, further on": f"/api/agents/{agent}/sessions?limit=50&offset=2000",
+        "API: session of 30 turns": f"/api/agents/{filler.long_session.agent_id}/sessions/{session_id}",
         "Admin: agents": "/admin/agents/agent/",
         "Admin: sessions": "/admin/agent_sessions/session/",
         "Admin: invocations": "/admin/agent_sessions/invocation/",
         "Admin: recordings": "/admin/agent_sessions/recording/",
+        "Admin: batches": "/admin/agent_sessions/recordingbatch/",
         "Admin: measurements": "/admin/metrics/measurement/",
+        "Admin: notices": "/admin/core/notice/",
     }
 
 
@@ -325,7 +344,7 @@ def main() -> int:
         open_pages = {
             name: address
             for name, address in addresses.items()
-            if not name.startswith("Admin") and not name.startswith("Session of") and "panel" not in name
+            if not name.startswith("Admin") and "of 30 turns" not in name and "panel" not in name
         }
         member = measure(filler.member, open_pages, chosen.requests)
     conditions = (
@@ -339,7 +358,7 @@ def main() -> int:
     RESULT.write_text(json.dumps({"conditions": conditions, "staff": rows, "member": member}, indent=1) + "\n")
     if not chosen.no_document:
         write_document(rows, member, conditions)
-    slow = [row for row in rows + member if row["page"].startswith(LIMITED) and row["cpu_ms"] > LIMIT_MS]
+    slow = [row for row in rows + member if row["cpu_ms"] > LIMIT_MS]
     for row in slow:
         sys.stdout.write(f"{row['page']} takes {row['cpu_ms']} ms, which is more than {LIMIT_MS:g} ms\n")
     return 1 if slow else 0
