@@ -111,20 +111,30 @@ def run_demo(page: Page, url: str) -> dict[str, str]:
     page.get_by_label("Prompt").first.fill(PROMPTS[0])
     page.get_by_role("button", name="Start session").click()
     page.wait_for_url(re.compile("/sessions/"))
-    send = page.get_by_role("button", name="Send")
+    send = page.get_by_role("button", name="Send", exact=True)
     expect(send).to_be_visible(timeout=ANSWER_WITHIN_MS)
     page.locator("#composer-prompt").fill(PROMPTS[1])
     send.click()
     expect(page.locator(".turn-pair")).to_have_count(2, timeout=ANSWER_WITHIN_MS)
     expect(page.locator(".turn-pair.is-running")).to_have_count(0, timeout=ANSWER_WITHIN_MS)
     expect(page.locator("#latency-panel")).not_to_contain_text("waiting for CloudWatch", timeout=MEASURED_WITHIN_MS)
+    session = page.url
+    # The first history of the demo measured the start of every agent; this one's series is the newest of its agent.
+    page.goto(agent)
+    series = page.locator("a[href*='/start-series/']").first
+    expect(series).to_be_visible(timeout=ANSWER_WITHIN_MS)
     return {
         "agents": f"{url}/agents/",
         "agent": agent,
+        "settings": f"{agent}settings/",
+        "import": f"{url}/agents/import/",
         "sessions": f"{url}/sessions/",
-        "session": page.url,
-        "logs": f"{page.url}logs/",
+        "new-session": f"{url}/sessions/new/",
+        "session": session,
+        "logs": f"{session}logs/",
         "operate": f"{url}/operate/",
+        "series": f"{url}{series.get_attribute('href')}",
+        "nowhere": f"{url}/nowhere/",
         "admin": f"{url}/admin/agent_sessions/invocation/",
         "api": f"{url}/api/docs",
         "sign-in": f"{url}/accounts/login/",

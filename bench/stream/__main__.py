@@ -71,7 +71,7 @@ def say(text: str) -> None:
 
 def main() -> int:
     options = argparse.ArgumentParser(description="Measure how answers pass through Loom and its peers.")
-    options.add_argument("--quick", action="store_true", help="one round of everything, about four minutes")
+    options.add_argument("--quick", action="store_true", help="one round of everything, about seven minutes")
     options.add_argument("--tiny", action="store_true", help="only a few streams through Loom: do the tools work?")
     options.add_argument("--only", default="", help="with --tiny: names of the ways to measure, by commas")
     options.add_argument("--results", type=Path, default=RESULTS)

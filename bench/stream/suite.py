@@ -44,7 +44,7 @@ class Size:
 
 
 DEFAULT = Size(rounds=3, has_fine_steps=True, prompts=15, repeat_s=90, limit_s=830)
-QUICK = Size(rounds=1, has_fine_steps=False, prompts=5, repeat_s=20, limit_s=210)
+QUICK = Size(rounds=1, has_fine_steps=False, prompts=5, repeat_s=20, limit_s=330)
 
 
 def gentle(size: Size) -> Cell:
