@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,37 +16,12 @@ from apps.sessions.housekeeping import interrupt_orphans
 from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_invocation
-from loom.tests.running import PATIENCE_S, Running, wait_until
+from loom.tests.halting_agent import halting_agent
+from loom.tests.running import Running, wait_until
 from loom.tests.test_worker import url_of_this_database
 
 HALF = "".join(f"{number} " for number in range(20))
 LINES = b"".join(b'data: "%d "\n\n' % number for number in range(20))
-
-
-@contextmanager
-def agent_in_two_halves() -> Iterator[tuple[int, threading.Event]]:
-    """An agent that says half of its answer and the other half when it is told to; yields its port and the word."""
-    go_on = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                received = b""
-                while b"}" not in received.partition(b"\r\n\r\n")[2]:
-                    received += connection.recv(65536)
-                head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
-                connection.sendall(head + LINES)
-                go_on.wait(PATIENCE_S)
-                connection.sendall(LINES)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield listener.getsockname()[1], go_on
-        finally:
-            go_on.set()
-            thread.join(PATIENCE_S)
 
 
 def snapshot(invocation: Invocation) -> list[Any]:
@@ -61,7 +33,7 @@ def snapshot(invocation: Invocation) -> list[Any]:
 @pytest.mark.django_db(transaction=True)
 def test_a_process_that_was_declared_dead_overwrites_nothing(make_session: Callable[..., Session]) -> None:
     invocation = start_invocation(session=make_session(), prompt="go", process_id=None)
-    with agent_in_two_halves() as (port, go_on):
+    with halting_agent(LINES, LINES) as (port, go_on):
         environment = {"DATABASE_URL": url_of_this_database(), "EMULATOR_PORT": str(port)}
         with Running("-m", "loom.tests.lone_engine", str(invocation.pk), environment=environment) as running:
             wait_until(lambda: answer_text(events_after(invocation.pk)) == HALF, "the first half is recorded")

@@ -7,9 +7,7 @@ import json
 import os
 import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from websockets.typing import Origin
 
 from apps.sessions.models import Session
 from loom.start_all import web_spec
+from loom.tests.halting_agent import halting_agent
 from loom.tests.running import PATIENCE_S, Running, free_port, wait_until
 from loom.tests.test_worker import url_of_this_database
 
@@ -25,31 +24,6 @@ PARAGRAPH = b'data: "%s\\n\\n"\n\n' % (b"word " * 200)
 PARAGRAPHS = 3000  # 3 MB in all
 WORDS = 200 * PARAGRAPHS
 MEGABYTE = 1 << 20
-
-
-@contextmanager
-def talkative_agent() -> Iterator[int]:
-    """An agent that says all of it at once, and then has not ended yet; yields its port."""
-    may_end = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                received = b""
-                while b"}" not in received.partition(b"\r\n\r\n")[2]:
-                    received += connection.recv(65536)
-                head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
-                connection.sendall(head + PARAGRAPH * PARAGRAPHS)
-                may_end.wait(PATIENCE_S * 2)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            may_end.set()
-            thread.join(PATIENCE_S)
 
 
 def is_listening(port: int) -> bool:
@@ -100,7 +74,7 @@ def memory_of(running: Running) -> int:
 def test_browsers_that_do_not_read_cost_little_and_slow_nobody_down(make_session: Callable[..., Session]) -> None:
     session, port = make_session(), free_port()
     path = f"/ws/sessions/{session.public_id}/"
-    with talkative_agent() as agent_port:
+    with halting_agent(PARAGRAPH * PARAGRAPHS, b"") as (agent_port, _):
         environment = {
             "DATABASE_URL": url_of_this_database(), "EMULATOR_PORT": str(agent_port), "BACKEND_PORT": str(port),
             "AUTH_DISABLED": "1",
