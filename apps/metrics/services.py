@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,7 +14,7 @@ from apps.aws.arn import RuntimeArn
 from apps.metrics.measuring import ALL_TRIES, TRY_EVERY
 from apps.metrics.models import FigureSpan, Measurement
 from apps.metrics.spans import DAY, HOUR, floor
-from apps.metrics.start_kind import EarlierRun, Verdict, decide
+from apps.metrics.start_kind import EarlierRun, Kind, Verdict, decide
 from apps.sessions.models import Invocation
 
 MISSING_SOUGHT_FOR = timedelta(minutes=10)
@@ -20,6 +22,7 @@ MISSING_SOUGHT_FOR = timedelta(minutes=10)
 NEVER_STARTED = frozenset({400, 401, 402, 403, 404, 409, 429})
 # The container or the service broke; its environment may be gone.
 CRASHED = frozenset({424, 500, 502, 503, 504})
+STARTING: tuple[Kind, ...] = ("created", "pooled")
 
 
 def has_reached_agent(invocation: Invocation) -> bool:
@@ -30,22 +33,39 @@ def has_reached_agent(invocation: Invocation) -> bool:
 
 
 def earlier_runs(invocation: Invocation) -> list[EarlierRun]:
-    """The earlier runs of the session that reached an environment, oldest first."""
-    rows = Invocation.objects.filter(session_id=invocation.session_id, number__lt=invocation.number).select_related(
-        "measurement"
-    )
-    return [
-        EarlierRun(
-            invoked_at=row.invoked_at,
-            completed_at=row.completed_at,
-            version=row.version,
-            has_crashed=row.http_status in CRASHED
-            or (row.http_status is None and row.status == Invocation.Status.FAILED),
-            kind=row.measurement.start_kind if hasattr(row, "measurement") else "unknown",  # type: ignore[arg-type]
+    """Of the earlier runs of the session that reached an environment those that decide, oldest first.
+
+    The last one, and before it the last that is known to have started its environment: a conversation may be long.
+    """
+    if invocation.number == 1:
+        return []
+    reached = (
+        Invocation.objects.filter(
+            session_id=invocation.session_id, number__lt=invocation.number, is_unsent=False,
+            invoked_at__isnull=False, completed_at__isnull=False,
         )
-        for row in rows.order_by("number")
-        if row.invoked_at and row.completed_at and has_reached_agent(row)
-    ]
+        .exclude(http_status__in=NEVER_STARTED)
+        .order_by("-number")
+        .values("number", "invoked_at", "completed_at", "version", "status", "http_status", "measurement__start_kind")
+    )  # fmt: skip
+    last = reached.first()
+    if last is None:
+        return []
+    if last["measurement__start_kind"] in STARTING:
+        return [_earlier_run(last)]
+    starting = reached.filter(number__lt=last["number"], measurement__start_kind__in=STARTING).first()
+    return [_earlier_run(row) for row in (starting, last) if row is not None]
+
+
+def _earlier_run(row: Mapping[str, Any]) -> EarlierRun:
+    return EarlierRun(
+        invoked_at=row["invoked_at"],
+        completed_at=row["completed_at"],
+        version=row["version"],
+        has_crashed=row["http_status"] in CRASHED
+        or (row["http_status"] is None and row["status"] == Invocation.Status.FAILED),
+        kind=row["measurement__start_kind"] or "unknown",
+    )
 
 
 def decide_start_kind(invocation: Invocation) -> Verdict:
@@ -69,7 +89,7 @@ def decide_start_kind(invocation: Invocation) -> Verdict:
     )
 
 
-def create_measurement(*, invocation: Invocation) -> Measurement:
+def create_measurement(*, invocation: Invocation) -> None:
     """Make the measurement of a finished run; it waits for CloudWatch where an agent may have started.
 
     Idempotent: a run has one measurement, whoever makes it first.
@@ -81,19 +101,18 @@ def create_measurement(*, invocation: Invocation) -> Measurement:
     high_ms = None
     if invocation.invoked_at and high_at:
         high_ms = (high_at - invocation.invoked_at) / timedelta(milliseconds=1)
-    measurement, _ = Measurement.objects.get_or_create(
+    measurement = Measurement(
         invocation=invocation,
-        defaults={
-            "state": Measurement.State.WAITING if is_searched else Measurement.State.NOT_FOUND,
-            "start_kind": verdict.kind,
-            "start_kind_reason": verdict.reason,
-            "log_group": RuntimeArn.parse(session.agent.arn).log_group(session.qualifier),
-            "high_ms": high_ms,
-            "next_at": timezone.now() if is_searched else None,
-            "error_message": "" if is_searched else "No agent was started, so there is no start to measure.",
-        },
+        state=Measurement.State.WAITING if is_searched else Measurement.State.NOT_FOUND,
+        start_kind=verdict.kind,
+        start_kind_reason=verdict.reason,
+        log_group=RuntimeArn.parse(session.agent.arn).log_group(session.qualifier),
+        high_ms=high_ms,
+        next_at=timezone.now() if is_searched else None,
+        error_message="" if is_searched else "No agent was started, so there is no start to measure.",
     )
-    return measurement
+    # One statement where `get_or_create` takes four: every run ends with it.
+    Measurement.objects.bulk_create([measurement], ignore_conflicts=True)
 
 
 def forget_figures(requested_at: datetime) -> None:

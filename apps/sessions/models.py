@@ -21,6 +21,8 @@ class Session(models.Model):
         CONVERSATION = "conversation"
         MEASURE_START = "measure_start", "Measure start"
 
+    RUNS_LOOKED_AT = 500  # for what becomes of an environment, which lives for hours at most
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     agent = models.ForeignKey("agents.Agent", on_delete=models.PROTECT, related_name="sessions")
     runtime_session_id = models.CharField(max_length=100)
@@ -90,16 +92,15 @@ class Session(models.Model):
             return None
         idle = timedelta(milliseconds=self.agent.idle_timeout_ms)
         lifetime = timedelta(milliseconds=self.agent.max_lifetime_ms)
-        sent = self.invocations.filter(invoked_at__isnull=False, is_unsent=False).order_by("number")
+        sent = self.invocations.filter(invoked_at__isnull=False, is_unsent=False).order_by("-number")
         born_at: datetime | None = None
         expires_at: datetime | None = None
-        for run in sent.only("invoked_at", "completed_at"):
-            invoked_at = run.invoked_at
+        for invoked_at, completed_at in reversed(sent.values_list("invoked_at", "completed_at")[: self.RUNS_LOOKED_AT]):
             assert invoked_at is not None
             was_ended = self.ended_at is not None and born_at is not None and born_at <= self.ended_at <= invoked_at
             if born_at is None or expires_at is None or was_ended or invoked_at >= expires_at:
                 born_at = invoked_at
-            expires_at = min((run.completed_at or timezone.now()) + idle, born_at + lifetime)
+            expires_at = min((completed_at or timezone.now()) + idle, born_at + lifetime)
         return expires_at
 
 
@@ -178,6 +179,12 @@ class Invocation(models.Model):
         ]
         indexes = [
             models.Index(fields=["status", "completed_at"], name="invocation_status_end"),
+            # The newest failures of a month. With "or", not "in": SQLite then sees that one status is among them.
+            models.Index(
+                fields=["status", "-requested_at"],
+                condition=models.Q(status="failed") | models.Q(status="interrupted"),
+                name="invocation_failed",
+            ),
             # Asked many times a second by every process that streams, and nearly always empty.
             models.Index(
                 fields=["process"], condition=models.Q(stop_requested_at__isnull=False), name="invocation_asked_to_stop"

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db.models import Max
 from django.utils import timezone
 
 from apps.agents.connection import current_connection
@@ -36,12 +37,22 @@ def make_run(
         "first_chunk_at": at(sent_s + first_byte_s), "first_token_at": at(sent_s + first_byte_s),
         "completed_at": at(sent_s + ended_s),
     }  # fmt: skip
-    return Invocation.objects.create(**{**fields, **overrides})
+    run = Invocation.objects.create(**{**fields, **overrides})
+    Session.objects.filter(pk=session.pk).update(
+        last_invoked_at=session.invocations.aggregate(Max("requested_at"))["requested_at__max"]
+    )
+    return run
+
+
+def make_measurement(invocation: Invocation) -> Measurement:
+    """The measurement of a run, as its end makes it."""
+    create_measurement(invocation=invocation)
+    return Measurement.objects.get(invocation=invocation)
 
 
 def make_due(invocation: Invocation, **overrides: Any) -> Measurement:
     """The measurement of a run, to be looked for at noon."""
-    measurement = create_measurement(invocation=invocation)
+    measurement = make_measurement(invocation)
     Measurement.objects.filter(pk=measurement.pk).update(**{"next_at": NOON, **overrides})
     measurement.refresh_from_db()
     return measurement

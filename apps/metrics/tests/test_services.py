@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from apps.agents.models import Agent
 from apps.metrics.models import Measurement
 from apps.metrics.services import create_measurement, create_missing_measurements
-from apps.metrics.tests.runs import NOON, at, make_due, make_run
+from apps.metrics.tests.runs import NOON, at, make_due, make_measurement, make_run
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_invocation
 from apps.sessions.signals import invocation_completed
@@ -69,7 +70,7 @@ def test_a_run_has_one_measurement_however_often_it_is_made(make_session: MakeSe
     invocation = make_run(make_session())
     first = make_due(invocation, tries=3)
 
-    second = create_measurement(invocation=invocation)
+    second = make_measurement(invocation)
 
     assert (second.pk, second.tries) == (first.pk, 3)
     assert Measurement.objects.count() == 1
@@ -78,7 +79,7 @@ def test_a_run_has_one_measurement_however_often_it_is_made(make_session: MakeSe
 def test_the_log_group_is_that_of_the_sessions_endpoint(make_session: MakeSession, make_agent: MakeAgent) -> None:
     """S0-066."""
     agent = make_agent(available_qualifiers=["DEFAULT", "prod"])
-    measurement = create_measurement(invocation=make_run(make_session(agent=agent, qualifier="prod")))
+    measurement = make_measurement(make_run(make_session(agent=agent, qualifier="prod")))
 
     assert measurement.log_group == f"/aws/bedrock-agentcore/runtimes/{agent.runtime_id}-prod"
 
@@ -86,7 +87,7 @@ def test_the_log_group_is_that_of_the_sessions_endpoint(make_session: MakeSessio
 def test_without_a_first_byte_the_end_bounds_the_start(make_session: MakeSession) -> None:
     invocation = make_run(make_session(), first_chunk_at=None, ended_s=3.5)
 
-    assert create_measurement(invocation=invocation).high_ms == 3500
+    assert make_measurement(invocation).high_ms == 3500
 
 
 def test_missing_measurements_of_young_runs_are_made(make_session: MakeSession) -> None:
@@ -104,8 +105,8 @@ def test_missing_measurements_of_young_runs_are_made(make_session: MakeSession) 
 
 @pytest.mark.parametrize("http_status", [400, 401, 402, 403, 404, 409, 429])
 def test_a_refused_request_is_not_looked_for(make_session: MakeSession, http_status: int) -> None:
-    measurement = create_measurement(
-        invocation=make_run(make_session(), status="failed", http_status=http_status, first_chunk_at=None)
+    measurement = make_measurement(
+        make_run(make_session(), status="failed", http_status=http_status, first_chunk_at=None)
     )
 
     assert (measurement.state, measurement.next_at, measurement.is_cold) == ("not_found", None, None)
@@ -115,7 +116,7 @@ def test_a_refused_request_is_not_looked_for(make_session: MakeSession, http_sta
 
 def test_a_request_that_was_never_sent_is_not_looked_for(make_session: MakeSession) -> None:
     nothing: dict[str, Any] = {"invoked_at": None, "headers_at": None, "first_chunk_at": None, "http_status": None}
-    measurement = create_measurement(invocation=make_run(make_session(), status="failed", **nothing))
+    measurement = make_measurement(make_run(make_session(), status="failed", **nothing))
 
     assert (measurement.state, measurement.next_at, measurement.high_ms) == ("not_found", None, None)
 
@@ -132,8 +133,8 @@ def test_a_failure_that_may_have_run_is_looked_for_and_its_kind_left_open(
     make_session: MakeSession, http_status: int | None, reason: str
 ) -> None:
     """The first of its session, and yet nothing shows that an environment was made for it."""
-    measurement = create_measurement(
-        invocation=make_run(make_session(), status="failed", http_status=http_status, first_chunk_at=None)
+    measurement = make_measurement(
+        make_run(make_session(), status="failed", http_status=http_status, first_chunk_at=None)
     )
 
     assert (measurement.state, measurement.start_kind, measurement.start_kind_reason) == ("waiting", "unknown", reason)
@@ -190,3 +191,17 @@ def test_a_session_id_from_outside_says_nothing_of_its_first_run(make_session: M
     make_run(session, 0)
 
     assert kinds(session) == [("unknown", "the session id came from outside, so it may have been used before")]
+
+
+def test_in_a_long_conversation_two_earlier_runs_decide(
+    make_session: MakeSession, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    session = make_session()
+    for number in range(6):
+        make_measurement(make_run(session, 10.0 * number))
+    last = make_run(session, 60.0)
+    last = Invocation.objects.select_related("session__agent").get(pk=last.pk)
+
+    with django_assert_max_num_queries(3):  # the run before, the one that started the environment, the insert
+        create_measurement(invocation=last)
+    assert last.measurement.start_kind_reason == "the run before used the same environment"

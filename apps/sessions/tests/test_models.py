@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from apps.agents.models import Agent
 from apps.sessions.models import Invocation, Session
@@ -66,3 +67,13 @@ def test_an_ended_session_has_no_environment_until_the_next_prompt(session: Sess
     assert (session.is_ended, session.environment_expires_at) == (False, at(52) + IDLE)
     add_run(session, 58, 59)
     assert session.environment_expires_at == at(59) + IDLE
+
+
+def test_a_long_conversation_costs_no_more_questions(
+    session: Session, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for minute in range(20):
+        add_run(session, minute, minute + 0.5)
+
+    with django_assert_num_queries(1):
+        assert session.environment_expires_at == at(19.5) + IDLE
