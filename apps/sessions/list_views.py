@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.http import SignedInRequest
+from apps.agents.selectors import registry_visible_to
 from apps.core.exceptions import LoomError
 from apps.sessions import selectors, services
 from apps.sessions.list_forms import RenameForm, SessionFilterForm
@@ -52,8 +53,18 @@ def session_table_fragment(request: SignedInRequest) -> HttpResponse:
     wanted = SessionFilter(agent_id=int(agent) if is_key else None)
     visible = selectors.sessions_visible_to(request.user)
     page, sessions = page_of_sessions(find_sessions(visible, wanted), request.GET.get("page"))
-    context = {"sessions": sessions, "page": page, "wanted": wanted, "hidden_count": hidden_count(visible, wanted)}
+    context = {
+        "sessions": sessions,
+        "page": page,
+        "wanted": wanted,
+        "hidden_count": hidden_count(visible, wanted),
+        "is_archived": not sessions and _is_archived(request, wanted.agent_id),
+    }
     return render(request, "sessions/session_list.html#session-table", context)
+
+
+def _is_archived(request: SignedInRequest, agent_id: int | None) -> bool:
+    return registry_visible_to(request.user).filter(pk=agent_id, removed_at__isnull=False).exists()
 
 
 def _return_to(request: SignedInRequest) -> str:

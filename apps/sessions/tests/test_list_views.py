@@ -69,6 +69,24 @@ def test_the_table_of_one_agent_holds_only_its_sessions(client: Client, make_ses
     assert "Wanted" in fragment and other.title not in fragment and "<html" not in fragment
 
 
+def test_the_table_of_an_archived_agent_asks_for_no_prompt(
+    client: Client, make_session: MakeSession, alice: User
+) -> None:
+    agent = make_session().agent
+    Session.objects.all().delete()
+    client.force_login(alice)
+
+    def empty_state() -> str:
+        return client.get(reverse("sessions:table-fragment"), {"agent": agent.pk}).content.decode()
+
+    assert "Send it a first prompt" in empty_state()
+    agent.removed_at = timezone.now()
+    agent.save()
+    archived = empty_state()
+    assert "Send it a first prompt" not in archived
+    assert "It is archived: Loom sends it no prompts until somebody brings it back." in archived
+
+
 def test_many_sessions_come_in_pages_with_a_constant_number_of_queries(
     client: Client, make_session: MakeSession, alice: User, django_assert_max_num_queries: Any
 ) -> None:
