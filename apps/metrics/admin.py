@@ -25,7 +25,7 @@ class LogGroupSweepAdmin(RecordAdmin[LogGroupSweep]):
 class FigureSpanAdmin(RecordAdmin[FigureSpan]):
     list_display = ["start_at", "length", "origin", "invocation_count"]
     list_filter = ["length", "origin"]
-    deferred_fields = ("groups",)
+    deferred_fields = ("groups", "totals")
     ordering = ["-start_at"]
 
 

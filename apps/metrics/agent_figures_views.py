@@ -15,7 +15,7 @@ from apps.agents.listing import PAGE_SIZE
 from apps.agents.selectors import agents_visible_to
 from apps.metrics.ranges import PRESETS
 from apps.metrics.spans import DAY, Selection, read
-from apps.metrics.tally import Figures, Tally, figures_of
+from apps.metrics.tally import Figures, Tally
 from apps.metrics.wording import summary_text
 
 RANGE = PRESETS["7d"]
@@ -54,5 +54,5 @@ def agent_list_figures_fragment(request: SignedInRequest) -> HttpResponse:
     keys = agents_visible_to(request.user).filter(pk__in=_ids(request.GET.get("ids", ""))).values_list("pk", flat=True)
     now = timezone.now()
     reading = read(Selection(now - RANGE.length, now), DAY)
-    cells = [AgentCells(key, figures_of(reading.by_agent.get(key, Tally()))) for key in keys]
+    cells = [AgentCells(key, Figures(reading.by_agent.get(key, Tally()))) for key in keys]
     return render(request, "metrics/_agent_list_figures.html", {"cells": cells})

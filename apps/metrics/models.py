@@ -107,6 +107,10 @@ class FigureSpan(models.Model):
         help_text="All invocations of the span; where it differs from the present number, the row is out of date."
     )
     groups = models.JSONField(help_text="[agent id, qualifier, version, tally] each.")
+    totals = models.JSONField(
+        default=list,
+        help_text="[agent id, tally] each, and with null for the id that of all: what the groups add up to.",
+    )
 
     class Meta:
         ordering = ["start_at"]

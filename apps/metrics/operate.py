@@ -14,7 +14,7 @@ from apps.metrics.charts import METRICS, Chart, latency_chart
 from apps.metrics.ranges import PRESETS, Preset, TimeRange, parse_range
 from apps.metrics.spans import Reading, Selection, read
 from apps.metrics.statistics import Summary
-from apps.metrics.tally import Figures, figures_of
+from apps.metrics.tally import Figures
 from apps.metrics.tiles import missing_starts
 from apps.metrics.wording import interval, summary_text
 
@@ -175,7 +175,7 @@ def _figure_row(metric: str, hint: str, temperature: str, summary: Summary, note
 def agent_rows(reading: Reading, sort: str) -> list[AgentRow]:
     """The agents of a reading, in the order of one of `SORTS`."""
     agents = Agent.objects.defer("raw_metadata").in_bulk(list(reading.by_agent))
-    rows = [AgentRow(agents[pk], figures_of(tally)) for pk, tally in reading.by_agent.items() if pk in agents]
+    rows = [AgentRow(agents[pk], Figures(tally)) for pk, tally in reading.by_agent.items() if pk in agents]
     rows.sort(key=lambda row: row.agent.name)
     rows.sort(key=lambda row: _rank(row, sort), reverse=True)
     return rows

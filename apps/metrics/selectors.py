@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.metrics.measuring import MAX_TRIES, TRY_EVERY, search_state, startup_latency_ms
 from apps.metrics.models import Measurement
-from apps.metrics.tally import COLUMNS, Figures, Tally, figures_of
+from apps.metrics.tally import COLUMNS, Figures, Tally
 from apps.sessions.models import Invocation, Session
 
 PANELS_SHOWN = 20
@@ -134,24 +134,4 @@ def figures(invocations: QuerySet[Invocation]) -> Figures:
     tally = Tally()
     for row in invocations.values_list(*COLUMNS).iterator(chunk_size=2000):
         tally.add(row)
-    return figures_of(tally)
-
-
-@dataclass(frozen=True, slots=True)
-class RecentInvocation:
-    """A row of the list of recent invocations."""
-
-    run: Invocation
-    startup_ms: float | None
-
-
-def recent_invocations(invocations: QuerySet[Invocation], limit: int = 20) -> list[RecentInvocation]:
-    """The newest invocations with their startup latency, where one is known; the answers stay in the database."""
-    newest = list(invocations.order_by("-requested_at").values_list("pk", flat=True)[:limit])
-    rows = (
-        Invocation.objects.filter(pk__in=newest)
-        .select_related("session__agent", "measurement")
-        .defer("response_text", "payload", "session__agent__raw_metadata")
-        .order_by("-requested_at")
-    )
-    return [RecentInvocation(row, startup_of(row)) for row in rows]
+    return Figures(tally)

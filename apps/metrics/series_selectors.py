@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.metrics.models import StartSeries, StartSeriesRun
 from apps.metrics.selectors import panel_state, startup_of
 from apps.metrics.statistics import Summary
-from apps.metrics.tally import COLUMNS, Figures, StartupFigures, Tally, figures_of
+from apps.metrics.tally import COLUMNS, Figures, StartupFigures, Tally
 from apps.sessions.models import Invocation
 
 
@@ -65,7 +65,7 @@ def result_of(series: StartSeries) -> SeriesResult:
     names = ("is_warm", *(f"invocation__{name}" for name in COLUMNS))
     for is_warm, *columns in series.runs.values_list(*names):
         (warm if is_warm else cold).add(tuple(columns))
-    figures = figures_of(cold)
+    figures = Figures(cold)
     return SeriesResult(
         done=figures.invocation_count - figures.running_count,
         figures=figures,

@@ -10,7 +10,7 @@ from django.db.models import Min, QuerySet
 
 from apps.metrics.models import FigureSpan, Measurement
 from apps.metrics.services import MISSING_SOUGHT_FOR
-from apps.metrics.spans import DAY, HOUR, Group, floor, outdated_spans, stored_groups, tallies_of_rows
+from apps.metrics.spans import DAY, HOUR, Group, floor, outdated_spans, stored_groups, stored_totals, tallies_of_rows
 from apps.metrics.tally import Tally
 from apps.sessions.models import Invocation
 
@@ -87,8 +87,10 @@ def _store_days(stored: QuerySet[FigureSpan]) -> None:
         with transaction.atomic():
             tallies: dict[Group, Tally] = {}
             count = 0
-            hours = stored.filter(length=FigureSpan.Length.HOUR, start_at__gte=day, start_at__lt=day + DAY)
-            for hour in hours.order_by("start_at"):
+            hours = stored.defer("totals").filter(
+                length=FigureSpan.Length.HOUR, start_at__gte=day, start_at__lt=day + DAY
+            )
+            for hour in hours.defer("totals").order_by("start_at"):
                 count += hour.invocation_count
                 for agent_id, qualifier, version, found in hour.groups:
                     tallies.setdefault((agent_id, qualifier, version), Tally()).merge(Tally.from_json(found))
@@ -100,5 +102,9 @@ def _store(length: FigureSpan.Length, start: datetime, count: int, tallies: list
         origin=settings.LOOM_AWS,
         length=length,
         start_at=start,
-        defaults={"invocation_count": count, "groups": stored_groups(tallies)},
+        defaults={
+            "invocation_count": count,
+            "groups": stored_groups(tallies),
+            "totals": stored_totals(tallies),
+        },
     )

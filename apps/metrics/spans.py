@@ -41,6 +41,11 @@ class Selection:
     qualifier: str = ""
     version: str = ""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it holds every group, so that their totals will do."""
+        return self.agent_id is None and not self.qualifier and not self.version
+
     def holds(self, group: Group) -> bool:
         agent_id, qualifier, version = group
         return self.agent_id in (None, agent_id) and self.qualifier in ("", qualifier) and self.version in ("", version)
@@ -53,33 +58,45 @@ class Reading:
     the ones that are not selected.
     """
 
-    def __init__(self, metric: str = "") -> None:
+    def __init__(self, selection: Selection, metric: str = "") -> None:
         self.overall = Tally()
         self.by_agent: dict[int, Tally] = {}
         self.by_step: dict[datetime, Tally] = {}
         self.versions: set[str] = set()
+        self._selection = selection
         self._metric = metric
+        self._all = Gathering()
         self._agents: defaultdict[int, Gathering] = defaultdict(Gathering)
         self._steps: defaultdict[datetime, Gathering] = defaultdict(Gathering)
 
-    def take(self, selection: Selection, at: datetime, group: Group, found: Tally | list[Any]) -> None:
+    def take(self, at: datetime, group: Group, found: Tally | list[Any]) -> None:
         """Add the tally of a group, as it is or as it is stored, where the selection holds it."""
         agent_id, _, version = group
-        if selection.agent_id == agent_id:
+        if self._selection.agent_id == agent_id:
             self.versions.add(version)
-        if not selection.holds(group):
+        if not self._selection.holds(group):
             return
         counts, raw_values = counts_and_values(found)
         self._agents[agent_id].add(counts, raw_values)
         self._steps[at].add(counts, raw_values, self._metric)
+        if self._selection.agent_id is None:
+            self._all.add(counts, raw_values)
+
+    def take_total(self, at: datetime, agent_id: int | None, stored: list[Any]) -> None:
+        """Add what is stored of all groups of an agent, or of all agents (None); of both, to a whole selection."""
+        counts, raw_values = counts_and_values(stored)
+        if agent_id is not None:
+            self._agents[agent_id].add(counts, raw_values)
+            return
+        self._all.add(counts, raw_values)
+        self._steps[at].add(counts, raw_values, self._metric)
 
     def finish(self) -> None:
-        """Put together what was taken, and add the agents up."""
+        """Put together what was taken."""
         self.by_agent = {agent_id: gathering.tally() for agent_id, gathering in self._agents.items()}
         self.by_step = {at: gathering.tally() for at, gathering in self._steps.items()}
-        for tally in self.by_agent.values():
-            tally.sort()  # what is put together from sorted pieces is sorted quickly
-            self.overall.merge(tally)
+        chosen = self._selection.agent_id
+        self.overall = self._all.tally() if chosen is None else self.by_agent.get(chosen, self.overall)
 
 
 def floor(at: datetime, step: timedelta) -> datetime:
@@ -90,19 +107,24 @@ def floor(at: datetime, step: timedelta) -> datetime:
 
 def read(selection: Selection, step: timedelta, metric: str = "") -> Reading:
     """Add up a selection; `step` is a divisor or a multiple of an hour, `metric` is for a chart of that one alone."""
-    reading = Reading(metric)
+    reading = Reading(selection, metric)
     gaps = [(selection.start, selection.end)]
     # Days first; hours for what they leave.
     lengths = [(DAY, FigureSpan.Length.DAY), (HOUR, FigureSpan.Length.HOUR)]
     for length, kind in [(length, kind) for length, kind in lengths if step % length == timedelta(0)]:
-        spans = [span for start, end in gaps if end - start >= length for span in _stored(kind, start, end)]
+        unread = "groups" if selection.is_whole else "totals"
+        spans = [span for start, end in gaps if end - start >= length for span in _stored(kind, start, end, unread)]
         for span in spans:
             at = floor(span.start_at, step)
-            for agent_id, qualifier, version, stored in span.groups:
-                reading.take(selection, at, (agent_id, qualifier, version), stored)
+            if selection.is_whole:
+                for agent_id, stored in span.totals:
+                    reading.take_total(at, agent_id, stored)
+            else:
+                for agent_id, qualifier, version, stored in span.groups:
+                    reading.take(at, (agent_id, qualifier, version), stored)
         gaps = [rest for gap in gaps for rest in _rest(gap, spans)]
     for at, group, tally in tallies_of_rows(gaps, step, selection.agent_id):
-        reading.take(selection, at, group, tally)
+        reading.take(at, group, tally)
     reading.finish()
     return reading
 
@@ -126,9 +148,9 @@ def tallies_of_rows(
         yield at, group, tally
 
 
-def _stored(kind: FigureSpan.Length, start: datetime, end: datetime) -> list[FigureSpan]:
-    """The stored days or hours that lie within a range as a whole and are up to date, in order."""
-    stored = FigureSpan.objects.filter(origin=settings.LOOM_AWS, length=kind, start_at__gte=start)
+def _stored(kind: FigureSpan.Length, start: datetime, end: datetime, unread: str) -> list[FigureSpan]:
+    """The stored days or hours that lie within a range as a whole and are up to date, in order, but for a column."""
+    stored = FigureSpan.objects.defer(unread).filter(origin=settings.LOOM_AWS, length=kind, start_at__gte=start)
     spans = list(stored.filter(start_at__lte=end - timedelta(hours=kind)).order_by("start_at"))
     outdated = outdated_spans(spans)
     return [span for span in spans if span.pk not in outdated]
@@ -181,3 +203,12 @@ def _rest(gap: Gap, spans: Sequence[FigureSpan]) -> Iterator[Gap]:
 def stored_groups(tallies: Iterable[tuple[Group, Tally]]) -> list[Any]:
     """The value of `FigureSpan.groups`."""
     return [[*group, tally.as_json()] for group, tally in tallies]
+
+
+def stored_totals(tallies: Iterable[tuple[Group, Tally]]) -> list[Any]:
+    """The value of `FigureSpan.totals`; empty where there is no group."""
+    totals: dict[int | None, Tally] = {}
+    for (agent_id, _, _), tally in tallies:
+        for key in (agent_id, None):
+            totals.setdefault(key, Tally()).merge(tally)
+    return [[key, tally.as_json()] for key, tally in totals.items()]

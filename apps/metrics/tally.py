@@ -10,6 +10,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Self
 
 from apps.metrics.measuring import search_state, startup_latency_ms
@@ -21,6 +22,7 @@ SOURCE_OF_RANK = {1: "start line", 2: "SDK line", 3: "SDK line"}
 RUNNING = ("pending", "streaming")
 FAILED = ("failed", "interrupted")
 LONGEST = 2**32 - 1  # tenths of a millisecond: five days, and no environment lives that long
+_NONE = array("I")
 
 Counts = tuple[Mapping[str, int], Mapping[str, int]]
 """The `statuses` and the `cold_states` of a tally."""
@@ -46,7 +48,7 @@ class Tally:
     statuses: dict[str, int] = field(default_factory=dict)
     cold_states: dict[str, int] = field(default_factory=dict)
     values: dict[str, array[int]] = field(default_factory=dict)
-    is_sorted: bool = False
+    _in_order: set[str] = field(default_factory=set)
 
     @property
     def invocation_count(self) -> int:
@@ -82,12 +84,13 @@ class Tally:
 
     def _put(self, metric: str, kind: str, value_ms: float | None) -> None:
         if value_ms is not None:
-            self.is_sorted = False
-            self.values.setdefault(f"{metric} {kind}", array("I")).append(min(max(0, round(value_ms * 10)), LONGEST))
+            key = f"{metric} {kind}"
+            self._in_order.discard(key)
+            self.values.setdefault(key, array("I")).append(min(max(0, round(value_ms * 10)), LONGEST))
 
     def merge(self, other: Tally) -> None:
         """Add what another tally holds."""
-        self.is_sorted = False
+        self._in_order.clear()
         _add_counts(self.statuses, other.statuses)
         _add_counts(self.cold_states, other.cold_states)
         for key, values in other.values.items():
@@ -97,31 +100,28 @@ class Tally:
             else:
                 own.extend(values)
 
-    def sort(self) -> None:
-        """Put the values in ascending order: what is made of sorted pieces is sorted quickly again."""
-        if not self.is_sorted:
-            for key, values in self.values.items():
-                self.values[key] = array("I", sorted(values))
-            self.is_sorted = True
+    def ordered(self, key: str) -> array[int]:
+        """The values of a key in ascending order, put into it only when they are asked for: of most agents a page
+        shows half of the figures. What is made of sorted pieces is sorted quickly again.
+        """
+        if key not in self._in_order and key in self.values:
+            self.values[key] = array("I", sorted(self.values[key]))
+            self._in_order.add(key)
+        return self.values.get(key, _NONE)
 
     def summary(self, metric: str, temperature: str) -> Summary:
         """Sum up TTFT (`ttft`) or total latency (`total`), `cold` or `warm`."""
-        self.sort()
-        return _in_ms(summarise_ordered(self.values.get(f"{metric} {temperature}", ())))
+        return _in_ms(summarise_ordered(self.ordered(f"{metric} {temperature}")))
 
     def startup(self, temperature: str) -> StartupFigures:
         """Sum up startup latencies of the source that most runs have."""
-        self.sort()
-        by_source = self._startups(temperature)
-        if not by_source:
-            return StartupFigures(summarise_ordered([]), "", 0)
-        source = max(by_source, key=lambda name: len(by_source[name]))
-        other_count = sum(len(values) for name, values in by_source.items() if name != source)
-        return StartupFigures(_in_ms(summarise_ordered(by_source[source])), source, other_count)
-
-    def _startups(self, temperature: str) -> dict[str, array[int]]:
         prefix = f"startup {temperature} "
-        return {key.removeprefix(prefix): values for key, values in self.values.items() if key.startswith(prefix)}
+        counts = {key: len(values) for key, values in self.values.items() if key.startswith(prefix)}
+        if not counts:
+            return StartupFigures(summarise_ordered([]), "", 0)
+        most = max(counts, key=lambda key: counts[key])
+        other_count = sum(counts.values()) - counts[most]
+        return StartupFigures(_in_ms(summarise_ordered(self.ordered(most))), most.removeprefix(prefix), other_count)
 
     def latency(self, metric: str, temperature: str) -> Summary:
         """The same for any of the three metrics; startup is that of its main source."""
@@ -136,8 +136,8 @@ class Tally:
 
     def as_json(self) -> list[Any]:
         """What `from_json` reads: the values sorted, as little-endian 32-bit numbers in base 64."""
-        self.sort()
-        values = {key: b2a_base64(raw, newline=False).decode("ascii") for key, raw in self.raw_values().items()}
+        raw_values = {key: _little_endian(self.ordered(key)).tobytes() for key in list(self.values)}
+        values = {key: b2a_base64(raw, newline=False).decode("ascii") for key, raw in raw_values.items()}
         return [self.statuses, self.cold_states, values]
 
     def raw_values(self) -> dict[str, bytes]:
@@ -225,22 +225,30 @@ class StartupFigures:
     other_count: int
 
 
-@dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of some invocations made by Loom; cold and warm never together, total latency of completed runs."""
+    """The figures of some invocations made by Loom; cold and warm never together, total latency of completed runs.
 
-    invocation_count: int
-    running_count: int
-    failed_count: int
-    stopped_count: int
-    ttft_cold: Summary
-    ttft_warm: Summary
-    ttft_unknown_count: int
-    startup_cold: StartupFigures
-    startup_warm: StartupFigures
-    total_cold: Summary
-    total_warm: Summary
-    cold_states: Mapping[str, int]
+    A summary is made when it is asked for: of a hundred agents a page shows fifteen, and of those not all.
+    """
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    @property
+    def invocation_count(self) -> int:
+        return self._tally.invocation_count
+
+    @property
+    def running_count(self) -> int:
+        return self._tally.count(RUNNING)
+
+    @property
+    def failed_count(self) -> int:
+        return self._tally.failed_count
+
+    @property
+    def stopped_count(self) -> int:
+        return self._tally.count(("stopped",))
 
     @property
     def finished_count(self) -> int:
@@ -253,28 +261,42 @@ class Figures:
         return self.failed_count / self.finished_count if self.finished_count else None
 
     @property
+    def cold_states(self) -> Mapping[str, int]:
+        return self._tally.cold_states
+
+    @property
+    def ttft_unknown_count(self) -> int:
+        return len(self._tally.values.get("ttft unknown", ()))
+
+    @cached_property
+    def ttft_cold(self) -> Summary:
+        return self._tally.summary("ttft", "cold")
+
+    @cached_property
+    def ttft_warm(self) -> Summary:
+        return self._tally.summary("ttft", "warm")
+
+    @cached_property
+    def startup_cold(self) -> StartupFigures:
+        return self._tally.startup("cold")
+
+    @cached_property
+    def startup_warm(self) -> StartupFigures:
+        return self._tally.startup("warm")
+
+    @cached_property
+    def total_cold(self) -> Summary:
+        return self._tally.summary("total", "cold")
+
+    @cached_property
+    def total_warm(self) -> Summary:
+        return self._tally.summary("total", "warm")
+
+    @property
     def cold_penalty_ms(self) -> float | None:
         """TTFT cold − TTFT warm, of the medians; None where either has too few runs for one."""
         cold, warm = self.ttft_cold.p50, self.ttft_warm.p50
         return None if cold is None or warm is None else cold.value - warm.value
-
-
-def figures_of(tally: Tally) -> Figures:
-    """The figures that a tally holds."""
-    return Figures(
-        invocation_count=tally.invocation_count,
-        running_count=tally.count(RUNNING),
-        failed_count=tally.failed_count,
-        stopped_count=tally.count(("stopped",)),
-        ttft_cold=tally.summary("ttft", "cold"),
-        ttft_warm=tally.summary("ttft", "warm"),
-        ttft_unknown_count=len(tally.values.get("ttft unknown", ())),
-        startup_cold=tally.startup("cold"),
-        startup_warm=tally.startup("warm"),
-        total_cold=tally.summary("total", "cold"),
-        total_warm=tally.summary("total", "warm"),
-        cold_states=tally.cold_states,
-    )
 
 
 def _elapsed_ms(start: datetime | None, end: datetime | None) -> float | None:

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,8 +17,9 @@ from apps.accounts.http import SignedInRequest
 from apps.agents.selectors import agents_visible_to
 from apps.metrics import selectors, services, tasks
 from apps.metrics.operate import Filters, agent_rows, chart_of, figure_rows, read_figures
+from apps.metrics.recent import RecentInvocation, recent_invocations
 from apps.metrics.spans import Reading
-from apps.metrics.tally import figures_of
+from apps.metrics.tally import FAILED, Figures
 from apps.metrics.tiles import Tile, make_tiles
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import sessions_visible_to
@@ -49,35 +49,32 @@ def operate(request: SignedInRequest) -> HttpResponse:
         "agents": agents.order_by("name", "pk"),
         "versions": sorted(reading.versions | {filters.version} - {""}, key=lambda name: (len(name), name)),
         "agent_page": Paginator(rows, AGENTS_SHOWN).get_page(request.GET.get("page")),
-        "recent": selectors.recent_invocations(_own(request, filters), RECENT_SHOWN),
+        "recent": _recent(request, filters),
         "has_invocations": bool(reading.by_agent) or Invocation.objects.exists(),
         "agent_path": reverse("metrics:operate"),
     }
     return render(request, "metrics/operate.html", context)
 
 
-def _own(request: SignedInRequest, filters: Filters) -> QuerySet[Invocation]:
-    """The invocations that the reader may open, as the filters select them."""
+def _recent(request: SignedInRequest, filters: Filters) -> list[RecentInvocation]:
+    """The newest of the invocations that the reader may open, as the filters select them."""
     sessions = sessions_visible_to(request.user).filter(agent__origin=settings.LOOM_AWS)
     if filters.agent is not None:
         sessions = sessions.filter(agent=filters.agent)
     if filters.qualifier:
         sessions = sessions.filter(qualifier=filters.qualifier)
-    # Asked of each row, newest first, until there are enough: a join is begun with the sessions, which are many.
-    own = Invocation.objects.filter(
-        Exists(sessions.filter(pk=OuterRef("session_id"))),
-        requested_at__gte=filters.span.start,
-        requested_at__lt=filters.span.end,
+    return recent_invocations(
+        sessions,
+        start=filters.span.start,
+        end=filters.span.end,
+        version=filters.version,
+        statuses=FAILED if filters.shown == "failed" else (),
+        limit=RECENT_SHOWN,
     )
-    if filters.version:
-        own = own.filter(version=filters.version)
-    if filters.shown == "failed":
-        own = own.filter(status__in=(Invocation.Status.FAILED, Invocation.Status.INTERRUPTED))
-    return own
 
 
 def _figures_context(request: SignedInRequest, reading: Reading, filters: Filters) -> dict[str, Any]:
-    figures = figures_of(reading.overall)
+    figures = Figures(reading.overall)
     return {
         "filters": filters,
         "figures": figures,

@@ -9,9 +9,9 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.agents.models import Agent
 from apps.metrics.models import Measurement
-from apps.metrics.selectors import figures, invocations_in_figures, latency_panel, latency_panels, recent_invocations
+from apps.metrics.selectors import figures, invocations_in_figures, latency_panel, latency_panels
 from apps.metrics.statistics import Percentile
-from apps.metrics.tests.runs import NOON, at, make_due, make_measured, make_run
+from apps.metrics.tests.runs import at, make_due, make_measured, make_run
 from apps.sessions.models import Invocation, Session
 
 pytestmark = pytest.mark.django_db
@@ -193,18 +193,3 @@ def test_without_a_run_there_is_no_error_rate(make_session: MakeSession) -> None
     assert figures(invocations_in_figures()).error_rate is None
     make_run(make_session(), status="stopped")
     assert figures(invocations_in_figures()).error_rate is None
-
-
-def test_the_newest_invocations_come_without_their_answers(make_session: MakeSession) -> None:
-    session = make_session()
-    invocations = [make_run(session, 10.0 * number, response_text="a long answer") for number in range(25)]
-    make_measured(invocations[-1], 1_500)
-
-    with CaptureQueriesContext(connection) as queries:
-        rows = recent_invocations(invocations_in_figures())
-        shown = [(row.run.number, row.startup_ms, row.run.session.agent.name) for row in rows]
-    assert shown[:2] == [(25, 1500.0, session.agent.name), (24, None, session.agent.name)]
-    assert len(shown) == 20
-    assert len(queries) == 2
-    assert "response_text" not in queries[1]["sql"]
-    assert rows[0].run.requested_at == NOON.replace(minute=4)

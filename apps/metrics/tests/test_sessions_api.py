@@ -65,7 +65,7 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
         "qualifier": "DEFAULT",
         "title": "Two days?",
         "created_at": iso(session.created_at),
-        "last_invoked_at": None,
+        "last_invoked_at": "2026-11-20T12:00:10Z",
         "ended_at": None,
         "invocation_count": 2,
         "url": f"/sessions/{session.public_id}/",

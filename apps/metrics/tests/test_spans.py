@@ -73,7 +73,7 @@ def test_stored_hours_say_what_the_rows_say(day: list[Session], selection: Selec
 
 def test_stored_hours_are_what_is_read(day: list[Session]) -> None:
     settle_figures(LATER)
-    FigureSpan.objects.filter(length=1, start_at=NOON).update(groups=[])
+    FigureSpan.objects.filter(length=1, start_at=NOON).update(groups=[], totals=[])
 
     assert read(TODAY, HOUR).by_step.get(NOON) is None
 
@@ -132,7 +132,7 @@ def test_a_day_is_stored_when_all_of_its_hours_are(day: list[Session]) -> None:
     FigureSpan.objects.filter(length=1).delete()
     selection = Selection(whole.start_at - HOUR, whole.end_at + HOUR)
     assert read(selection, DAY).overall.invocation_count == whole.invocation_count
-    FigureSpan.objects.update(groups=[])
+    FigureSpan.objects.update(groups=[], totals=[])
     assert read(selection, DAY).overall.invocation_count == 0
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
 import pytest
 
-from apps.metrics.statistics import summarise
-from apps.metrics.tally import Figures, StartupFigures
+from apps.metrics.tally import Figures, Tally
 from apps.metrics.tiles import Tile, make_tiles
 
 
@@ -20,17 +20,21 @@ def tiles(
     states: dict[str, int] | None = None,
 ) -> dict[str, Tile]:
     """The tiles by label; `counts` are invocations, running, failed and stopped."""
-    figures = Figures(
-        *counts,
-        ttft_cold=summarise(cold),
-        ttft_warm=summarise(warm),
-        ttft_unknown_count=unknown,
-        startup_cold=StartupFigures(summarise(startup), "SDK line" if startup else "", other),
-        startup_warm=StartupFigures(summarise([]), "", 0),
-        total_cold=summarise([]),
-        total_warm=summarise([]),
-        cold_states=states or {},
+    invoked, running, failed, stopped = counts
+    done = invoked - running - failed - stopped
+    values = {
+        "ttft cold": cold,
+        "ttft warm": warm,
+        "ttft unknown": [1_000.0] * unknown,
+        "startup cold SDK line": startup,
+        "startup cold start line": [1_000.0] * other,
+    }
+    tally = Tally(
+        {"streaming": running, "failed": failed, "stopped": stopped, "completed": done},
+        states or {},
+        {key: array("I", [round(value * 10) for value in found]) for key, found in values.items() if found},
     )
+    figures = Figures(tally)
     return {tile.label: tile for tile in make_tiles(figures, is_emulated=True)}
 
 
@@ -98,8 +102,8 @@ def test_the_startup_tile_names_every_reason() -> None:
 
 
 def test_what_another_source_measured_is_said_to_be_left_out() -> None:
-    assert tiles(startup=[1_000.0], other=2, states={"measured": 3})["Startup, cold"].meta == (
-        "n = 1; the median needs 6 · SDK line (2 measured otherwise left out)"
+    assert tiles(startup=[1_000.0] * 3, other=2, states={"measured": 5})["Startup, cold"].meta == (
+        "n = 3; the median needs 6 · SDK line (2 measured otherwise left out)"
     )
 
 
