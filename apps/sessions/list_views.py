@@ -64,6 +64,8 @@ def session_table_fragment(request: SignedInRequest) -> HttpResponse:
 
 
 def _is_archived(request: SignedInRequest, agent_id: int | None) -> bool:
+    if agent_id is None:
+        return False
     return registry_visible_to(request.user).filter(pk=agent_id, removed_at__isnull=False).exists()
 
 
