@@ -20,7 +20,7 @@ from loom_client.errors import (
     UnreachableError,
 )
 from loom_client.events import Event
-from loom_client.models import Agent, Endpoint, Latency, LogLine, Logs, StartSeries
+from loom_client.models import Agent, Endpoint, Invocation, Latency, LogLine, Logs, Session, StartSeries
 from loom_client.run import Run
 
 __all__ = [
@@ -31,11 +31,13 @@ __all__ = [
     "ClientError",
     "Endpoint",
     "Event",
+    "Invocation",
     "Latency",
     "LogLine",
     "Logs",
     "LostError",
     "Run",
+    "Session",
     "StartSeries",
     "UnknownAgentError",
     "UnreachableError",

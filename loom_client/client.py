@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from loom_client.errors import AmbiguousAgentError, ApiError, UnknownAgentError, UnreachableError
-from loom_client.models import Agent, Latency, Logs, StartSeries
+from loom_client.models import Agent, Latency, Logs, Session, StartSeries
 from loom_client.run import Run
 
 # A stream says something every 15 s; a request that waits is answered within 25 s.
@@ -130,10 +130,14 @@ class Client:
         """Ask AgentCore to free the session's environment."""
         self._json("POST", self._session(agent_id, session_id, "/end"))
 
-    def session(self, agent_id: int, session_id: str) -> dict[str, Any]:
-        """A session with its runs, under the API's keys."""
-        answer: dict[str, Any] = self._json("GET", self._session(agent_id, session_id))
-        return answer
+    def sessions(self, agent_id: int, **query: Any) -> list[Session]:
+        """The newest sessions of an agent; `query` as in the API: limit, offset, purpose."""
+        path = f"/agents/{agent_id}/sessions?{urlencode(query)}"
+        return [Session.read(item) for item in self._json("GET", path)]
+
+    def session(self, agent_id: int, session_id: str) -> Session:
+        """A session with its runs, the first one first."""
+        return Session.read(self._json("GET", self._session(agent_id, session_id)))
 
     def latency(self, agent_id: int, session_id: str, *, invocation: int | None = None, wait_s: float = 0.0) -> Latency:
         """What is known of a run's latency; waits up to `wait_s` for what is not known yet."""

@@ -47,6 +47,55 @@ class Agent(_Answer):
 
 
 @dataclass(frozen=True, slots=True)
+class Invocation(_Answer):
+    """One run of a session. Instants are Unix seconds, durations milliseconds, None where unknown."""
+
+    invocation: int
+    requested_at: str
+    prompt: str
+    response: str
+    status: str
+    reason: str | None
+    error: str
+    error_message: str
+    client_invoke_time: float | None
+    client_done_time: float | None
+    client_duration_ms: float | None
+    time_to_first_token_ms: float | None
+    startup_latency_ms: float | None
+    is_cold: bool | None
+    version: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session(_Answer):
+    """A session; its runs, and until when AgentCore keeps its environment, only where one session was asked for.
+
+    `purpose` is `conversation`, or `measure_start` where a measurement of starts opened it; instants are ISO 8601.
+    """
+
+    id: int
+    agent_id: int
+    session_id: str
+    qualifier: str
+    title: str
+    purpose: str
+    created_at: str
+    last_invoked_at: str | None
+    ended_at: str | None
+    invocation_count: int
+    url: str
+    environment_expires_at: str | None = None
+    invocations: tuple[Invocation, ...] = ()
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        runs = tuple(Invocation.read(item) for item in body.get("invocations", ()))
+        return super(Session, cls).read({**body, "invocations": runs})
+
+
+@dataclass(frozen=True, slots=True)
 class Latency(_Answer):
     """What is known of a run's latency; milliseconds, None where unknown.
 

@@ -56,13 +56,14 @@ class InvocationOut(RunOut):
 
 
 class SessionOut(RunOut):
-    """A session with its newest run."""
+    """A session with its newest run; `purpose` tells a conversation from what a measurement of starts opened."""
 
     id: int
     agent_id: int
     session_id: str
     qualifier: str
     title: str
+    purpose: Session.Purpose
     created_at: datetime
     last_invoked_at: datetime | None
     ended_at: datetime | None
@@ -122,6 +123,7 @@ def session_out(session: Session, newest: Invocation | None, count: int) -> dict
         "session_id": session.runtime_session_id,
         "qualifier": session.qualifier,
         "title": session.title,
+        "purpose": session.purpose,
         "created_at": session.created_at,
         "last_invoked_at": session.last_invoked_at,
         "ended_at": session.ended_at,
@@ -139,10 +141,13 @@ def list_sessions(
     agent_id: int,
     limit: int = functions.Query(50, ge=1, le=200),
     offset: int = functions.Query(0, ge=0),
+    purpose: Session.Purpose | None = None,
 ) -> list[dict[str, Any]]:
-    """The newest first, each with its newest run; only those that you may see."""
+    """The newest first, each with its newest run; only those that you may see, and only of `purpose` if it is given."""
     agent = get_object_or_404(agents_visible_to(request.user), pk=agent_id)
     sessions = sessions_visible_to(request.user).filter(agent=agent)
+    if purpose is not None:
+        sessions = sessions.filter(purpose=purpose)
     counted = sessions.annotate(total=Count("invocations")).order_by("-created_at", "-pk")
     page = list(counted[offset : offset + limit])
     newest = _newest_runs([session.pk for session in page])

@@ -16,9 +16,12 @@ from apps.accounts.access import Access
 from apps.accounts.models import User
 from apps.accounts.services import create_token
 from apps.accounts.tokens import SCOPES
+from apps.aws.tests.loopback import loopback
 from loom.api import api
 from loom.tests.fixtures import Loom
 from loom.tests.running import wait_until
+from loom_client import ApiError
+from loom_client import Client as ApiClient
 
 SCOPE_OF = {
     ("POST", "/agents"): "manage",
@@ -77,6 +80,44 @@ def test_no_token_reaches_beyond_its_scope(client: Client, alice: User, scope: s
         assert (method, path, response.status_code == 403) == (method, path, wanted not in reachable)
         if response.status_code == 403:
             assert response.json()["error"] == "scope_missing"
+
+
+def test_the_client_has_a_method_for_every_operation() -> None:
+    """S0-011: an operation without one fails here."""
+    with loopback(lambda exchange: exchange.reply(404, b"{}")) as server:
+        client = ApiClient(server.url)
+        for call in (
+            client.agents,
+            lambda: client.agent(1),
+            lambda: client.register(ARN),
+            lambda: client.refresh(1),
+            lambda: client.archive(1),
+            lambda: next(client.invoke(1, "Hi")),
+            lambda: next(client.follow(1, MISSING, 1)),
+            lambda: client.stop(1, MISSING),
+            lambda: client.end(1, MISSING),
+            lambda: client.sessions(1, purpose="conversation"),
+            lambda: client.session(1, MISSING),
+            lambda: client.latency(1, MISSING),
+            lambda: client.logs(1),
+            lambda: client.logs(1, MISSING),
+            lambda: client.start_series(1, "Hi", count=6),
+            lambda: client.series(1),
+            lambda: client.cancel_series(1),
+        ):
+            with pytest.raises(ApiError):
+                call()
+
+    called = {(request.method, request.path.removeprefix("/api").partition("?")[0]) for request in server.requests}
+    patterns = {route: re.sub(r"\{\w+\}", "[^/]+", route[1]) for route in operations()}
+    found = {
+        route
+        for route, pattern in patterns.items()
+        for method, path in called
+        if method == route[0] and re.fullmatch(pattern, path)
+    }
+    assert found == operations()
+    assert len(called) == len(found)
 
 
 class Walk:

@@ -59,7 +59,13 @@ def test_a_latency_is_waited_for(loom: Loom) -> None:
     assert (latency.is_known, latency.state, latency.is_cold) == (True, "measured", True)
     assert client.logs(agent.id, run.session_id, search="Start time").events
     client.end(agent.id, run.session_id)
-    assert client.session(agent.id, run.session_id)["ended_at"] is not None
+    session = client.session(agent.id, run.session_id)
+    assert session.ended_at is not None
+    assert (session.purpose, session.invocation_count) == ("conversation", 1)
+    assert [(one.prompt, one.response, one.is_cold) for one in session.invocations] == [
+        ("Two days in Namur", run.text, True)
+    ]
+    assert client.sessions(agent.id, limit=1, purpose="conversation")[0].session_id == run.session_id
 
 
 def test_a_token_reaches_as_far_as_its_scope_and_no_further_than_its_end(loom: Loom) -> None:

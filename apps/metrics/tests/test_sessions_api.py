@@ -64,6 +64,7 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
         "session_id": session.runtime_session_id,
         "qualifier": "DEFAULT",
         "title": "Two days?",
+        "purpose": "conversation",
         "created_at": iso(session.created_at),
         "last_invoked_at": "2026-11-20T12:00:10Z",
         "ended_at": None,
@@ -103,6 +104,20 @@ def test_the_sessions_of_an_agent_come_in_pages_the_newest_first(
     ]
     assert [row["id"] for row in read(as_alice, first, "?limit=2&offset=1")] == [sessions[3].pk, sessions[2].pk]
     assert as_alice.get(f"/api/agents/{first.agent.pk}/sessions?limit=201").status_code == 400
+
+
+def test_the_list_keeps_to_a_purpose_where_one_is_asked_for(as_alice: Client, make_session: MakeSession) -> None:
+    conversation = make_session()
+    measured = make_session(agent=conversation.agent, purpose=Session.Purpose.MEASURE_START)
+
+    def listed(query: str) -> list[tuple[int, str]]:
+        return [(row["id"], row["purpose"]) for row in read(as_alice, conversation, query)]
+
+    assert listed("") == [(measured.pk, "measure_start"), (conversation.pk, "conversation")]
+    assert listed("?purpose=measure_start") == [(measured.pk, "measure_start")]
+    assert listed("?purpose=conversation") == [(conversation.pk, "conversation")]
+    refused = as_alice.get(f"/api/agents/{conversation.agent.pk}/sessions?purpose=holiday")
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid")
 
 
 def test_strangers_see_no_session_and_staff_sees_all(
