@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth import forms as auth_forms
-from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
 from apps.accounts.models import Token, User
 from apps.accounts.services import revoke_token
-from apps.core.admin import RecordAdmin, carry_out
+from apps.core.admin import RecordAdmin, service_action
 
 if TYPE_CHECKING:
     _UserAdmin = auth_admin.UserAdmin[User]
@@ -68,9 +67,10 @@ class TokenAdmin(RecordAdmin[Token]):
     exclude = ["digest"]
     actions = ["revoke"]
 
-    @admin.action(description="Revoke the selected tokens", permissions=["operate"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
-        rows = queryset.filter(revoked_at=None)
-        carry_out(
-            request, rows, lambda token: revoke_token(token=token), one="token is revoked.", many="tokens are revoked."
-        )
+    revoke = service_action(
+        Token,
+        "Revoke the selected tokens",
+        lambda token: revoke_token(token=token),
+        among=lambda tokens: tokens.filter(revoked_at=None),
+        done="revoked",
+    )

@@ -9,7 +9,11 @@ from django.http import HttpRequest
 
 from apps.agents.models import Agent, Endpoint
 from apps.agents.services import archive_agent, refresh_agent
-from apps.core.admin import LargeTableAdmin, RecordAdmin, carry_out
+from apps.core.admin import LargeTableAdmin, RecordAdmin, service_action
+
+
+def _registered(agents: QuerySet[Agent]) -> QuerySet[Agent]:
+    return agents.filter(removed_at=None)
 
 
 @admin.register(Agent)
@@ -24,6 +28,22 @@ class AgentAdmin(LargeTableAdmin[Agent]):
     search_fields = ["name", "arn"]
     deferred_fields = ("description", "failure_reason", "raw_metadata")
 
+    refresh = service_action(
+        Agent,
+        "Read the selected agents from AWS again",
+        lambda agent: refresh_agent(agent=agent),
+        among=_registered,
+        done="refreshed",
+    )
+    # Hides them from the registry; history stays, AWS is not touched, registering an ARN brings it back.
+    archive = service_action(
+        Agent,
+        "Archive the selected agents",
+        lambda agent: archive_agent(agent=agent),
+        among=_registered,
+        done="archived",
+    )
+
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> list[str]:
         return [field.name for field in Agent._meta.fields if field.name not in self.EDITABLE]
 
@@ -32,29 +52,6 @@ class AgentAdmin(LargeTableAdmin[Agent]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
         return False
-
-    @admin.action(description="Read the selected agents from AWS again", permissions=["operate"])
-    def refresh(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
-        rows = queryset.filter(removed_at=None)
-        carry_out(
-            request,
-            rows,
-            lambda agent: refresh_agent(agent=agent),
-            one="agent is refreshed.",
-            many="agents are refreshed.",
-        )
-
-    @admin.action(description="Archive the selected agents", permissions=["operate"])
-    def archive(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
-        """Hides them from the registry; history stays, AWS is not touched, registering an ARN brings it back."""
-        rows = queryset.filter(removed_at=None)
-        carry_out(
-            request,
-            rows,
-            lambda agent: archive_agent(agent=agent),
-            one="agent is archived.",
-            many="agents are archived.",
-        )
 
 
 @admin.register(Endpoint)

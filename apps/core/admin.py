@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
@@ -25,23 +25,38 @@ else:
             return cls
 
 
-def carry_out(
-    request: HttpRequest, rows: QuerySet[RowT], act: Callable[[RowT], object], *, one: str, many: str
-) -> None:
-    """Do something to each of the chosen rows by its service; say for how many it was done, and why not for the others.
+def service_action(
+    model: type[RowT],
+    description: str,
+    act: Callable[[RowT], object],
+    *,
+    among: Callable[[QuerySet[RowT]], QuerySet[RowT]],
+    done: str,
+) -> Callable[[Any, HttpRequest, QuerySet[RowT]], None]:
+    """An action that does something to each of the chosen rows by its service; it says for how many it was done, and
+    why not for the others.
 
-    `one` and `many` finish the sentence: "3 " + "agents are refreshed."
+    `among` keeps the rows that it can be done to; `done` says what was: "3 agents " + "refreshed".
     """
-    done = 0
-    for row in rows:
-        try:
-            act(row)
-        except LoomError as error:
-            messages.error(request, f"{row}: {error} {error.advice}".rstrip())
-        else:
-            done += 1
-    if done:
-        messages.success(request, f"{done} {one if done == 1 else many}")
+
+    @admin.action(description=description, permissions=["operate"])
+    def carry_out(model_admin: Any, request: HttpRequest, queryset: QuerySet[RowT]) -> None:
+        rows = list(among(queryset))
+        count = 0
+        for row in rows:
+            try:
+                act(row)
+            except LoomError as error:
+                messages.error(request, f"{row}: {error} {error.advice}".rstrip())
+            else:
+                count += 1
+        if count:
+            noun = model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural
+            messages.success(request, f"{count} {noun} {done}.")
+        if not rows:
+            messages.warning(request, "Nothing was done: it does not apply to what is selected.")
+
+    return carry_out
 
 
 class LargeTableAdmin(ModelAdmin[RowT]):

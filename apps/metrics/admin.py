@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from apps.core.admin import RecordAdmin
+from apps.core.admin import RecordAdmin, service_action
 from apps.metrics.models import FigureSpan, LogGroupSweep, Measurement, StartSeries, StartSeriesRun
+from apps.metrics.series_services import cancel_series
 
 
 @admin.register(Measurement)
@@ -36,6 +37,16 @@ class StartSeriesAdmin(RecordAdmin[StartSeries]):
     list_filter = ["state"]
     search_fields = ["agent__name", "owner__email"]
     deferred_fields = ("prompt", "message")
+    actions = ["cancel"]
+
+    # The session that is under way is finished first; what was measured stays.
+    cancel = service_action(
+        StartSeries,
+        "Cancel the selected start series",
+        lambda series: cancel_series(series=series),
+        among=lambda chosen: chosen.filter(state__in=StartSeries.ACTIVE, cancel_requested_at=None),
+        done="asked to end",
+    )
 
 
 @admin.register(StartSeriesRun)

@@ -9,7 +9,7 @@ from django.contrib.admin import EmptyFieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.core.admin import LargeTableAdmin, RecordAdmin, carry_out
+from apps.core.admin import LargeTableAdmin, RecordAdmin, service_action
 from apps.sessions.exceptions import SessionBusyError
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.services import delete_session, end_session, request_stop
@@ -28,6 +28,15 @@ class SessionAdmin(LargeTableAdmin[Session]):
     list_filter = [("ended_at", EmptyFieldListFilter)]
     search_fields = ["=runtime_session_id", "=public_id", "title"]
     actions = ["end"]
+
+    # Stops what they answer and frees their environments.
+    end = service_action(
+        Session,
+        "End the selected sessions on AWS",
+        lambda session: end_session(session=session),
+        among=lambda sessions: sessions.select_related("agent").filter(ended_at=None),
+        done="ended",
+    )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Session | None = None) -> list[str]:
         return [field.name for field in Session._meta.fields if field.name not in self.EDITABLE]
@@ -60,18 +69,6 @@ class SessionAdmin(LargeTableAdmin[Session]):
             except SessionBusyError as error:  # a prompt came after the question
                 messages.error(request, f"{session} was not deleted. {error}")
 
-    @admin.action(description="End the selected sessions on AWS", permissions=["operate"])
-    def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        """Stops what they answer and frees their environments."""
-        rows = queryset.select_related("agent").filter(ended_at=None)
-        carry_out(
-            request,
-            rows,
-            lambda session: end_session(session=session),
-            one="session is ended.",
-            many="sessions are ended.",
-        )
-
 
 @admin.register(Invocation)
 class InvocationAdmin(RecordAdmin[Invocation]):
@@ -82,14 +79,14 @@ class InvocationAdmin(RecordAdmin[Invocation]):
     deferred_fields = ("prompt", "payload", "response_text", "error_message", "error_advice")
     actions = ["stop"]
 
-    @admin.action(description="Stop the selected invocations", permissions=["operate"])
-    def stop(self, request: HttpRequest, queryset: QuerySet[Invocation]) -> None:
-        """Asks the processes that run them; what has arrived is kept."""
-        rows = queryset.filter(status__in=Invocation.RUNNING)
-        carry_out(
-            request, rows, lambda run: request_stop(invocation=run),
-            one="invocation was asked to stop.", many="invocations were asked to stop.",
-        )  # fmt: skip
+    # Asks the processes that run them; what has arrived is kept.
+    stop = service_action(
+        Invocation,
+        "Stop the selected invocations",
+        lambda run: request_stop(invocation=run),
+        among=lambda runs: runs.filter(status__in=Invocation.RUNNING),
+        done="asked to stop",
+    )
 
 
 @admin.register(RecordingBatch)

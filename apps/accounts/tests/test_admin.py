@@ -84,6 +84,6 @@ def test_a_token_is_looked_at_and_revoked_but_its_hash_is_never_shown(staff: Cli
     assert all(token.digest not in page and secret not in page for page in pages)
     assert staff.get(reverse("admin:accounts_token_add")).status_code == 403
     token.refresh_from_db()
-    assert ("1 token is revoked." in done, token.revoked_at is not None) == (True, True)
+    assert ("1 token revoked." in done, token.revoked_at is not None) == (True, True)
     again = staff.post(address, {"action": "revoke", "_selected_action": [token.pk]}, follow=True).content.decode()
     assert "revoked." not in again

@@ -88,8 +88,8 @@ def test_actions_refresh_and_archive_by_the_services(
     address = reverse("admin:agents_agent_changelist")
     refreshed = client.post(address, {"action": "refresh", **chosen}, follow=True).content.decode()
 
-    assert "1 agent is refreshed." in refreshed and "Weather: " in refreshed
+    assert "1 agent refreshed." in refreshed and "Weather: " in refreshed
     assert {row.name: row.version != "0" for row in Agent.objects.all()} == {"code_tutor": True, "weather": False}
     archived = client.post(address, {"action": "archive", **chosen}, follow=True).content.decode()
-    assert "2 agents are archived." in archived
+    assert "2 agents archived." in archived
     assert Agent.objects.filter(removed_at=None).count() == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from django.contrib import admin
@@ -9,7 +10,7 @@ from django.test import Client
 from django.urls import path, reverse
 
 from apps.agents.models import Agent
-from apps.metrics.models import LogGroupSweep, Measurement
+from apps.metrics.models import LogGroupSweep, Measurement, StartSeries
 from apps.sessions.models import Invocation, Session
 
 urlpatterns = [path("admin/", admin.site.urls)]
@@ -44,6 +45,30 @@ def test_measurements_are_filtered_and_cannot_be_made_or_changed(staff: Client, 
     assert staff.get(reverse("admin:metrics_measurement_add")).status_code == 403
     assert staff.get(reverse("admin:metrics_measurement_change", args=[measurement.pk])).status_code == 200
     assert staff.post(reverse("admin:metrics_measurement_change", args=[measurement.pk]), {}).status_code == 403
+
+
+def test_an_action_cancels_start_series_by_the_service(staff: Client, measurement: Measurement) -> None:
+    """S0-112. One that waits is over at once, one that runs is asked to end, one that is over stays as it is."""
+    session = measurement.invocation.session
+
+    def series(state: str) -> StartSeries:
+        return StartSeries.objects.create(
+            agent=session.agent, owner=session.owner, state=state, prompt="Rain?", count=6, created_at=NOW,
+            max_cost_usd=Decimal(1), estimated_cost_usd=Decimal(1),
+        )  # fmt: skip
+
+    queued, running, done = series("queued"), series("running"), series("done")
+    address = reverse("admin:metrics_startseries_changelist")
+    chosen = {"action": "cancel", "_selected_action": [queued.pk, running.pk, done.pk]}
+    shown = staff.post(address, chosen, follow=True).content.decode()
+
+    assert "2 start series asked to end." in shown
+    for row in (queued, running, done):
+        row.refresh_from_db()
+    assert (queued.state, running.state, done.state) == ("cancelled", "running", "done")
+    assert running.cancel_requested_at is not None and done.cancel_requested_at is None
+    again = staff.post(address, chosen, follow=True).content.decode()
+    assert "Nothing was done: it does not apply to what is selected." in again
 
 
 def test_sweeps_are_listed(staff: Client) -> None:

@@ -149,7 +149,7 @@ def test_running_invocations_are_asked_to_stop_and_finished_ones_left_alone(staf
     address = reverse("admin:agent_sessions_invocation_changelist")
     page = staff.post(address, {"action": "stop", "_selected_action": chosen}, follow=True).content.decode()
 
-    assert "1 invocation was asked to stop." in page
+    assert "1 invocation asked to stop." in page
     asked = Invocation.objects.order_by("number").values_list("stop_requested_at", flat=True)
     assert [stop is not None for stop in asked] == [False, True]
 
