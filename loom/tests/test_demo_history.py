@@ -6,14 +6,19 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django_q.models import OrmQ
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.metrics.models import StartSeries
 from apps.metrics.tests.runs import make_run
-from apps.sessions.models import Invocation, Session
-from loom.demo_history import PROMPTS
-from loom.tests.fixtures import Emulator
+from apps.sessions.models import Invocation
+from apps.sessions.models import Session as StoredSession
+from loom.demo_history import PROMPTS, TURNS
+from loom.tests.fixtures import Emulator, Loom
+from loom.tests.running import wait_until
+from loom.tests.visiting import manage
+from loom_client import Client, Session
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +39,11 @@ def test_an_empty_database_gets_a_history_that_real_runs_will_make(emulator: Emu
     assert len(names) >= 6
     assert {(series.state, series.count, series.owner.email) for series in queued} == {("queued", 6, "dev@local")}
     assert not Invocation.objects.exists()
+    [task] = OrmQ.objects.all()
+    assert (task.func(), task.task["args"]) == (
+        "loom.demo_history.take_turn",
+        (User.objects.get(email="dev@local").pk,),
+    )
     assert f"{len(names)} demo agents registered; {len(names)} of them answer their first prompts" in said
 
     assert seed() == "the demo agents are registered already\n"
@@ -41,13 +51,49 @@ def test_an_empty_database_gets_a_history_that_real_runs_will_make(emulator: Emu
 
 
 def test_a_database_with_a_past_gets_none(
-    emulator: Emulator, settings: Any, make_session: Callable[..., Session]
+    emulator: Emulator, settings: Any, make_session: Callable[..., StoredSession]
 ) -> None:
     settings.AUTH_DISABLED = settings.DEMO_HISTORY = True
     make_run(make_session())
     seed()
 
     assert not StartSeries.objects.exists()
+    assert not OrmQ.objects.exists()
+
+
+def test_the_worker_holds_the_conversations(loom: Loom) -> None:
+    """As anybody would: each turn is answered by the agent, in the session of the turn before."""
+    begin = (
+        "from apps.accounts.development import development_account; "
+        "from loom.demo_history import start_conversations; start_conversations(development_account())"
+    )
+    client = Client(loom.url)
+    prompts: dict[str, list[str]] = {}
+    for name, prompt in TURNS:
+        prompts.setdefault(name, []).append(prompt)
+
+    def held() -> dict[str, Session]:
+        """The sessions that begin as the conversations do, by their agent."""
+        return {
+            name: session
+            for name in prompts
+            for listed in client.sessions(loom.agent_id(name), limit=20)
+            if (session := client.session(listed.agent_id, listed.session_id)).invocations
+            and session.invocations[0].prompt == prompts[name][0]
+        }
+
+    def is_over() -> bool:
+        last = held().get(TURNS[-1][0])
+        return last is not None and last.invocations[-1].status == "complete"
+
+    manage(loom, "shell", "-c", begin)
+    wait_until(is_over, "the last turn is answered", 180)
+    first = held()
+    for name, session in first.items():
+        assert [(run.prompt, run.status) for run in session.invocations] == [(one, "complete") for one in prompts[name]]
+        assert session.purpose == "conversation"
+        assert len(loom.emulator.invocations(session.session_id)) == len(prompts[name])
+    assert "It may rain on Saturday" in first["travel_concierge"].invocations[1].response
 
 
 def test_a_history_can_be_declined_and_needs_somebody_to_belong_to(emulator: Emulator, settings: Any) -> None:
