@@ -65,7 +65,7 @@ def test_the_list_shows_each_agent_with_status_endpoints_and_place(
         "<b>weather</b>",
         "<small>Looks out</small>",
         "<span>123456789012</span> <small>us-east-1</small>",
-        '<span class="chip"><b>DEFAULT</b> → 3</span>',
+        '<span class="chip" title="DEFAULT → 3"><b>DEFAULT</b> → 3</span>',
         "Update failed",
         "never",
         f'action="/agents/{agent.pk}/refresh/"',
