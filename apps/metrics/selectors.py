@@ -23,6 +23,8 @@ class LatencyPanel:
 
     invocation: int
     state: str
+    invoked_at: datetime | None
+    agent_started_at: datetime | None
     ttft_ms: float | None
     total_ms: float | None
     startup_ms: float | None
@@ -90,6 +92,8 @@ def latency_panel(invocation: Invocation) -> LatencyPanel:
     return LatencyPanel(
         invocation=invocation.number,
         state=panel_state(invocation, startup_ms),
+        invoked_at=invocation.invoked_at,
+        agent_started_at=measurement.agent_started_at if measurement else None,
         ttft_ms=invocation.time_to_first_token_ms,
         total_ms=invocation.total_latency_ms,
         startup_ms=startup_ms,

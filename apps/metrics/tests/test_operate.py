@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from django.db import connection
@@ -43,7 +45,7 @@ def tile(shown: str, label: str) -> str:
 def test_operate_shows_the_figures_of_all_but_only_the_readers_runs(
     client: Client, make_session: MakeSession, alice: User, bob: User, carol: User
 ) -> None:
-    """S0-111."""
+    """S0-111: the counts."""
     run_now(make_session(owner=alice), "Asked by Alice")
     run_now(make_session(owner=bob), "Asked by Bob")
     run_now(make_session(owner=bob), "Asked the day before", minutes_ago=24 * 60 + 1)
@@ -161,6 +163,7 @@ def test_the_failed_ones_alone(as_alice: Client, make_session: MakeSession) -> N
 def test_six_cold_and_warm_runs_have_medians_intervals_and_a_penalty(
     as_alice: Client, make_session: MakeSession
 ) -> None:
+    """S0-111: what a cold start takes, never as a mean of cold and warm."""
     agent = make_session().agent
     for number in range(6):
         session = make_session(agent=agent)
@@ -173,6 +176,27 @@ def test_six_cold_and_warm_runs_have_medians_intervals_and_a_penalty(
     assert "Time to first token cold 2.00 s 2.00 – 2.00 s – 6" in shown
     assert "Startup start line cold 1.00 s 1.00 – 1.00 s – 6" in shown
     assert "A cold start costs 1.5" in shown
+
+
+def test_operate_leads_to_the_agent_the_invocation_and_the_step_of_time(
+    as_alice: Client, make_session: MakeSession
+) -> None:
+    """S0-111: tiles, agents with their figures, the chart of latency over time, and the ways down."""
+    session = make_session()
+    run = make_measured(run_now(session, "Two days?"), 1_500).invocation
+    response = as_alice.get(reverse(OPERATE, query={"metric": "startup"}))
+    shown = response.content.decode()
+
+    labels = re.findall(r"<dt[^>]*>\s*([A-Z][\w, ]+?)\s*<", shown)
+    assert labels[:6] == ["Agents", "Invocations", "TTFT, cold", "TTFT, warm", "Startup, cold", "Error rate"]
+    [step] = re.findall(r'data-step="\d+" data-href="([^"]+)"', shown)
+    assert "Startup latency over time" in shown and 'data-text="cold 1.50 s (n = 1)"' in shown
+    within = page(as_alice, **dict(parse_qsl(html.unescape(step).removeprefix("?"))))
+    assert tile(within, "Invocations").startswith("1 ")
+    assert f'href="{reverse("sessions:detail", args=[session.public_id])}#invocation-{run.pk}"' in shown
+    drilled = f"{reverse(OPERATE)}?metric=startup&amp;agent={session.agent.pk}"
+    assert f'href="{drilled}"' in shown
+    assert f"Invocations made by Loom, last 24 hours, {session.agent.name}" in page(as_alice, agent=session.agent.pk)
 
 
 def test_operate_asks_the_database_as_often_for_300_runs_as_for_three(

@@ -97,6 +97,20 @@ def test_the_panel_says_where_the_search_stands(
     assert ("1.50 s" in shown) is ("1.50 s" in said)
 
 
+def test_the_panel_shows_when_the_prompt_was_sent_and_the_agent_started(
+    as_alice: Client, make_session: MakeSession
+) -> None:
+    """S0-109."""
+    session = make_session()
+    run = make_run(session, 0.25)
+    assert "Sent at 12:00:00.250." in " ".join(text_of(as_alice, panel(session)).split()).replace(" .", ".")
+    make_measured(run, 1_250.0)
+
+    shown = text_of(as_alice, panel(session))
+    assert "Time to first token 2.00 s Total 3.00 s" in shown.replace("Emulated ", "")
+    assert "Sent at 12:00:00.250 , agent started at 12:00:01.500 by its own clock." in shown
+
+
 def test_a_prompt_that_was_never_sent_is_said_to_be_so(as_alice: Client, make_session: MakeSession) -> None:
     session = make_session()
     create_measurement(invocation=make_run(session, status="failed", invoked_at=None, is_unsent=True))

@@ -68,7 +68,7 @@ async def agent(running_engine: Engine, demo_agent: Callable[[str], Agent]) -> A
 
 
 async def test_the_events_of_an_invocation(api: Api, agent: Agent) -> None:
-    """S0-050 … S0-053, S0-055, S0-103."""
+    """S0-050 … S0-053, S0-055, S0-099, S0-103."""
     events = await api.events(agent, prompt="Two days in Ghent")
 
     names = [name for name, _ in events]

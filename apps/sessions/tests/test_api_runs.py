@@ -77,7 +77,7 @@ async def test_a_payload_is_sent_as_it_is(api: Api, agent: Agent) -> None:
 
 
 async def test_without_a_stream_the_answer_is_one_json_object(api: Api, agent: Agent) -> None:
-    """S1-057."""
+    """S1-057: the answer as the agent wrote it, markdown and all."""
     answer = await api.invoke(agent, prompt="Two days in Ghent", stream=False)
 
     invocation = await Invocation.objects.select_related("session").aget()
@@ -115,7 +115,7 @@ async def test_without_a_stream_the_answer_is_one_json_object(api: Api, agent: A
 async def test_a_failure_has_a_status_and_says_whether_to_try_again(
     api: Api, agent: Agent, emulator: Any, order: dict[str, Any], status: int, error: str, is_retryable: bool
 ) -> None:
-    """S1-061."""
+    """S1-061: 400, 401, 403, 404, 500, 503 and 504, each in the one shape."""
     emulator.order(kind="error", operation="InvokeAgentRuntime", message="Because.", **order)
     answer = await api.invoke(agent, prompt="Hi", stream=False)
 

@@ -202,6 +202,25 @@ def test_an_answer_can_be_taken_away_as_it_was_received(
     assert client.get(url).status_code == 404
 
 
+def test_a_new_session_begins_with_the_agent_its_endpoint_and_a_prompt_of_several_lines(
+    client: Client, make_agent: Callable[..., Agent], alice: User
+) -> None:
+    """S0-108: the pickers; the answer and its session are in loom/tests/test_browser_flow.py."""
+    make_agent(name="weather")
+    chosen = make_agent(name="order_desk", available_qualifiers=["DEFAULT", "prod"])
+    chosen.endpoints.create(name="prod", live_version="2", status="READY")
+    client.force_login(alice)
+    page = client.get(reverse("sessions:new"), {"agent": chosen.pk}).content.decode()
+
+    agents = page.partition('id="new-agent"')[2].partition("</select>")[0]
+    assert re.findall(r"<option[^>]*>(\w+)", agents) == ["order_desk", "weather"]
+    assert re.findall(r"<option[^>]* selected>(\w+)", agents) == ["order_desk"]
+    qualifiers = page.partition('name="qualifier"')[2].partition("</select>")[0]
+    assert re.findall(r'<option value="(\w+)"', qualifiers) == ["DEFAULT", "prod"]
+    assert re.search(r'<textarea name="prompt"', page)
+    assert f'action="{reverse("sessions:start", args=[chosen.pk])}"' in page
+
+
 def test_a_new_session_without_any_agent_says_what_to_do(client: Client, alice: User) -> None:
     client.force_login(alice)
 
