@@ -46,6 +46,8 @@ def test_a_newcomer_sees_tokens_arrive_and_reads_the_startup_latency(
 
     output = page.locator(".answer")
     expect(output).to_contain_text("You asked", timeout=30_000)
+    session_id = loom.get(f"/api/agents/{loom.agent_id('travel_concierge')}/sessions?limit=1")[1][0]["session_id"]
+    expect(page.locator(f'[data-copy="{session_id}"]').first).to_be_visible()
     expect(page.locator("#latency-panel dd").first).to_contain_text(re.compile(r"\d m?s"))  # TTFT, while it speaks
     lengths: set[int] = set()
     while page.locator(".is-running").count():
