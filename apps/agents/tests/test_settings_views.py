@@ -1,0 +1,38 @@
+"""The settings' page without a script: previewing and filling in the defaults keep nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from apps.accounts.models import User
+from apps.agents.models import Agent
+from apps.agents.tests.test_views import is_page, text
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("action", "shown"),
+    [
+        ("preview", ['"question": "Two days?"', 'value="60"']),
+        ("reset", ["The defaults are filled in.", 'value="900"', '"prompt": "{{prompt}}"']),
+    ],
+)
+def test_only_saving_keeps_anything(
+    client: Client, alice: User, make_agent: Callable[..., Agent], action: str, shown: list[str]
+) -> None:
+    agent = make_agent(payload_template={"input": "{{prompt}}"}, read_timeout_ms=30_000, retry_unproven=True)
+    client.force_login(alice)
+    typed = {"payload_template": '{"question": "{{prompt}}"}', "read_timeout_s": "60", "sample": "Two days?"}
+    answer = client.post(f"/agents/{agent.pk}/settings/", {**typed, "action": action})
+
+    page = text(answer)
+    assert (answer.status_code, is_page(answer)) == (200, True)
+    assert [part for part in shown if part not in page] == []
+    agent.refresh_from_db()
+    assert (agent.payload_template, agent.read_timeout_ms, agent.retry_unproven) == (
+        {"input": "{{prompt}}"}, 30_000, True
+    )  # fmt: skip
