@@ -15,14 +15,25 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, Self
 
 from channels.db import database_sync_to_async
 
 from apps.sessions import live, selectors
 from apps.sessions.events import Event
-from apps.sessions.models import Invocation
-from apps.sessions.rendering import AnswerRenderer, Turn, answer_frame, render_turn, turn_html, words_frame
+from apps.sessions.models import Invocation, Session
+from apps.sessions.rendering import (
+    AnswerRenderer,
+    Turn,
+    answer_frame,
+    environment_html,
+    idle_environment_of,
+    render_turn,
+    signal_html,
+    turn_html,
+    words_frame,
+)
 from apps.sessions.runs import LiveStream
 
 logger = logging.getLogger(__name__)
@@ -109,7 +120,7 @@ class Broadcast:
         self.viewers.add(viewer)
         if shown is not None and shown.epoch == self.epoch and shown.sequence in self._places:
             return self._frame_from(shown.sequence, self._places[shown.sequence])
-        return Turn(self.invocation, self._renderer.output, self._renderer.tail, str(self.place))
+        return self._renderer.turn(self.invocation, str(self.place))
 
     def leave(self, viewer: Viewer) -> None:
         """Hand it nothing more; without viewers the broadcast ends after a while."""
@@ -127,15 +138,12 @@ class Broadcast:
         try:
             await self._catch_up(stream)
             self._is_caught_up.set()
-            async for events in live.follow(self.invocation.pk, after=self._renderer.position):
-                self._gather(events)
+            await self._follow(stream)
             self._hand_on()
-            known = stream.events if stream and stream.is_stored else None
-            html = await database_sync_to_async(final_turn, thread_sensitive=False)(self.invocation.pk, known)
-            end = Frame(html, Place(self.invocation.pk), is_end=True)
+            frames = await self._last_frames(stream)
         except Exception:  # the top frame of the task
             logger.exception("broadcast failed invocation=%s", self.invocation.pk)
-            end = Frame("", is_failure=True)
+            frames = [Frame("", is_failure=True)]
         finally:
             self._is_over = True
             for timer in (self._frame_timer, self._smooth_timer, self._leave_timer):
@@ -144,7 +152,8 @@ class Broadcast:
             if _broadcasts.get(self.invocation.pk) is self:
                 del _broadcasts[self.invocation.pk]
             self._is_caught_up.set()
-        self._tell(end)
+        for frame in frames:
+            self._tell(frame)
 
     async def _catch_up(self, stream: LiveStream | None) -> None:
         read = database_sync_to_async(selectors.events_after, thread_sensitive=False)
@@ -152,6 +161,38 @@ class Broadcast:
         if past:
             self._renderer.feed(past)
         self._remember()
+
+    async def _follow(self, stream: LiveStream | None) -> None:
+        """Take every event to the end; those of this process without a task that wakes up for each."""
+        if stream is not None:
+            stream.listen(self._take)
+            try:
+                await stream.ended.wait()
+            finally:
+                stream.forget(self._take)
+            if stream.is_stored:
+                return
+        known = self._gathered[-1]["seq"] if self._gathered else self._renderer.position
+        async for events in live.follow(self.invocation.pk, after=known):
+            self._take(events)
+
+    async def _last_frames(self, stream: LiveStream | None) -> list[Frame]:
+        """The finished turn, and then what becomes of the environment."""
+        self._is_over = True  # nobody joins between these frames
+        invocation = stream.invocation if stream and stream.is_stored else None
+        if stream is not None and invocation is not None:
+            self._renderer.close()
+            turn = turn_html(self._renderer.turn(invocation))
+        else:
+            invocation, turn = await database_sync_to_async(final_turn, thread_sensitive=False)(self.invocation.pk)
+        signal = signal_html("finished", number=invocation.number)
+        end = Frame(f"{turn}{signal}", Place(invocation.pk), is_end=True)
+        self._tell(end)
+        render_environment = database_sync_to_async(_idle_environment_html, thread_sensitive=False)
+        return [Frame(await render_environment(invocation.session))]
+
+    def _take(self, events: list[Event]) -> None:
+        self._guarded(partial(self._gather, events))
 
     def _gather(self, events: list[Event]) -> None:
         """Take events: at once when the last frame is long enough ago, else together with what comes until then."""
@@ -167,7 +208,7 @@ class Broadcast:
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except Exception:  # the top frame of a timer
+        except Exception:  # the top frame of a timer, and nothing that the run itself is to hear of
             logger.exception("frame failed invocation=%s", self.invocation.pk)
             self._task.cancel()
             self._tell(Frame("", is_failure=True))
@@ -224,12 +265,14 @@ class Broadcast:
             viewer.take(frame)
 
 
-def final_turn(invocation_id: int, events: list[Event] | None = None) -> str:
-    """The turn of a finished invocation, from what is stored of it; `events` are these, where they are at hand."""
+def final_turn(invocation_id: int) -> tuple[Invocation, str]:
+    """A finished invocation and its turn, from what is stored of it."""
     invocation = Invocation.objects.select_related("session__agent").get(pk=invocation_id)
-    if events is None:
-        events = selectors.events_after(invocation_id)
-    return turn_html(render_turn(invocation, events))
+    return invocation, turn_html(render_turn(invocation, selectors.events_after(invocation_id)))
+
+
+def _idle_environment_html(session: Session) -> str:
+    return environment_html(session, idle_environment_of(session))
 
 
 _broadcasts: dict[int, Broadcast] = {}

@@ -19,7 +19,6 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db.models import Q
-from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 
 from apps.accounts.models import User
@@ -31,12 +30,20 @@ from apps.sessions.broadcast import Broadcast, Frame, Place, broadcast_of, final
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
-from apps.sessions.rendering import Environment, Turn, composer_html, environment_html, turn_html
+from apps.sessions.rendering import (
+    Environment,
+    Turn,
+    composer_html,
+    environment_html,
+    environment_of,
+    signal_html,
+    turn_html,
+)
 
 logger = logging.getLogger(__name__)
 
 TURNS_CAUGHT_UP = 30
-COMPOSER_AFTER_S = 0.1
+ENVIRONMENT_AFTER_S = 0.1
 CLOSE_FAILED = 1011
 CLOSE_RESTARTING = 1012
 CLOSE_STALLED = 1013
@@ -94,7 +101,6 @@ class Shown:
         places = [Place.parse(value) for value in values.get("at", [])]
         self.running = {place.invocation_id: place for place in places if place}
         self.last = self._number(values, "last")
-        self.composer: int | None = self._number(values, "composer") or 0
 
     @staticmethod
     def _number(values: dict[str, list[str]], name: str) -> int | None:
@@ -119,9 +125,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self._outbox = Outbox(self.outbox_limit)
         self._broadcasts: dict[int, Broadcast] = {}
+        self._ended_broadcast: Broadcast | None = None  # which has a last frame to come
         self._started: list[tuple[Invocation, str]] = []
-        self._composer_for: Invocation | None = None
-        self._is_composer_due = False
         self._wake = asyncio.Event()
         self._is_behind = True
         self._has_environment_changed = False
@@ -154,9 +159,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await self.channel_layer.group_discard(group_name(self.session.topic), self.channel_name)
 
     def _leave_all(self) -> None:
-        for broadcast in self._broadcasts.values():
-            broadcast.leave(self)
+        for broadcast in (*self._broadcasts.values(), self._ended_broadcast):
+            if broadcast is not None:
+                broadcast.leave(self)
         self._broadcasts.clear()
+        self._ended_broadcast = None
 
     # --- what the page says -------------------------------------------------------------------------------------------
 
@@ -191,15 +198,14 @@ class SessionConsumer(AsyncWebsocketConsumer):
             form.refuse(error)
         if started is None:
             running = await database_sync_to_async(selectors.running_invocation)(self.session)
-            self._shown.composer = running.pk if running else 0
             self._put(composer_html(self.session, running, form))
-            self._signal("refused", key=texts["request_key"])
+            self._signal("refused", texts["request_key"])
             return
         if started[0].is_running:
             self._started.append(started)
         else:
             self._is_behind = True
-        self._signal("accepted", key=texts["request_key"])
+        self._signal("accepted", texts["request_key"])
 
     def _start(self, form: InvokeForm) -> tuple[Invocation, str]:
         session = selectors.sessions_visible_to(self.user).get(pk=self.session.pk)
@@ -217,18 +223,22 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def notice(self, event: dict[str, Any]) -> None:
         """Something about this session changed, here or in another process."""
-        kind = event["kind"]
+        kind, _, subject = event["kind"].partition(":")
         if kind == "measurement":
             self._signal("measurement")
             return
-        # A run that is followed tells its end itself, and then this viewer looks for others anyway.
-        is_followed = kind in {"started", "finished"} and (self._broadcasts or self._started)
-        is_shown = kind == "finished" and not self._shown.running
-        if is_followed or is_shown:
+        if kind in {"started", "finished"} and self._knows(int(subject), is_over=kind == "finished"):
             return
         self._has_environment_changed |= kind == "ended"
         self._is_behind = True
         self._wake.set()
+
+    def _knows(self, invocation_id: int, *, is_over: bool) -> bool:
+        """Whether the page shows that this run has started, or is over, or will be told so by what it follows."""
+        if invocation_id in self._broadcasts or any(run.pk == invocation_id for run, _ in self._started):
+            return True
+        is_running = invocation_id in self._shown.running
+        return not (is_over and is_running) and invocation_id <= (self._shown.last or 0)
 
     def take(self, frame: Frame) -> None:
         """A frame of a broadcast that this viewer follows."""
@@ -238,9 +248,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
     def _put(self, html: str) -> None:
         self.take(Frame(html))
 
-    def _signal(self, kind: str, *, number: int = 0, key: str = "") -> None:
-        signal = '<div id="signals" hx-swap-oob="true" data-kind="{}" data-number="{}" data-key="{}" hidden></div>'
-        self._put(format_html(signal, kind, number, key))
+    def _signal(self, kind: str, key: str = "") -> None:
+        self._put(signal_html(kind, key=key))
 
     async def _send_all(self) -> None:
         try:
@@ -261,26 +270,22 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def _send_what_there_is(self) -> None:
         outbox = self._outbox
-        while self._started or self._is_behind or self._is_composer_due or outbox or outbox.has_overflowed:
+        while self._started or self._is_behind or outbox or outbox.has_overflowed:
             while self._started:
                 await self._show(*self._started.pop(0))
-            if self._outbox.has_overflowed:
+            if outbox.has_overflowed:
                 self._start_over()
             if self._is_behind:
                 self._is_behind = False
                 await self._catch_up()
-            if self._outbox:
-                await self._send_frame(self._outbox.take())
-            if self._is_composer_due:
-                self._is_composer_due = False
-                await self._refresh_composer(self._composer_for)
+            if outbox:
+                await self._send_frame(outbox.take())
 
     def _start_over(self) -> None:
         """Frames were dropped: whatever the page may show by now, bring it up to date."""
         self._leave_all()
         self._outbox.clear()
         self._is_behind = self._has_environment_changed = True
-        self._shown.composer = None
         self._signal("measurement")
 
     async def _send_frame(self, frame: Frame) -> None:
@@ -292,11 +297,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
         invocation_id = frame.place.invocation_id
         if not frame.is_end:
             self._shown.running[invocation_id] = frame.place
-            self._is_composer_due |= self._composer_for is not None
         elif invocation_id in self._broadcasts:
-            self._signal("finished", number=self._broadcasts[invocation_id].invocation.number)
+            self._ended_broadcast = self._broadcasts.pop(invocation_id)
             self._has_ended(invocation_id)
-            self._is_behind = self._has_environment_changed = True
 
     async def _send_text(self, text: str) -> None:
         # Waits where the viewer does not read: the server holds back what does not fit into its buffer of 64 KB.
@@ -319,8 +322,6 @@ class SessionConsumer(AsyncWebsocketConsumer):
     def _has_ended(self, invocation_id: int) -> None:
         self._shown.running.pop(invocation_id, None)
         self._shown.last = max(self._shown.last or 0, invocation_id)
-        self._broadcasts.pop(invocation_id, None)
-        self._composer_for, self._is_composer_due = None, False
 
     async def _catch_up(self) -> None:
         """Send the turns that the page lacks or shows as they no longer are, then what else differs."""
@@ -334,16 +335,14 @@ class SessionConsumer(AsyncWebsocketConsumer):
             if invocation.is_running:
                 await self._show(invocation)
             elif invocation.pk not in self._broadcasts:
-                await self._send_text(await database_sync_to_async(final_turn)(invocation.pk))
+                _, turn = await database_sync_to_async(final_turn)(invocation.pk)
+                await self._send_text(turn)
                 self._has_ended(invocation.pk)
                 finished = invocation.number
-        running = next((invocation for invocation in invocations if invocation.is_running), None)
-        if running is None and not self._broadcasts:
-            await self._refresh_composer(None)
         if environment:
             await self._send_text(environment)
         if finished:
-            self._signal("finished", number=finished)
+            self._put(signal_html("finished", number=finished))
 
     def _news(self, is_environment_changed: bool) -> tuple[Session | None, list[Invocation], str]:
         """The session, its turns that the page lacks, and the environment where that may have changed."""
@@ -356,13 +355,16 @@ class SessionConsumer(AsyncWebsocketConsumer):
             self._shown.last = ended.pk if ended else 0
         news = of_session.filter(Q(pk__in=self._shown.running) | Q(pk__gt=self._shown.last))
         invocations = list(news.order_by("-number")[:TURNS_CAUGHT_UP])[::-1]
-        have_ended = any(not invocation.is_running for invocation in invocations)
-        return session, invocations, environment_html(session) if is_environment_changed or have_ended else ""
+        has_changed = is_environment_changed or any(not invocation.is_running for invocation in invocations)
+        return session, invocations, environment_html(session, environment_of(session)) if has_changed else ""
 
     async def _show(self, invocation: Invocation, empty_turn: str = "") -> None:
         """Put a running turn on the page, or bring it up to date, and follow it from there to its end."""
         if invocation.pk in self._broadcasts:
             return
+        if self._ended_broadcast is not None:
+            self._ended_broadcast.leave(self)
+            self._ended_broadcast = None
         broadcast = broadcast_of(invocation)
         state = await broadcast.join(self, self._shown.running.get(invocation.pk))
         if state is None:
@@ -372,9 +374,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
         place = broadcast.place
         await self._send_text(await self._html_of(state, empty_turn))
         self._shown.running[invocation.pk] = place
-        # The first token goes first; the composer comes with it, or soon.
-        self._composer_for = invocation
-        asyncio.get_running_loop().call_later(COMPOSER_AFTER_S, self._show_composer)
+        # The first token goes first.
+        asyncio.get_running_loop().call_later(ENVIRONMENT_AFTER_S, self._show_environment, invocation)
+
+    def _show_environment(self, invocation: Invocation) -> None:
+        if invocation.pk in self._broadcasts:
+            self._put(environment_html(invocation.session, Environment("busy")))
 
     @staticmethod
     async def _html_of(state: Frame | Turn, empty_turn: str) -> str:
@@ -383,16 +388,3 @@ class SessionConsumer(AsyncWebsocketConsumer):
         if not state.output_html and not state.tail_html:
             return empty_turn or turn_html(state)
         return await asyncio.to_thread(turn_html, state)
-
-    def _show_composer(self) -> None:
-        self._is_composer_due |= self._composer_for is not None
-        self._wake.set()
-
-    async def _refresh_composer(self, running: Invocation | None) -> None:
-        self._composer_for = None
-        current = running.pk if running else 0
-        if self._shown.composer != current:
-            self._shown.composer = current
-            await self._send_text(composer_html(self.session, running))
-            if running:
-                await self._send_text(environment_html(self.session, Environment("busy")))

@@ -6,7 +6,6 @@ colon).
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -55,9 +54,9 @@ async def run_frames(
     is_over = False
     is_started = after > 0
     try:
-        async with aclosing(_with_pauses(live.follow(invocation.pk, after))) as batches:
+        async with aclosing(live.follow(invocation.pk, after, pause_s=KEEP_ALIVE_S)) as batches:
             async for events in batches:
-                if events is None:
+                if not events:
                     yield KEEP_ALIVE
                     continue
                 frames = [] if is_started else [_start_frame(invocation, events[0], is_new)]
@@ -72,27 +71,6 @@ async def run_frames(
     finally:
         if stops_on_leave and not is_over:
             live.engine.stop(invocation.pk)
-
-
-async def _with_pauses(source: AsyncIterator[list[Event]]) -> AsyncGenerator[list[Event] | None, None]:
-    """The batches of `source`, and None whenever it was silent for `KEEP_ALIVE_S`."""
-    next_batch: asyncio.Future[list[Event]] | None = None
-    try:
-        while True:
-            if next_batch is None:
-                next_batch = asyncio.ensure_future(anext(source))
-            done, _ = await asyncio.wait([next_batch], timeout=KEEP_ALIVE_S)
-            if not done:
-                yield None
-                continue
-            try:
-                batch, next_batch = next_batch.result(), None
-            except StopAsyncIteration:
-                return
-            yield batch
-    finally:
-        if next_batch is not None:
-            next_batch.cancel()
 
 
 def _start_frame(invocation: Invocation, first: Event | None, is_new: bool) -> str:

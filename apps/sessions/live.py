@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from copy import copy
@@ -248,27 +248,34 @@ class Engine:
 engine = Engine()
 
 
-async def follow(invocation_id: int, after: int = 0) -> AsyncIterator[list[Event]]:
+async def follow(
+    invocation_id: int, after: int = 0, *, pause_s: float | None = None
+) -> AsyncGenerator[list[Event], None]:
     """Hand on the events of an invocation above `after` until it is over, wherever it runs: each once, in order.
 
     In this process they come from memory as they happen; from another process they come from the recording, at most
-    250 ms later. It is over when the row says so.
+    250 ms later. It is over when the row says so. With `pause_s` an empty list after so long a silence.
     """
     read = database_sync_to_async(_read_recording, thread_sensitive=False)
+    loop = asyncio.get_running_loop()
+    silent_since = loop.time()
     while True:
         stream = engine.stream(invocation_id)
         if stream is not None:
-            async for events in stream.follow(after):
-                after = events[-1]["seq"]
+            async for events in stream.follow(after, pause_s=pause_s):
+                after = events[-1]["seq"] if events else after
                 yield events
             if stream.is_stored:
                 return
         is_over, events = await read(invocation_id, after)
         if events:
-            after = events[-1]["seq"]
+            after, silent_since = events[-1]["seq"], loop.time()
             yield events
         if is_over:
             return
+        if pause_s is not None and loop.time() - silent_since >= pause_s:
+            silent_since = loop.time()
+            yield []
         await asyncio.sleep(POLL_S)
 
 

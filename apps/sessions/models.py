@@ -21,7 +21,7 @@ class Session(models.Model):
         CONVERSATION = "conversation"
         MEASURE_START = "measure_start", "Measure start"
 
-    RUNS_LOOKED_AT = 500  # for what becomes of an environment, which lives for hours at most
+    RUNS_LOOKED_AT = 100  # for what becomes of an environment; more of them in one only happen to programs
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     agent = models.ForeignKey("agents.Agent", on_delete=models.PROTECT, related_name="sessions")

@@ -164,6 +164,7 @@ class Recorder:
                     return is_ours
             if not is_passing or time.monotonic() - began >= self._hold_s:
                 fields = {name: value for name, value in stream.changed_fields.items() if name != "response_text"}
+                stream.invocation = None  # the row will say something else
                 late = LateEnd(stream.invocation_id, len(stream.events), fields, status, completed_at)
                 self._forget(stream)
                 return await self._finish_incomplete(late)

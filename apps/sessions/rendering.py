@@ -148,6 +148,10 @@ class AnswerRenderer:
         """Close what was still open; nothing comes after it."""
         self._break()
 
+    def turn(self, invocation: Invocation, position: str = "") -> Turn:
+        """The turn as far as it is rendered."""
+        return Turn(invocation, self.output, self.tail, position)
+
     def _flush(self, text: str) -> None:
         text, self._unread = self._unread + text, ""
         if text:
@@ -224,10 +228,14 @@ class Environment:
 
 def environment_of(session: Session) -> Environment:
     """What is known of a session's environment now."""
+    is_busy = not session.is_ended and session.invocations.filter(status__in=Invocation.RUNNING).exists()
+    return Environment("busy") if is_busy else idle_environment_of(session)
+
+
+def idle_environment_of(session: Session) -> Environment:
+    """What is known of the environment of a session that is not answering."""
     if session.is_ended:
         return Environment("ended")
-    if session.invocations.filter(status__in=Invocation.RUNNING).exists():
-        return Environment("busy")
     expires_at = session.environment_expires_at
     if expires_at is None:
         return Environment("none")
@@ -269,7 +277,7 @@ def render_turn(invocation: Invocation, events: Iterable[Event]) -> Turn:
     renderer.feed(events)
     if not invocation.is_running:
         renderer.close()
-    return Turn(invocation, renderer.output, renderer.tail)
+    return renderer.turn(invocation)
 
 
 def turn_html(turn: Turn) -> str:
@@ -286,10 +294,16 @@ def composer_html(session: Session, running: Invocation | None, form: InvokeForm
     return render_to_string("sessions/_composer.html", context)
 
 
-def environment_html(session: Session, environment: Environment | None = None) -> str:
-    """What becomes of the environment, as it goes over the socket; asks the database where that is not given."""
-    context = {"session": session, "environment": environment or environment_of(session), "oob": True}
+def environment_html(session: Session, environment: Environment) -> str:
+    """What becomes of the environment, as it goes over the socket."""
+    context = {"session": session, "environment": environment, "oob": True}
     return render_to_string("sessions/_environment.html", context)
+
+
+def signal_html(kind: str, *, number: int = 0, key: str = "") -> str:
+    """Something that the page's scripts are told, with what it is about: the number of a run, the key of a request."""
+    signal = '<div id="signals" hx-swap-oob="true" data-kind="{}" data-number="{}" data-key="{}" hidden></div>'
+    return format_html(signal, kind, number, key)
 
 
 def words_frame(renderer: AnswerRenderer, position: str, words: str) -> str:

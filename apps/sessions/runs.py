@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,9 @@ MAX_ANSWER_BYTES = 100_000_000
 MAX_EVENTS = 1_000_000
 
 
+Listener = Callable[[list[Event]], None]
+
+
 class AnswerTooLargeError(Exception):
     """The agent says more than a run may hold."""
 
@@ -39,22 +42,34 @@ class LiveStream:
         self.events: list[Event] = []
         self.recorded_sequence = 0
         self.changed_fields: dict[str, Any] = {}
-        self.is_ended = False
+        self.ended = asyncio.Event()
         self.is_stored = False
         self.task: asyncio.Task[None] | None = None
         self.end_reason: str = Invocation.Status.INTERRUPTED
         self.has_begun = self.is_cancelled = self.is_finishing = False
         self._waiting: list[asyncio.Future[None]] = []
+        self._listeners: list[Listener] = []
 
-    def append(self, event: Any, offset_ms: float) -> None:
-        """Number an event and wake the followers; `offset_ms` counts from invoked_at."""
-        self.events.append({"seq": len(self.events) + 1, "offset_ms": round(offset_ms, 3), **event})
+    def append(self, *events: Any, offset_ms: float) -> None:
+        """Number events and hand them on; `offset_ms` counts from invoked_at."""
+        offset_ms, number = round(offset_ms, 3), len(self.events)
+        new = [{"seq": number + place, "offset_ms": offset_ms, **event} for place, event in enumerate(events, 1)]
+        self.events += new
+        for listener in self._listeners:
+            listener(new)
         self._wake()
 
     def end(self) -> None:
         """Tell the followers that nothing more comes."""
-        self.is_ended = True
+        self.ended.set()
         self._wake()
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with whatever is appended from now on, at once: no task has to wake up. It must not raise."""
+        self._listeners.append(listener)
+
+    def forget(self, listener: Listener) -> None:
+        self._listeners.remove(listener)
 
     def begin(self) -> None:
         """The task runs; raises CancelledError where it was cancelled before it came to that."""
@@ -78,24 +93,37 @@ class LiveStream:
     def lose(self) -> None:
         self.cancel(Invocation.Status.INTERRUPTED)
 
-    async def follow(self, after: int = 0) -> AsyncIterator[list[Event]]:
-        """Hand on every event above `after`, as many at a time as have gathered, until the run has ended."""
+    async def follow(self, after: int = 0, *, pause_s: float | None = None) -> AsyncIterator[list[Event]]:
+        """Hand on every event above `after`, as many at a time as have gathered, until the run has ended.
+
+        With `pause_s` an empty list after so long a silence, and again after the next.
+        """
+        loop = asyncio.get_running_loop()
         while True:
             if len(self.events) > after:
                 events, after = self.events[after:], len(self.events)
                 yield events
-            elif self.is_ended:
+            elif self.ended.is_set():
                 return
             else:
-                waiter = asyncio.get_running_loop().create_future()
+                waiter = loop.create_future()
                 self._waiting.append(waiter)
+                timer = None if pause_s is None else loop.call_later(pause_s, _wake, waiter)
                 await waiter
+                if timer is not None:
+                    timer.cancel()
+                if len(self.events) == after and not self.ended.is_set():
+                    yield []
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+            _wake(waiter)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class RunClock:
@@ -189,9 +217,8 @@ class Run:
             on_send=self._on_send,
         )
         offset_ms = self.clock.offset_ms()
-        self.stream.append(
-            {"kind": "headers", "http_status": response.http_status, "content_type": response.content_type}, offset_ms
-        )
+        headers = {"kind": "headers", "http_status": response.http_status, "content_type": response.content_type}
+        self.stream.append(headers, offset_ms=offset_ms)
         self.stream.changed_fields |= {
             "headers_at": self.clock.at(offset_ms),
             "http_status": response.http_status,
@@ -204,7 +231,7 @@ class Run:
     def _on_send(self, attempt: int) -> None:
         invoked_at = self.clock.start()
         self._attempt = attempt
-        self.stream.append({"kind": "invoked", "at": invoked_at.isoformat(), "attempt": attempt}, 0.0)
+        self.stream.append({"kind": "invoked", "at": invoked_at.isoformat(), "attempt": attempt}, offset_ms=0.0)
         self.stream.changed_fields |= {
             "status": Invocation.Status.STREAMING, "invoked_at": invoked_at, "attempt_count": attempt
         }  # fmt: skip
@@ -223,11 +250,13 @@ class Run:
         self._take(parser.close(), self.clock.offset_ms())
 
     def _take(self, events: list[Any], offset_ms: float) -> None:
-        for event in merge_text(events):
-            if not self._has_token and event["kind"] in TOKEN_KINDS:
-                self._has_token = True
-                self.stream.changed_fields["first_token_at"] = self.clock.at(offset_ms)
-            self.stream.append(event, offset_ms)
+        events = merge_text(events)
+        if not events:
+            return
+        if not self._has_token and any(event["kind"] in TOKEN_KINDS for event in events):
+            self._has_token = True
+            self.stream.changed_fields["first_token_at"] = self.clock.at(offset_ms)
+        self.stream.append(*events, offset_ms=offset_ms)
 
     def summary(self) -> dict[str, Any]:
         """The columns that the events add up to; a failure may know better whether the prompt reached the agent."""

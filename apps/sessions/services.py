@@ -222,7 +222,7 @@ def _insert(invocation: Invocation) -> None:
         invocation.number = next(iter(numbers[:1]), 0) + 1
         invocation.version = next(iter(versions), "")
         invocation.save(force_insert=True)
-        notify(session.topic, "started")
+        notify(session.topic, f"started:{invocation.pk}")
     session.last_invoked_at = invocation.requested_at
 
 

@@ -114,7 +114,7 @@ def finish_invocation(
         )
         if is_announced:
             invocation_completed.send(sender=Invocation, invocation=invocation)
-        notify(session.topic, "finished")
+        notify(session.topic, f"finished:{invocation.pk}")
     return True
 
 

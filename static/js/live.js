@@ -26,10 +26,7 @@ window.htmx.config.wsReconnectDelay = reconnectDelay;
 function shown() {
   const turns = [...transcript.querySelectorAll(":scope > article")];
   const numbers = turns.map((turn) => Number(turn.id.replace("invocation-", "")));
-  const query = new URLSearchParams({
-    last: Math.max(0, ...numbers),
-    composer: document.getElementById("composer").dataset.running,
-  });
+  const query = new URLSearchParams({ last: Math.max(0, ...numbers) });
   for (const turn of turns) if (turn.classList.contains("is-running")) query.append("at", turn.dataset.at);
   return query;
 }
@@ -100,9 +97,7 @@ function keepFocus() {
   if (current === composer) return;
   composer = current;
   restoreDraft();
-  if (document.activeElement !== document.body) return;
-  const field = current?.querySelector(".modes input[value=json]:checked") ? "#composer-payload" : "#composer-prompt";
-  current?.querySelector(field)?.focus({ preventScroll: true });
+  if (document.activeElement === document.body) focusField();
 }
 
 // A turn that this page does not hold yet gets a place at the end, which the message then replaces like any other turn.
@@ -112,6 +107,34 @@ function makePlace(message) {
   const place = document.createElement("article");
   place.id = id;
   transcript.append(place);
+}
+
+// The composer follows the transcript: Send where nothing runs, Stop where something does.
+function followTranscript() {
+  const composer = document.getElementById("composer");
+  if (!composer) return;
+  const running = transcript.querySelector(":scope > article.is-running")?.id.replace("invocation-", "") ?? "0";
+  if (composer.dataset.running === running) return;
+  const isOnStop = document.activeElement?.matches("[form=stop-form]");
+  composer.dataset.running = running;
+  const prompt = composer.querySelector("#composer-prompt");
+  prompt.placeholder = JSON.parse(prompt.dataset.placeholders)[running === "0" ? 0 : 1];
+  document.getElementById("stop-form").elements.invocation.value = running;
+  showNote("");
+  if (isOnStop) focusField(); // it is gone with the answer
+}
+
+function showNote(text) {
+  const hint = document.getElementById("composer-hint");
+  let note = hint?.querySelector(".note");
+  if (!hint || (!note && !text)) return;
+  note ??= hint.appendChild(Object.assign(document.createElement("span"), { className: "note" }));
+  note.textContent = text ? ` ${text}` : "";
+}
+
+function focusField() {
+  const isJson = composer?.querySelector(".modes input[value=json]:checked");
+  composer?.querySelector(isJson ? "#composer-payload" : "#composer-prompt")?.focus({ preventScroll: true });
 }
 
 // The place in the stream that the page shows now stands in the first tag of a message.
@@ -129,6 +152,7 @@ document.addEventListener("htmx:wsBeforeMessage", (event) => {
 document.addEventListener("htmx:wsAfterMessage", (event) => {
   tries = 0;
   keepPlace(event.detail.message);
+  followTranscript();
   passSignalOn();
   keepFocus();
   countSeconds();
@@ -175,8 +199,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("loom:over", () => {
-  const hint = document.getElementById("composer-hint");
-  if (hint) hint.textContent = "The answer was complete before it could be stopped.";
+  showNote("The answer was complete before it could be stopped.");
 });
 
 document.addEventListener("submit", (event) => {

@@ -26,7 +26,7 @@ async def test_a_page_that_was_cut_off_gets_exactly_what_it_lacks(
     last_event = await most_of_it(running_engine)
     await steady.read_to_event(last_event)
 
-    again = await pages(session, alice, f"last=0&composer=0&at={cut.place}")
+    again = await pages(session, alice, f"last=0&at={cut.place}")
     again.answer = cut.answer
     await again.read_to_event(last_event)
     assert "<article" not in "".join(again.messages)
@@ -35,7 +35,7 @@ async def test_a_page_that_was_cut_off_gets_exactly_what_it_lacks(
     assert all(answer == steady.answers[at] for at, answer in again.answers.items() if at in steady.answers)
 
     # From another process, or from before a restart: nobody knows what it shows.
-    elsewhere = await pages(session, alice, f"last=0&composer=0&at={cut.place.replace(':', ':f', 1)}")
+    elsewhere = await pages(session, alice, f"last=0&at={cut.place.replace(':', ':f', 1)}")
     await elsewhere.read_to_event(last_event)
     assert "<article" in elsewhere.messages[0]
     assert elsewhere.answer == steady.answers[elsewhere.place]
@@ -55,15 +55,15 @@ async def test_a_page_that_was_away_at_the_end_is_shown_it_and_one_that_lacks_no
     async for _ in follow(invocation.pk):
         pass
 
-    back = await pages(session, alice, f"last={invocation.pk}&composer={invocation.pk}&at={page.place}")
+    back = await pages(session, alice, f"last={invocation.pk}&at={page.place}")
     await back.read_until('data-kind="finished"')
     assert "Completed" in back.messages[0] and "is-running" not in back.messages[0]
-    assert 'data-running="0"' in back.messages[1]
-    idle = await pages(session, alice, f"last={invocation.pk}&composer=0")
+    assert "AgentCore keeps it until" in back.messages[1]
+    idle = await pages(session, alice, f"last={invocation.pk}")
     await idle.send(action="invoke", prompt="")
     await idle.read_until('data-kind="refused"')
     assert len(idle.messages) == 2 and "Type a prompt." in idle.messages[0]
-    missed = await pages(session, alice, "last=0&composer=0&at=nonsense&at=99999:ab:1")
+    missed = await pages(session, alice, "last=0&at=nonsense&at=99999:ab:1")
     assert "Completed" in await missed.read_until("<article")
 
 

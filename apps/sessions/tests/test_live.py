@@ -80,7 +80,7 @@ async def test_tokens_arrive_one_after_another_and_not_at_the_end(running_engine
     stream = running_engine.launch(invocation)
     batches = 0
     async for _ in follow(invocation.pk):
-        batches += not stream.is_ended
+        batches += not stream.ended.is_set()
 
     assert batches > 5
 
@@ -193,7 +193,7 @@ async def test_the_recording_is_written_while_the_run_goes_on(
         return await RecordingBatch.objects.filter(last_sequence__gte=3).aexists()
 
     await wait_until(is_recorded, "text is recorded")
-    assert not stream.is_ended
+    assert not stream.ended.is_set()
     stored = await sync_to_async(events_after)(invocation.pk)
     assert stored == stream.events[: len(stored)]
     assert (await reload(invocation)).status == "streaming"

@@ -106,7 +106,7 @@ async def recorded(process: Process, invocation: Invocation) -> Any:
 
 def add(stream: LiveStream, count: int) -> None:
     for _ in range(count):
-        stream.append({"kind": "text", "text": "x"}, 1.0)
+        stream.append({"kind": "text", "text": "x"}, offset_ms=1.0)
 
 
 async def test_a_failed_write_loses_nothing_and_leaves_no_gap(recorded: Any, process: Process) -> None:
@@ -219,7 +219,7 @@ async def test_what_one_stream_brings_does_not_hold_up_the_others(
     await recorder.call(lambda: connection.execute_wrappers.append(refuse))
     add(bad, 1)
     await recorder.tick()
-    bad.append({"kind": "text", "text": "poison"}, 2.0)
+    bad.append({"kind": "text", "text": "poison"}, offset_ms=2.0)
     for _ in range(2):
         add(good, 1)
         await recorder.tick()

@@ -53,14 +53,14 @@ async def test_an_answer_without_an_end_is_cut_off(run: Run, limit: str, value: 
 
 async def test_followers_with_cursors_of_their_own_see_the_same(transactional_db: None) -> None:
     stream = LiveStream(1)
-    stream.append({"kind": "text", "text": "one "}, 1.0)
+    stream.append({"kind": "text", "text": "one "}, offset_ms=1.0)
     seen: dict[int, list[Event]] = {0: [], 1: [], 3: [], 9: []}
     for after, into in seen.items():
         follower = stream.follow(after)
         if after == 0:
             into += await anext(follower)
-    stream.append({"kind": "text", "text": "two "}, 2.0)
-    stream.append({"kind": "text", "text": "three"}, 3.0)
+    stream.append({"kind": "text", "text": "two "}, offset_ms=2.0)
+    stream.append({"kind": "text", "text": "three"}, offset_ms=3.0)
     stream.end()
     stream.end()  # heard twice, it is the same end
     for after, into in seen.items():
