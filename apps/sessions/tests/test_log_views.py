@@ -37,20 +37,20 @@ def logged(emulator: Any, make_agent: Callable[..., Agent], make_session: MakeSe
     return session
 
 
-def group_of(session: Session) -> str:
-    return f"/aws/bedrock-agentcore/runtimes/{session.agent.runtime_id}-DEFAULT"
+def group_of(session: Session, qualifier: str = "DEFAULT") -> str:
+    return f"/aws/bedrock-agentcore/runtimes/{session.agent.runtime_id}-{qualifier}"
 
 
-def write(session: Session, *messages: str) -> str:
+def write(session: Session, *messages: str, qualifier: str = "DEFAULT", hours_ago: float = 0) -> str:
     """Write lines as the container of a session does; return the stream."""
     logs: Any = aws_client(current_connection(), "logs", "us-east-1")
-    now = timezone.now()
+    now = timezone.now() - timedelta(hours=hours_ago)
     stream = f"{now:%Y/%m/%d}/[runtime-logs-{session.runtime_session_id}]0a1b2c3d-0000-4000-8000-{next(_numbers):012d}"
-    logs.create_log_stream(logGroupName=group_of(session), logStreamName=stream)
+    logs.create_log_stream(logGroupName=group_of(session, qualifier), logStreamName=stream)
     events = [
         {"timestamp": int(now.timestamp() * 1000) + number, "message": text} for number, text in enumerate(messages)
     ]
-    logs.put_log_events(logGroupName=group_of(session), logStreamName=stream, logEvents=events)
+    logs.put_log_events(logGroupName=group_of(session, qualifier), logStreamName=stream, logEvents=events)
     return stream
 
 
@@ -173,6 +173,42 @@ def test_strangers_see_no_lines_and_on_the_agents_page_only_those_of_their_own_s
     ]
     assert client.get(address, {"qualifier": "nowhere"}).status_code == 200  # unknown ones ask for DEFAULT
     assert client.get(reverse("sessions:agent-logs", args=[999_999])).status_code == 404
+
+
+def test_the_lines_of_an_agent_are_those_of_an_endpoint_and_a_range(
+    client: Client, logged: Session, alice: User
+) -> None:
+    Agent.objects.filter(pk=logged.agent_id).update(available_qualifiers=["DEFAULT", "prod"])
+    logs: Any = aws_client(current_connection(), "logs", "us-east-1")
+    logs.create_log_group(logGroupName=group_of(logged, "prod"))
+    write(logged, "at prod", qualifier="prod")
+    for text, hours_ago in (("now", 0), ("this morning", 3), ("last week", 70)):
+        write(logged, text, hours_ago=hours_ago)
+    client.force_login(alice)
+
+    def found(**query: str) -> list[str]:
+        address = reverse("sessions:agent-logs", args=[logged.agent_id])
+        return texts(client.get(address, query, headers=LINES).content.decode())
+
+    assert found() == ["this morning", "now"]
+    assert found(range="1h") == ["now"]
+    assert found(range="7d") == ["last week", "this morning", "now"]
+    assert found(qualifier="prod") == ["at prod"]
+
+
+def test_a_level_says_how_many_lines_it_leaves_out_and_wrapping_stays_in_the_address(
+    client: Client, logged: Session, alice: User
+) -> None:
+    write(logged, "INFO one", "INFO two", "ERROR three")
+    client.force_login(alice)
+
+    assert "<b>1</b> line, 2 not shown" in lines(client, logged, level="ERROR")
+    address = reverse("sessions:logs", args=[logged.public_id])
+    page = client.get(address, {"wrap": "on", "level": "ERROR"}).content.decode()
+    assert '<input type="checkbox" name="wrap" checked>' in page
+    download = reverse("sessions:logs-download", args=[logged.public_id])
+    assert f'href="{download}?level=ERROR"' in page
+    assert '<input type="checkbox" name="wrap">' in client.get(address).content.decode()
 
 
 def line(message: str, level: str = "") -> LogLine:
