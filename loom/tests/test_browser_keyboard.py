@@ -121,7 +121,7 @@ def test_lists_are_walked_searched_and_explained_by_keys(page: Page, loom: Loom,
 
 
 def test_a_session_is_renamed_and_deleted_by_keyboard(page: Page, loom: Loom, witness: Witness) -> None:
-    page.goto(f"{loom.url}/agents/{loom.agent_id('travel_concierge')}/")
+    page.goto(f"{loom.url}/agents/{loom.agent_id('sentiment_scorer')}/")
     settle(page)
     tab_to(page, page.locator("textarea[name=prompt]").first)
     page.keyboard.type("A title to be changed")
