@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from loom.tests import evil_agent
 from loom.tests.evil_agent import EVIL
 from loom.tests.fixtures import ROOT, Loom, running_loom
-from loom.tests.looking import Witness, look, settle
+from loom.tests.looking import SIDEWAYS, Witness, look, settle
 from loom.tests.running import wait_until
 from loom.tests.visiting import Prompt, manage, newest_session_id, rows
 
@@ -93,7 +94,7 @@ def _poison(loom: Loom, folder: Path) -> None:
         fields = {key: value for key, value in row.items() if key not in {"pk", "model"}}
         if row["model"] == "agents.agent":
             fields |= {"description": EVIL, "failure_reason": EVIL, "raw_metadata": {"evil": EVIL}}
-            fields["name"] = EVIL[:120] if fields["name"] == "evil_agent" else fields["name"]
+            fields["name"] = EVIL[:120] if fields["name"] == "evil_agent" else f"{fields['name']:_<60}"
         elif row["model"] == "agent_sessions.session":
             fields |= {"title": EVIL[:200], "tags": [EVIL]}
         elif fields["status"] == "failed":
@@ -161,6 +162,35 @@ def test_every_named_address_is_looked_at() -> None:
 def test_a_page_is_safe_and_accessible(witness: Witness, evil: EvilLoom, name: str) -> None:
     found = inspect(witness, evil.address(name))
     assert not found, "\n".join(found)
+
+
+CUT_OFF = """[...document.querySelectorAll('.card')].filter((card) => card.scrollWidth > card.clientWidth)
+    .map((card) => `${card.getAttribute('aria-label')}: ${card.scrollWidth} in ${card.clientWidth}`)"""
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1280])
+def test_long_names_leave_room_for_every_column(page: Page, evil: EvilLoom, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    for name in ("agents:list", "agents:detail", "sessions:list", "metrics:operate", "metrics:start-series"):
+        page.goto(evil.address(name))
+        settle(page)
+        page.wait_for_load_state("networkidle")
+        assert (name, page.evaluate(CUT_OFF), page.evaluate(SIDEWAYS)) == (name, [], 0)
+
+
+def test_a_phone_gets_the_newest_invocations_and_a_way_to_the_others(page: Page, evil: EvilLoom) -> None:
+    page.goto(evil.address("metrics:operate"))
+    rows_shown = page.locator(".table-recent tbody tr")
+    rows_shown.first.evaluate("(row) => { for (let i = 0; i < 19; i++) row.after(row.cloneNode(true)); }")
+    total = rows_shown.count()
+    others = page.get_by_label("Recent invocations").get_by_role("link", name="All sessions")
+    shown = page.locator(".table-recent tbody tr:visible").count()
+    assert (total > 19, shown == total, others.is_visible()) == (True, True, False)
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.locator(".table-recent tbody tr:visible").count() == 8
+    others.click()
+    expect(page).to_have_url(re.compile("/sessions/$"))
 
 
 ADMINISTERED = {model._meta.label: model._meta for model in admin.site._registry}
