@@ -66,7 +66,7 @@ SKEW: dict[str, Any] = {"state": "measured", "tries": 1, "marker_rank": 1, "agen
             {"state": "not_found", "tries": 14},
             [
                 "The logs do not say when the agent started.",
-                "Loom looked 14 times and found 0 lines of this session, none of which tells it.",
+                "Loom looked 14 times and found no line of this session.",
                 "Looked in /aws/bedrock-agentcore/runtimes/",
                 "-DEFAULT",
                 "Agent invoked - Start time: 2026",
