@@ -102,7 +102,14 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
 # Typed for Django's own handler, it takes any application.
 _static_files: Any = ASGIStaticFilesHandler
 http = _static_files(pages) if settings.DEBUG else StaticFilesApp(pages)
-websocket = OwnOriginOnly(AuthMiddlewareStack(SocketSignIn(URLRouter(websocket_urlpatterns))))
+sockets = OwnOriginOnly(AuthMiddlewareStack(SocketSignIn(URLRouter(websocket_urlpatterns))))
+
+
+async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    """A socket; its frames may go straight to the server, past what channels wraps around `send` to set cookies."""
+    await sockets({**scope, "server_send": send}, receive, send)
+
+
 router: Any = ProtocolTypeRouter({"http": http, "websocket": websocket})
 
 

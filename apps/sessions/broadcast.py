@@ -14,9 +14,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from channels.db import database_sync_to_async
 
@@ -42,33 +40,33 @@ FRAME_S = 0.033  # at most one frame in this time; the first token is never held
 SHARED_FRAME_S = 0.05  # the same with several viewers
 RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never more than a fifth of the loop
 BYTES_PER_S = 256_000  # nor do large frames (a long step, again and again) fill the line
+CROWD = 50  # so many answers at a time are rendered at full pace; of more, each at less, down to
+CROWDED_FRAMES = 2  # frames that are so many times as far apart
 ROUGH_S = 0.25  # how long markdown may be shown unread at the open end: reading it is most of the cost of an answer
+CROWDED_ROUGH = 4
 LINGER_S = 60.0  # how long the place of a viewer that was cut off is kept
 PLACES_KEPT = 4096
+WRITTEN_PLACE = re.compile(r"(\d{1,18}):([0-9a-f]{0,16}):(\d{1,9})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """What of an invocation a page shows: everything up to event `sequence`, as the broadcast `epoch` rendered it."""
 
     invocation_id: int
     epoch: str = ""
     sequence: int = 0
 
-    _WRITTEN = re.compile(r"(\d{1,18}):([0-9a-f]{0,16}):(\d{1,9})", re.ASCII)
-
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Read `invocation:epoch:event`, as pages send it; None where it is something else."""
-        match = cls._WRITTEN.fullmatch(text)
+        match = WRITTEN_PLACE.fullmatch(text)
         return cls(int(match[1]), match[2], int(match[3])) if match else None
 
     def __str__(self) -> str:
         return f"{self.invocation_id}:{self.epoch}:{self.sequence}"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A message to a page, shared by all viewers; `place` is what the page shows then, None where that is unchanged."""
 
     html: str
@@ -99,7 +97,8 @@ class Broadcast:
         self._next_frame_at = 0.0
         self._frame_timer: asyncio.TimerHandle | None = None
         self._smooth_timer: asyncio.TimerHandle | None = None
-        self._task = asyncio.create_task(self._run(), name=f"broadcast-{invocation.pk}")
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run(), name=f"broadcast-{invocation.pk}")
 
     @property
     def place(self) -> Place:
@@ -126,7 +125,7 @@ class Broadcast:
         """Hand it nothing more; without viewers the broadcast ends after a while."""
         self.viewers.discard(viewer)
         if not self.viewers and not self._leave_timer and not self._task.done():
-            self._leave_timer = asyncio.get_running_loop().call_later(LINGER_S, self._task.cancel)
+            self._leave_timer = self._loop.call_later(LINGER_S, self._task.cancel)
 
     def _frame_from(self, sequence: int, part: int) -> Frame:
         place = self.place
@@ -192,18 +191,14 @@ class Broadcast:
         return [Frame(await render_environment(invocation.session))]
 
     def _take(self, events: list[Event]) -> None:
-        self._guarded(partial(self._gather, events))
-
-    def _gather(self, events: list[Event]) -> None:
         """Take events: at once when the last frame is long enough ago, else together with what comes until then."""
         self._gathered = [*self._gathered, *events] if self._gathered else events
         if self._frame_timer:
             return
-        loop = asyncio.get_running_loop()
-        if loop.time() >= self._next_frame_at:
-            self._hand_on()
+        if self._loop.time() >= self._next_frame_at:
+            self._guarded(self._hand_on)
         else:
-            self._frame_timer = loop.call_at(self._next_frame_at, self._guarded, self._hand_on)
+            self._frame_timer = self._loop.call_at(self._next_frame_at, self._guarded, self._hand_on)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
@@ -219,21 +214,21 @@ class Broadcast:
         if not events:
             return
         began = time.perf_counter()
-        before, parts = self._renderer.position, len(self._renderer.parts)
-        words = self._renderer.extend(events)
+        renderer = self._renderer
+        before, parts = renderer.position, len(renderer.parts)
+        words = renderer.extend(events)
         if words is None:
-            self._renderer.feed(events)
+            renderer.feed(events)
             frame = self._frame_from(before, parts)
         else:
             place = self.place
-            frame = Frame(words_frame(self._renderer, str(place), words), place)
+            frame = Frame(words_frame(renderer, str(place), words), place)
         self._remember()
         if words != "":  # blanks wait for the word behind them
             self._tell(frame)
         self._rest(began, frame)
-        if self._renderer.is_rough and not self._smooth_timer:
-            loop = asyncio.get_running_loop()
-            self._smooth_timer = loop.call_later(ROUGH_S, self._guarded, self._smooth)
+        if renderer.is_rough and not self._smooth_timer:
+            self._smooth_timer = self._loop.call_later(ROUGH_S * _crowding(CROWDED_ROUGH), self._guarded, self._smooth)
 
     def _smooth(self) -> None:
         """Render what is shown as it came."""
@@ -251,9 +246,9 @@ class Broadcast:
         self._rest(began, frame)
 
     def _rest(self, began: float, frame: Frame) -> None:
-        pace_s = SHARED_FRAME_S if len(self.viewers) > 1 else FRAME_S
+        pace_s = (SHARED_FRAME_S if len(self.viewers) > 1 else FRAME_S) * _crowding(CROWDED_FRAMES)
         rest_s = max(pace_s, RENDER_REST * (time.perf_counter() - began), len(frame.html) / BYTES_PER_S)
-        self._next_frame_at = asyncio.get_running_loop().time() + rest_s
+        self._next_frame_at = self._loop.time() + rest_s
 
     def _remember(self) -> None:
         self._places[self._renderer.position] = len(self._renderer.parts)
@@ -276,6 +271,11 @@ def _idle_environment_html(session: Session) -> str:
 
 
 _broadcasts: dict[int, Broadcast] = {}
+
+
+def _crowding(most: float) -> float:
+    """By how much the answers of this process are rendered less often than a few would be: between 1 and `most`."""
+    return min(max(len(_broadcasts) / CROWD, 1.0), most)
 
 
 def broadcast_of(invocation: Invocation) -> Broadcast:

@@ -6,6 +6,7 @@ replaced. A frame is therefore small however long the answer is.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import uuid
@@ -15,7 +16,7 @@ from datetime import datetime
 
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import escape, format_html
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from apps.core.markdown import MarkdownStream, render
@@ -55,6 +56,7 @@ class AnswerRenderer:
 
     def __init__(self, invocation_id: int) -> None:
         self.prefix = f"invocation-{invocation_id}"
+        self._growth = f'<span id="{self.prefix}-growth">'  # no agent can write it: the tags of an answer are our own
         self.position = 0
         self.parts: list[str | Step] = []
         self._text = MarkdownStream(f"{self.prefix}-growth")
@@ -68,11 +70,6 @@ class AnswerRenderer:
     def is_rough(self) -> bool:
         """Some of the open end is shown as it came, its markdown not yet read: `feed` nothing to have that done."""
         return bool(self._unread)
-
-    @property
-    def _growth(self) -> str:
-        # No agent can write it: the tags of an answer that is shown are our own.
-        return f'<span id="{self.prefix}-growth">'
 
     @property
     def output(self) -> SafeString:
@@ -101,15 +98,17 @@ class AnswerRenderer:
         None, and nothing is taken, where they do more than that. Plain words are what a rendering would show. Others
         are shown as they came, which is cheap and right until a mark is closed; `is_rough` tells.
         """
-        if any(event["kind"] != "text" for event in events):
-            return None
-        text = events[0]["text"] if len(events) == 1 else "".join(event["text"] for event in events)
+        text = ""
+        for event in events:
+            if event["kind"] != "text":
+                return None
+            text += event["text"]
         words: str | None = None if self._unread else self._text.extend(text)
         if words is None:
             if self._growth not in self._rendered_tail or _ENDS_LINE.search(text):
                 return None
             self._unread += text
-            words = self._blanks + escape(text)
+            words = self._blanks + html.escape(text)
             self._blanks = ""
         else:
             self._keep_blanks(text)
