@@ -61,8 +61,10 @@ def test_an_instant_is_a_time_element_that_names_its_zone() -> None:
     [
         ("READY", "ok"),
         ("completed", "ok"),
+        ("done", "ok"),
         ("CREATING", "info"),
         ("streaming", "info"),
+        ("running", "info"),
         ("interrupted", "warn"),
         ("UPDATE_FAILED", "bad"),
         ("failed", "bad"),
