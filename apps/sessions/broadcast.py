@@ -14,6 +14,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple, Protocol, Self
 
 from channels.db import database_sync_to_async
@@ -23,7 +24,7 @@ from apps.sessions.events import Event
 from apps.sessions.models import Invocation, Session
 from apps.sessions.rendering import (
     AnswerRenderer,
-    Turn,
+    Environment,
     answer_frame,
     environment_html,
     idle_environment_of,
@@ -90,6 +91,7 @@ class Broadcast:
         self.viewers: set[Viewer] = set()
         self._renderer = AnswerRenderer(invocation.pk)
         self._places: OrderedDict[int, int] = OrderedDict()  # event → parts that were closed then
+        self._whole_turn = Frame("")  # as it was rendered last
         self._is_caught_up = asyncio.Event()
         self._leave_timer: asyncio.TimerHandle | None = None
         self._is_over = False
@@ -104,11 +106,11 @@ class Broadcast:
     def place(self) -> Place:
         return Place(self.invocation.pk, self.epoch, self._renderer.position)
 
-    async def join(self, viewer: Viewer, shown: Place | None) -> Frame | Turn | None:
+    async def join(self, viewer: Viewer, shown: Place | None) -> Frame | None:
         """Hand every later frame to `viewer`; return what brings its page from `shown` to the first of them.
 
-        A frame where this broadcast knows what `shown` looks like, else the turn, which the caller renders. None, and
-        nothing is handed on, where it is over by now.
+        The whole turn where this broadcast does not know what `shown` looks like. None, and nothing is handed on, where
+        it is over by now.
         """
         await self._is_caught_up.wait()
         if self._is_over:
@@ -119,7 +121,15 @@ class Broadcast:
         self.viewers.add(viewer)
         if shown is not None and shown.epoch == self.epoch and shown.sequence in self._places:
             return self._frame_from(shown.sequence, self._places[shown.sequence])
-        return self._renderer.turn(self.invocation, str(self.place))
+        place = self.place
+        if self._whole_turn.place != place:  # viewers of a run that begins come all at once
+            self._whole_turn = Frame(turn_html(self._renderer.turn(self.invocation, str(place))), place)
+        return self._whole_turn
+
+    @cached_property
+    def busy_environment(self) -> Frame:
+        """What becomes of the environment while this runs."""
+        return Frame(environment_html(self.invocation.session, Environment("busy")))
 
     def leave(self, viewer: Viewer) -> None:
         """Hand it nothing more; without viewers the broadcast ends after a while."""

@@ -20,7 +20,6 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db.models import Q
-from django.utils.safestring import mark_safe
 
 from apps.accounts.models import User
 from apps.core.exceptions import LoomError
@@ -32,13 +31,10 @@ from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
 from apps.sessions.rendering import (
-    Environment,
-    Turn,
     composer_html,
     environment_html,
     environment_of,
     signal_html,
-    turn_html,
 )
 
 logger = logging.getLogger(__name__)
@@ -132,7 +128,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self._outbox = Outbox(self.outbox_limit)
         self._broadcasts: dict[int, Broadcast] = {}
         self._ended_broadcast: Broadcast | None = None  # which has a last frame to come
-        self._started: list[tuple[Invocation, str]] = []
+        self._started: list[Invocation] = []
         self._wake = asyncio.Event()
         self._is_behind = True
         self._has_environment_changed = False
@@ -198,7 +194,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         # JSON can hold half of a surrogate pair, which cannot be sent back either; Django replaces it in a posted form.
         texts = {name: str(message.get(name, "")).encode(errors="replace").decode() for name in InvokeForm.base_fields}
         form = InvokeForm(texts)
-        started: tuple[Invocation, str] | None = None
+        started: Invocation | None = None
         try:
             if form.is_valid():
                 started = await database_sync_to_async(self._start)(form)
@@ -212,17 +208,15 @@ class SessionConsumer(AsyncWebsocketConsumer):
             self._put(composer_html(self.session, running, form))
             self._signal("refused", texts["request_key"])
             return
-        if started[0].is_running:
+        if started.is_running:
             self._started.append(started)
         else:
             self._is_behind = True
         self._signal("accepted", texts["request_key"])
 
-    def _start(self, form: InvokeForm) -> tuple[Invocation, str]:
+    def _start(self, form: InvokeForm) -> Invocation:
         session = selectors.sessions_visible_to(self.user).get(pk=self.session.pk)
-        invocation = services.invoke(session=session, **form.request(session))
-        # Rendered here, while the request is on its way: the loop is free for the first token.
-        return invocation, turn_html(Turn(invocation, mark_safe(""), mark_safe("")))
+        return services.invoke(session=session, **form.request(session))
 
     async def _stop(self) -> None:
         invocation = await database_sync_to_async(selectors.running_invocation)(self.session)
@@ -240,13 +234,17 @@ class SessionConsumer(AsyncWebsocketConsumer):
             return
         if kind in {"started", "finished"} and self._knows(int(subject), is_over=kind == "finished"):
             return
-        self._has_environment_changed |= kind == "ended"
-        self._is_behind = True
+        stream = live.engine.stream(int(subject)) if kind == "started" else None
+        if stream is not None and stream.invocation is not None:
+            self._started.append(stream.invocation)  # of this process: a hundred viewers need not ask the database
+        else:
+            self._has_environment_changed |= kind == "ended"
+            self._is_behind = True
         self._wake.set()
 
     def _knows(self, invocation_id: int, *, is_over: bool) -> bool:
         """Whether the page shows that this run has started, or is over, or will be told so by what it follows."""
-        if invocation_id in self._broadcasts or any(run.pk == invocation_id for run, _ in self._started):
+        if invocation_id in self._broadcasts or any(run.pk == invocation_id for run in self._started):
             return True
         is_running = invocation_id in self._shown.running
         return not (is_over and is_running) and invocation_id <= (self._shown.last or 0)
@@ -285,7 +283,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         outbox = self._outbox
         while self._started or self._is_behind or outbox or outbox.has_overflowed:
             while self._started:
-                await self._show(*self._started.pop(0))
+                await self._show(self._started.pop(0))
             if outbox.has_overflowed:
                 self._start_over()
             if self._is_behind:
@@ -382,7 +380,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         has_changed = is_environment_changed or any(not invocation.is_running for invocation in invocations)
         return session, invocations, environment_html(session, environment_of(session)) if has_changed else ""
 
-    async def _show(self, invocation: Invocation, empty_turn: str = "") -> None:
+    async def _show(self, invocation: Invocation) -> None:
         """Put a running turn on the page, or bring it up to date, and follow it from there to its end."""
         if invocation.pk in self._broadcasts:
             return
@@ -395,20 +393,10 @@ class SessionConsumer(AsyncWebsocketConsumer):
             self._is_behind = True
             return
         self._broadcasts[invocation.pk] = broadcast
-        place = broadcast.place
-        await self._send_text(await self._html_of(state, empty_turn))
-        self._shown.running[invocation.pk] = place
-        # The first token goes first.
-        asyncio.get_running_loop().call_later(ENVIRONMENT_AFTER_S, self._show_environment, invocation)
+        if invocation.pk not in self._shown.running:  # after the first token, which is waited for
+            asyncio.get_running_loop().call_later(ENVIRONMENT_AFTER_S, self._show_environment, broadcast)
+        await self._send_frame(state)
 
-    def _show_environment(self, invocation: Invocation) -> None:
-        if invocation.pk in self._broadcasts:
-            self._put(environment_html(invocation.session, Environment("busy")))
-
-    @staticmethod
-    async def _html_of(state: Frame | Turn, empty_turn: str) -> str:
-        if isinstance(state, Frame):
-            return state.html
-        if not state.output_html and not state.tail_html:
-            return empty_turn or turn_html(state)
-        return await asyncio.to_thread(turn_html, state)
+    def _show_environment(self, broadcast: Broadcast) -> None:
+        if broadcast.invocation.pk in self._broadcasts:
+            self.take(broadcast.busy_environment)
