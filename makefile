@@ -17,6 +17,7 @@ help: ## List the targets.
 
 $(VENV)/bootstrap.stamp: $(LOCKS)/bootstrap.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Loom needs Python 3.11 or newer; set PYTHON=python3.x")'
+	@echo "Installing what Loom needs into $(VENV); the first time this takes about half a minute"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian, apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
