@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from asgiref.sync import sync_to_async
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from ninja import Field, Query, Router, Schema, Status
 from ninja.params import functions
@@ -89,20 +90,19 @@ def _texts(body: InvokeIn) -> tuple[str, str | None]:
 
 
 def _start(user: User, agent_id: int, body: InvokeIn, request_key: str) -> tuple[Invocation, bool]:
-    agent = agents_visible_to(user).filter(pk=agent_id).first()
-    if agent is None:
-        raise Http404
     prompt, payload = _texts(body)
     session: Session | None = None
     if body.session_id is not None:
         services.check_session_id(body.session_id)
-        session = selectors.sessions_visible_to(user).filter(agent=agent, runtime_session_id=body.session_id).first()
+        session = _sessions(user, agent_id).filter(runtime_session_id=body.session_id).first()
     is_new = session is None or (request_key != "" and session.request_key == request_key)
     if session is None:
-        qualifier = body.qualifier or "DEFAULT"
+        agent = agents_visible_to(user).filter(pk=agent_id).first()
+        if agent is None:
+            raise Http404
         session = services.start_session(
-            agent=agent, owner=user, qualifier=qualifier, runtime_session_id=body.session_id, title=prompt,
-            request_key=request_key,
+            agent=agent, owner=user, qualifier=body.qualifier or "DEFAULT", runtime_session_id=body.session_id,
+            title=prompt, request_key=request_key,
         )  # fmt: skip
     elif body.qualifier not in {None, session.qualifier}:
         raise InvalidInputError(f"This session runs on the endpoint {session.qualifier}; leave `qualifier` out.")
@@ -180,12 +180,13 @@ async def _whole_answer(invocation: Invocation, *, is_new: bool, stops_on_leave:
     }
 
 
+def _sessions(user: Any, agent_id: int) -> QuerySet[Session]:
+    """The sessions of an agent that `user` may see, both of them."""
+    return selectors.sessions_visible_to(user).filter(agent__in=agents_visible_to(user), agent_id=agent_id)
+
+
 def _session(user: Any, agent_id: int, session_id: str) -> Session:
-    session = (
-        selectors.sessions_visible_to(user)
-        .filter(agent__in=agents_visible_to(user), agent_id=agent_id, runtime_session_id=session_id)
-        .first()
-    )
+    session = _sessions(user, agent_id).filter(runtime_session_id=session_id).first()
     if session is None:
         raise MissingError("There is no such session of this agent.")
     return session

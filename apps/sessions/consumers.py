@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qs
 
 from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
@@ -26,10 +24,11 @@ from apps.core.exceptions import LoomError
 from apps.core.notices import group_name
 from apps.core.topics import may_join
 from apps.sessions import live, selectors, services
-from apps.sessions.broadcast import Broadcast, Frame, Place, broadcast_of, final_turn
+from apps.sessions.broadcast import Broadcast, Frame, broadcast_of, final_turn
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
+from apps.sessions.outbox import Outbox, Shown
 from apps.sessions.rendering import (
     composer_html,
     environment_html,
@@ -56,55 +55,6 @@ class SocketClosedError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(f"closed with {code}")
         self.code = code
-
-
-class Outbox:
-    """Frames on their way to one viewer: at most `limit` characters, then none until the viewer reads again."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._frames: deque[Frame] = deque()
-        self._size = 0
-        self.has_overflowed = False
-
-    def __bool__(self) -> bool:
-        return bool(self._frames)
-
-    def put(self, frame: Frame) -> None:
-        """Add a frame, or drop all of them where that is too much: what follows would make no sense without them."""
-        if self.has_overflowed:
-            return
-        if self._frames and self._size + len(frame.html) > self._limit:
-            self.clear()
-            self.has_overflowed = True
-            return
-        self._frames.append(frame)
-        self._size += len(frame.html)
-
-    def take(self) -> Frame:
-        frame = self._frames.popleft()
-        self._size -= len(frame.html)
-        return frame
-
-    def clear(self) -> None:
-        self._frames.clear()
-        self._size = 0
-        self.has_overflowed = False
-
-
-class Shown:
-    """What the page shows, as its address told and as was sent to it since."""
-
-    def __init__(self, query: str) -> None:
-        values = parse_qs(query, max_num_fields=50)
-        places = [Place.parse(value) for value in values.get("at", [])]
-        self.running = {place.invocation_id: place for place in places if place}
-        self.last = self._number(values, "last")
-
-    @staticmethod
-    def _number(values: dict[str, list[str]], name: str) -> int | None:
-        text = values.get(name, [""])[0]
-        return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 class SessionConsumer(AsyncWebsocketConsumer):

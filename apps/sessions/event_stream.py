@@ -53,6 +53,7 @@ async def run_frames(
     """
     is_over = False
     is_started = after > 0
+    stream = live.engine.stream(invocation.pk)
     try:
         async with aclosing(live.follow(invocation.pk, after, pause_s=KEEP_ALIVE_S)) as batches:
             async for events in batches:
@@ -67,7 +68,8 @@ async def run_frames(
         is_over = True
         if not is_started:
             yield _start_frame(invocation, None, is_new)
-        yield await sync_to_async(_end_frame)(invocation.pk)
+        known = stream.invocation if stream and stream.is_stored else None
+        yield _end_frame(known or await sync_to_async(_stored)(invocation.pk))
     finally:
         if stops_on_leave and not is_over:
             live.engine.stop(invocation.pk)
@@ -92,8 +94,11 @@ def _event_frame(event: Event, has_details: bool) -> str | None:
     return frame("detail", event, event["seq"]) if has_details else None
 
 
-def _end_frame(invocation_id: int) -> str:
-    invocation = Invocation.objects.select_related("session").get(pk=invocation_id)
+def _stored(invocation_id: int) -> Invocation:
+    return Invocation.objects.select_related("session").get(pk=invocation_id)
+
+
+def _end_frame(invocation: Invocation) -> str:
     if invocation.status != Invocation.Status.COMPLETED:
         error = error_of(invocation)
         is_stopped = invocation.status == Invocation.Status.STOPPED

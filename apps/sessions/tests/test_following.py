@@ -7,9 +7,10 @@ from typing import Any
 
 from apps.accounts.models import User
 from apps.sessions.broadcast import Frame
-from apps.sessions.consumers import Outbox, SessionConsumer
+from apps.sessions.consumers import SessionConsumer
 from apps.sessions.live import Engine, follow
 from apps.sessions.models import Invocation, Session
+from apps.sessions.outbox import Outbox
 from apps.sessions.tests.viewing import Page, SlowViewer, most_of_it, until
 
 
