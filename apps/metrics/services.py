@@ -18,8 +18,6 @@ from apps.metrics.start_kind import EarlierRun, Kind, Verdict, decide
 from apps.sessions.models import Invocation
 
 MISSING_SOUGHT_FOR = timedelta(minutes=10)
-# AWS answered these before any environment was asked.
-NEVER_STARTED = frozenset({400, 401, 402, 403, 404, 409, 429})
 # The container or the service broke; its environment may be gone.
 CRASHED = frozenset({424, 500, 502, 503, 504})
 STARTING: tuple[Kind, ...] = ("created", "pooled")
@@ -29,7 +27,7 @@ def has_reached_agent(invocation: Invocation) -> bool:
     """Tell whether an environment may have been asked at all."""
     if invocation.is_unsent or invocation.invoked_at is None:
         return False
-    return invocation.http_status not in NEVER_STARTED
+    return invocation.http_status not in Invocation.REFUSED
 
 
 def earlier_runs(invocation: Invocation) -> list[EarlierRun]:
@@ -44,7 +42,7 @@ def earlier_runs(invocation: Invocation) -> list[EarlierRun]:
             session_id=invocation.session_id, number__lt=invocation.number, is_unsent=False,
             invoked_at__isnull=False, completed_at__isnull=False,
         )
-        .exclude(http_status__in=NEVER_STARTED)
+        .exclude(http_status__in=Invocation.REFUSED)
         .order_by("-number")
         .values("number", "invoked_at", "completed_at", "version", "status", "http_status", "measurement__start_kind")
     )  # fmt: skip

@@ -93,6 +93,7 @@ class Session(models.Model):
         idle = timedelta(milliseconds=self.agent.idle_timeout_ms)
         lifetime = timedelta(milliseconds=self.agent.max_lifetime_ms)
         sent = self.invocations.filter(invoked_at__isnull=False, is_unsent=False).order_by("-number")
+        sent = sent.exclude(http_status__in=Invocation.REFUSED)
         born_at: datetime | None = None
         expires_at: datetime | None = None
         for invoked_at, completed_at in reversed(sent.values_list("invoked_at", "completed_at")[: self.RUNS_LOOKED_AT]):
@@ -117,6 +118,7 @@ class Invocation(models.Model):
 
     RUNNING = (Status.PENDING, Status.STREAMING)
     FINISHED = (Status.COMPLETED, Status.FAILED, Status.STOPPED, Status.INTERRUPTED)
+    REFUSED = frozenset({400, 401, 402, 403, 404, 409, 429})  # AWS answered these before any environment was asked
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="invocations")
     number = models.PositiveIntegerField(help_text="Counts from 1 within the session.")

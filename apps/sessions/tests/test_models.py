@@ -23,11 +23,14 @@ def session(make_agent: Callable[..., Agent], make_session: Callable[..., Sessio
     return make_session(agent=make_agent(idle_timeout_ms=600_000, max_lifetime_ms=3_600_000))
 
 
-def add_run(session: Session, begin: float, end: float, *, is_unsent: bool = False) -> None:
+def add_run(
+    session: Session, begin: float, end: float, *, is_unsent: bool = False, http_status: int | None = 200
+) -> None:
     """A run from `begin` to `end`, in minutes after noon."""
     Invocation.objects.create(
         session=session, number=session.invocations.count() + 1, status="completed", prompt="go",
         requested_at=at(begin), invoked_at=at(begin), completed_at=at(end), is_unsent=is_unsent,
+        http_status=http_status,
     )  # fmt: skip
     session.last_invoked_at = at(begin)
 
@@ -55,6 +58,14 @@ def test_a_prompt_that_never_arrived_keeps_no_environment(session: Session) -> N
     add_run(session, 9, 9, is_unsent=True)
 
     assert session.environment_expires_at == at(1) + IDLE
+
+
+def test_a_prompt_that_was_refused_gets_no_environment(session: Session) -> None:
+    add_run(session, 0, 1, http_status=403)
+    assert session.environment_expires_at is None
+
+    add_run(session, 2, 3, http_status=None)  # no answer came: one may have been made for it
+    assert session.environment_expires_at == at(3) + IDLE
 
 
 def test_an_ended_session_has_no_environment_until_the_next_prompt(session: Session) -> None:
