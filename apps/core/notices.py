@@ -43,7 +43,8 @@ def group_name(topic: str) -> str:
 def notify(topic: str, kind: str) -> None:
     """Tell whoever follows `topic` (at most 100 characters) that it changed, once the caller's transaction commits.
 
-    Consumers in the group `group_name(topic)` get `{"type": "notice", "topic": topic, "kind": kind}`.
+    Consumers in the group `group_name(topic)` get `{"type": "notice", "topic": topic, "kind": kind}`. A kind like
+    `started:17` names the row that it is about, for those who may know it already.
     """
     if not settings.REDIS_URL:
         Notice.objects.create(topic=topic, kind=kind)

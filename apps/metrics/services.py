@@ -23,13 +23,6 @@ CRASHED = frozenset({424, 500, 502, 503, 504})
 STARTING: tuple[Kind, ...] = ("created", "pooled")
 
 
-def has_reached_agent(invocation: Invocation) -> bool:
-    """Tell whether an environment may have been asked at all."""
-    if invocation.is_unsent or invocation.invoked_at is None:
-        return False
-    return invocation.http_status not in Invocation.REFUSED
-
-
 def earlier_runs(invocation: Invocation) -> list[EarlierRun]:
     """Of the earlier runs of the session that reached an environment those that decide, oldest first.
 
@@ -69,7 +62,7 @@ def _earlier_run(row: Mapping[str, Any]) -> EarlierRun:
 def decide_start_kind(invocation: Invocation) -> Verdict:
     """The start kind as far as it is certain without logs."""
     session, agent = invocation.session, invocation.session.agent
-    if not has_reached_agent(invocation):
+    if not invocation.has_reached_agent:
         return Verdict("unknown", "no agent was started: the request was refused")
     assert invocation.invoked_at is not None
     if invocation.http_status is None:
@@ -94,7 +87,7 @@ def create_measurement(*, invocation: Invocation) -> None:
     """
     verdict = decide_start_kind(invocation)
     session = invocation.session
-    is_searched = has_reached_agent(invocation)
+    is_searched = invocation.has_reached_agent
     high_at = invocation.first_chunk_at or invocation.completed_at
     high_ms = None
     if invocation.invoked_at and high_at:
@@ -126,7 +119,7 @@ def look_again(*, invocation: Invocation) -> bool:
     last try, so that a button pressed often costs CloudWatch no more than the search itself.
     """
     measurement = Measurement.objects.filter(invocation=invocation).first()
-    if measurement is None or measurement.state == Measurement.State.MEASURED or not has_reached_agent(invocation):
+    if measurement is None or measurement.state == Measurement.State.MEASURED or not invocation.has_reached_agent:
         return False
     now = timezone.now()
     next_at = max(now, measurement.updated_at + TRY_EVERY) if measurement.tries else now

@@ -33,7 +33,7 @@ from apps.metrics.measuring import (
     startup_latency_ms,
 )
 from apps.metrics.models import Measurement
-from apps.metrics.services import forget_figures, has_reached_agent
+from apps.metrics.services import forget_figures
 from apps.metrics.start_kind import Verdict, refine
 from apps.sessions.models import Invocation
 
@@ -245,7 +245,7 @@ def _earlier_streams(invocation: Invocation) -> list[str | None]:
     streams = [
         run.measurement.log_stream if hasattr(run, "measurement") else ""
         for run in earlier.select_related("measurement").defer("prompt", "payload", "response_text")
-        if has_reached_agent(run)
+        if run.has_reached_agent
     ]
     return [stream if stream and classify(stream).environment_id else None for stream in streams]
 

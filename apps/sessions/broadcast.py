@@ -37,14 +37,14 @@ from apps.sessions.runs import LiveStream
 
 logger = logging.getLogger(__name__)
 
-FRAME_S = 0.033  # at most one frame in this time; the first token is never held back
+FRAME_S = 0.033  # at most one frame in this time; the first token is never held back, not even by an empty frame
 SHARED_FRAME_S = 0.05  # the same with several viewers
 RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never more than a fifth of the loop
 BYTES_PER_S = 256_000  # nor do large frames (a long step, again and again) fill the line
 CROWD = 50  # so many answers at a time are rendered at full pace; of more, each at less, down to
-CROWDED_FRAMES = 2  # frames that are so many times as far apart
+CROWDED_FRAMES = 1.5  # frames that are so many times as far apart
 ROUGH_S = 0.25  # how long markdown may be shown unread at the open end: reading it is most of the cost of an answer
-CROWDED_ROUGH = 4
+CROWDED_ROUGH = 8
 LINGER_S = 60.0  # how long the place of a viewer that was cut off is kept
 PLACES_KEPT = 4096
 WRITTEN_PLACE = re.compile(r"(\d{1,18}):([0-9a-f]{0,16}):(\d{1,9})", re.ASCII)
@@ -197,8 +197,11 @@ class Broadcast:
         signal = signal_html("finished", number=invocation.number)
         end = Frame(f"{turn}{signal}", Place(invocation.pk), is_end=True)
         self._tell(end)
+        session = invocation.session
+        if invocation.number == 1:
+            return [Frame(environment_html(session, idle_environment_of(session, invocation)))]
         render_environment = database_sync_to_async(_idle_environment_html, thread_sensitive=False)
-        return [Frame(await render_environment(invocation.session))]
+        return [Frame(await render_environment(session))]
 
     def _take(self, events: list[Event]) -> None:
         """Take events: at once when the last frame is long enough ago, else together with what comes until then."""
@@ -234,6 +237,8 @@ class Broadcast:
             place = self.place
             frame = Frame(words_frame(renderer, str(place), words), place)
         self._remember()
+        if renderer.is_blank:  # the request, the headers: no frame, after which the first token would have to wait
+            return
         if words != "":  # blanks wait for the word behind them
             self._tell(frame)
         self._rest(began, frame)

@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from copy import copy
 from typing import Any
 
 from channels.consumer import get_handler_name
@@ -182,11 +183,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
         if kind == "measurement":
             self._signal("measurement")
             return
-        if kind in {"started", "finished"} and self._knows(int(subject), is_over=kind == "finished"):
+        if subject and self._knows(int(subject), is_over=kind == "finished"):
             return
-        stream = live.engine.stream(int(subject)) if kind == "started" else None
-        if stream is not None and stream.invocation is not None:
-            self._started.append(stream.invocation)  # of this process: a hundred viewers need not ask the database
+        stream = live.engine.stream(int(subject)) if subject else None
+        if stream is not None and stream.invocation is not None and not stream.is_finishing:
+            # Of this process: a hundred viewers ask no database. A copy, as the recorder writes the end into its own.
+            self._started.append(copy(stream.invocation))
         else:
             self._has_environment_changed |= kind == "ended"
             self._is_behind = True

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -90,14 +91,19 @@ class Session(models.Model):
         """
         if self.is_ended:
             return None
+        sent = self.invocations.filter(invoked_at__isnull=False, is_unsent=False).exclude(
+            http_status__in=Invocation.REFUSED
+        )
+        newest = sent.order_by("-number").values_list("invoked_at", "completed_at")[: self.RUNS_LOOKED_AT]
+        return self.environment_expires_after([(sent, ended) for sent, ended in reversed(newest) if sent is not None])
+
+    def environment_expires_after(self, runs: Iterable[tuple[datetime, datetime | None]]) -> datetime | None:
+        """The same from the runs that reached the agent: when each was sent and when it ended, in order."""
         idle = timedelta(milliseconds=self.agent.idle_timeout_ms)
         lifetime = timedelta(milliseconds=self.agent.max_lifetime_ms)
-        sent = self.invocations.filter(invoked_at__isnull=False, is_unsent=False).order_by("-number")
-        sent = sent.exclude(http_status__in=Invocation.REFUSED)
         born_at: datetime | None = None
         expires_at: datetime | None = None
-        for invoked_at, completed_at in reversed(sent.values_list("invoked_at", "completed_at")[: self.RUNS_LOOKED_AT]):
-            assert invoked_at is not None
+        for invoked_at, completed_at in runs:
             was_ended = self.ended_at is not None and born_at is not None and born_at <= self.ended_at <= invoked_at
             if born_at is None or expires_at is None or was_ended or invoked_at >= expires_at:
                 born_at = invoked_at
@@ -199,6 +205,11 @@ class Invocation(models.Model):
     @property
     def is_running(self) -> bool:
         return self.status in self.RUNNING
+
+    @property
+    def has_reached_agent(self) -> bool:
+        """An environment may have been asked at all."""
+        return self.invoked_at is not None and not self.is_unsent and self.http_status not in self.REFUSED
 
     @property
     def time_to_first_token_ms(self) -> float | None:

@@ -72,6 +72,11 @@ class AnswerRenderer:
         return bool(self._unread)
 
     @property
+    def is_blank(self) -> bool:
+        """There is nothing to show yet."""
+        return not self.parts and not self._rendered_tail
+
+    @property
     def output(self) -> SafeString:
         """The HTML of everything that is closed."""
         return self.output_after(0)
@@ -231,11 +236,15 @@ def environment_of(session: Session) -> Environment:
     return Environment("busy") if is_busy else idle_environment_of(session)
 
 
-def idle_environment_of(session: Session) -> Environment:
-    """What is known of the environment of a session that is not answering."""
+def idle_environment_of(session: Session, first_run: Invocation | None = None) -> Environment:
+    """What is known of the environment of a session that is not answering; of one with a single run from that alone."""
     if session.is_ended:
         return Environment("ended")
-    expires_at = session.environment_expires_at
+    if first_run is None:
+        expires_at = session.environment_expires_at
+    else:
+        sent_at = first_run.invoked_at if first_run.has_reached_agent else None
+        expires_at = session.environment_expires_after([(sent_at, first_run.completed_at)] if sent_at else [])
     if expires_at is None:
         return Environment("none")
     return Environment("kept" if expires_at > timezone.now() else "gone", expires_at)

@@ -20,8 +20,9 @@ LAG_LIMIT_MS = 100.0
 LADDER_STEP, FINE_STEP, MOST_LEVEL = 100, 50, 1000
 LADDERS = {"loom": 400, "fastapi_queue": 200, "fastapi_sync": 100}
 """Whose most streams are looked for, and where to begin."""
-STARTS_A_SECOND = 30
-LADDER_STARTS_A_SECOND = 20
+# Neither is a divisor of 30: streams that start in step with each other's tokens would send all of them at one instant.
+STARTS_A_SECOND = 29
+LADDER_STARTS_A_SECOND = 19
 QUIET_CPU = 0.15
 QUIET_PATIENCE_S = 6.0
 LEVEL_PATIENCE_S = 8.0  # after so long a level has failed
@@ -48,8 +49,8 @@ QUICK = Size(rounds=1, has_fine_steps=False, prompts=5, repeat_s=20, limit_s=330
 
 
 def gentle(size: Size) -> Cell:
-    """Streams that start 15 a second and last two seconds; the window is their start."""
-    return Cell(size.gentle_streams, 30, ramp_s=4, settle_s=-4, window_s=4, tokens=60)
+    """Streams that start nearly 15 a second and last two seconds; the window is their start."""
+    return Cell(size.gentle_streams, 30, ramp_s=4.1, settle_s=-4.1, window_s=4.1, tokens=60)
 
 
 def load(size: Size) -> Cell:

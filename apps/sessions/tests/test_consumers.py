@@ -32,6 +32,7 @@ async def test_a_prompt_is_answered_frame_by_frame(pages: Any, session: Session,
         if re.search('-(tail|growth)" [^>]*hx-swap-oob', message) and "<article" not in message
     ]
     assert len(frames) > 5
+    assert re.match(r"<div [^>]*-tail[^>]*><p>\w", frames[0])  # an empty frame would hold the first token back
     final = next(message for message in reversed(page.messages) if "<article" in message)
     invocation = await Invocation.objects.aget()
     assert invocation.status == "completed" and "Completed" in final and "is-running" not in final

@@ -91,7 +91,7 @@ def test_of_several_processes_that_look_one_ends_the_run(streaming: Invocation) 
     assert sorted(ended) == [0, 0, 0, 1]
     streaming.refresh_from_db()
     assert (streaming.status, streaming.session.agent.invocation_count) == ("interrupted", 1)
-    assert Notice.objects.filter(topic=streaming.session.topic, kind="finished").count() == 1
+    assert Notice.objects.filter(topic=streaming.session.topic, kind=f"finished:{streaming.pk}").count() == 1
     assert events_after(streaming.pk) == TEXT
 
 

@@ -85,7 +85,7 @@ def test_an_invocation_is_stored_as_it_will_be_sent(make_agent: MakeAgent, make_
 
     assert json.loads(invocation.payload) == {"input": {"q": "Hi “there”"}}
     assert (invocation.number, invocation.status, invocation.version) == (1, "pending", "3")
-    assert Notice.objects.filter(topic=session.topic, kind="started").count() == 1
+    assert Notice.objects.filter(topic=session.topic, kind=f"started:{invocation.pk}").count() == 1
 
 
 def test_a_session_answers_one_prompt_at_a_time(make_session: MakeSession) -> None:
@@ -165,7 +165,7 @@ def test_the_same_request_twice_at_once_is_one_run(make_session: MakeSession) ->
         thread.join()
 
     assert started == [Invocation.objects.get().pk] * 4
-    assert Notice.objects.filter(topic=session.topic, kind="started").count() == 1
+    assert Notice.objects.filter(topic=session.topic, kind__startswith="started:").count() == 1
 
 
 def test_a_request_that_comes_again_later_is_the_run_that_it_was(make_session: MakeSession) -> None:
