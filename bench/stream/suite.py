@@ -18,7 +18,7 @@ from bench.stream.servers import TOP, LoomBed, NotStartedError, on_core, plain_e
 MOST_REPEATS = 2
 LAG_LIMIT_MS = 100.0
 LADDER_STEP, FINE_STEP, MOST_LEVEL = 100, 50, 1000
-LADDERS = {"loom": 400, "fastapi_queue": 200, "fastapi_sync": 100}
+LADDERS = {"loom": 200, "fastapi_queue": 200, "fastapi_sync": 100}
 """Whose most streams are looked for, and where to begin."""
 # Neither is a divisor of 30: streams that start in step with each other's tokens would send all of them at one instant.
 STARTS_A_SECOND = 29
