@@ -58,8 +58,9 @@ def load(size: Size) -> Cell:
 
 
 def level(count: int) -> Cell:
-    """So many streams at 30 tokens a second."""
-    return Cell(count, 30, ramp_s=count / LADDER_STARTS_A_SECOND, settle_s=2, window_s=4, patience_s=LEVEL_PATIENCE_S)
+    """So many streams at 30 tokens a second; the last to start has as long to go as the first, after the window."""
+    ramp_s = count / LADDER_STARTS_A_SECOND
+    return Cell(count, 30, ramp_s=ramp_s, settle_s=2, window_s=4, patience_s=ramp_s + LEVEL_PATIENCE_S)
 
 
 FAN_OUT = Cell(1, 100, ramp_s=0, settle_s=1, window_s=4, followers=99)
