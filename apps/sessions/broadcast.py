@@ -94,7 +94,7 @@ class Broadcast:
         self._whole_turn = Frame("")  # as it was rendered last
         self._is_caught_up = asyncio.Event()
         self._leave_timer: asyncio.TimerHandle | None = None
-        self._is_over = False
+        self.is_over = False
         self._gathered: list[Event] = []
         self._next_frame_at = 0.0
         self._frame_timer: asyncio.TimerHandle | None = None
@@ -113,7 +113,7 @@ class Broadcast:
         it is over by now.
         """
         await self._is_caught_up.wait()
-        if self._is_over:
+        if self.is_over:
             return None
         if self._leave_timer:
             self._leave_timer.cancel()
@@ -135,7 +135,22 @@ class Broadcast:
         """Hand it nothing more; without viewers the broadcast ends after a while."""
         self.viewers.discard(viewer)
         if not self.viewers and not self._leave_timer and not self._task.done():
-            self._leave_timer = self._loop.call_later(LINGER_S, self._task.cancel)
+            self._leave_timer = self._loop.call_later(LINGER_S, self._give_up)
+
+    def _give_up(self) -> None:
+        """End before the run does; whoever comes from now on gets another broadcast."""
+        self._close()
+        self._task.cancel()
+
+    def _close(self) -> None:
+        """Nobody joins any more, and nothing is rendered by a timer."""
+        self.is_over = True
+        for timer in (self._frame_timer, self._smooth_timer, self._leave_timer):
+            if timer:
+                timer.cancel()
+        if _broadcasts.get(self.invocation.pk) is self:
+            del _broadcasts[self.invocation.pk]
+        self._is_caught_up.set()
 
     def _frame_from(self, sequence: int, part: int) -> Frame:
         place = self.place
@@ -154,13 +169,7 @@ class Broadcast:
             logger.exception("broadcast failed invocation=%s", self.invocation.pk)
             frames = [Frame("", is_failure=True)]
         finally:
-            self._is_over = True
-            for timer in (self._frame_timer, self._smooth_timer, self._leave_timer):
-                if timer:
-                    timer.cancel()
-            if _broadcasts.get(self.invocation.pk) is self:
-                del _broadcasts[self.invocation.pk]
-            self._is_caught_up.set()
+            self._close()
         for frame in frames:
             self._tell(frame)
 
@@ -187,7 +196,7 @@ class Broadcast:
 
     async def _last_frames(self, stream: LiveStream | None) -> list[Frame]:
         """The finished turn, and then what becomes of the environment."""
-        self._is_over = True  # nobody joins between these frames
+        self._close()
         invocation = stream.invocation if stream and stream.is_stored else None
         if stream is not None and invocation is not None:
             self._renderer.close()
@@ -201,7 +210,11 @@ class Broadcast:
         if invocation.number == 1:
             return [Frame(environment_html(session, idle_environment_of(session, invocation)))]
         render_environment = database_sync_to_async(_idle_environment_html, thread_sensitive=False)
-        return [Frame(await render_environment(session))]
+        try:
+            return [Frame(await render_environment(session.pk))]
+        except Exception:  # the end is told, and nobody is to lose the connection for a card beside it
+            logger.exception("environment not shown session=%s", session.pk)
+            return []
 
     def _take(self, events: list[Event]) -> None:
         """Take events: at once when the last frame is long enough ago, else together with what comes until then."""
@@ -218,7 +231,7 @@ class Broadcast:
             step()
         except Exception:  # the top frame of a timer, and nothing that the run itself is to hear of
             logger.exception("frame failed invocation=%s", self.invocation.pk)
-            self._task.cancel()
+            self._give_up()
             self._tell(Frame("", is_failure=True))
 
     def _hand_on(self) -> None:
@@ -253,6 +266,7 @@ class Broadcast:
         began = time.perf_counter()
         position, parts = self._renderer.position, len(self._renderer.parts)
         self._renderer.feed([])
+        self._whole_turn = Frame("")  # of this place, but as it looked before
         frame = self._frame_from(position, parts)
         if len(self._renderer.parts) != parts:
             # Two looks of one place, which nobody can tell apart: whoever comes back from there gets the turn anew.
@@ -281,7 +295,8 @@ def final_turn(invocation_id: int) -> tuple[Invocation, str]:
     return invocation, turn_html(render_turn(invocation, selectors.events_after(invocation_id)))
 
 
-def _idle_environment_html(session: Session) -> str:
+def _idle_environment_html(session_id: int) -> str:
+    session = Session.objects.select_related("agent").get(pk=session_id)  # it may have been ended meanwhile
     return environment_html(session, idle_environment_of(session))
 
 

@@ -75,6 +75,20 @@ class SessionConsumer(AsyncWebsocketConsumer):
         # twice: here `database_sync_to_async` does so with each use.
         await getattr(self, get_handler_name(message))(message)
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._let_go()  # also where channels calls no `disconnect`: a handler failed, or the viewer was given up
+
+    def _let_go(self) -> None:
+        if self._sender:
+            self._sender.cancel()
+        if self._stall_timer:
+            self._stall_timer.cancel()
+        if self._sender:
+            self._leave_all()
+
     async def connect(self) -> None:
         self._outbox = Outbox(self.outbox_limit)
         self._broadcasts: dict[int, Broadcast] = {}
@@ -108,11 +122,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         # The runs go on: they belong to the process. Only this viewer stops reading.
-        if self._sender:
-            self._sender.cancel()
-        if self._stall_timer:
-            self._stall_timer.cancel()
-        self._leave_all()
+        self._let_go()
         if hasattr(self, "session"):
             await self.channel_layer.group_discard(group_name(self.session.topic), self.channel_name)
 
@@ -273,10 +283,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
     def _look_for_stall(self) -> None:
         """Give up a viewer that did not read for `stalled_s`; one timer now and then costs less than one a frame."""
         loop = asyncio.get_running_loop()
+        if self._sender is None or self._sender.done():
+            return
         waited_s = loop.time() - self._sending_since if self._sending_since is not None else 0.0
         if waited_s < self.stalled_s:
             self._stall_timer = loop.call_later(self.stalled_s - waited_s, self._look_for_stall)
-        elif self._sender:
+        else:
             self._is_stalled = True
             self._sender.cancel()
 
@@ -314,7 +326,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
                 self._has_ended(invocation.pk)
                 finished = invocation.number
         if environment:
-            await self._send_text(environment)
+            self._put(environment)  # behind what is on its way and may be older
         if finished:
             self._put(signal_html("finished", number=finished))
 
@@ -350,5 +362,5 @@ class SessionConsumer(AsyncWebsocketConsumer):
         await self._send_frame(state)
 
     def _show_environment(self, broadcast: Broadcast) -> None:
-        if broadcast.invocation.pk in self._broadcasts:
+        if broadcast.invocation.pk in self._broadcasts and not broadcast.is_over:
             self.take(broadcast.busy_environment)

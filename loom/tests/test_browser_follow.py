@@ -129,6 +129,23 @@ def test_a_prompt_whose_confirmation_got_lost_is_said_again_and_run_once(
     assert prompts_of_newest_session(loom) == ["Two days in Ghent", "And on Sunday?"]
 
 
+def test_what_was_wrong_is_forgotten_with_the_next_prompt_and_the_field_keeps_the_focus(page: Page, loom: Loom) -> None:
+    Prompt(loom, loom.agent_id("travel_concierge"), "Two days in Ghent").finish()
+    page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
+    page.locator("#composer .modes").get_by_text("Raw JSON").click()
+    page.locator("#composer-payload").fill('{"prompt": ')
+    page.get_by_role("button", name="Send", exact=True).click()
+    problem = page.get_by_role("alert").filter(has_text="It is not JSON")
+    expect(problem).to_be_visible(timeout=PATIENCE_MS)
+
+    page.locator("#composer-payload").fill('{"prompt": "And on Sunday?"}')
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(problem).to_be_hidden(timeout=PATIENCE_MS)
+    expect(page.locator("#composer [aria-invalid]")).to_have_count(0)
+    expect(page.locator("article").nth(1)).to_contain_text("Completed", timeout=PATIENCE_MS)
+    expect(page.locator("#composer-payload")).to_be_focused()
+
+
 def test_keys_drafts_and_two_tabs(page: Page, loom: Loom) -> None:
     Prompt(loom, loom.agent_id("travel_concierge"), "Two days in Ghent").finish()
     loom.emulator.order(kind="silence", after_chunks=20, seconds=60)

@@ -85,7 +85,7 @@ function passSignalOn() {
   if (!signal || signal === lastSignal) return;
   lastSignal = signal;
   const { kind, number, key } = signal.dataset;
-  if (kind === "accepted" || kind === "refused") settle(key);
+  if (kind === "accepted" || kind === "refused") settle(key, kind === "accepted");
   else if (kind) document.body.dispatchEvent(new CustomEvent(`loom:${kind}`, { detail: { number } }));
 }
 
@@ -115,13 +115,14 @@ function followTranscript() {
   if (!composer) return;
   const running = transcript.querySelector(":scope > article.is-running")?.id.replace("invocation-", "") ?? "0";
   if (composer.dataset.running === running) return;
-  const isOnStop = document.activeElement?.matches("[form=stop-form]");
+  const isOnButton = document.activeElement?.matches("#composer .composer-fields button");
   composer.dataset.running = running;
   const prompt = composer.querySelector("#composer-prompt");
   prompt.placeholder = JSON.parse(prompt.dataset.placeholders)[running === "0" ? 0 : 1];
   document.getElementById("stop-form").elements.invocation.value = running;
   showNote("");
-  if (isOnStop) focusField(); // it is gone with the answer
+  // The button that was pressed is gone, or was disabled meanwhile, which took the focus: who was typing goes on typing.
+  if (isOnButton || document.activeElement === document.body) focusField();
 }
 
 function showNote(text) {

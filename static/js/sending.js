@@ -67,13 +67,14 @@ function send() {
 export function connected(current) {
   socket = current;
   const turn = pending && document.querySelector(`#transcript > [data-key="${CSS.escape(pending.fields.request_key)}"]`);
-  if (turn) settle(pending.fields.request_key);
+  if (turn) settle(pending.fields.request_key, true);
   send();
 }
 
 /** Loom has taken it, or has refused it and said why; either way it is not said again. */
-export function settle(key) {
+export function settle(key, isAccepted) {
   if (!pending || pending.fields.request_key !== key) return;
+  if (isAccepted) forgetProblems();
   pending = null;
   store();
   const form = document.getElementById("composer-form");
@@ -82,6 +83,12 @@ export function settle(key) {
     form.elements.request_key.value = newKey();
   }
   showPending();
+}
+
+/** What was wrong with an earlier prompt is not wrong with the one that was taken. */
+function forgetProblems() {
+  document.getElementById("composer-problems")?.replaceChildren();
+  for (const field of document.querySelectorAll("#composer-form [aria-invalid]")) field.removeAttribute("aria-invalid");
 }
 
 function isEmpty(fields) {

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
+from asgiref.sync import sync_to_async
+
 from apps.accounts.models import User
-from apps.sessions.broadcast import Frame
+from apps.sessions.broadcast import Frame, broadcast_of
 from apps.sessions.consumers import SessionConsumer
 from apps.sessions.live import Engine, follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.outbox import Outbox
+from apps.sessions.runs import LiveStream
 from apps.sessions.tests.viewing import Page, SlowViewer, most_of_it, until
 
 
@@ -131,3 +135,40 @@ def test_an_outbox_holds_a_bounded_amount_and_then_asks_for_a_catch_up() -> None
     outbox.clear()
     outbox.put(Frame("e"))
     assert [outbox.take().html, bool(outbox), outbox.has_overflowed] == ["e", False, False]
+
+
+class Kept:
+    """A viewer that keeps its frames."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+
+    def take(self, frame: Frame) -> None:
+        self.frames.append(frame)
+
+
+async def test_who_joins_after_a_rough_end_was_read_sees_all_of_it(
+    running_engine: Engine, begin: Callable[..., Invocation]
+) -> None:
+    invocation = await sync_to_async(begin)()
+    stream = running_engine._streams[invocation.pk] = LiveStream(invocation.pk, invocation)
+    broadcast = broadcast_of(invocation)
+    early, late = Kept(), Kept()
+    await broadcast.join(early, None)
+    stream.append({"kind": "text", "text": "Hello.\n\n"}, offset_ms=1.0)
+    await until(lambda: "Hello" in early.frames[-1].html if early.frames else False)
+    stream.append({"kind": "text", "text": "Next"}, offset_ms=2.0)
+    await until(lambda: "Next" in early.frames[-1].html)
+    stream.append({"kind": "text", "text": " *words*"}, offset_ms=3.0)
+    await until(lambda: "*words*" in early.frames[-1].html)
+    rough = await broadcast.join(late, None)
+    assert rough is not None and "*words*" in rough.html
+    await until(lambda: "<em>words</em>" in early.frames[-1].html)
+
+    whole = await broadcast.join(Kept(), None)
+    assert whole is not None and "<em>words</em>" in whole.html and whole.html.count("Hello.") == 1
+    await Invocation.objects.filter(pk=invocation.pk).aupdate(status="stopped")
+    del running_engine._streams[invocation.pk]
+    stream.end()
+    await until(lambda: early.frames[-1].place is None or early.frames[-1].is_end)
+    assert broadcast.is_over
