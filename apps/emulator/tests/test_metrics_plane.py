@@ -100,8 +100,9 @@ def test_each_period_has_its_value_a_minute_after_the_request_ended() -> None:
     account = EmulatedAccount(EmulatorConfig(seed=7), seed=7)
     runtime = account.registry.create(region="us-east-1", name="counted", settings={}, traits=created_agent("counted"))
     now = account.clock.now() // 60 * 60
-    # Received and ended so many seconds ago; None for a request that is under way.
-    for received, ended in ((600, 590), (420, 410), (410, 400), (300, None), (300, 10)):
+    since_s = account.clock.now() - now
+    # Received and ended so many seconds before the minute; None for a request that is under way.
+    for received, ended in ((600, 590), (420, 410), (410, 400), (300, None), (300, 10 - since_s)):
         record = account.ledger.open(InvocationRecord("s", runtime.runtime_id, "DEFAULT", now - received))
         record.last_byte_at = None if ended is None else now - ended
         record.is_finished = ended is not None
