@@ -41,10 +41,10 @@ FRAME_S = 0.033  # at most one frame in this time; the first token is never held
 SHARED_FRAME_S = 0.05  # the same with several viewers
 RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never more than a fifth of the loop
 BYTES_PER_S = 256_000  # nor do large frames (a long step, again and again) fill the line
-CROWD = 50  # so many answers at a time are rendered at full pace; of more, each at less, down to
-CROWDED_FRAMES = 1.5  # frames that are so many times as far apart
+CROWD = 50  # so many answers at a time are shown at full pace; beyond, each less often, in proportion
+CROWDED_FRAMES = 1.5  # at most so many times as long between two frames
 ROUGH_S = 0.25  # how long markdown may be shown unread at the open end: reading it is most of the cost of an answer
-CROWDED_ROUGH = 8
+CROWDED_ROUGH = 8  # and so many times as long until markdown is read
 LINGER_S = 60.0  # how long the place of a viewer that was cut off is kept
 PLACES_KEPT = 4096
 WRITTEN_PLACE = re.compile(r"(\d{1,18}):([0-9a-f]{0,16}):(\d{1,9})", re.ASCII)
@@ -208,10 +208,10 @@ class Broadcast:
         self._tell(end)
         session = invocation.session
         if invocation.number == 1:
-            return [Frame(environment_html(session, idle_environment_of(session, invocation)))]
+            return [Frame(environment_html(session, idle_environment_of(session, invocation)), end.place, is_end=True)]
         render_environment = database_sync_to_async(_idle_environment_html, thread_sensitive=False)
         try:
-            return [Frame(await render_environment(session.pk))]
+            return [Frame(await render_environment(session.pk), end.place, is_end=True)]
         except Exception:  # the end is told, and nobody is to lose the connection for a card beside it
             logger.exception("environment not shown session=%s", session.pk)
             return []

@@ -82,12 +82,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
             self._let_go()  # also where channels calls no `disconnect`: a handler failed, or the viewer was given up
 
     def _let_go(self) -> None:
-        if self._sender:
-            self._sender.cancel()
+        if self._sender is None:
+            return
+        self._sender.cancel()
         if self._stall_timer:
             self._stall_timer.cancel()
-        if self._sender:
-            self._leave_all()
+        self._leave_all()
 
     async def connect(self) -> None:
         self._outbox = Outbox(self.outbox_limit)
@@ -273,6 +273,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
         elif invocation_id in self._broadcasts:
             self._ended_broadcast = self._broadcasts.pop(invocation_id)
             self._has_ended(invocation_id)
+        else:
+            self._ended_broadcast = None  # that was its last frame; a page that is left open holds no answer
 
     async def _send_text(self, text: str) -> None:
         # Waits where the viewer does not read: the server holds back what does not fit into its buffer of 64 KB.
