@@ -39,18 +39,53 @@ def answer_of(message: str, answer: str) -> str:
     return f"{closed}{more[1] if more else ''}|{tail[1]}"
 
 
-class Page:
-    """A viewer: connects to a session's socket, keeps every message and what the page shows after each place."""
+class Screen:
+    """What a viewer was sent: every message, and what its page shows after each place."""
 
-    def __init__(self, session: Session, user: User | AnonymousUser, query: str = "") -> None:
-        application: Any = URLRouter(websocket_urlpatterns)
-        self.socket = WebsocketCommunicator(application, f"/ws/sessions/{session.public_id}/?{query}")
-        scope: Any = self.socket.scope
-        scope["user"] = user
+    def __init__(self) -> None:
         self.messages: list[str] = []
         self.place = ""
         self.answer = ""
         self.answers: dict[str, str] = {}
+
+    @property
+    def position(self) -> int:
+        """The number of the newest event that it shows."""
+        return int(self.place.rpartition(":")[2] or 0)
+
+    async def receive(self) -> str:
+        raise NotImplementedError
+
+    async def read_until(self, pattern: str) -> str:
+        """Read on to the message in which `pattern` is found."""
+        while True:
+            message = await self.receive()
+            self.messages.append(message)
+            self._show(message)
+            if re.search(pattern, message):
+                return message
+
+    def _show(self, message: str) -> None:
+        """Do what a browser does with a message about a running answer."""
+        if place := re.match(r'\s*<[a-z]+ [^>]*data-at="([^"]*)"', message):
+            self.place, self.answer = place[1], answer_of(message, self.answer)
+            self.answers[self.place] = self.answer
+
+    async def read_to_event(self, sequence: int) -> None:
+        """Read on until the page shows the event of that number."""
+        while self.position < sequence:
+            await self.read_until("data-at")
+
+
+class Page(Screen):
+    """A viewer: connects to a session's socket and reads whenever it is asked to."""
+
+    def __init__(self, session: Session, user: User | AnonymousUser, query: str = "") -> None:
+        super().__init__()
+        application: Any = URLRouter(websocket_urlpatterns)
+        self.socket = WebsocketCommunicator(application, f"/ws/sessions/{session.public_id}/?{query}")
+        scope: Any = self.socket.scope
+        scope["user"] = user
 
     async def open(self) -> None:
         connected, _ = await self.socket.connect()
@@ -59,25 +94,8 @@ class Page:
     async def send(self, **message: Any) -> None:
         await self.socket.send_to(text_data=json.dumps(message))
 
-    async def read_until(self, pattern: str) -> str:
-        """Read on to the message in which `pattern` is found."""
-        while True:
-            message = str(await self.socket.receive_from(timeout=60))
-            self.messages.append(message)
-            self.show(message)
-            if re.search(pattern, message):
-                return message
-
-    def show(self, message: str) -> None:
-        """Do what a browser does with a message about a running answer."""
-        if place := re.match(r'\s*<[a-z]+ [^>]*data-at="([^"]*)"', message):
-            self.place, self.answer = place[1], answer_of(message, self.answer)
-            self.answers[self.place] = self.answer
-
-    async def read_to_event(self, sequence: int) -> None:
-        """Read on until the page shows the event of that number."""
-        while int(self.place.rpartition(":")[2] or 0) < sequence:
-            await self.read_until("data-at")
+    async def receive(self) -> str:
+        return str(await self.socket.receive_from(timeout=60))
 
     async def close_code(self) -> int:
         output = await self.socket.receive_output(timeout=5)
@@ -85,30 +103,46 @@ class Page:
         return int(output["code"])
 
 
-class SlowViewer:
+class SlowViewer(Screen):
     """A viewer whose browser stops reading: the server holds `send` back, as uvicorn does with a full buffer."""
 
     def __init__(self, consumer: type[SessionConsumer], session: Session, user: User) -> None:
+        super().__init__()
         self.reads = asyncio.Event()
         self.reads.set()
-        self.texts: list[str] = []
-        self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.inbox.put_nowait({"type": "websocket.connect"})
+        self._arrived: asyncio.Queue[str] = asyncio.Queue()
+        self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._inbox.put_nowait({"type": "websocket.connect"})
         scope: Any = {
             "type": "websocket", "user": user, "query_string": b"", "headers": [], "path": "/",
             "url_route": {"args": (), "kwargs": {"public_id": session.public_id}},
         }  # fmt: skip
         application: Any = consumer.as_asgi()
-        self.task = asyncio.ensure_future(application(scope, self.inbox.get, self._send))
+        self.task = asyncio.ensure_future(application(scope, self._inbox.get, self._send))
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self.reads.wait()
         if message["type"] == "websocket.send":
-            self.texts.append(message["text"])
+            self._arrived.put_nowait(message["text"])
+
+    async def receive(self) -> str:
+        return await asyncio.wait_for(self._arrived.get(), 60)
 
     async def leave(self) -> None:
-        self.inbox.put_nowait({"type": "websocket.disconnect", "code": 1001})
+        self._inbox.put_nowait({"type": "websocket.disconnect", "code": 1001})
         await asyncio.wait_for(self.task, 60)
+
+
+async def read_to_common_place(one: Screen, other: Screen, *, after: int) -> str:
+    """Let both read on until they have shown one and the same place, of that event or a later one; that place.
+
+    A late viewer begins between two frames, so that not every place of one is a place of the other.
+    """
+    while True:
+        common = [place for place in one.answers.keys() & other.answers if int(place.rpartition(":")[2]) >= after]
+        if common:
+            return common[0]
+        await min(one, other, key=lambda screen: screen.position).read_until("data-at")
 
 
 async def until(is_true: Callable[[], bool]) -> None:
