@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from loom.tests.leftovers import remove_leftovers
+
 for name in [name for name in os.environ if name.startswith(("AWS_", "LOOM_AWS"))]:
     del os.environ[name]
 os.environ.update(
@@ -26,7 +28,8 @@ os.environ.update(
 )
 for name in ("REDIS_URL", "ALLOWED_HOSTS", "CONTENT_RETENTION_DAYS", "EMULATOR_RUNTIMES", "EMULATOR_OPTIONS"):
     os.environ.pop(name, None)
-(Path(__file__).resolve().parent.parent.parent / "build").mkdir(exist_ok=True)
+BUILD = Path(__file__).resolve().parent.parent.parent / "build"
+BUILD.mkdir(exist_ok=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -36,3 +39,8 @@ def pytest_sessionfinish(session: pytest.Session) -> object:
     if os.environ.get("LOOM_NO_SKIP") == "1" and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     return result
+
+
+def pytest_unconfigure() -> None:
+    """After the last fixture; a thread that still has the test database open ends with this process."""
+    remove_leftovers(BUILD)
