@@ -21,22 +21,17 @@ from apps.accounts.models import User
 from apps.agents.arn_lists import ArnEntry
 from apps.agents.changes import differences, state_of
 from apps.agents.describing import CONCURRENCY, describe_many
-from apps.agents.exceptions import AgentExistsError, AgentRuntimeError
+from apps.agents.exceptions import AgentExistsError
 from apps.agents.models import Agent
 from apps.agents.services import Description, check_unregistered, described_agent, store_described, update_described
 from apps.aws.arn import InvalidArnError, RuntimeArn
-from apps.aws.errors import AccessDeniedError, ConnectFailedError, CredentialsError, NotFoundError
+from apps.aws.errors import ConnectFailedError, CredentialsError, NotFoundError
 from apps.core.exceptions import InvalidInputError, LoomError
 
 logger = logging.getLogger(__name__)
 
 _LOOKUP_SIZE = 500  # ARNs in one query; SQLite takes some thousands of parameters
 _READ_SIZE = 100  # agents in memory at a time, with their metadata
-
-DESCRIBE_ADVICE = (
-    "The identity in use needs the actions of the policy iac/policies/describe.json, "
-    "bedrock-agentcore:GetAgentRuntime first of all, on this runtime."
-)
 
 
 class Result(StrEnum):
@@ -136,7 +131,7 @@ def _refusal_of_known(entry: ArnEntry, agent: Agent) -> Registration | None:
 
 def _settle(entry: ArnEntry, answer: Description | LoomError, user: User | None, is_dry_run: bool) -> Registration:
     if isinstance(answer, LoomError):
-        return Registration(entry, Result.REFUSED, error=explain(answer), is_unreachable=_is_unreachable(answer))
+        return Registration(entry, Result.REFUSED, error=answer, is_unreachable=_is_unreachable(answer))
     try:
         agent = described_agent(answer) if is_dry_run else store_described(description=answer, user=user)
     except AgentExistsError as error:
@@ -178,7 +173,7 @@ def _take_over(agent: Agent, answer: Description | LoomError) -> Refreshment:
     if isinstance(answer, LoomError):
         return Refreshment(
             agent,
-            error=explain(answer),
+            error=answer,
             is_gone=isinstance(answer.__cause__, NotFoundError),
             is_unreachable=_is_unreachable(answer),
         )
@@ -189,13 +184,6 @@ def _take_over(agent: Agent, answer: Description | LoomError) -> Refreshment:
         logger.exception("refresh failed agent=%s", agent.pk)
         return Refreshment(agent, error=_not_stored())
     return Refreshment(agent, changes=tuple(differences(before, state_of(agent, answer.endpoints))))
-
-
-def explain(error: LoomError) -> LoomError:
-    """The error with advice for somebody who registers: which policy is missing, rather than how to invoke."""
-    if isinstance(error, AgentRuntimeError) and isinstance(error.__cause__, AccessDeniedError):
-        error.advice = DESCRIBE_ADVICE
-    return error
 
 
 def _is_unreachable(error: LoomError) -> bool:

@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 DEFAULT_IDLE_TIMEOUT_S = 900
 DEFAULT_MAX_LIFETIME_S = 28_800
 
+DESCRIBE_ADVICE = (
+    "The identity in use needs the actions of the policy iac/policies/describe.json, "
+    "bedrock-agentcore:GetAgentRuntime first of all, on this runtime."
+)
 VERSIONS_ADVICE = (
     "The identity in use needs bedrock-agentcore:ListAgentRuntimeVersions, which the policy iac/policies/describe.json "
     "grants. Invoking and measuring do not depend on it."
@@ -76,6 +80,8 @@ def describe(arn: RuntimeArn) -> Description:
         logger.warning(
             "describe failed code=%s http_status=%s request_id=%s", error.code, error.http_status, error.request_id
         )
+        if isinstance(error, AccessDeniedError):
+            error.advice = DESCRIBE_ADVICE
         raise AgentRuntimeError(error) from error
     if runtime.arn != arn.runtime_arn:
         raise InvalidInputError(

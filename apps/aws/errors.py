@@ -204,6 +204,16 @@ _MMDS_ADVICE = (
     "metadataConfiguration.requireMMDSV2 = true."
 )
 
+_READING_ADVICE: dict[type[AwsError], str] = {
+    InvalidRequestError: "AWS refused the request as malformed. Check the ARN and the region.",
+    AccessDeniedError: "The credentials in use may not read this. Grant them the action that AWS names.",
+    QuotaExceededError: "A quota of the account is used up. Wait a moment, or ask for a higher quota.",
+    UnavailableError: "AWS failed on its side. Nothing was changed. Try again in a moment.",
+    ConnectionLostError: "The connection broke before the answer was complete. Nothing was changed. Try again.",
+    TimedOutError: "AWS did not answer in time. Nothing was changed. Try again in a moment.",
+}
+"""Advice where no agent was to run; the default one of these classes speaks of an invocation."""
+
 _NO_CREDENTIALS_ERRORS = (
     botocore_errors.NoCredentialsError,
     botocore_errors.PartialCredentialsError,
@@ -229,11 +239,17 @@ _CONNECTION_LOST_ERRORS = (
 
 @contextmanager
 def translated(profile: str | None) -> Iterator[None]:
-    """Raise whatever botocore raises inside the block as an `AwsError`; `profile` is named in the advice."""
+    """Raise whatever botocore raises inside the block, which only reads, as an `AwsError` with advice for readers.
+
+    `profile` is named in the advice.
+    """
     try:
         yield
-    except (botocore_errors.BotoCoreError, botocore_errors.ClientError) as error:
-        raise translate(error, profile=profile) from None
+    except (AwsError, botocore_errors.BotoCoreError, botocore_errors.ClientError) as error:
+        found = translate(error, profile=profile)
+        if found.advice == found.default_advice:
+            found.advice = _READING_ADVICE.get(type(found), found.advice)
+        raise found from None
 
 
 def translate(error: Exception, *, profile: str | None = None) -> AwsError:

@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.agents.arn_lists import ArnEntry
-from apps.agents.bulk import DESCRIBE_ADVICE, Registration, Result, refresh_many, register_many
+from apps.agents.bulk import Registration, Result, refresh_many, register_many
 from apps.agents.models import Agent
-from apps.agents.services import archive_agent, register_agent
+from apps.agents.services import DESCRIBE_ADVICE, archive_agent, register_agent
 from apps.agents.tests.conftest import OrderFault
 from apps.agents.tests.control_plane import ARN, ControlPlane, described, listed
 from apps.agents.tests.runtimes import (

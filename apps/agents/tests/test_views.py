@@ -188,7 +188,7 @@ def test_a_failure_of_aws_is_told_with_advice_and_request_id(order_fault: OrderF
 
     form = text(signed_in.post(REGISTER, {"arn": TRAVEL}, headers=HTMX))
 
-    assert "You may not. The credentials in use may not do this. Grant the action in IAM" in form
+    assert "You may not. The identity in use needs the actions of the policy iac/policies/describe.json" in form
     assert "AWS request id " in form
     assert Agent.objects.count() == 0
 
@@ -266,6 +266,30 @@ def test_a_refresh_that_fails_says_why_and_changes_nothing(
     assert (response.status_code, level, agent.version) == (302, "error", "1")
     assert message.startswith("agent_1 was not refreshed. Not now. Something else is changing this resource right now.")
     assert "AWS request id " in message
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (
+            "AccessDeniedException",
+            "The identity in use needs the actions of the policy iac/policies/describe.json, "
+            "bedrock-agentcore:GetAgentRuntime first of all, on this runtime.",
+        ),
+        ("ValidationException", "AWS refused the request as malformed. Check the ARN and the region."),
+        ("InternalServerException", "AWS failed on its side. Nothing was changed. Try again in a moment."),
+    ],
+)
+def test_a_refused_refresh_advises_a_reader_and_says_nothing_of_a_run(
+    order_fault: OrderFault, signed_in: Client, make_agent: Callable[..., Agent], code: str, advice: str
+) -> None:
+    agent = make_agent(arn=TRAVEL)
+    order_fault(kind="error", operation="GetAgentRuntime", code=code, message="No.", count=3)
+
+    [(_, message)] = said(signed_in.post(f"/agents/{agent.pk}/refresh/"))
+
+    told, _, request_id = message.partition(" AWS request id ")
+    assert (told, bool(request_id)) == (f"agent_1 was not refreshed. No. {advice}", True)
 
 
 def test_archiving_hides_the_agent_and_keeps_its_page(signed_in: Client, make_agent: Callable[..., Agent]) -> None:

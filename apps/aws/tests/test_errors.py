@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import aiohttp
 import pytest
 from botocore import exceptions as botocore_errors
@@ -182,6 +184,36 @@ def test_the_block_hides_the_original() -> None:
         raise answer("ResourceNotFoundException", 404)
 
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        answer("AccessDeniedException", 403),
+        answer("ValidationException", 400),
+        answer("ServiceQuotaExceededException", 402),
+        answer("InternalServerException", 500),
+        botocore_errors.ReadTimeoutError(endpoint_url=ENDPOINT),
+        botocore_errors.ConnectionClosedError(endpoint_url=ENDPOINT),
+        UnavailableError("CloudWatch could not read a metric.", code="InternalError"),
+    ],
+)
+def test_a_call_that_only_reads_gives_no_advice_about_a_run(raised: Exception) -> None:
+    with pytest.raises(AwsError) as caught, translated(None):
+        raise raised
+
+    assert not re.search(r"agent|session|payload|invocation|resend", caught.value.advice)
+    assert caught.value.advice != translate(raised).default_advice
+
+
+def test_what_a_code_or_a_caller_advises_is_kept_for_a_reader() -> None:
+    with pytest.raises(AwsError) as caught, translated("dev"):
+        raise answer("InvalidSignatureException", 403)
+    assert "this machine's clock" in caught.value.advice
+
+    with pytest.raises(AwsError) as caught, translated("dev"):
+        raise UnavailableError("Away.", code="Away", advice="Come back on Monday.")
+    assert caught.value.advice == "Come back on Monday."
 
 
 def test_every_class_has_its_own_advice() -> None:
