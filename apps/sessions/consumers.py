@@ -79,15 +79,18 @@ class SessionConsumer(AsyncWebsocketConsumer):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._let_go()  # also where channels calls no `disconnect`: a handler failed, or the viewer was given up
+            # Not in `disconnect`, which channels does not call where a handler failed or the viewer was given up.
+            await self._let_go()
 
-    def _let_go(self) -> None:
+    async def _let_go(self) -> None:
+        """Stop reading. The runs go on: they belong to the process."""
         if self._sender is None:
             return
         self._sender.cancel()
         if self._stall_timer:
             self._stall_timer.cancel()
         self._leave_all()
+        await self.channel_layer.group_discard(group_name(self.session.topic), self.channel_name)
 
     async def connect(self) -> None:
         self._outbox = Outbox(self.outbox_limit)
@@ -119,12 +122,6 @@ class SessionConsumer(AsyncWebsocketConsumer):
         public_id = self.scope["url_route"]["kwargs"]["public_id"]
         session = selectors.sessions_visible_to(user).filter(public_id=public_id).first()
         return session if session is not None and may_join(user, session.topic) else None
-
-    async def disconnect(self, code: int) -> None:
-        # The runs go on: they belong to the process. Only this viewer stops reading.
-        self._let_go()
-        if hasattr(self, "session"):
-            await self.channel_layer.group_discard(group_name(self.session.topic), self.channel_name)
 
     def _leave_all(self) -> None:
         for broadcast in (*self._broadcasts.values(), self._ended_broadcast):
@@ -304,7 +301,6 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await self.channel_layer.send(self.channel_name, {"type": "viewer.gone"})
 
     async def viewer_gone(self, event: dict[str, Any]) -> None:
-        await self.channel_layer.group_discard(group_name(self.session.topic), self.channel_name)
         raise StopConsumer
 
     def _has_ended(self, invocation_id: int) -> None:

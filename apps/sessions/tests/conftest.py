@@ -16,6 +16,7 @@ from apps.core.notices import Tail
 from apps.sessions.live import Engine, engine
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_invocation, start_session
+from apps.sessions.tests.talking import PROMPT, Talker
 from apps.sessions.tests.viewing import Page
 
 
@@ -26,6 +27,18 @@ async def running_engine(transactional_db: None, emulator: Any) -> AsyncIterator
     await engine.start(process.pk)
     yield engine
     await engine.close(drain_s=0)
+
+
+@pytest_asyncio.fixture
+async def talker(running_engine: Engine, settings: Any) -> AsyncIterator[Talker]:
+    """A talker, with the engine of this process in front of it instead of the emulator."""
+    async with Talker.running() as talker:
+        process_id = running_engine.process_id
+        assert process_id is not None
+        await running_engine.close()
+        settings.EMULATOR_URL = talker.url
+        await running_engine.start(process_id)
+        yield talker
 
 
 @pytest.fixture
@@ -57,7 +70,7 @@ async def pages(running_engine: Engine) -> AsyncIterator[Callable[..., Any]]:
     async with Tail(every_s=0.05):
         yield open_page
         for page in opened:
-            await page.socket.disconnect()
+            await page.leave()
 
 
 @pytest.fixture
@@ -66,3 +79,21 @@ def session(begin: Callable[..., Invocation]) -> Session:
     session = invocation.session
     Invocation.objects.all().delete()
     return session
+
+
+@pytest.fixture
+def talk(transactional_db: None, make_session: Callable[..., Session]) -> Session:
+    """A session with an agent that says what `talker` is told to say."""
+    return make_session()
+
+
+@pytest.fixture
+def begin_talk(talk: Session, make_session: Callable[..., Session]) -> Callable[..., Invocation]:
+    """Store a pending invocation of such an agent for the engine of this process; every one in a session of its own."""
+    sessions = [talk]
+
+    def make(prompt: str = PROMPT) -> Invocation:
+        session = sessions.pop() if sessions else make_session()
+        return start_invocation(session=session, prompt=prompt, process_id=engine.process_id)
+
+    return make

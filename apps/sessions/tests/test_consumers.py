@@ -14,41 +14,41 @@ from apps.accounts.models import User
 from apps.sessions import services
 from apps.sessions.live import Engine
 from apps.sessions.models import Invocation, Session
+from apps.sessions.tests.talking import PROMPT, Talker
 
 Begin = Callable[..., Invocation]
 
 
-async def test_a_prompt_is_answered_frame_by_frame(pages: Any, session: Session, alice: User) -> None:
-    page = await pages(session, alice)
-    await page.send(action="invoke", prompt="Two days in Ghent")
+async def test_a_prompt_is_answered_frame_by_frame(pages: Any, talk: Session, talker: Talker, alice: User) -> None:
+    page = await pages(talk, alice)
+    await page.send(action="invoke", prompt=PROMPT)
 
     turn = await page.read_until("<article")
-    assert 'hx-swap-oob="true"' in turn and "Two days in Ghent" in turn and "is-running" in turn
+    assert 'hx-swap-oob="true"' in turn and f'class="prompt">{PROMPT}<' in turn and "is-running" in turn
     await page.read_until("In use. After the answer AgentCore keeps it")
+    for word in ("first", "second", "third"):
+        talker.say(f"{word} ")
+        await page.read_until(word)  # before the agent says the next
+    frames = [message for message in page.messages if re.match(r"<\w+ [^>]*-(tail|growth)\"", message)]
+    assert re.match(r"<div [^>]*-tail[^>]*><p>first", frames[0])  # an empty frame would hold the first token back
+    talker.end()
     await page.read_until('data-kind="finished"')
-    frames = [
-        message
-        for message in page.messages
-        if re.search('-(tail|growth)" [^>]*hx-swap-oob', message) and "<article" not in message
-    ]
-    assert len(frames) > 5
-    assert re.match(r"<div [^>]*-tail[^>]*><p>\w", frames[0])  # an empty frame would hold the first token back
     final = next(message for message in reversed(page.messages) if "<article" in message)
     invocation = await Invocation.objects.aget()
     assert invocation.status == "completed" and "Completed" in final and "is-running" not in final
-    assert "Picking up" in final or "Ghent" in final
+    assert "first second third" in final
 
 
 async def test_a_second_viewer_sees_it_from_the_first_token_and_stop_reaches_both(
-    pages: Any, session: Session, alice: User, carol: User, emulator: Any
+    pages: Any, talk: Session, talker: Talker, alice: User, carol: User
 ) -> None:
-    emulator.order(kind="silence", after_chunks=20, seconds=60)  # so that the run is still going on
-    first = await pages(session, alice)
-    await first.send(action="invoke", prompt="Two days in Ghent")
-    await first.read_until('-tail" class="md" hx-swap-oob="true" data-at="[0-9a-f:]+"><p>')
-    second = await pages(session, carol)
+    first = await pages(talk, alice)
+    await first.send(action="invoke", prompt=PROMPT)
+    talker.say("What had arrived")
+    await first.read_until("What had arrived")
+    second = await pages(talk, carol)
     turn = await second.read_until("<article")
-    assert "<p>You" in turn  # what had arrived is in the first message already
+    assert "What had arrived" in turn  # is in the first message already
 
     await second.send(action="stop")
     for page in (first, second):
@@ -61,9 +61,7 @@ async def test_a_run_started_elsewhere_appears_by_notice(
     pages: Any, running_engine: Engine, session: Session, begin: Begin, alice: User
 ) -> None:
     page = await pages(session, alice)
-    # An answer to anything shows that connecting is over, and with it the look for a run that goes on already.
-    await page.send(action="invoke", prompt="")
-    await page.read_until('id="composer"')
+    await page.join()  # the look for a run that goes on already is over
     invocation = await sync_to_async(begin)(session=session, prompt="Started by the API")
     running_engine.launch(invocation)
 
@@ -72,26 +70,27 @@ async def test_a_run_started_elsewhere_appears_by_notice(
 
 
 async def test_closing_the_page_does_not_stop_the_run(
-    pages: Any, running_engine: Engine, session: Session, alice: User
+    pages: Any, running_engine: Engine, talk: Session, talker: Talker, alice: User
 ) -> None:
-    page = await pages(session, alice)
-    await page.send(action="invoke", prompt="Two days in Ghent")
+    page = await pages(talk, alice)
+    await page.send(action="invoke", prompt=PROMPT)
     await page.read_until("<article")
-    await page.socket.disconnect()
-    invocation = await Invocation.objects.aget()
-    stream = running_engine.stream(invocation.pk)
+    await page.leave()
+    stream = running_engine.stream((await Invocation.objects.aget()).pk)
     assert stream is not None and stream.task is not None
+    talker.say("said to nobody")
+    talker.end()
     await stream.task
 
-    assert (await Invocation.objects.aget()).status == "completed"
+    invocation = await Invocation.objects.aget()
+    assert (invocation.status, invocation.response_text) == ("completed", "said to nobody")
 
 
 async def test_a_second_prompt_while_answering_is_refused_and_not_lost(
-    pages: Any, session: Session, alice: User, emulator: Any
+    pages: Any, talk: Session, talker: Talker, alice: User
 ) -> None:
-    emulator.order(kind="silence", after_chunks=20, seconds=60)
-    page = await pages(session, alice)
-    await page.send(action="invoke", prompt="Two days in Ghent")
+    page = await pages(talk, alice)
+    await page.send(action="invoke", prompt=PROMPT)
     await page.read_until("<article")
     await page.send(action="invoke", prompt="And another thing")
 
@@ -131,6 +130,7 @@ async def test_a_new_measurement_is_signalled(pages: Any, session: Session, alic
     from apps.core.notices import notify  # noqa: PLC0415 -- stands for what the worker does in its own process
 
     page = await pages(session, alice)
+    await page.join()
     await sync_to_async(notify)(session.topic, "measurement")
 
     assert 'data-kind="measurement"' in await page.read_until("signals")
@@ -155,10 +155,9 @@ async def test_a_request_that_is_said_twice_is_one_run(pages: Any, session: Sess
 
 
 async def test_two_pages_that_send_at_once_start_one_run_and_one_is_told(
-    pages: Any, session: Session, alice: User, emulator: Any
+    pages: Any, talk: Session, talker: Talker, alice: User
 ) -> None:
-    emulator.order(kind="silence", after_chunks=20, seconds=1200)
-    first, second = await pages(session, alice), await pages(session, alice)
+    first, second = await pages(talk, alice), await pages(talk, alice)
     await first.send(action="invoke", prompt="From the first", request_key="first")
     await second.send(action="invoke", prompt="From the second", request_key="second")
     await first.read_until('data-kind="(accepted|refused)"')

@@ -3,44 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 
 from apps.accounts.models import User
+from apps.core.notices import group_name
 from apps.sessions.broadcast import Frame, broadcast_of
 from apps.sessions.consumers import SessionConsumer
 from apps.sessions.live import Engine, follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.outbox import Outbox
 from apps.sessions.runs import LiveStream
-from apps.sessions.tests.viewing import SlowViewer, most_of_it, read_to_common_place, until
+from apps.sessions.tests.clock import Clock
+from apps.sessions.tests.talking import PROMPT, Talker
+from apps.sessions.tests.viewing import Page, SlowViewer, read_to_common_place, until
+from apps.sessions.tests.waiting import PATIENCE_S
+
+
+async def dictate(talker: Talker, page: Page, words: int) -> None:
+    """Say one word after the other, each when the page shows the one before; plain ones, so that none is redrawn."""
+    for number in range(words):
+        word = f"{number}-{secrets.token_hex(3)}"
+        talker.say(f"{word} ")
+        await page.read_until(word)
 
 
 async def test_a_page_that_was_cut_off_gets_exactly_what_it_lacks(
-    pages: Any, running_engine: Engine, session: Session, alice: User, emulator: Any
+    pages: Any, talk: Session, talker: Talker, alice: User
 ) -> None:
-    emulator.order(kind="silence", after_chunks=90, seconds=1200)
-    steady = await pages(session, alice)
-    await steady.send(action="invoke", prompt="Two days in Ghent")
-    await steady.read_to_event(3)
-    cut = await pages(session, alice)
-    await cut.read_to_event(3)
-    await cut.socket.disconnect()
-    last_event = await most_of_it(running_engine)
-    await steady.read_to_event(last_event)
+    steady = await pages(talk, alice)
+    await steady.send(action="invoke", prompt=PROMPT)
+    await dictate(talker, steady, 3)
+    cut = await pages(talk, alice)
+    await cut.read_to_event(steady.position)
+    await cut.leave()
+    await dictate(talker, steady, 3)
 
-    again = await pages(session, alice, f"last=0&at={cut.place}")
+    again = await pages(talk, alice, f"last=0&at={cut.place}")
     again.answer = cut.answer
-    last = await read_to_common_place(again, steady, after=last_event)
+    last = await read_to_common_place(again, steady, after=steady.position)
     assert "<article" not in "".join(again.messages)
     assert again.answers[last] == steady.answers[last] != ""
     assert all(answer == steady.answers[at] for at, answer in again.answers.items() if at in steady.answers)
 
     # From another process, or from before a restart: nobody knows what it shows.
-    elsewhere = await pages(session, alice, f"last=0&at={cut.place.replace(':', ':f', 1)}")
-    common = await read_to_common_place(elsewhere, steady, after=last_event)
+    elsewhere = await pages(talk, alice, f"last=0&at={cut.place.replace(':', ':f', 1)}")
+    common = await read_to_common_place(elsewhere, steady, after=steady.position)
     assert "<article" in elsewhere.messages[0]
     assert elsewhere.answers[common] == steady.answers[common]
     await steady.send(action="stop")
@@ -54,7 +67,7 @@ async def test_a_page_that_was_away_at_the_end_is_shown_it_and_one_that_lacks_no
     page = await pages(session, alice)
     await page.send(action="invoke", prompt="Two days in Ghent")
     await page.read_to_event(3)
-    await page.socket.disconnect()
+    await page.leave()
     invocation = await Invocation.objects.aget()
     async for _ in follow(invocation.pk):
         pass
@@ -64,8 +77,7 @@ async def test_a_page_that_was_away_at_the_end_is_shown_it_and_one_that_lacks_no
     await back.read_until('data-kind="finished"')
     assert "Completed" in back.messages[0] and "is-running" not in back.messages[0]
     idle = await pages(session, alice, f"last={invocation.pk}")
-    await idle.send(action="invoke", prompt="")
-    await idle.read_until('data-kind="refused"')
+    await idle.join()
     heard = [message for message in idle.messages if 'data-kind="measurement"' not in message]
     assert len(heard) == 2 and "Type a prompt." in heard[0]
     missed = await pages(session, alice, "last=0&at=nonsense&at=99999:ab:1")
@@ -81,20 +93,19 @@ class ImpatientConsumer(SessionConsumer):
 
 
 async def test_a_viewer_that_does_not_read_holds_nobody_up_and_catches_up(
-    pages: Any, running_engine: Engine, session: Session, alice: User, emulator: Any
+    pages: Any, talk: Session, talker: Talker, alice: User
 ) -> None:
-    emulator.order(kind="silence", after_chunks=90, seconds=1200)
-    healthy = await pages(session, alice)
-    await healthy.send(action="invoke", prompt="Two days in Ghent")
-    await healthy.read_to_event(3)
-    slow = SlowViewer(NarrowConsumer, session, alice)
+    healthy = await pages(talk, alice)
+    await healthy.send(action="invoke", prompt=PROMPT)
+    await dictate(talker, healthy, 1)
+    slow = SlowViewer(NarrowConsumer, talk, alice)
     await slow.read_until("<article")
     slow.reads.clear()
-    await healthy.read_to_event(await most_of_it(running_engine))
+    await dictate(talker, healthy, 30)
     slow.reads.set()
     common = await read_to_common_place(slow, healthy, after=healthy.position)
     assert slow.answers[common] == healthy.answers[common]
-    assert len(slow.messages) < len(healthy.messages)  # what it had missed came as one
+    assert len(slow.messages) < 15  # what it had missed came as one
     await healthy.send(action="stop")
     await healthy.read_until('data-kind="finished"')
     await slow.read_until("Stopped")
@@ -102,18 +113,18 @@ async def test_a_viewer_that_does_not_read_holds_nobody_up_and_catches_up(
 
 
 async def test_a_viewer_that_never_reads_again_is_given_up(
-    pages: Any, running_engine: Engine, session: Session, alice: User, emulator: Any
+    pages: Any, talk: Session, talker: Talker, alice: User
 ) -> None:
-    emulator.order(kind="silence", after_chunks=90, seconds=1200)
-    healthy = await pages(session, alice)
-    await healthy.send(action="invoke", prompt="Two days in Ghent")
-    await healthy.read_to_event(3)
-    stalled = SlowViewer(ImpatientConsumer, session, alice)
+    healthy = await pages(talk, alice)
+    await healthy.send(action="invoke", prompt=PROMPT)
+    await dictate(talker, healthy, 1)
+    stalled = SlowViewer(ImpatientConsumer, talk, alice)
     await stalled.read_until("<article")
     stalled.reads.clear()
+    await dictate(talker, healthy, 1)
 
-    await asyncio.wait_for(stalled.task, 60)  # the server drops the connection of a consumer that has ended
-    await healthy.read_to_event(await most_of_it(running_engine))
+    await asyncio.wait_for(stalled.task, PATIENCE_S)  # the server drops the connection of a consumer that has ended
+    await dictate(talker, healthy, 3)
     await healthy.send(action="stop")
     await healthy.read_until('data-kind="finished"')
 
@@ -141,29 +152,91 @@ class Kept:
     def take(self, frame: Frame) -> None:
         self.frames.append(frame)
 
+    async def sees(self, text: str) -> None:
+        """Wait until it was handed that."""
+        await until(lambda: any(text in frame.html for frame in self.frames))
 
-async def test_who_joins_after_a_rough_end_was_read_sees_all_of_it(
-    running_engine: Engine, begin: Callable[..., Invocation]
+
+@pytest.fixture
+def late_timers(monkeypatch: pytest.MonkeyPatch) -> float:
+    """What a page is shown some time later comes when the clock is put forward by so many seconds, and not before."""
+    seconds = 800.0
+    monkeypatch.setattr("apps.sessions.broadcast.ROUGH_S", seconds)
+    monkeypatch.setattr("apps.sessions.consumers.ENVIRONMENT_AFTER_S", seconds)
+    return seconds
+
+
+async def test_who_joins_after_a_rough_end_was_read_sees_all_of_it_and_nothing_is_redrawn_after_the_end(
+    running_engine: Engine, begin_talk: Callable[..., Invocation], late_timers: float
 ) -> None:
-    invocation = await sync_to_async(begin)()
+    clock = Clock()
+    invocation = await sync_to_async(begin_talk)()
     stream = running_engine._streams[invocation.pk] = LiveStream(invocation.pk, invocation)
     broadcast = broadcast_of(invocation)
     early, late = Kept(), Kept()
     await broadcast.join(early, None)
-    stream.append({"kind": "text", "text": "Hello.\n\n"}, offset_ms=1.0)
-    await until(lambda: "Hello" in early.frames[-1].html if early.frames else False)
-    stream.append({"kind": "text", "text": "Next"}, offset_ms=2.0)
-    await until(lambda: "Next" in early.frames[-1].html)
-    stream.append({"kind": "text", "text": " *words*"}, offset_ms=3.0)
-    await until(lambda: "*words*" in early.frames[-1].html)
+    for offset_ms, text in enumerate(["Hello.\n\n", "Next", " *words*"]):
+        stream.append({"kind": "text", "text": text}, offset_ms=offset_ms)
+        await early.sees(text.strip())
     rough = await broadcast.join(late, None)
     assert rough is not None and "*words*" in rough.html
-    await until(lambda: "<em>words</em>" in early.frames[-1].html)
+    await clock.advance(late_timers)
+    await early.sees("<em>words</em>")
 
     whole = await broadcast.join(Kept(), None)
     assert whole is not None and "<em>words</em>" in whole.html and whole.html.count("Hello.") == 1
+    stream.append({"kind": "text", "text": " and *more*"}, offset_ms=4.0)
+    await early.sees("*more*")
     await Invocation.objects.filter(pk=invocation.pk).aupdate(status="stopped")
     del running_engine._streams[invocation.pk]
     stream.end()
-    await until(lambda: early.frames[-1].place is None or early.frames[-1].is_end)
+    await until(lambda: len([frame for frame in early.frames if frame.is_end]) == 2)  # the turn and the environment
+    await clock.advance(late_timers)
+    assert [frame.is_end for frame in early.frames[-2:]] == [True, True]
     assert broadcast.is_over
+
+
+async def test_a_run_that_is_over_at_once_leaves_no_environment_in_use(
+    pages: Any, talk: Session, talker: Talker, alice: User, late_timers: float
+) -> None:
+    clock = Clock()
+    page = await pages(talk, alice)
+    await page.send(action="invoke", prompt=PROMPT)
+    await page.read_until("<article")
+    talker.say("That is all.")
+    talker.end()
+    await page.read_until("AgentCore keeps it until")
+    await clock.advance(late_timers)
+    await page.join()
+
+    assert "In use." not in "".join(page.messages)
+
+
+class BrokenConsumer(SessionConsumer):
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        raise ZeroDivisionError
+
+
+async def test_a_viewer_whose_consumer_broke_is_not_kept(
+    pages: Any, talk: Session, talker: Talker, alice: User
+) -> None:
+    healthy = await pages(talk, alice)
+    await healthy.send(action="invoke", prompt=PROMPT)
+    await healthy.read_until("<article")
+    layer: Any = get_channel_layer()
+    invocation = await Invocation.objects.select_related("session__agent").aget()
+
+    def kept() -> tuple[int, int, int]:
+        """How many viewers the broadcast has, how many channels the group, and how many tasks send."""
+        senders = [task for task in asyncio.all_tasks() if task.get_name() == f"viewer-of-session-{talk.pk}"]
+        return len(broadcast_of(invocation).viewers), len(layer.groups[group_name(talk.topic)]), len(senders)
+
+    alone = kept()
+    broken = SlowViewer(BrokenConsumer, talk, alice)
+    await broken.read_until("<article")
+    assert (alone, kept()) == ((1, 1, 1), (2, 2, 2))
+    broken.send(action="stop")
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(broken.task, PATIENCE_S)
+    await until(lambda: kept() == alone)
+    await dictate(talker, healthy, 1)  # nobody else is harmed

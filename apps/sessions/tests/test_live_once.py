@@ -17,6 +17,7 @@ from apps.core.models import Process
 from apps.sessions import services
 from apps.sessions.live import Engine, engine, follow
 from apps.sessions.models import Invocation, Session
+from apps.sessions.tests.clock import Clock
 
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n"
 ANSWER = HEADERS + b"Content-Length: 16\r\n\r\n" + b'data: "Hello"\n\n\n'
@@ -62,25 +63,6 @@ async def wire(transactional_db: None, settings: Any) -> AsyncIterator[Wire]:
     await engine.close(drain_s=0)
     server.close()
     await server.wait_closed()
-
-
-class Clock:
-    """The event loop's clock, which can be put forward: every timer that is due by then goes off."""
-
-    def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._ahead_s, real = 0.0, loop.time
-        loop.time = lambda: real() + self._ahead_s  # type: ignore[method-assign]
-
-    async def advance(self, seconds: float) -> None:
-        self._ahead_s += seconds
-        for _ in range(20):
-            await asyncio.sleep(0.001)
-
-    async def hurry(self, task: asyncio.Task[Any]) -> None:
-        """Let an hour pass in a second until the task is done."""
-        while not task.done():
-            await self.advance(1.0)
 
 
 @pytest.fixture

@@ -14,10 +14,9 @@ from django.contrib.auth.models import AnonymousUser
 
 from apps.accounts.models import User
 from apps.sessions.consumers import SessionConsumer
-from apps.sessions.events import answer_text
-from apps.sessions.live import Engine
-from apps.sessions.models import Invocation, Session
+from apps.sessions.models import Session
 from apps.sessions.routing import websocket_urlpatterns
+from apps.sessions.tests.waiting import PATIENCE_S
 
 
 def answer_of(message: str, answer: str) -> str:
@@ -88,17 +87,27 @@ class Page(Screen):
         scope["user"] = user
 
     async def open(self) -> None:
-        connected, _ = await self.socket.connect()
+        connected, _ = await self.socket.connect(timeout=PATIENCE_S)
         assert connected
+
+    async def join(self) -> None:
+        """Wait until connecting is over: it shows what there was, and hears of everything from here on."""
+        await self.send(action="invoke", prompt="")
+        await self.read_until('data-kind="refused"')
+
+    async def leave(self) -> None:
+        await self.socket.disconnect(timeout=PATIENCE_S)
 
     async def send(self, **message: Any) -> None:
         await self.socket.send_to(text_data=json.dumps(message))
 
     async def receive(self) -> str:
-        return str(await self.socket.receive_from(timeout=60))
+        return str(await self.socket.receive_from(timeout=PATIENCE_S))
 
     async def close_code(self) -> int:
-        output = await self.socket.receive_output(timeout=5)
+        """Read on to the end; the code that it was closed with."""
+        while (output := await self.socket.receive_output(timeout=PATIENCE_S))["type"] == "websocket.send":
+            self.messages.append(output["text"])
         assert output["type"] == "websocket.close"
         return int(output["code"])
 
@@ -126,11 +135,14 @@ class SlowViewer(Screen):
             self._arrived.put_nowait(message["text"])
 
     async def receive(self) -> str:
-        return await asyncio.wait_for(self._arrived.get(), 60)
+        return await asyncio.wait_for(self._arrived.get(), PATIENCE_S)
+
+    def send(self, **message: Any) -> None:
+        self._inbox.put_nowait({"type": "websocket.receive", "text": json.dumps(message)})
 
     async def leave(self) -> None:
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": 1001})
-        await asyncio.wait_for(self.task, 60)
+        await asyncio.wait_for(self.task, PATIENCE_S)
 
 
 async def read_to_common_place(one: Screen, other: Screen, *, after: int) -> str:
@@ -147,14 +159,6 @@ async def read_to_common_place(one: Screen, other: Screen, *, after: int) -> str
 
 async def until(is_true: Callable[[], bool]) -> None:
     """Wait for a condition, at most a minute."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not is_true():  # noqa: ASYNC110 -- of things that set no event
             await asyncio.sleep(0.01)
-
-
-async def most_of_it(engine: Engine) -> int:
-    """Wait until the agent has said much of its answer; the number of events by then."""
-    stream = engine.stream((await Invocation.objects.aget()).pk)
-    assert stream is not None
-    await until(lambda: len(answer_text(stream.events)) > 250)
-    return len(stream.events)
