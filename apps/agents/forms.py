@@ -15,10 +15,14 @@ from apps.aws.arn import DEFAULT_QUALIFIER
 
 ARN_MAX_LENGTH = 400  # the ARN of an endpoint with the longest names, as telemetry repeats them, has some 320
 PROMPT_MAX_LENGTH = 100_000
+PROMPT_TOO_LONG = f"A prompt has at most {PROMPT_MAX_LENGTH:,} characters; this one has %(show_value)s."
+NO_SUCH_ENDPOINT = "The agent has no endpoint %(value)s. Choose one of the list."
+SAMPLE_MAX_LENGTH = 2_000
 REQUEST_KEY_MAX_LENGTH = 64
 # AgentCore ends a streamed answer after an hour, so that a longer silence cannot be waited for.
 LONGEST_READ_TIMEOUT_S = 3600
 DEFAULT_READ_TIMEOUT_MS: int = Agent._meta.get_field("read_timeout_ms").default
+READ_TIMEOUT_RANGE = f"Give whole seconds, from 1 to {LONGEST_READ_TIMEOUT_S} (an hour)."
 
 
 class AgentForm(forms.Form):
@@ -27,6 +31,10 @@ class AgentForm(forms.Form):
     arn = forms.CharField(
         label="Runtime ARN",
         max_length=ARN_MAX_LENGTH,
+        error_messages={
+            "required": "Paste the ARN of a runtime.",
+            "max_length": f"An ARN has at most {ARN_MAX_LENGTH} characters; this one has %(show_value)s.",
+        },
         widget=forms.TextInput(
             attrs={
                 "placeholder": "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_agent-AbCdEf1234",
@@ -104,6 +112,7 @@ class PromptForm(forms.Form):
         required=False,
         strip=False,
         max_length=PROMPT_MAX_LENGTH,
+        error_messages={"max_length": PROMPT_TOO_LONG},
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Ask the agent…"}),
     )
     payload = forms.CharField(
@@ -125,7 +134,10 @@ class PromptForm(forms.Form):
             for endpoint in agent.endpoints.all()
         ]
         self.fields["qualifier"] = forms.ChoiceField(
-            label="Endpoint", choices=choices or [(DEFAULT_QUALIFIER, DEFAULT_QUALIFIER)], initial=DEFAULT_QUALIFIER
+            label="Endpoint",
+            choices=choices or [(DEFAULT_QUALIFIER, DEFAULT_QUALIFIER)],
+            initial=DEFAULT_QUALIFIER,
+            error_messages={"required": "Choose an endpoint.", "invalid_choice": NO_SUCH_ENDPOINT},
         )
         self.initial.setdefault("request_key", str(uuid.uuid4()))
 
@@ -153,21 +165,29 @@ class InvocationSettingsForm(forms.Form):
         label="Payload template",
         help_text="JSON. {{prompt}} stands for what is typed; it may be a whole value or a part of one.",
         strip=False,
+        error_messages={"required": "Write the JSON to send, with {{prompt}} where the prompt belongs."},
         widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "mono"}),
     )
     sample = forms.CharField(
         label="Sample prompt",
         required=False,
         strip=False,
-        max_length=2000,
+        max_length=SAMPLE_MAX_LENGTH,
+        error_messages={
+            "max_length": f"A sample prompt has at most {SAMPLE_MAX_LENGTH:,} characters; this one has %(show_value)s."
+        },
         initial="What is the weather in Ghent?",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     read_timeout_s = forms.IntegerField(
         label="Read timeout, seconds",
-        help_text="The longest silence between two bytes before the run fails. Default 900; at most 3600.",
+        help_text=(
+            "The longest silence between two bytes before the run fails. From 1 to 3600 seconds (an hour); the default "
+            "is 900 (15 minutes)."
+        ),
         min_value=1,
         max_value=LONGEST_READ_TIMEOUT_S,
+        error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), READ_TIMEOUT_RANGE),
     )
     retry_unproven = forms.BooleanField(
         label="Send again after a 503 or 504 before the first byte",

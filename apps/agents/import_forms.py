@@ -17,7 +17,10 @@ class RegionForm(forms.Form):
         label="Region",
         regex=f"^{REGION_PATTERN}$",
         max_length=30,
-        error_messages={"invalid": "This is not an AWS region; write it like us-east-1."},
+        error_messages={
+            "required": "Name an AWS region, such as us-east-1.",
+            **dict.fromkeys(("invalid", "max_length"), "This is not an AWS region; write it like us-east-1."),
+        },
         widget=forms.TextInput(
             attrs={"list": "import-regions", "autocomplete": "off", "spellcheck": "false", "autofocus": True}
         ),

@@ -52,4 +52,9 @@ class SessionFilterForm(forms.Form):
 class RenameForm(forms.Form):
     """A session's new title; an empty one takes the title away."""
 
-    title = forms.CharField(label="Title", required=False, max_length=TITLE_LENGTH)
+    title = forms.CharField(
+        label="Title",
+        required=False,
+        max_length=TITLE_LENGTH,
+        error_messages={"max_length": f"A title has at most {TITLE_LENGTH} characters; this one has %(show_value)s."},
+    )

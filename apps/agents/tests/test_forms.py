@@ -48,11 +48,11 @@ def test_a_prompt_keeps_its_blanks(make_agent: Callable[..., Agent]) -> None:
         ({"qualifier": "DEFAULT", "prompt": " \n\t "}, {"prompt": ["Type a prompt."]}),
         (
             {"qualifier": "DEFAULT", "prompt": "x" * 100_001},
-            {"prompt": ["Ensure this value has at most 100000 characters (it has 100001)."]},
+            {"prompt": ["A prompt has at most 100,000 characters; this one has 100001."]},
         ),
         (
             {"qualifier": "beta", "prompt": "x"},
-            {"qualifier": ["Select a valid choice. beta is not one of the available choices."]},
+            {"qualifier": ["The agent has no endpoint beta. Choose one of the list."]},
         ),
     ],
 )

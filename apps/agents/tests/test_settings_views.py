@@ -36,3 +36,21 @@ def test_only_saving_keeps_anything(
     assert (agent.payload_template, agent.read_timeout_ms, agent.retry_unproven) == (
         {"input": "{{prompt}}"}, 30_000, True
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds", ["", "0", "3601", "1.5", "a while"])
+def test_a_read_timeout_that_cannot_be_is_told_what_can(
+    client: Client, alice: User, make_agent: Callable[..., Agent], seconds: str
+) -> None:
+    agent = make_agent()
+    client.force_login(alice)
+    typed = {"payload_template": '{"question": "{{prompt}}"}', "read_timeout_s": seconds, "sample": "x" * 2_001}
+    answer = client.post(f"/agents/{agent.pk}/settings/", typed)
+
+    assert answer.status_code == 422
+    assert answer.context["form"].errors == {
+        "read_timeout_s": ["Give whole seconds, from 1 to 3600 (an hour)."],
+        "sample": ["A sample prompt has at most 2,000 characters; this one has 2001."],
+    }
+    agent.refresh_from_db()
+    assert agent.read_timeout_ms == 900_000

@@ -177,7 +177,7 @@ def test_a_refusal_without_htmx_is_the_page_with_the_reason(
 
 @pytest.mark.parametrize(
     ("arn", "problem"),
-    [("", "This field is required."), ("x" * 401, "Ensure this value has at most 400 characters (it has 401).")],
+    [("", "Paste the ARN of a runtime."), ("x" * 401, "An ARN has at most 400 characters; this one has 401.")],
 )
 def test_what_cannot_be_an_arn_is_said_at_the_field(signed_in: Client, arn: str, problem: str) -> None:
     assert problem in text(signed_in.post(REGISTER, {"arn": arn}, headers=HTMX))
