@@ -40,7 +40,7 @@ class StartSeriesOut(Schema):
         "too many of its sessions failed) or interrupted (Loom was stopped)"
     )
     count: int
-    done: int = Field(description="Sessions whose first prompt is over.")
+    done: int = Field(description="Sessions whose first prompt ended by itself, not by cancelling the series.")
     failed: int
     not_found: int = Field(description="Runs whose start the logs do not tell.")
     waiting: int = Field(description="Runs whose start is still looked for in the logs, also after the series is done.")

@@ -120,9 +120,8 @@ class SeriesRun:
             finish_series(series=series, state=StartSeries.State.FAILED, message="Loom failed; its log says how.")
             raise
         if self._not_ended:
-            message = (
-                f"{message} {self._not_ended} sessions could not be ended; they end at their idle timeout.".strip()
-            )
+            sessions = "One session" if self._not_ended == 1 else f"{self._not_ended} sessions"
+            message = f"{message} {sessions} could not be ended; AgentCore does so at the idle timeout.".strip()
         finish_series(series=series, state=state, message=message)
 
     def _check_cost(self, position: int) -> None:
@@ -130,13 +129,12 @@ class SeriesRun:
         if series_services.would_exceed(series=self._series, begun=position - 1):
             raise SeriesEndedError(
                 StartSeries.State.DONE,
-                f"Stopped after {position - 1} of {self._series.count} sessions: one more could exceed the highest "
-                "cost.",
+                "One more session could exceed the highest cost, so Loom stopped there.",
             )
 
     def _run_session(self, position: int) -> None:
         series = self._series
-        self._check_asked(position - 1)
+        self._check_asked()
         session = start_session(
             agent=series.agent,
             owner=series.owner,
@@ -168,24 +166,24 @@ class SeriesRun:
             if status not in Invocation.RUNNING:
                 return status or Invocation.Status.INTERRUPTED
             try:
-                self._check_asked(position - 1)
+                self._check_asked()
             except SeriesEndedError as ended:
                 if ended.state == StartSeries.State.CANCELLED:
                     request_stop(invocation=invocation)
                 raise
             self._is_stopping.wait(POLL_S)
 
-    def _check_asked(self, done: int) -> None:
+    def _check_asked(self) -> None:
         """Raise SeriesEndedError where somebody wants the end of the series, or the process ends."""
         series = self._series
         row = StartSeries.objects.filter(pk=series.pk).values_list("state", "cancel_requested_at").first()
         if row is None or row[0] != StartSeries.State.RUNNING or self._is_stopping.is_set():
             raise SeriesEndedError(
                 StartSeries.State.INTERRUPTED,
-                f"Loom was stopped after {done} of {series.count} sessions. What was measured until then is kept.",
+                "Loom was stopped. What was measured until then is kept; start another series for more.",
             )
         if row[1] is not None:
-            raise SeriesEndedError(StartSeries.State.CANCELLED, f"Cancelled after {done} of {series.count} sessions.")
+            raise SeriesEndedError(StartSeries.State.CANCELLED, "Cancelled. What was measured until then is kept.")
 
     def _end(self, session: Session) -> None:
         try:

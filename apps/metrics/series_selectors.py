@@ -31,9 +31,17 @@ class SeriesResult:
     `figures` are those of the first prompts of its sessions; `ttft_warm` of the second ones.
     """
 
-    done: int
     figures: Figures
     ttft_warm: Summary
+
+    @property
+    def done(self) -> int:
+        """Sessions whose first prompt ended by itself. One that was stopped with its series measured nothing."""
+        return self.figures.finished_count
+
+    @property
+    def is_answering(self) -> bool:
+        return bool(self.figures.running_count)
 
     @property
     def startup(self) -> StartupFigures:
@@ -42,6 +50,10 @@ class SeriesResult:
     @property
     def failed(self) -> int:
         return self.figures.failed_count
+
+    @property
+    def stopped(self) -> int:
+        return self.figures.stopped_count
 
     @property
     def not_found(self) -> int:
@@ -65,12 +77,7 @@ def result_of(series: StartSeries) -> SeriesResult:
     names = ("is_warm", *(f"invocation__{name}" for name in COLUMNS))
     for is_warm, *columns in series.runs.values_list(*names):
         (warm if is_warm else cold).add(tuple(columns))
-    figures = Figures(cold)
-    return SeriesResult(
-        done=figures.invocation_count - figures.running_count,
-        figures=figures,
-        ttft_warm=warm.summary("ttft", "warm"),
-    )
+    return SeriesResult(figures=Figures(cold), ttft_warm=warm.summary("ttft", "warm"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +119,4 @@ def spent_usd(series: StartSeries) -> Decimal:
 
 def is_settled(series: StartSeries, result: SeriesResult) -> bool:
     """Whether nothing of a series changes any more by itself."""
-    return not series.is_active and not result.waiting
+    return not (series.is_active or result.is_answering or result.waiting)

@@ -20,10 +20,11 @@ from apps.core.processes import register
 from apps.metrics import series_selectors, series_services
 from apps.metrics.models import StartSeries, StartSeriesRun
 from apps.metrics.prices import Prices
+from apps.metrics.series_forms import StartSeriesForm
 from apps.metrics.series_services import Plan, SeriesActiveError, claim_series, start_series
 from apps.metrics.tests.runs import make_due, make_measured, make_run
 from apps.metrics.tests.test_views import text_of
-from apps.sessions.models import Session
+from apps.sessions.models import Invocation, Session
 
 pytestmark = pytest.mark.django_db
 
@@ -138,6 +139,31 @@ def test_a_series_of_the_other_mode_is_left_to_it(
     assert claim_series(process_id=process.pk) is None
 
 
+@pytest.mark.parametrize(
+    ("field", "values", "problem"),
+    [
+        ("count", ["", "0", "101", "two"], "Give a whole number of sessions, from 1 to 100."),
+        (
+            "max_cost_usd",
+            ["", "0", "1001", "0.00001", "1" * 12, "cheap"],
+            "Give US dollars above 0, up to 1000, with at most four decimals.",
+        ),
+        ("prompt", ["", "  "], "Type a prompt."),
+        ("prompt", ["x" * 100_001], "A prompt has at most 100,000 characters; this one has 100001."),
+        ("qualifier", ["beta"], "The agent has no endpoint beta. Choose one of the list."),
+    ],
+)
+def test_what_a_series_cannot_be_is_told_what_it_can(
+    make_agent: MakeAgent, field: str, values: list[str], problem: str
+) -> None:
+    valid = {"count": "3", "qualifier": "DEFAULT", "prompt": "Two days?", "max_cost_usd": "1"}
+    agent = make_agent()
+
+    told = {value[:9]: StartSeriesForm({**valid, field: value}, agent=agent).errors for value in values}
+
+    assert told == {value[:9]: {field: [problem]} for value in values}
+
+
 def test_a_queued_series_is_cancelled_at_once_and_a_running_one_is_asked(
     make_session: MakeSession, alice: User, process: Process
 ) -> None:
@@ -203,6 +229,33 @@ def test_the_result_counts_what_failed_was_not_found_and_is_waited_for(make_sess
     assert (result.startup.summary.n, result.startup.summary.p50, result.cold_penalty_ms) == (5, None, None)
 
 
+def test_a_cancelled_series_counts_its_stopped_session_as_stopped_everywhere(
+    as_alice: Client, make_session: MakeSession, alice: User
+) -> None:
+    series = measured_series(make_session().agent, alice, make_session, count=2)
+    last = make_run(make_session(), status="streaming", completed_at=None)
+    StartSeriesRun.objects.create(series=series, invocation=last, position=3)
+    StartSeries.objects.update(
+        count=6,
+        state="cancelled",
+        finished_at=timezone.now(),
+        message="Cancelled. What was measured until then is kept.",
+    )
+    address = reverse("metrics:start-series", args=[series.pk])
+    # The prompt has not heard of its stop yet: the page goes on asking, or its row would say Streaming for ever.
+    assert "every 2s" in as_alice.get(address).content.decode()
+
+    Invocation.objects.filter(pk=last.pk).update(status="stopped", completed_at=timezone.now())
+    shown = text_of(as_alice, address)
+    assert "2 of 6 sessions Cancelled" in shown
+    assert "Sessions 2 0 failed · 1 stopped · 0 starts not found · 0 waiting" in shown
+    assert "3 of 6 Stopped" in shown
+    assert "every 2s" not in as_alice.get(address).content.decode()
+    card = reverse("metrics:start-series-fragment", args=[series.agent_id])
+    assert "Cancelled 2 of 6" in text_of(as_alice, card)
+    assert as_alice.get(f"/api/start-series/{series.pk}").json()["done"] == 2
+
+
 def test_the_page_of_a_series_shows_its_result_and_stops_asking(
     as_alice: Client, make_session: MakeSession, alice: User
 ) -> None:
@@ -250,7 +303,7 @@ def test_the_form_starts_a_series_once_and_says_what_is_wrong(as_alice: Client, 
     assert refused.status_code == 422
     assert "is being measured. Wait for that series, or cancel it." in refused.content.decode()
     refused = as_alice.post(address, {**form, "count": "0"}, headers={"HX-Request": "true"})
-    assert "greater than or equal to 1" in refused.content.decode()
+    assert "Give a whole number of sessions, from 1 to 100." in refused.content.decode()
 
 
 def test_a_series_belongs_to_its_owner_and_to_staff(
