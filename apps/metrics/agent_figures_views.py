@@ -16,7 +16,7 @@ from apps.agents.selectors import agents_visible_to
 from apps.metrics.ranges import PRESETS
 from apps.metrics.spans import DAY, Selection, read
 from apps.metrics.tally import Figures, Tally
-from apps.metrics.wording import summary_text
+from apps.metrics.wording import percent, summary_text
 
 RANGE = PRESETS["7d"]
 
@@ -30,9 +30,9 @@ class AgentCells:
 
     @property
     def error_percent(self) -> str:
-        """The error rate in percent, with one decimal where it is not whole; empty where nothing finished."""
+        """The error rate in percent; empty where nothing finished."""
         rate = self.figures.error_rate
-        return "" if rate is None else f"{rate * 100:.1f}".removesuffix(".0")
+        return "" if rate is None else percent(rate)
 
     @property
     def latencies(self) -> list[tuple[str, str, int]]:

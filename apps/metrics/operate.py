@@ -16,7 +16,7 @@ from apps.metrics.spans import Reading, Selection, read
 from apps.metrics.statistics import Summary
 from apps.metrics.tally import Figures
 from apps.metrics.tiles import missing_starts
-from apps.metrics.wording import interval, summary_text
+from apps.metrics.wording import NOTHING, interval, percent, summary_text
 
 SORTS = {"failing": "Failing first", "slowest": "Slowest first", "busiest": "Busiest first"}
 SHOWN = {"all": "All", "failed": "Failed"}
@@ -103,7 +103,7 @@ class AgentRow:
     @property
     def error_percent(self) -> str:
         rate = self.figures.error_rate
-        return "–" if rate is None else f"{rate * 100:.1f} %"
+        return NOTHING if rate is None else f"{percent(rate)} %"
 
     @property
     def ttft_cold(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -15,6 +15,7 @@ from apps.metrics.tally import COLUMNS, Figures, Tally
 from apps.sessions.models import Invocation, Session
 
 PANELS_SHOWN = 20
+MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,21 @@ class LatencyPanel:
     is_looking: bool
     is_unsent: bool
     http_status: int | None
+
+    @property
+    def early_ms(self) -> float | None:
+        """By how much the agent started before it was asked, by its own clock; None where it did not."""
+        if self.invoked_at is None or self.agent_started_at is None or self.agent_started_at > self.invoked_at:
+            return None
+        return (self.invoked_at - self.agent_started_at) / MILLISECOND
+
+    @property
+    def late_ms(self) -> float | None:
+        """By how much the agent started after its first byte was here, by its own clock; None where it did not."""
+        if self.invoked_at is None or self.agent_started_at is None or self.high_ms is None:
+            return None
+        late_ms = (self.agent_started_at - self.invoked_at) / MILLISECOND - self.high_ms
+        return late_ms if late_ms > 0 else None
 
     @property
     def may_be_checked(self) -> bool:

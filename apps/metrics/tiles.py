@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from apps.metrics.statistics import Summary
 from apps.metrics.tally import Figures, StartupFigures
-from apps.metrics.wording import LEAST_FOR_MEDIAN, NOTHING, span, span_text, split
+from apps.metrics.wording import LEAST_FOR_MEDIAN, NOTHING, percent, span, span_text, split
 
 MISSING = {
     "weak": "by their first log line only",
@@ -103,9 +103,9 @@ def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
         ),
         Tile(
             "Error rate",
-            NOTHING if rate is None else f"{rate * 100:.1f}",
+            NOTHING if rate is None else percent(rate),
             "" if rate is None else "%",
-            meta=f"{figures.failed_count:,} of {figures.finished_count:,} finished",
+            meta=f"{figures.failed_count:,} of {figures.finished_count:,} failed",
             hint="(failed + interrupted) / (finished − stopped)",
         ),
     ]

@@ -9,6 +9,13 @@ NOTHING = "–"
 LEAST_FOR_MEDIAN = 6
 
 
+def percent(rate: float) -> str:
+    """A share of 1 in percent, without the sign: `0`, `0.4`, `100`; `<0.1` for what rounding would make nothing of."""
+    if 0 < rate < 0.0005:
+        return "<0.1"
+    return f"{rate * 100:.1f}".removesuffix(".0")
+
+
 def split(value_ms: float) -> tuple[str, str]:
     """A duration as number and unit; one in several units (`2 min 5 s`) keeps them all in the number."""
     number, _, unit = duration(value_ms).rpartition(" ")

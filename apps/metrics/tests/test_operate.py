@@ -146,7 +146,7 @@ def test_agents_are_ordered_as_asked(as_alice: Client, make_session: MakeSession
     assert order("failing")[0] == failing.agent.name
     assert order("slowest")[0] == slow.agent.name
     assert order("busiest")[0] == busy.agent.name
-    assert "100.0 % 1 of 1" in page(as_alice)
+    assert "100 % 1 of 1" in page(as_alice)
 
 
 def test_the_failed_ones_alone(as_alice: Client, make_session: MakeSession) -> None:

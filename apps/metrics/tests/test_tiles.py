@@ -48,7 +48,7 @@ def test_nothing_is_said_of_nothing() -> None:
         "TTFT, cold": ("–", "", "nothing measured yet"),
         "TTFT, warm": ("–", "", "nothing measured yet"),
         "Startup, cold": ("–", "", "nothing measured yet"),
-        "Error rate": ("–", "", "0 of 0 finished"),
+        "Error rate": ("–", "", "0 of 0 failed"),
     }
 
 
@@ -118,7 +118,7 @@ def test_the_error_rate_with_its_share() -> None:
     found = tiles(counts=(1_208, 3, 5, 5))
 
     assert said(found["Invocations"]) == ("1,208", "", "3 running · 5 stopped")
-    assert said(found["Error rate"]) == ("0.4", "%", "5 of 1,200 finished")
+    assert said(found["Error rate"]) == ("0.4", "%", "5 of 1,200 failed")
 
 
 def test_every_latency_figure_says_that_it_is_emulated() -> None:

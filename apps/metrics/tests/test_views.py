@@ -61,7 +61,14 @@ SKEW: dict[str, Any] = {"state": "measured", "tries": 1, "marker_rank": 1, "agen
             {"state": "measured", "marker_rank": 4, "marker": "First log event", "agent_started_at": at(1.5)},
             ["1.50 s", "first line of the log stream (weak)"],
         ),
-        (SKEW, ["Clock skew", "so there is no honest figure"]),
+        (SKEW, ["Clock skew: no figure for this start By its own clock the agent started 200 ms before it was asked,"]),
+        (
+            {**SKEW, "agent_started_at": at(2.25)},
+            [
+                "By its own clock the agent started 250 ms after its first byte was here, so that clock and this "
+                "machine's differ. The emulator lets them differ a little, as AWS does."
+            ],
+        ),
         (
             {"state": "not_found", "tries": 14},
             [
@@ -83,7 +90,7 @@ SKEW: dict[str, Any] = {"state": "measured", "tries": 1, "marker_rank": 1, "agen
             ["Not measured: AWS refused the request (HTTP 200) before it reached the agent."],
         ),
     ],
-    ids=["waiting", "provisional", "measured", "weak", "clock_skew", "not_found", "failed", "none"],
+    ids=["waiting", "provisional", "measured", "weak", "early", "late", "not_found", "failed", "none"],
 )
 def test_the_panel_says_where_the_search_stands(
     as_alice: Client, make_session: MakeSession, row: dict[str, Any], said: list[str]

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+import pytest
+
+from apps.metrics.wording import percent
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [(0, "0"), (0.00001, "<0.1"), (0.0005, "0.1"), (5 / 1200, "0.4"), (0.047, "4.7"), (0.5, "50"), (1, "100")],
+)
+def test_a_rate_is_written_short_and_a_small_one_is_not_nothing(rate: float, text: str) -> None:
+    assert percent(rate) == text
