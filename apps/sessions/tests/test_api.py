@@ -18,6 +18,7 @@ from apps.agents.models import Agent
 from apps.sessions.event_stream import frame
 from apps.sessions.live import Engine, follow
 from apps.sessions.models import Invocation, Session
+from apps.sessions.tests.waiting import wait_until
 
 Events = list[tuple[str, dict[str, Any]]]
 
@@ -155,12 +156,12 @@ async def test_a_refused_request_still_begins_with_session_start(api: Api, agent
 
 
 async def test_a_stopped_stream_ends_with_stopped(api: Api, agent: Agent, emulator: Any) -> None:
-    emulator.order(kind="silence", after_chunks=20, seconds=60)
+    emulator.order(kind="silence", after_chunks=20, seconds=3_600)
     answer = await api.invoke(agent, prompt="Two days in Ghent")
     body = ""
     async for part in answer:
         body += part.decode()
-        if body.count("event: chunk") > 5:
+        if "event: chunk" in body:
             await Invocation.objects.aupdate(stop_requested_at=(await Invocation.objects.aget()).requested_at)
 
     name, data = parse(body)[-1]
@@ -190,8 +191,7 @@ async def test_a_caller_cut_off_while_the_run_is_stored_leaves_no_session_that_a
     api: Api, agent: Agent
 ) -> None:
     call = asyncio.create_task(api.invoke(agent, prompt="Two days in Ghent"))
-    while not await Invocation.objects.aexists():
-        assert not call.done()
+    await wait_until(Invocation.objects.aexists, "the run is stored")
     call.cancel()
     await asyncio.wait([call])
     invocation = await Invocation.objects.aget()

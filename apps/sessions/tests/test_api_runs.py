@@ -145,13 +145,14 @@ async def test_what_provably_did_not_run_may_be_sent_again(
 async def test_a_cut_stream_goes_on_from_its_number_without_a_gap(api: Api, agent: Agent) -> None:
     events = numbered(await body_of(await api.invoke(agent, prompt="Two days in Ghent")))
     invocation = await Invocation.objects.select_related("session").aget()
-    middle = events[len(events) // 2][0]
+    half = len(events) // 2
+    middle = events[half][0]
     rest = await body_of(await api.client.get(f"{address(invocation)}/events?since={middle}"))
     by_header = await body_of(
         await api.client.get(f"{address(invocation)}/events", headers={"Last-Event-ID": str(middle)})
     )
 
-    assert numbered(rest) == [event for event in events if event[0] > middle]
+    assert numbered(rest) == events[half + 1 :]
     assert by_header == rest
     whole = numbered(await body_of(await api.client.get(f"{address(invocation)}/events?invocation=1")))
     assert whole[1:] == events[1:]
@@ -170,7 +171,7 @@ async def test_a_run_is_followed_while_it_goes_on_and_stopped(
     body, stopped = "", None
     async for part in answer:
         body += part.decode()
-        if stopped is None and body.count("event: chunk") >= 3:
+        if stopped is None and "event: chunk" in body:
             stopped = await api.client.post(f"{address(invocation)}/stop", content_type="application/json")
 
     assert stopped is not None
@@ -230,8 +231,7 @@ async def test_leaving_a_whole_answer_stops_the_run_where_that_was_asked_for(
 ) -> None:
     emulator.order(kind="silence", after_chunks=20, seconds=3_600)
     asking = asyncio.ensure_future(api.invoke(agent, prompt="Hi", stream=False, on_disconnect="stop"))
-    while not await Invocation.objects.filter(first_chunk_at__isnull=False).aexists():
-        assert not asking.done()
+    await wait_until(Invocation.objects.filter(first_chunk_at__isnull=False).aexists, "it answers")
     asking.cancel()
     await asyncio.wait([asking])
 

@@ -21,7 +21,9 @@ from apps.sessions.live import Engine, follow
 from apps.sessions.models import Invocation, RecordingBatch
 from apps.sessions.selectors import events_after
 from apps.sessions.services import end_session, invoke, request_stop
-from apps.sessions.tests.waiting import wait_until
+from apps.sessions.tests.clock import Clock
+from apps.sessions.tests.talking import Talker
+from apps.sessions.tests.waiting import PATIENCE_S, wait_until
 
 Begin = Callable[..., Invocation]
 
@@ -37,7 +39,7 @@ async def reload(invocation: Invocation) -> Invocation:
 async def run(running_engine: Engine, begin: Begin, *args: Any, **kwargs: Any) -> tuple[Invocation, list[Event]]:
     invocation = await sync_to_async(begin)(*args, **kwargs)
     running_engine.launch(invocation)
-    events = await asyncio.wait_for(collect(invocation.pk), 30)
+    events = await asyncio.wait_for(collect(invocation.pk), PATIENCE_S)
     return await reload(invocation), events
 
 
@@ -75,20 +77,27 @@ async def test_whoever_comes_late_sees_all_of_it_once(running_engine: Engine, be
     assert from_ten == late[10:]
 
 
-async def test_tokens_arrive_one_after_another_and_not_at_the_end(running_engine: Engine, begin: Begin) -> None:
-    invocation = await sync_to_async(begin)()
-    stream = running_engine.launch(invocation)
-    batches = 0
-    async for _ in follow(invocation.pk):
-        batches += not stream.ended.is_set()
+async def test_tokens_arrive_one_after_another_and_not_at_the_end(
+    running_engine: Engine, begin_talk: Begin, talker: Talker
+) -> None:
+    invocation = await sync_to_async(begin_talk)()
+    running_engine.launch(invocation)
+    words, seen = ["one ", "two ", "three"], []
+    talker.say(words[0])
+    async for events in follow(invocation.pk):
+        seen += [event["text"] for event in events if event["kind"] == "text"]
+        if seen == words:
+            talker.end()
+        elif seen:
+            talker.say(words[len(seen)])  # not before the last one has come
 
-    assert batches > 5
+    assert seen == words
 
 
 async def test_stop_closes_the_upstream_and_keeps_what_had_arrived(
     running_engine: Engine, begin: Begin, emulator: Any
 ) -> None:
-    emulator.order(kind="silence", after_chunks=20, seconds=60)
+    emulator.order(kind="silence", after_chunks=20, seconds=3_600)
     invocation = await sync_to_async(begin)()
     running_engine.launch(invocation)
     seen: list[Event] = []
@@ -106,17 +115,20 @@ async def test_stop_closes_the_upstream_and_keeps_what_had_arrived(
 
 async def truth_when(emulator: Any, session_id: str, field: str) -> dict[str, Any]:
     """What really happened to the session's first invocation, once `field` is known."""
-    for _ in range(200):
-        found: list[dict[str, Any]] = await asyncio.to_thread(emulator.invocations, session_id)
-        if found and found[0][field] is not None:
-            return found[0]
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"{field} never came")
+    found: list[dict[str, Any]] = []
+
+    async def is_known() -> bool:
+        found[:] = await asyncio.to_thread(emulator.invocations, session_id)
+        return bool(found) and found[0][field] is not None
+
+    await wait_until(is_known, f"{field} is known")
+    return found[0]
 
 
 async def test_stop_before_the_first_byte_works_too_and_the_next_prompt_at_once(
     running_engine: Engine, begin: Begin, emulator: Any
 ) -> None:
+    emulator.order(kind="hang", seconds=3_600)
     invocation = await sync_to_async(begin)("contract_reviewer")
     session_id = invocation.session.runtime_session_id
     running_engine.launch(invocation)
@@ -127,6 +139,7 @@ async def test_stop_before_the_first_byte_works_too_and_the_next_prompt_at_once(
     stopped = await reload(invocation)
     assert (stopped.status, stopped.response_text, stopped.first_chunk_at) == ("stopped", "", None)
     assert (await truth_when(emulator, session_id, "client_gone_at"))["first_byte_at"] is None
+    emulator.clear()  # it may have been stopped before it came to hang
     following, _ = await run(running_engine, begin, session=invocation.session)
     assert (following.status, following.number) == ("completed", 2)
 
@@ -134,7 +147,7 @@ async def test_stop_before_the_first_byte_works_too_and_the_next_prompt_at_once(
 async def test_a_stop_request_in_the_row_reaches_the_process_that_runs_it(
     running_engine: Engine, begin: Begin, emulator: Any
 ) -> None:
-    emulator.order(kind="silence", after_chunks=20, seconds=60)
+    emulator.order(kind="silence", after_chunks=20, seconds=3_600)
     invocation = await sync_to_async(begin)()
     running_engine.launch(invocation)
     async for _ in follow(invocation.pk):
@@ -175,7 +188,7 @@ async def test_an_agent_that_aws_does_not_know_fails_with_advice(running_engine:
     agent = invocation.session.agent
     agent.arn = agent.arn[:-10] + "AAAAAAAAAA"
     running_engine.launch(invocation)
-    await asyncio.wait_for(collect(invocation.pk), 30)
+    await asyncio.wait_for(collect(invocation.pk), PATIENCE_S)
 
     failed = await reload(invocation)
     assert (failed.status, failed.http_status, failed.error_code) == ("failed", 404, "ResourceNotFoundException")
@@ -185,7 +198,7 @@ async def test_an_agent_that_aws_does_not_know_fails_with_advice(running_engine:
 async def test_the_recording_is_written_while_the_run_goes_on(
     running_engine: Engine, begin: Begin, emulator: Any
 ) -> None:
-    emulator.order(kind="silence", after_chunks=20, seconds=60)
+    emulator.order(kind="silence", after_chunks=20, seconds=3_600)
     invocation = await sync_to_async(begin)()
     stream = running_engine.launch(invocation)
 
@@ -213,31 +226,38 @@ async def test_two_sessions_do_not_mix(running_engine: Engine, begin: Begin) -> 
 
 
 async def test_close_waits_for_what_ends_and_interrupts_the_rest(
-    running_engine: Engine, begin: Begin, emulator: Any
+    running_engine: Engine, begin_talk: Begin, talker: Talker
 ) -> None:
-    short, long = await sync_to_async(begin)(), await sync_to_async(begin)()
-    session_id = long.session.runtime_session_id
-    emulator.order(kind="silence", after_chunks=20, seconds=60, session_id=session_id)
-    running_engine.launch(long)
-    await truth_when(emulator, session_id, "first_byte_at")
-    running_engine.launch(short)
-    await running_engine.close(drain_s=5)
+    clock = Clock()
+    short, long = await sync_to_async(begin_talk)("short"), await sync_to_async(begin_talk)("long")
+    for invocation in (short, long):
+        running_engine.launch(invocation)
+        talker.say("so far", to=invocation.prompt)
+    closing = asyncio.create_task(running_engine.close(drain_s=300))
 
-    ended, cut = await reload(short), await reload(long)
-    assert ended.status == "completed"
-    assert (cut.status, cut.error_code) == ("interrupted", "interrupted")
+    async def has_ended() -> bool:
+        return (await reload(short)).status == "completed"
+
+    talker.end("short")
+    await wait_until(has_ended, "the short one has ended")
+    assert not closing.done()
+    await clock.advance(300)
+    await asyncio.wait_for(closing, PATIENCE_S)
+
+    cut = await reload(long)
+    assert (cut.status, cut.error_code, cut.response_text) == ("interrupted", "interrupted", "so far")
     assert cut.last_sequence == len(await sync_to_async(events_after)(cut.pk))
 
 
 @pytest.mark.parametrize("status", ["stopped", "interrupted"])
 async def test_a_run_that_was_taken_away_is_not_overwritten(
-    running_engine: Engine, begin: Begin, emulator: Any, status: str
+    running_engine: Engine, begin_talk: Begin, talker: Talker, status: str
 ) -> None:
-    emulator.order(kind="silence", after_chunks=20, seconds=60)
-    invocation = await sync_to_async(begin)()
+    invocation = await sync_to_async(begin_talk)()
     running_engine.launch(invocation)
     async for _ in follow(invocation.pk):
         await Invocation.objects.filter(pk=invocation.pk).aupdate(status=status, error_message="declared dead")
+        talker.say("too late")
 
     taken = await reload(invocation)
     assert (taken.status, taken.error_message, taken.response_text) == (status, "declared dead", "")
@@ -246,7 +266,7 @@ async def test_a_run_that_was_taken_away_is_not_overwritten(
 async def test_stop_asked_for_in_this_process_does_not_wait_for_the_recorder(
     running_engine: Engine, begin: Begin, emulator: Any
 ) -> None:
-    emulator.order(kind="silence", after_chunks=5, seconds=60)
+    emulator.order(kind="silence", after_chunks=5, seconds=3_600)
     invocation = await sync_to_async(begin)()
     stream = running_engine.launch(invocation)
     await truth_when(emulator, invocation.session.runtime_session_id, "first_byte_at")
@@ -261,7 +281,7 @@ async def test_stop_asked_for_in_this_process_does_not_wait_for_the_recorder(
 async def test_ending_a_session_stops_its_run_and_frees_its_environment(
     running_engine: Engine, begin: Begin, emulator: Any
 ) -> None:
-    emulator.order(kind="silence", after_chunks=5, seconds=60)
+    emulator.order(kind="silence", after_chunks=5, seconds=3_600)
     invocation = await sync_to_async(begin)()
     session = invocation.session
     running_engine.launch(invocation)
@@ -298,10 +318,12 @@ async def test_a_refusal_of_aws_leaves_the_session_as_it_was(
     assert (await reload(invocation)).session.ended_at is None
 
 
-async def test_a_process_that_is_ending_takes_no_new_prompt(running_engine: Engine, begin: Begin) -> None:
-    invocation = await sync_to_async(begin)()
+async def test_a_process_that_is_ending_takes_no_new_prompt(
+    running_engine: Engine, begin_talk: Begin, talker: Talker
+) -> None:
+    invocation = await sync_to_async(begin_talk)()
     running_engine.launch(invocation)
-    closing = asyncio.create_task(running_engine.close(drain_s=30))
+    closing = asyncio.create_task(running_engine.close(drain_s=300))
 
     async def is_closing() -> bool:
         return not running_engine.is_accepting()
@@ -310,7 +332,8 @@ async def test_a_process_that_is_ending_takes_no_new_prompt(running_engine: Engi
     with pytest.raises(ShuttingDownError):
         await asyncio.to_thread(invoke, session=invocation.session, prompt="one more")
 
-    await closing
+    talker.end()
+    await asyncio.wait_for(closing, PATIENCE_S)
     assert (await reload(invocation)).status == "completed"
     assert await Invocation.objects.acount() == 1
 
@@ -319,29 +342,35 @@ async def test_a_stream_is_forgotten_after_its_end(running_engine: Engine, begin
     invocation = await sync_to_async(begin)()
     stream = weakref.ref(running_engine.launch(invocation))
     await collect(invocation.pk)
-    for _ in range(100):
-        gc.collect()
-        if stream() is None:
-            break
-        await asyncio.sleep(0.02)
 
-    assert (stream(), running_engine.stream(invocation.pk)) == (None, None)
+    async def is_forgotten() -> bool:
+        gc.collect()
+        return stream() is None
+
+    await wait_until(is_forgotten, "nothing holds the stream")
+    assert running_engine.stream(invocation.pk) is None
 
 
 async def test_a_process_under_a_new_id_goes_on_with_what_nobody_ended(
-    running_engine: Engine, begin: Begin, emulator: Any
+    running_engine: Engine, begin_talk: Begin, talker: Talker
 ) -> None:
-    kept, taken = await sync_to_async(begin)(), await sync_to_async(begin)()
+    kept, taken = await sync_to_async(begin_talk)("kept"), await sync_to_async(begin_talk)("taken")
     for invocation in (kept, taken):
-        emulator.order(kind="silence", after_chunks=5, seconds=2, session_id=invocation.session.runtime_session_id)
         running_engine.launch(invocation)
-        await truth_when(emulator, invocation.session.runtime_session_id, "first_byte_at")
+        talker.say("so far", to=invocation.prompt)
+        async for events in follow(invocation.pk):
+            if events[-1]["kind"] == "text":
+                break
     await Invocation.objects.filter(pk=taken.pk).aupdate(status="interrupted")
     new = await sync_to_async(processes.register)(Process.Kind.WEB)
     await running_engine.renew(new.pk)
-    await asyncio.gather(collect(kept.pk), collect(taken.pk))
+    await collect(taken.pk)  # it is lost at once, however silent
+    talker.say(", and on", to="kept")
+    talker.end("kept")
+    await collect(kept.pk)
 
     went_on = await reload(kept)
     assert (went_on.status, went_on.process_id, running_engine.process_id) == ("completed", new.pk, new.pk)
+    assert went_on.response_text == "so far, and on"
     assert went_on.last_sequence == len(await sync_to_async(events_after)(kept.pk))
     assert ((await reload(taken)).status, (await reload(taken)).process_id) == ("interrupted", taken.process_id)

@@ -100,9 +100,10 @@ async def test_an_agent_that_is_silent_for_too_long_is_not_called_again(wire: Wi
     clock = Clock()
     wire.may_answer.clear()
     invocation = await sync_to_async(begin)(read_timeout_ms=60_000)
-    engine.launch(invocation)
+    stream = engine.launch(invocation)
     await wire.has_arrived.wait()
-    await clock.advance(70)
+    assert stream.task
+    await clock.hurry(stream.task)
 
     ended = await finish(invocation)
     assert (ended.status, ended.is_unsent, ended.attempt_count) == ("failed", False, 1)

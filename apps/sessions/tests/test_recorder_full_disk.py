@@ -20,6 +20,7 @@ from apps.sessions.live import engine, follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_invocation
+from apps.sessions.tests.talking import PROMPT, Talker
 from apps.sessions.tests.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.skipif(connection.vendor != "sqlite", reason="the database is a file of this process")
@@ -38,37 +39,16 @@ def full_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-class Talker:
-    """An agent that says a line whenever the test lets it."""
-
-    def __init__(self) -> None:
-        self.lines: asyncio.Queue[str | None] = asyncio.Queue()
-
-    def say(self, count: int) -> None:
-        for _ in range(count):
-            self.lines.put_nowait(LINE)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
-        while (line := await self.lines.get()) is not None:
-            writer.write(f'data: "{line}"\n\n'.encode())
-        writer.close()
-
-
 @pytest_asyncio.fixture
 async def talker(transactional_db: None, settings: Any) -> AsyncIterator[Talker]:
-    """A running `Talker`, with the engine of this process pointing at it."""
-    talker = Talker()
-    server = await asyncio.start_server(talker.serve, "127.0.0.1", 0)
-    settings.EMULATOR_URL = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    process = await sync_to_async(processes.register)(Process.Kind.WEB)
-    await engine.start(process.pk, hold_s=0.2)
-    yield talker
-    talker.lines.put_nowait(None)
-    await engine.close(drain_s=0)
-    server.close()
-    await server.wait_closed()
+    """A talker, with the engine of this process in front of it, which does not wait long for room."""
+    async with Talker.running() as talker:
+        settings.EMULATOR_URL = talker.url
+        process = await sync_to_async(processes.register)(Process.Kind.WEB)
+        await engine.start(process.pk, hold_s=0.2)
+        yield talker
+        talker.end()
+        await engine.close(drain_s=0)
 
 
 class Viewer:
@@ -110,7 +90,7 @@ class Viewer:
 @pytest_asyncio.fixture
 async def viewer(talker: Talker, make_session: Callable[..., Session]) -> AsyncIterator[Viewer]:
     session = await sync_to_async(make_session)()
-    invocation = await sync_to_async(start_invocation)(session=session, prompt="go", process_id=engine.process_id)
+    invocation = await sync_to_async(start_invocation)(session=session, prompt=PROMPT, process_id=engine.process_id)
     stream = engine.launch(invocation)
     viewer = Viewer(invocation)
     yield viewer
@@ -121,15 +101,15 @@ async def viewer(talker: Talker, make_session: Callable[..., Session]) -> AsyncI
 async def test_what_was_said_while_the_disk_was_full_is_written_when_there_is_room(
     talker: Talker, viewer: Viewer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    talker.say(3)
+    talker.say(*3 * [LINE])
     await viewer.sees(3)
     with full_disk():
-        talker.say(50)
+        talker.say(*50 * [LINE])
         await viewer.sees(53)  # the run goes on for who watches it
         await viewer.waits_for(caplog, "recording put off")
         assert len(await viewer.stored()) < 53
-    talker.say(1)
-    talker.lines.put_nowait(None)
+    talker.say(LINE)
+    talker.end()
     await asyncio.wait_for(viewer.task, PATIENCE_S)
 
     row = await viewer.row()
@@ -141,7 +121,7 @@ async def test_what_was_said_while_the_disk_was_full_is_written_when_there_is_ro
 async def test_a_run_that_ends_on_a_full_disk_says_what_is_missing(
     talker: Talker, viewer: Viewer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    talker.say(3)
+    talker.say(*3 * [LINE])
     await viewer.sees(3)
 
     async def has_stored_all() -> bool:
@@ -150,8 +130,8 @@ async def test_a_run_that_ends_on_a_full_disk_says_what_is_missing(
     await wait_until(has_stored_all, "all is stored")
     kept = len(viewer.seen)
     with full_disk():
-        talker.say(50)
-        talker.lines.put_nowait(None)
+        talker.say(*50 * [LINE])
+        talker.end()
         await viewer.sees(53)
         await viewer.waits_for(caplog, "end of run put off")
         assert engine.stream(viewer.invocation.pk) is None  # nothing of it is held any longer
@@ -169,10 +149,10 @@ async def test_a_run_that_ends_on_a_full_disk_says_what_is_missing(
 
 
 async def test_a_process_ends_on_a_full_disk_too(talker: Talker, viewer: Viewer) -> None:
-    talker.say(3)
+    talker.say(*3 * [LINE])
     await viewer.sees(3)
     with full_disk():
-        talker.say(50)
+        talker.say(*50 * [LINE])
         await viewer.sees(53)
         await asyncio.wait_for(engine.close(drain_s=0), PATIENCE_S)
     assert (await viewer.row()).is_running  # as after a crash: whoever looks next interrupts it
