@@ -42,9 +42,7 @@ SHARED_FRAME_S = 0.05  # the same with several viewers
 RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never more than a fifth of the loop
 BYTES_PER_S = 256_000  # nor do large frames (a long step, again and again) fill the line
 CROWD = 50  # so many answers at a time are shown at full pace; beyond, each less often, in proportion
-CROWDED_FRAMES = 1.5  # at most so many times as long between two frames
-ROUGH_S = 0.25  # how long markdown may be shown unread at the open end: reading it is most of the cost of an answer
-CROWDED_ROUGH = 8  # and so many times as long until markdown is read
+CROWDED = 1.5  # at most so many times as long between two frames
 LINGER_S = 60.0  # how long the place of a viewer that was cut off is kept
 PLACES_KEPT = 4096
 WRITTEN_PLACE = re.compile(r"(\d{1,18}):([0-9a-f]{0,16}):(\d{1,9})", re.ASCII)
@@ -98,7 +96,6 @@ class Broadcast:
         self._gathered: list[Event] = []
         self._next_frame_at = 0.0
         self._frame_timer: asyncio.TimerHandle | None = None
-        self._smooth_timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run(), name=f"broadcast-{invocation.pk}")
 
@@ -145,7 +142,7 @@ class Broadcast:
     def _close(self) -> None:
         """Nobody joins any more, and nothing is rendered by a timer."""
         self.is_over = True
-        for timer in (self._frame_timer, self._smooth_timer, self._leave_timer):
+        for timer in (self._frame_timer, self._leave_timer):
             if timer:
                 timer.cancel()
         if _broadcasts.get(self.invocation.pk) is self:
@@ -255,27 +252,9 @@ class Broadcast:
         if words != "":  # blanks wait for the word behind them
             self._tell(frame)
         self._rest(began, frame)
-        if renderer.is_rough and not self._smooth_timer:
-            self._smooth_timer = self._loop.call_later(ROUGH_S * _crowding(CROWDED_ROUGH), self._guarded, self._smooth)
-
-    def _smooth(self) -> None:
-        """Render what is shown as it came."""
-        self._smooth_timer = None
-        if not self._renderer.is_rough:
-            return
-        began = time.perf_counter()
-        position, parts = self._renderer.position, len(self._renderer.parts)
-        self._renderer.feed([])
-        self._whole_turn = Frame("")  # of this place, but as it looked before
-        frame = self._frame_from(position, parts)
-        if len(self._renderer.parts) != parts:
-            # Two looks of one place, which nobody can tell apart: whoever comes back from there gets the turn anew.
-            del self._places[position]
-        self._tell(frame)
-        self._rest(began, frame)
 
     def _rest(self, began: float, frame: Frame) -> None:
-        pace_s = (SHARED_FRAME_S if len(self.viewers) > 1 else FRAME_S) * _crowding(CROWDED_FRAMES)
+        pace_s = (SHARED_FRAME_S if len(self.viewers) > 1 else FRAME_S) * _crowding()
         rest_s = max(pace_s, RENDER_REST * (time.perf_counter() - began), len(frame.html) / BYTES_PER_S)
         self._next_frame_at = self._loop.time() + rest_s
 
@@ -303,9 +282,9 @@ def _idle_environment_html(session_id: int) -> str:
 _broadcasts: dict[int, Broadcast] = {}
 
 
-def _crowding(most: float) -> float:
-    """By how much the answers of this process are rendered less often than a few would be: between 1 and `most`."""
-    return min(max(len(_broadcasts) / CROWD, 1.0), most)
+def _crowding() -> float:
+    """By how much the answers of this process are shown less often than a few would be."""
+    return min(max(len(_broadcasts) / CROWD, 1.0), CROWDED)
 
 
 def broadcast_of(invocation: Invocation) -> Broadcast:

@@ -6,9 +6,7 @@ replaced. A frame is therefore small however long the answer is.
 
 from __future__ import annotations
 
-import html
 import json
-import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,13 +17,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from apps.core.markdown import MarkdownStream, render
+from apps.core.markdown import render
+from apps.core.markdown_stream import MarkdownStream
 from apps.sessions.events import Event
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
-
-# A new line may be another block, and characters that only a rendering replaces stay away from the page.
-_ENDS_LINE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(slots=True)
@@ -62,14 +58,7 @@ class AnswerRenderer:
         self._text = MarkdownStream(f"{self.prefix}-growth")
         self._rendered_tail = ""
         self._grown = ""
-        self._unread = ""
-        self._blanks = ""
         self._steps: list[Step] = []
-
-    @property
-    def is_rough(self) -> bool:
-        """Some of the open end is shown as it came, its markdown not yet read: `feed` nothing to have that done."""
-        return bool(self._unread)
 
     @property
     def is_blank(self) -> bool:
@@ -100,31 +89,19 @@ class AnswerRenderer:
     def extend(self, events: list[Event]) -> str | None:
         """Take events that only go on with the last line, and return the HTML to append to the open end.
 
-        None, and nothing is taken, where they do more than that. Plain words are what a rendering would show. Others
-        are shown as they came, which is cheap and right until a mark is closed; `is_rough` tells.
+        None, and nothing is taken, where they do more than that.
         """
         text = ""
         for event in events:
             if event["kind"] != "text":
                 return None
             text += event["text"]
-        words: str | None = None if self._unread else self._text.extend(text)
+        words = self._text.extend(text)
         if words is None:
-            if self._growth not in self._rendered_tail or _ENDS_LINE.search(text):
-                return None
-            self._unread += text
-            words = self._blanks + html.escape(text)
-            self._blanks = ""
-        else:
-            self._keep_blanks(text)
+            return None
         self._grown += words
         self.position = events[-1]["seq"]
         return words
-
-    def _keep_blanks(self, text: str) -> None:
-        """Remember the blanks at the end, which are not shown before something follows them."""
-        trailing = text[len(text.rstrip(" ")) :]
-        self._blanks = self._blanks + text if len(trailing) == len(text) else trailing
 
     def feed(self, events: Iterable[Event]) -> None:
         """Take events: close what is closed by them and render the open end anew."""
@@ -157,9 +134,7 @@ class AnswerRenderer:
         return Turn(invocation, self.output, self.tail, position)
 
     def _flush(self, text: str) -> None:
-        text, self._unread = self._unread + text, ""
         if text:
-            self._keep_blanks(text)
             closed, self._rendered_tail = self._text.feed(text)
             self._grown = ""
             if closed:
@@ -170,7 +145,7 @@ class AnswerRenderer:
         html = self._text.close()
         if html:
             self.parts.append(html)
-        self._rendered_tail = self._grown = self._blanks = ""
+        self._rendered_tail = self._grown = ""
 
     def _step(self, event: Event) -> Step | None:
         kind = event["kind"]

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 
 from apps.accounts.models import User
 from apps.core.notices import group_name
 from apps.sessions.broadcast import Frame, broadcast_of
 from apps.sessions.consumers import SessionConsumer
-from apps.sessions.live import Engine, follow
+from apps.sessions.live import follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.outbox import Outbox
-from apps.sessions.runs import LiveStream
+from apps.sessions.services import end_session
 from apps.sessions.tests.clock import Clock
 from apps.sessions.tests.talking import PROMPT, Talker
 from apps.sessions.tests.viewing import Page, SlowViewer, read_to_common_place, until
@@ -84,6 +82,30 @@ async def test_a_page_that_was_away_at_the_end_is_shown_it_and_one_that_lacks_no
     assert "Completed" in await missed.read_until("<article")
 
 
+async def test_a_page_that_missed_what_became_of_the_environment_is_told_when_it_comes_back(
+    pages: Any, session: Session, alice: User
+) -> None:
+    page = await pages(session, alice)
+    await page.send(action="invoke", prompt="Two days in Ghent")
+    await page.read_until("AgentCore keeps it until")
+    last = f"last={(await Invocation.objects.aget()).pk}"
+
+    async def told(environment: str) -> list[str]:
+        """What a page that shows the run as it ended, and this environment, is told of that when it comes back."""
+        back = await pages(session, alice, f"{last}&environment={environment}")
+        for _ in range(2):
+            await back.join()
+        return [message for message in back.messages if 'id="environment"' in message]
+
+    assert [len(await told(state)) for state in ("kept", "busy", "gone", "", "nonsense")] == [0, 1, 0, 0, 0]
+    assert "AgentCore keeps it until" in (await told("busy"))[0]
+    await sync_to_async(end_session)(session=session)
+    for state in ("kept", "busy"):
+        [card] = await told(state)
+        assert "AWS accepted the end of this session" in card and 'data-state="ended"' in card
+    assert await told("ended") == []
+
+
 class NarrowConsumer(SessionConsumer):
     outbox_limit = 300
 
@@ -143,57 +165,12 @@ def test_an_outbox_holds_a_bounded_amount_and_then_asks_for_a_catch_up() -> None
     assert [outbox.take().html, bool(outbox), outbox.has_overflowed] == ["e", False, False]
 
 
-class Kept:
-    """A viewer that keeps its frames."""
-
-    def __init__(self) -> None:
-        self.frames: list[Frame] = []
-
-    def take(self, frame: Frame) -> None:
-        self.frames.append(frame)
-
-    async def sees(self, text: str) -> None:
-        """Wait until it was handed that."""
-        await until(lambda: any(text in frame.html for frame in self.frames))
-
-
 @pytest.fixture
 def late_timers(monkeypatch: pytest.MonkeyPatch) -> float:
     """What a page is shown some time later comes when the clock is put forward by so many seconds, and not before."""
     seconds = 800.0
-    monkeypatch.setattr("apps.sessions.broadcast.ROUGH_S", seconds)
     monkeypatch.setattr("apps.sessions.consumers.ENVIRONMENT_AFTER_S", seconds)
     return seconds
-
-
-async def test_who_joins_after_a_rough_end_was_read_sees_all_of_it_and_nothing_is_redrawn_after_the_end(
-    running_engine: Engine, begin_talk: Callable[..., Invocation], late_timers: float
-) -> None:
-    clock = Clock()
-    invocation = await sync_to_async(begin_talk)()
-    stream = running_engine._streams[invocation.pk] = LiveStream(invocation.pk, invocation)
-    broadcast = broadcast_of(invocation)
-    early, late = Kept(), Kept()
-    await broadcast.join(early, None)
-    for offset_ms, text in enumerate(["Hello.\n\n", "Next", " *words*"]):
-        stream.append({"kind": "text", "text": text}, offset_ms=offset_ms)
-        await early.sees(text.strip())
-    rough = await broadcast.join(late, None)
-    assert rough is not None and "*words*" in rough.html
-    await clock.advance(late_timers)
-    await early.sees("<em>words</em>")
-
-    whole = await broadcast.join(Kept(), None)
-    assert whole is not None and "<em>words</em>" in whole.html and whole.html.count("Hello.") == 1
-    stream.append({"kind": "text", "text": " and *more*"}, offset_ms=4.0)
-    await early.sees("*more*")
-    await Invocation.objects.filter(pk=invocation.pk).aupdate(status="stopped")
-    del running_engine._streams[invocation.pk]
-    stream.end()
-    await until(lambda: len([frame for frame in early.frames if frame.is_end]) == 2)  # the turn and the environment
-    await clock.advance(late_timers)
-    assert [frame.is_end for frame in early.frames[-2:]] == [True, True]
-    assert broadcast.is_over
 
 
 async def test_a_run_that_is_over_at_once_leaves_no_environment_in_use(

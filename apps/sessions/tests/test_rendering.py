@@ -29,7 +29,8 @@ def test_a_closed_block_is_appended_and_the_open_end_is_replaced() -> None:
     renderer.feed([text("**One")])
 
     assert answer_frame(renderer, "7:ab:1", after=0, from_part=0) == (
-        '<div id="invocation-7-tail" class="md" hx-swap-oob="true" data-at="7:ab:1"><p>**One</p>\n</div>'
+        '<div id="invocation-7-tail" class="md" hx-swap-oob="true" data-at="7:ab:1">'
+        '<p>**One<span id="invocation-7-growth"></span></p>\n</div>'
     )
     renderer.feed([text("**\n\nTwo\n", seq=2)])  # a whole line behind it closes a block
     assert answer_frame(renderer, "7:ab:2", after=1, from_part=0) == (
@@ -50,21 +51,7 @@ def test_plain_words_are_appended_to_the_open_end_and_anything_else_is_rendered(
     assert renderer.tail == '<p>Two days<span id="invocation-7-growth"> in Ghent</span></p>\n'  # for a late viewer
     assert renderer.extend([event("tool", tool_use_id="t1", name="map", seq=4)]) is None
     assert renderer.extend([text("\n\n# Then", seq=4)]) is None
-    assert (renderer.position, renderer.is_rough) == (3, False)
-
-
-def test_marks_in_a_line_are_shown_as_they_came_until_they_are_read() -> None:
-    renderer = AnswerRenderer(7)
-    renderer.feed([text("Two days in ", seq=1)])
-
-    assert renderer.extend([text("Ghent ", seq=2)]) == " Ghent"
-    assert renderer.extend([text("and **Bruges** ", seq=3)]) == " and **Bruges** "
-    assert renderer.extend([text("<b>", seq=4)]) == "&lt;b&gt;"
-    rough = '<p>Two days in<span id="invocation-7-growth"> Ghent and **Bruges** &lt;b&gt;</span></p>\n'
-    assert (renderer.is_rough, renderer.tail) == (True, rough)
-    renderer.feed([])
-    assert (renderer.is_rough, renderer.position) == (False, 4)
-    assert renderer.tail.startswith("<p>Two days in Ghent and <strong>Bruges</strong> &lt;b&gt;")
+    assert renderer.position == 3
 
 
 def test_the_open_end_is_whole_after_a_piece_of_any_kind() -> None:
