@@ -339,8 +339,16 @@ class SessionConsumer(AsyncWebsocketConsumer):
             self._shown.last = ended.pk if ended else 0
         news = of_session.filter(Q(pk__in=self._shown.running) | Q(pk__gt=self._shown.last))
         invocations = list(news.order_by("-number")[:TURNS_CAUGHT_UP])[::-1]
-        has_changed = is_environment_changed or any(not invocation.is_running for invocation in invocations)
+        has_ended = any(not invocation.is_running for invocation in invocations)
+        has_changed = self._is_environment_outdated(session) or is_environment_changed or has_ended
         return session, invocations, environment_html(session, environment_of(session)) if has_changed else ""
+
+    def _is_environment_outdated(self, session: Session) -> bool:
+        """Whether the page came with an environment of before an end, of a run or of the session, that it missed."""
+        shown, self._shown.environment = self._shown.environment, ""
+        if shown == "busy":
+            return not self._shown.running
+        return session.is_ended and shown not in {"", "ended"}
 
     async def _show(self, invocation: Invocation) -> None:
         """Put a running turn on the page, or bring it up to date, and follow it from there to its end."""

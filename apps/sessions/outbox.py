@@ -50,6 +50,7 @@ class Shown:
         places = [Place.parse(value) for value in values.get("at", [])]
         self.running = {place.invocation_id: place for place in places if place}
         self.last = self._number(values, "last")
+        self.environment = values.get("environment", [""])[0]  # its state; empty from when this viewer is told of it
 
     @staticmethod
     def _number(values: dict[str, list[str]], name: str) -> int | None:

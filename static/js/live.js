@@ -28,6 +28,7 @@ function shown() {
   const numbers = turns.map((turn) => Number(turn.id.replace("invocation-", "")));
   const query = new URLSearchParams({ last: Math.max(0, ...numbers) });
   for (const turn of turns) if (turn.classList.contains("is-running")) query.append("at", turn.dataset.at);
+  query.set("environment", document.getElementById("environment").dataset.state);
   return query;
 }
 

@@ -7,6 +7,7 @@ import secrets
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 
 from apps.accounts.models import User
@@ -100,6 +101,7 @@ async def test_a_page_that_missed_what_became_of_the_environment_is_told_when_it
     assert [len(await told(state)) for state in ("kept", "busy", "gone", "", "nonsense")] == [0, 1, 0, 0, 0]
     assert "AgentCore keeps it until" in (await told("busy"))[0]
     await sync_to_async(end_session)(session=session)
+    await page.read_until("AWS accepted")  # the notice is behind us
     for state in ("kept", "busy"):
         [card] = await told(state)
         assert "AWS accepted the end of this session" in card and 'data-state="ended"' in card
