@@ -89,7 +89,8 @@ api = LoomAPI(
     description=DESCRIPTION,
     auth=may_manage,
     urls_namespace="api",
-    docs=Swagger({"deepLinking": False}),  # its links stand inside of buttons, where a keyboard cannot use them
+    # Its deep links stand inside of buttons, where a keyboard cannot use them. Schemas are shown when asked for.
+    docs=Swagger({"deepLinking": False, "defaultModelsExpandDepth": 0}),
 )
 api.add_router("/agents", agents_router)
 api.add_router("", sessions_router)

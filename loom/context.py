@@ -50,6 +50,9 @@ _PLACES = (
     ("Operate", "metrics:operate", "activity"),
 )
 
+# Pages that stand below another place than their app's own.
+_PLACE_OF_VIEW = {"sessions:agent-logs": "agents", "metrics:start-series": "agents"}
+
 
 def role_of(arn: str) -> str:
     """The part of a caller's ARN that a reader knows it by.
@@ -107,10 +110,10 @@ def _mode() -> Mode:
 def shell(request: HttpRequest) -> dict[str, Any]:
     """The frame's part of the context: `navigation`, `mode` and `is_sign_in_disabled`. Never waits for AWS."""
     match = request.resolver_match
-    namespace = match.namespace if match else ""
+    place = _PLACE_OF_VIEW.get(match.view_name, match.namespace) if match else ""
     return {
         "navigation": [
-            NavigationItem(label, url_name, icon, is_current=url_name.split(":")[0] == namespace)
+            NavigationItem(label, url_name, icon, is_current=url_name.split(":")[0] == place)
             for label, url_name, icon in _PLACES
         ],
         "mode": _mode(),

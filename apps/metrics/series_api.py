@@ -124,7 +124,7 @@ def get_start_series(request: HttpRequest, series_id: int) -> Any:
 
 
 @router.post(
-    "/start-series/{int:series_id}/cancel", auth=may_invoke, response={202: StartSeriesOut}, summary="Cancel it"
+    "/start-series/{int:series_id}/cancel", auth=may_invoke, response={202: StartSeriesOut}, summary="Cancel a measurement of starts"
 )
 def cancel_start_series(request: HttpRequest, series_id: int) -> Any:
     """202 and the series as it stands; what was measured stays."""

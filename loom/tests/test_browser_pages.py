@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from loom.tests import evil_agent
 from loom.tests.evil_agent import EVIL
 from loom.tests.fixtures import ROOT, Loom, running_loom
-from loom.tests.looking import SIDEWAYS, Witness, look, settle
+from loom.tests.looking import DESKTOP, PHONE, SIDEWAYS, Witness, look, settle
 from loom.tests.running import wait_until
 from loom.tests.visiting import Prompt, manage, newest_session_id, rows
 
@@ -190,10 +190,49 @@ def test_a_phone_gets_the_newest_invocations_and_a_way_to_the_others(page: Page,
     shown = page.locator(".table-recent tbody tr:visible").count()
     assert (total > 19, shown == total, others.is_visible()) == (True, True, False)
 
-    page.set_viewport_size({"width": 390, "height": 844})
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     assert page.locator(".table-recent tbody tr:visible").count() == 8
     others.click()
     expect(page).to_have_url(re.compile("/sessions/$"))
+
+
+def test_a_phone_folds_the_long_cards_of_an_agent(page: Page, evil: EvilLoom) -> None:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.goto(evil.address("agents:detail"))
+    settle(page)
+    heads = page.locator(".card[data-folded] .fold")
+    expect(heads).to_have_text(
+        ["All figures", "Measure start", "AWS's own metrics", "Facts", "Endpoints", "Versions", "Payload and timeouts"]
+    )
+    assert page.locator(".card[data-folded] > :not(header):visible").count() == 0
+
+    facts, arn = page.get_by_role("button", name="Facts"), page.get_by_role("button", name="Copy ARN")
+    expect(facts).to_have_attribute("aria-expanded", "false")
+    facts.click()
+    expect(facts).to_have_attribute("aria-expanded", "true")
+    expect(arn).to_be_visible()
+    facts.press("Enter")
+    expect(arn).to_be_hidden()
+
+    # A card that is fetched anew stays as it was left.
+    page.get_by_role("button", name="AWS's own metrics").click()
+    page.locator("#agent-aws-metrics").get_by_role("button", name="7 d").click()
+    expect(page.locator("#agent-aws-metrics").get_by_role("button", name="7 d", pressed=True)).to_be_visible()
+    expect(heads).to_have_count(6)
+
+    page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+    expect(page.locator(".fold")).to_have_count(0)
+    expect(arn).to_be_visible()
+
+
+def test_a_link_to_a_folded_card_opens_it(page: Page, evil: EvilLoom) -> None:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.goto(evil.address("metrics:start-series"))
+    page.get_by_role("link", name="Measure again").click()
+    settle(page)
+
+    expect(page.get_by_role("button", name="Measure start", expanded=True)).to_be_visible()
+    expect(page.get_by_label("Highest cost, USD")).to_be_visible()
 
 
 ADMINISTERED = {model._meta.label: model._meta for model in admin.site._registry}

@@ -10,17 +10,26 @@ from apps.aws.identity import Identity
 from loom.context import Caller, role_of, shell
 
 
-def test_the_place_where_the_reader_is_is_marked(rf: RequestFactory) -> None:
-    request = rf.get("/sessions/")
-    request.resolver_match = resolve("/sessions/")
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/agents/7/settings/", "Agents"),
+        ("/sessions/", "Sessions"),
+        ("/sessions/new/", "Sessions"),
+        ("/operate/", "Operate"),
+        # Reached from an agent's page, and below it in their breadcrumbs.
+        ("/sessions/logs/7/", "Agents"),
+        ("/operate/start-series/7/", "Agents"),
+    ],
+)
+def test_the_place_where_the_reader_is_is_marked(rf: RequestFactory, path: str, place: str) -> None:
+    request = rf.get(path)
+    request.resolver_match = resolve(path)
 
     context = shell(request)
 
-    assert [(item.label, item.is_current) for item in context["navigation"]] == [
-        ("Agents", False),
-        ("Sessions", True),
-        ("Operate", False),
-    ]
+    assert [item.label for item in context["navigation"]] == ["Agents", "Sessions", "Operate"]
+    assert [item.label for item in context["navigation"] if item.is_current] == [place]
 
 
 def test_a_page_without_a_match_has_a_frame_too(rf: RequestFactory, settings: Settings) -> None:

@@ -57,6 +57,7 @@ def test_the_list_shows_own_sessions_with_their_last_status(
     page = client.get(LIST).content.decode()
 
     assert "Plan a trip" in page and session.agent.name in page and "Pending" in page
+    assert re.findall(r'<a href="([^"]*)"(?:(?!<a ).)*New session</a>', page, re.DOTALL) == ["/sessions/new/"]
     client.force_login(bob)
     assert "Plan a trip" not in client.get(LIST).content.decode()
 
