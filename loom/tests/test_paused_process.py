@@ -33,14 +33,15 @@ def snapshot(invocation: Invocation) -> list[Any]:
 @pytest.mark.django_db(transaction=True)
 def test_a_process_that_was_declared_dead_overwrites_nothing(make_session: Callable[..., Session]) -> None:
     invocation = start_invocation(session=make_session(), prompt="go", process_id=None)
-    with halting_agent(LINES, LINES) as (port, go_on):
-        environment = {"DATABASE_URL": url_of_this_database(), "EMULATOR_PORT": str(port)}
+    with halting_agent() as agent:
+        environment = {"DATABASE_URL": url_of_this_database(), "EMULATOR_PORT": str(agent.port)}
         with Running("-m", "loom.tests.lone_engine", str(invocation.pk), environment=environment) as running:
+            agent.say(LINES)
             wait_until(lambda: answer_text(events_after(invocation.pk)) == HALF, "the first half is recorded")
             running.process.send_signal(signal.SIGSTOP)
             assert interrupt_orphans(timezone.now() + timedelta(seconds=9)) == 1
             interrupted = snapshot(invocation)
-            go_on.set()
+            agent.say(LINES)  # it lies there when the process wakes up
             running.process.send_signal(signal.SIGCONT)
             line = running.wait_for_line("over after")
             assert running.wait_for_end() == 0

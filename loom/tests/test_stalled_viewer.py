@@ -7,22 +7,27 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from apps.sessions.models import Session
+from apps.sessions.consumers import SessionConsumer
+from apps.sessions.events import answer_text
+from apps.sessions.models import Invocation, Session
+from apps.sessions.selectors import events_after
 from loom.start_all import web_spec
-from loom.tests.halting_agent import halting_agent
+from loom.tests.halting_agent import HaltingAgent, halting_agent
 from loom.tests.running import PATIENCE_S, Running, free_port, wait_until
 from loom.tests.test_worker import url_of_this_database
 
 PARAGRAPH = b'data: "%s\\n\\n"\n\n' % (b"word " * 200)
 PARAGRAPHS = 3000  # 3 MB in all
 WORDS = 200 * PARAGRAPHS
+LARGE_PARAGRAPHS = 60  # of 8 kB each, a frame for each
 MEGABYTE = 1 << 20
 
 
@@ -35,6 +40,7 @@ def deaf_browser(port: int, path: str) -> socket.socket:
     """A socket that is open for the page, and of which nothing is read."""
     browser = socket.socket()
     browser.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    browser.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)  # large ones let the system hold back megabytes
     browser.settimeout(PATIENCE_S)
     browser.connect(("127.0.0.1", port))
     key = base64.b64encode(os.urandom(16)).decode()
@@ -42,7 +48,10 @@ def deaf_browser(port: int, path: str) -> socket.socket:
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
         f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
     )
-    assert b" 101 " in browser.recv(100)
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += browser.recv(1)
+    assert b" 101 " in answer
     return browser
 
 
@@ -69,32 +78,90 @@ def memory_of(running: Running) -> int:
     return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
+def messages_of(browser: socket.socket, last: str) -> Iterator[str]:
+    """Begin to read: the messages up to the one with these words, without the handshake of the websocket (RFC 6455)."""
+    received = b""
+    while True:
+        size, start = (received[1], 2) if len(received) > 1 else (0, 2)
+        if size > 125:
+            start = 4 if size == 126 else 10
+            size = int.from_bytes(received[2:start], "big") if len(received) >= start else 1 << 62
+        if len(received) >= start + size and len(received) > 1:
+            text, received = received[start : start + size].decode(), received[start + size :]
+            yield text
+            if last in text:
+                return
+            continue
+        piece = browser.recv(1 << 20)
+        assert piece, "the server gave the browser up"
+        received += piece
+
+
+@contextmanager
+def web_process(agent: HaltingAgent, session: Session) -> Iterator[tuple[Running, int, str]]:
+    """A web process in front of the agent: with its port, and the path of the session's socket."""
+    port = free_port()
+    environment = {
+        "DATABASE_URL": url_of_this_database(), "EMULATOR_PORT": str(agent.port), "BACKEND_PORT": str(port),
+        "AUTH_DISABLED": "1",
+    }  # fmt: skip
+    with Running(*web_spec({**os.environ}).argv[1:], f"--port={port}", environment=environment) as web:
+        wait_until(lambda: is_listening(port), "the web process listens")
+        yield web, port, f"/ws/sessions/{session.public_id}/"
+
+
+def open_page(port: int, path: str) -> ClientConnection:
+    return connect(f"ws://127.0.0.1:{port}{path}", origin=Origin(f"http://127.0.0.1:{port}"), max_size=None)
+
+
+def ask(page: ClientConnection) -> None:
+    page.send(json.dumps({"action": "invoke", "prompt": "Tell me all", "request_key": ""}))
+
+
+def is_recorded(words: int) -> bool:
+    """Whether the web process has got and stored so much of the only answer."""
+    return answer_text(events_after(Invocation.objects.get().pk)).count("word") == words
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes and their memory through /proc")
 @pytest.mark.django_db(transaction=True)
 def test_browsers_that_do_not_read_cost_little_and_slow_nobody_down(make_session: Callable[..., Session]) -> None:
-    session, port = make_session(), free_port()
-    path = f"/ws/sessions/{session.public_id}/"
-    with halting_agent(PARAGRAPH * PARAGRAPHS, b"") as (agent_port, _):
-        environment = {
-            "DATABASE_URL": url_of_this_database(), "EMULATOR_PORT": str(agent_port), "BACKEND_PORT": str(port),
-            "AUTH_DISABLED": "1",
-        }  # fmt: skip
-        with Running(*web_spec({**os.environ}).argv[1:], f"--port={port}", environment=environment) as web:
-            wait_until(lambda: is_listening(port), "the web process listens")
+    with halting_agent() as agent, web_process(agent, make_session()) as (web, port, path):
+        deaf = [deaf_browser(port, path) for _ in range(4)]
+        before = memory_of(web)
+        with open_page(port, path) as reading:
+            ask(reading)
+            agent.say(PARAGRAPH * PARAGRAPHS)
+            assert read_words(reading) >= WORDS
+        used = memory_of(web) - before
+        assert used < 150 * MEGABYTE
+        # All that they have missed, and not twice.
+        assert max(read_answer(browser) for browser in deaf) < 1.5 * len(PARAGRAPH) * PARAGRAPHS
+        wait_until(lambda: is_recorded(WORDS), "all of it has arrived")
+        with open_page(port, path) as again:
+            assert read_words(again) == WORDS
+        for browser in deaf:
+            browser.close()
 
-            def page() -> ClientConnection:
-                return connect(f"ws://127.0.0.1:{port}{path}", origin=Origin(f"http://127.0.0.1:{port}"), max_size=None)
 
-            deaf = [deaf_browser(port, path) for _ in range(4)]
-            before = memory_of(web)
-            with page() as reading:
-                reading.send(json.dumps({"action": "invoke", "prompt": "Tell me all", "request_key": ""}))
-                assert read_words(reading) >= WORDS
-            used = memory_of(web) - before
-            assert used < 150 * MEGABYTE
-            # All that they have missed, and not twice.
-            assert max(read_answer(browser) for browser in deaf) < 1.5 * len(PARAGRAPH) * PARAGRAPHS
-            with page() as again:
-                assert read_words(again) == WORDS
-            for browser in deaf:
-                browser.close()
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
+@pytest.mark.django_db(transaction=True)
+def test_a_browser_that_reads_again_gets_what_no_outbox_held_as_one_message(
+    make_session: Callable[..., Session],
+) -> None:
+    """The outbox as it is shipped: whatever is larger than that is told anew, once there is somebody to tell."""
+    with halting_agent() as agent, web_process(agent, make_session()) as (_, port, path):
+        deaf = deaf_browser(port, path)
+        with open_page(port, path) as reading:
+            ask(reading)
+            for number in range(LARGE_PARAGRAPHS):
+                agent.say(b'data: "word%d. %s\\n\\n"\n\n' % (number, b"so on " * 1400))
+                while f"word{number}." not in str(reading.recv(timeout=PATIENCE_S)):
+                    continue
+        messages = list(messages_of(deaf, f"word{LARGE_PARAGRAPHS - 1}."))
+        deaf.close()
+
+    assert len(messages) < LARGE_PARAGRAPHS
+    assert max(len(message) for message in messages) > SessionConsumer.outbox_limit
+    told = "".join(messages)
+    assert [number for number in range(LARGE_PARAGRAPHS) if f"word{number}." not in told] == []
