@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ os.environ.update(
 )
 for name in ("REDIS_URL", "ALLOWED_HOSTS", "CONTENT_RETENTION_DAYS", "EMULATOR_RUNTIMES", "EMULATOR_OPTIONS"):
     os.environ.pop(name, None)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell has its background jobs ignore Ctrl-C, what they start inherits that, and tests press it there.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 BUILD.mkdir(exist_ok=True)
 
