@@ -26,7 +26,7 @@ def queued() -> list[str]:
 
 
 def test_nothing_is_queued_while_nothing_is_due(make_session: MakeSession) -> None:
-    make_due(make_run(make_session()), next_at=timezone.now() + timedelta(seconds=4))
+    make_due(make_run(make_session()), next_at=timezone.now() + timedelta(hours=1))
     make_due(make_run(make_session()), state="measured", next_at=None)
     enqueue_due_sweep()
 
@@ -52,7 +52,7 @@ def test_other_tasks_do_not_hold_it_back(make_session: MakeSession) -> None:
     assert queued() == ["something else", "sweep measurements"]
 
 
-@pytest.mark.parametrize(("taken_s_ago", "count"), [(5, 1), (29, 1), (31, 2)])
+@pytest.mark.parametrize(("taken_s_ago", "count"), [(0, 1), (31, 2)])
 def test_one_that_a_worker_is_at_counts_until_its_lease_would_run_out(
     make_session: MakeSession, taken_s_ago: float, count: int
 ) -> None:

@@ -180,12 +180,13 @@ def test_check_again_looks_for_a_given_up_run_once_more(as_alice: Client, make_s
 def test_check_again_is_not_a_way_around_the_pace_of_the_search(as_alice: Client, make_session: MakeSession) -> None:
     session = make_session()
     measurement = make_due(make_run(session), tries=3, next_at=timezone.now() + timedelta(minutes=10))
-    Measurement.objects.update(updated_at=timezone.now())
+    tried_at = timezone.now() + timedelta(minutes=1)  # as if no time at all had passed since
+    Measurement.objects.update(updated_at=tried_at)
 
     as_alice.post(check_address(session))
     measurement.refresh_from_db()
     assert measurement.next_at is not None
-    assert timezone.now() < measurement.next_at <= measurement.updated_at + timedelta(seconds=5)
+    assert tried_at < measurement.next_at <= tried_at + timedelta(seconds=5)
 
 
 def test_check_again_leaves_what_is_measured_or_was_never_sent(as_alice: Client, make_session: MakeSession) -> None:
