@@ -27,6 +27,11 @@ class RegionForm(forms.Form):
     )
 
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Its dialog stands on the page of the list, whose filter has a region as well.
+        super().__init__(*args, auto_id="import-%s", **kwargs)
+
+
 class ChosenForm(forms.Form):
     """How an import stands: what is still to be registered, and what became of the rest."""
 

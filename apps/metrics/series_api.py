@@ -124,7 +124,10 @@ def get_start_series(request: HttpRequest, series_id: int) -> Any:
 
 
 @router.post(
-    "/start-series/{int:series_id}/cancel", auth=may_invoke, response={202: StartSeriesOut}, summary="Cancel a measurement of starts"
+    "/start-series/{int:series_id}/cancel",
+    auth=may_invoke,
+    response={202: StartSeriesOut},
+    summary="Cancel a measurement of starts",
 )
 def cancel_start_series(request: HttpRequest, series_id: int) -> Any:
     """202 and the series as it stands; what was measured stays."""

@@ -50,7 +50,8 @@ class StartSeriesForm(forms.Form):
     request_key = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
 
     def __init__(self, *args: Any, agent: Agent, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        # It stands on one page with the form of a session, which has a prompt and an endpoint as well.
+        super().__init__(*args, auto_id="series-%s", **kwargs)
         names = agent.available_qualifiers or ["DEFAULT"]
         self.fields["qualifier"] = forms.ChoiceField(
             label="Endpoint",

@@ -18,10 +18,10 @@ from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
 from apps.metrics import series_selectors, series_services
 from apps.metrics.models import StartSeries
-from apps.metrics.operate import figure_rows
 from apps.metrics.series_forms import StartSeriesForm
 from apps.metrics.series_runner import runner
 from apps.metrics.series_services import Plan
+from apps.metrics.tiles import startup_tile
 
 SERIES_SHOWN = 5
 
@@ -110,7 +110,7 @@ def _series_context(series: StartSeries) -> dict[str, Any]:
         "series": series,
         "agent": series.agent,
         "result": result,
-        "rows": [row for row in figure_rows(result.figures) if row.temperature == "cold"],
+        "startup_tile": startup_tile(result.figures, is_emulated=series.agent.origin == "emulator"),
         "sessions": series_selectors.session_rows(series),
         "spent_usd": series_selectors.spent_usd(series),
         "is_settled": series_selectors.is_settled(series, result),

@@ -69,6 +69,18 @@ def missing_starts(figures: Figures) -> str:
     return ", ".join([f"{figures.cold_states.get('measured', 0)} of {count} cold runs measured", *others])
 
 
+def startup_tile(figures: Figures, *, is_emulated: bool) -> Tile:
+    """How long cold starts took, by which line of the logs, and what is known of those that were not measured."""
+    return _latency_tile(
+        "Startup, cold",
+        figures.startup_cold.summary,
+        "From sending the request to the start of the agent's code, by its own or the SDK's line in CloudWatch.",
+        is_emulated,
+        _source(figures.startup_cold),
+        missing_starts(figures),
+    )
+
+
 def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
     """The tiles of the first row of Operate and of an agent's page."""
     rate = figures.error_rate
@@ -93,14 +105,7 @@ def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
             is_emulated,
             _left_out(figures),
         ),
-        _latency_tile(
-            "Startup, cold",
-            figures.startup_cold.summary,
-            "From sending the request to the start of the agent's code, by its own or the SDK's line in CloudWatch.",
-            is_emulated,
-            _source(figures.startup_cold),
-            missing_starts(figures),
-        ),
+        startup_tile(figures, is_emulated=is_emulated),
         Tile(
             "Error rate",
             NOTHING if rate is None else percent(rate),

@@ -19,6 +19,10 @@ SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clie
 # Only what was violated leaves the page: all that was looked at would be megabytes.
 RUN_AXE = "async (options) => (await axe.run(options)).violations"
 
+# A label leads to the first element of an id, and so do a swap and an anchor.
+REPEATED_IDS = """[...document.querySelectorAll('[id]')].map((element) => element.id)
+    .filter((id, place, ids) => ids.indexOf(id) !== place)"""
+
 
 class Witness:
     """Keeps what a browser page complains of, and every request of its that leaves the machine or fails."""
@@ -84,6 +88,7 @@ def look(page: Page) -> list[str]:
     """Look at the page that is open in light, in dark and on a phone; say what is wrong with it."""
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     found = [f"light: {finding}" for finding in axe_findings(page)]
+    found += [f"id on several elements: {repeated}" for repeated in page.evaluate(REPEATED_IDS)]
     # Colours are all that differs.
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     found += [f"dark: {finding}" for finding in axe_findings(page, ["color-contrast", "link-in-text-block"])]
