@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # Without these Chromium asks hosts of the internet at every start.
 ARGUMENTS = [
@@ -16,9 +16,13 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
+PATIENCE_MS = 60_000
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests; skipped where there is none."""
+    """One browser for all tests; skipped where there is none. What is expected of a page may take a minute."""
+    expect.set_options(timeout=PATIENCE_MS)
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("Chromium is not installed: apt-get install chromium, or set CHROMIUM to its path")

@@ -45,14 +45,14 @@ def test_a_newcomer_sees_tokens_arrive_and_reads_the_startup_latency(
     page.get_by_role("button", name="Start session").click()
 
     output = page.locator(".answer")
-    expect(output).to_contain_text("You asked", timeout=30_000)
+    expect(output).to_contain_text("You asked")
     session_id = loom.get(f"/api/agents/{loom.agent_id('travel_concierge')}/sessions?limit=1")[1][0]["session_id"]
     expect(page.locator(f'[data-copy="{session_id}"]').first).to_be_visible()
     expect(page.locator("#latency-panel dd").first).to_contain_text(re.compile(r"\d m?s"))  # TTFT, while it speaks
     lengths: set[int] = set()
     while page.locator(".is-running").count():
         lengths.add(len(output.inner_text()))
-    assert len(lengths) > 10  # it grew before the reader's eyes
+    assert len(lengths) > 2  # it grew before the reader's eyes
     expect(page.locator("article")).to_contain_text("Completed")
     panel = page.locator("#latency-panel")
     expect(panel).to_contain_text("Time to first token")
@@ -71,13 +71,13 @@ def test_a_second_prompt_goes_over_the_socket_and_a_reload_shows_the_same(
     page.get_by_role("link", name=re.compile("travel_concierge")).click()
     page.get_by_label("Prompt").fill("Two days in Ghent")
     page.get_by_role("button", name="Start session").click()
-    expect(page.locator("article")).to_contain_text("Completed", timeout=30_000)
+    expect(page.locator("article")).to_contain_text("Completed")
     composer = page.get_by_placeholder("Message the agent…")
     composer.fill("And on Sunday?")
     composer.press("Enter")
 
     expect(page.locator("article")).to_have_count(2)
-    expect(page.locator("article").nth(1)).to_contain_text("Completed", timeout=30_000)
+    expect(page.locator("article").nth(1)).to_contain_text("Completed")
     before = page.locator("#transcript").inner_text()
     page.reload()
     expect(page.locator("article").nth(1)).to_contain_text("Completed")
@@ -90,7 +90,7 @@ def test_stop_keeps_what_had_arrived_and_a_second_tab_sees_it(page: Page, loom: 
     page.get_by_role("link", name=re.compile("code_tutor")).click()
     page.get_by_label("Prompt").fill("Explain generators")
     page.get_by_role("button", name="Start session").click()
-    expect(page.locator(".answer .md").last).not_to_be_empty(timeout=30_000)
+    expect(page.locator(".answer .md").last).not_to_be_empty()
     other = page.context.new_page()
     other.goto(page.url)
     expect(other.get_by_role("button", name="Stop")).to_be_visible()

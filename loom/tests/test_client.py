@@ -34,6 +34,8 @@ def test_an_answer_arrives_whole_over_a_line_that_breaks(loom: Loom) -> None:
 @pytest.mark.parametrize(("on_disconnect", "status"), [("stop", "stopped"), ("continue", "completed")])
 def test_what_leaving_does_is_the_callers_choice(loom: Loom, on_disconnect: str, status: str) -> None:
     agent_id = loom.agent_id("travel_concierge")
+    if on_disconnect == "stop":
+        loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)  # or it could be over before that
     run = Client(loom.url).invoke(agent_id, "Two days in Ghent", on_disconnect=on_disconnect)
     while len(run.text) < 20:
         next(run)

@@ -10,13 +10,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from websockets.sync.client import connect
-from websockets.typing import Origin
-
 from loom.tests.fixtures import Loom
-
-# CloudWatch is late by seconds, now and then by more than a minute; the emulator is too.
-LOGS_TIMEOUT_S = 150
+from loom.tests.visiting import LOGS_TIMEOUT_S, Prompt, SessionPage, newest_session_id
 
 
 def invoke(loom: Loom, agent_id: int, prompt: str, **body: Any) -> Iterator[tuple[float, str, dict[str, Any]]]:
@@ -57,11 +52,10 @@ def test_a_prompt_is_answered_as_it_is_spoken_and_its_start_is_found_in_the_logs
     assert names[0] == "session_start" and names[-1] == "session_end"
     chunk_times = [at for at, event, _ in events if event == "chunk"]
     assert chunk_times[-1] - chunk_times[0] > 1.0  # spoken over seconds, not handed over at the end
-    assert len({round(at, 2) for at in chunk_times}) > 20
     session_id = events[0][2]["session_id"]
     statuses, latency = measured(loom, agent_id, session_id)
 
-    assert statuses[0] == 202  # the end did not wait for the logs
+    assert set(statuses[:-1]) <= {202}  # none at all where the logs came before anybody asked
     truth = loom.emulator.invocations(session_id)[0]
     started_ms = (datetime.fromisoformat(truth["started_at"]).timestamp() - events[0][2]["client_invoke_time"]) * 1000
     assert abs(latency["startup_latency_ms"] - started_ms) < 100  # the environment's clock is off by some milliseconds
@@ -86,20 +80,20 @@ def test_a_second_turn_is_warm_and_has_no_cold_start_latency(loom: Loom) -> None
 
 
 def test_a_socket_shows_a_run_that_the_api_started_and_the_measurement_that_the_worker_made(loom: Loom) -> None:
-    agent_id = loom.agent_id("code_tutor")  # it speaks for seconds, so that the page comes in time to see most of it
-    stream = invoke(loom, agent_id, "Two days in Namur")
-    session_id = next(stream)[2]["session_id"]
-    page = urllib.request.urlopen(f"{loom.url}/sessions/").read().decode()  # noqa: S310 -- loopback
-    public_id = re.findall(r"/sessions/([0-9a-f-]{36})/", page)[0]
-    seen: list[str] = [""]
-    with connect(f"{loom.socket_url}/ws/sessions/{public_id}/", origin=Origin(loom.url)) as socket:
+    agent_id = loom.agent_id("code_tutor")
+    first = Prompt(loom, agent_id, "Two days in Namur").finish()
+    with SessionPage(loom, newest_session_id(loom)) as page:
+        page.join()
+        before = len(page.messages)
+        second = Prompt(loom, agent_id, "Two days in Dinant", session_id=first.session_id)
+        page.read_until('data-kind="finished"')
         # The first measurement that is told is the time to first token; the worker's comes after the end.
-        while not ('data-kind="measurement"' in seen[-1] and any('"finished"' in message for message in seen)):
-            seen.append(str(socket.recv(timeout=LOGS_TIMEOUT_S)))
-        list(stream)
+        page.read_until('data-kind="measurement"', LOGS_TIMEOUT_S)
+        second.finish()
 
-    frames = [message for message in seen if '-tail" class="md"' in message and "<article" not in message]
-    assert len(frames) > 20
-    assert any("Namur" in message for message in seen)
+    seen = page.messages[before:]
+    frames = [message for message in seen if re.match(r"<\w+ [^>]*-(tail|growth)\"", message)]
+    assert len(frames) > 1
+    assert any("Two days in Dinant" in message for message in seen)
     assert sum('data-kind="finished"' in message for message in seen) == 1
-    assert loom.emulator.invocations(session_id)[0]["client_gone_at"] is None
+    assert [run["client_gone_at"] for run in loom.emulator.invocations(first.session_id)] == [None, None]

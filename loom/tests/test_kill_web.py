@@ -71,12 +71,12 @@ def test_a_web_process_that_ends_lets_runs_end_and_its_viewers_go_on_elsewhere(l
     takes the turn of others.
     """
     with another_web_process(replace(loom, environment={**loom.environment, "MAX_REQUESTS": "1"})) as ending:
-        loom.emulator.order(kind="silence", after_chunks=10, seconds=120)
+        loom.emulator.order(kind="silence", after_chunks=10, seconds=3_600)
         silent = Prompt(ending, loom.agent_id("travel_concierge"), "Two days in Ghent")
-        silent.wait_for_chunks(3)
+        silent.wait_for_chunks(1)
         public_id = newest_session_id(loom)
         late = HalfSentPrompt(ending, loom.agent_id("travel_concierge"))
-        loom.emulator.order(kind="silence", after_chunks=10, seconds=120)
+        loom.emulator.order(kind="silence", after_chunks=10, seconds=3_600)
         waiting = Prompt(ending, loom.agent_id("travel_concierge"), "Two days in Liège", stream=False)
         wait_until(lambda: has_begun(newest_run(loom), "Two days in Liège"), "the agent has the other prompt too")
         with SessionPage(loom, public_id) as elsewhere, SessionPage(ending, public_id) as here:
@@ -114,9 +114,9 @@ def test_a_web_process_that_ends_lets_runs_end_and_its_viewers_go_on_elsewhere(l
 
 def test_a_process_that_was_paused_for_too_long_goes_on_under_a_new_id(loom: Loom) -> None:
     with another_web_process(loom) as paused:
-        loom.emulator.order(kind="silence", after_chunks=10, seconds=120)
+        loom.emulator.order(kind="silence", after_chunks=10, seconds=3_600)
         lost = Prompt(paused, loom.agent_id("travel_concierge"), "Two days in Ghent")
-        lost.wait_for_chunks(3)
+        lost.wait_for_chunks(1)
         with SessionPage(loom, newest_session_id(loom)) as page:
             page.read_until('-tail" class="md"[^>]*><p>')
             paused.process.send_signal(signal.SIGSTOP)

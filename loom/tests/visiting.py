@@ -194,6 +194,11 @@ class SessionPage:
         """Do what a form of the page does."""
         self._socket.send(json.dumps(message))
 
+    def join(self) -> None:
+        """Wait until connecting is over: it shows what there was, and hears of everything from here on."""
+        self.send(action="invoke", prompt="")
+        self.read_until('data-kind="refused"')
+
     def read_until(self, pattern: str, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
         """Read on to the message in which `pattern` is found."""
         return self.read_to(lambda message: re.search(pattern, message) is not None, pattern, timeout_s)
