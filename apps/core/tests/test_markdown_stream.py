@@ -149,7 +149,8 @@ PIECES = [
     "A word", " more", " and 1.", "x\n", ".\n\n", "**b**", " **bold:**", " *soft", "er*", " `code", "_it`", " (so)",
     " snake_case", " 5 * 3", " [link](https://example.com/x_y)", " #", "- ", "\n- ", "\n- item", "\n- **Item:** on",
     "\n1. one", "\n2.", "\n3) ", "\n\n", "\n## Day", "\n\n> quote", "\n  - inner", "> q", "# h", "[k]", "~~gone~~",
-    "é \u2705", "\n```\n", "&amp;", "<b>",
+    "é \u2705", "\n```\n", "&amp;", "<b>", "\n```python\n", "    return 1 < 2\n", "\n| a | b |\n|---|---|\n",
+    "| 1 | 2 |\n",
 ]  # fmt: skip
 ODD_TEXT = st.text(alphabet="ab \n\r#-*>`|[]():!1.\\<&;_~='\"", max_size=4)
 
@@ -157,13 +158,15 @@ ODD_TEXT = st.text(alphabet="ab \n\r#-*>`|[]():!1.\\<&;_~='\"", max_size=4)
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(PIECES), ODD_TEXT), max_size=30))
 def test_a_growing_page_shows_what_a_whole_rendering_would(pieces: list[str]) -> None:
-    """Except for a line that has said nothing yet: a lone mark at its beginning is shown with what it marks."""
+    """Except for a line that has said nothing yet, a table's row without its end, and the colours of code."""
     page, plain, closed, text = GrowingPage(), MarkdownStream(), "", ""
     for piece in ["[k]: https://example.com/known\n\n", *pieces]:
         page.add(piece)
         more, tail = plain.feed(piece)
         closed, text = closed + more, text + piece
-        if not re.search(r"\n *([-*+]|#+|\d+[.)]?)? *$", text):
+        if "<pre" in tail:
+            assert letters(page.html()) == letters(closed + tail)
+        elif not re.search(r"\n *([-*+]|#+|\d+[.)]?)? *$|\|[^\n]*$", text):
             assert page.html() == closed + tail
     assert page.closed_html() == closed + plain.close()
 
@@ -176,8 +179,8 @@ def test_a_growing_page_shows_what_a_whole_rendering_would(pieces: list[str]) ->
         ("- an item of words\n- another one\n\nAfter it.", 6),
         ("It is **bold** and on", 3),
         ("1. first of all", 2),
-        ("```\ncode is not\n```", 0),
-        ("| a | table of\n|---|---|\n| in | cells and words", 0),
+        ("```\ncode is so\n```", 2),
+        ("| a | table of\n|---|---|\n| in | cells and words", 6),
         ("Typed *half", 0),
     ],
 )
@@ -218,19 +221,45 @@ def test_words_that_make_something_else_of_their_line_are_rendered(text: str, mo
     assert stream.extend(more) is None
 
 
+def test_code_is_shown_at_once_and_gets_its_colours_line_by_line_and_then_more_seldom() -> None:
+    page, coloured_counts = GrowingPage(), []
+    page.add("```python\n")
+    for number in range(1, 31):
+        for piece in ("return", " x <", f" {number}\n"):
+            page.add(piece)
+        assert letters(page.html()).endswith(f"returnx&lt;{number}")
+        coloured_counts.append(page.html().count('<span class="k">return</span>'))
+
+    assert coloured_counts[:4] == [1, 2, 3, 4]
+    assert coloured_counts == sorted(coloured_counts) and 3 < len(set(coloured_counts[4:])) < 12
+    page.add("```")
+    assert page.html().count('<span class="k">return</span>') == 30
+
+
+def test_a_row_of_a_table_is_shown_when_it_is_complete() -> None:
+    page = GrowingPage()
+    for piece in ("| Stop | Time |\n|---|---|\n", "| Ghent", " | 10:02", " |"):
+        page.add(piece)
+    assert "Ghent" not in page.html()
+    page.add("\n")
+    assert "<td>Ghent</td>\n<td>10:02</td>" in page.html()
+
+
 @pytest.mark.parametrize(
     "endless",
     ["```python\n" + "x = 1  # one\n" * 600, "word and " * 1500, "a" * 10_000, "- item\n" * 600, "> " * 4000],
     ids=["fence", "paragraph", "word", "list", "quote"],
 )
-def test_a_block_without_end_is_cut_so_that_the_tail_stays_small(endless: str) -> None:
+@pytest.mark.parametrize("growth_id", ["", "growth"])
+def test_a_block_without_end_is_cut_so_that_the_tail_stays_small(endless: str, growth_id: str) -> None:
     """What is rendered in all must grow with the length of the answer, not with its square."""
     size = 50
-    stream = MarkdownStream()
+    stream = MarkdownStream(growth_id)
     longest_open = most_lines = 0
     closed = ""
     for start in range(0, len(endless), size):
-        closed += stream.feed(endless[start : start + size])[0]
+        piece = endless[start : start + size]
+        closed += "" if stream.extend(piece) is not None else stream.feed(piece)[0]
         longest_open = max(longest_open, len(stream._open))
         most_lines = max(most_lines, stream._open.count("\n"))
     closed += stream.close()
