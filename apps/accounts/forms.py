@@ -17,5 +17,5 @@ class SignInForm(AuthenticationForm):
     def get_invalid_login_error(self) -> ValidationError:
         # Django's own text says that both are case-sensitive; the address is not.
         return ValidationError(
-            "This address and this password do not belong together. Check both and try again.", code="invalid_login"
+            "The e-mail address or the password is wrong. Check both and try again.", code="invalid_login"
         )

@@ -47,7 +47,7 @@ def read_template(text: str) -> Any:
     template = _read_json(text, MAX_TEMPLATE_LENGTH)
     if not _has_placeholder(template):
         raise PayloadError(
-            f'{PLACEHOLDER} stands in no string of it, so that no prompt would reach the agent. Write "{PLACEHOLDER}" '
+            f'{PLACEHOLDER} is in no value of it, so no prompt would reach the agent. Write "{PLACEHOLDER}" '
             "as a value, or within one. In a key it is not replaced."
         )
     return template

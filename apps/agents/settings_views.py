@@ -62,5 +62,5 @@ def agent_settings(request: SignedInRequest, pk: int) -> HttpResponse:
         read_timeout_ms=form.cleaned_data["read_timeout_s"] * 1000,
         retry_unproven=form.cleaned_data["retry_unproven"],
     )
-    messages.success(request, f"The next prompt to {agent.name} is sent like this.")
+    messages.success(request, f"The settings are saved. The next prompt to {agent.name} is sent with them.")
     return redirect("agents:detail", pk)

@@ -111,8 +111,7 @@ def agent_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
         messages.error(request, f"{agent.name} was not refreshed. {complaint(error)}")
     else:
         changes = "; ".join(differences(before, state_of(agent)))
-        told = f"{agent.name} changed: {changes}." if changes else f"{agent.name} is as it was: nothing changed on AWS."
-        messages.success(request, told)
+        messages.success(request, f"{agent.name} was refreshed: {changes or 'nothing changed on AWS'}.")
     return redirect(_return_to(request, reverse("agents:detail", args=[pk])))
 
 
@@ -122,9 +121,7 @@ def agent_archive(request: SignedInRequest, pk: int) -> HttpResponse:
     """Hide the agent from the registry."""
     agent = get_object_or_404(selectors.agents_visible_to(request.user), pk=pk)
     services.archive_agent(agent=agent)
-    messages.success(
-        request, f"{agent.name} is archived; its history stays. Bring it back from the archive or register its ARN."
-    )
+    messages.success(request, f"{agent.name} is archived, its history stays. Bring it back from the archived agents.")
     return redirect(_return_to(request, reverse("agents:list")))
 
 

@@ -108,7 +108,8 @@ def start_series(*, agent: Agent, owner: User, plan: Plan, request_key: str = ""
             Agent.objects.select_for_update().get(pk=agent.pk)
             if StartSeries.objects.filter(agent=agent, state__in=StartSeries.ACTIVE).exists():
                 raise SeriesActiveError(
-                    f"The start of {agent.name} is being measured.", advice="Wait for that series, or cancel it."
+                    f"The start of {agent.name} is being measured already.",
+                    advice="Wait for that series, or cancel it.",
                 )
             series = StartSeries.objects.create(
                 agent=agent,

@@ -84,14 +84,14 @@ def session_rename(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     form = RenameForm(request.POST)
     if not form.is_valid():
         reasons = " ".join(str(error) for error in form.errors["title"])
-        messages.error(request, f"The session keeps its title. {reasons}")
+        messages.error(request, f"The session was not renamed. {reasons}")
         return redirect(_return_to(request))
     try:
         services.rename_session(session=session, title=form.cleaned_data["title"])
     except LoomError as error:
-        messages.error(request, f"The session keeps its title. {error} {error.advice}")
+        messages.error(request, f"The session was not renamed. {error} {error.advice}")
     else:
-        messages.success(request, "The session has its new title.")
+        messages.success(request, "The session is renamed.")
     return redirect(_return_to(request))
 
 

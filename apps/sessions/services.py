@@ -41,7 +41,7 @@ STOP_WITHIN_S = 5.0
 def check_invokable(agent: Agent) -> None:
     """Raise AgentUnavailableError where an invocation could only fail."""
     if agent.removed_at is not None:
-        raise AgentUnavailableError(f"{agent.name} was removed.", advice="Register its ARN again to invoke it.")
+        raise AgentUnavailableError(f"{agent.name} is archived.", advice="Bring it back to invoke it.")
     check_origin(agent)
     if agent.authorizer_kind == Agent.Authorizer.JWT:
         raise AgentUnavailableError(

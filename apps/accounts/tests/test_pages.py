@@ -30,7 +30,7 @@ def test_a_wrong_password_keeps_the_address_and_says_what_to_do(client: Client, 
 
     assert status == 200
     assert 'value="Alice@Example.com"' in page
-    assert "This address and this password do not belong together. Check both and try again." in page
+    assert "The e-mail address or the password is wrong. Check both and try again." in page
     assert "wrong secret" not in page
     assert client.get(reverse("agents:list")).status_code == 302
 

@@ -64,7 +64,7 @@ def test_versions_are_listed_or_the_missing_permission_is_named(order_fault: Ord
     denied = text(signed_in.get(address))
 
     assert all(f"<td><b>{number}</b></td>" in versions for number in (3, 2, 1))
-    assert "bedrock-agentcore:ListAgentRuntimeVersions" in denied and "Ask again" in denied
+    assert "bedrock-agentcore:ListAgentRuntimeVersions" in denied and "Try again" in denied
 
 
 def test_awss_own_metrics_say_what_is_missing(order_fault: OrderFault, signed_in: Client) -> None:

@@ -63,7 +63,7 @@ def test_the_list_shows_each_agent_with_status_endpoints_and_place(
     for part in (
         f'href="/agents/{agent.pk}/"',
         "<b>weather</b>",
-        "<small>Looks out</small>",
+        '<small title="Looks out">Looks out</small>',
         "<span>123456789012</span> <small>us-east-1</small>",
         '<span class="chip" title="DEFAULT → 3"><b>DEFAULT</b> → 3</span>',
         "Update failed",
@@ -250,7 +250,7 @@ def test_refreshing_says_what_is_live(emulator: Any, signed_in: Client, make_age
     agent.refresh_from_db()
     assert (response.status_code, response["Location"]) == (302, f"/agents/{agent.pk}/")
     assert (agent.version, agent.status) == ("3", "READY")
-    assert said(response)[-1] == ("success", "travel_concierge changed: status CREATING → READY; version 1 → 3.")
+    assert said(response)[-1] == ("success", "travel_concierge was refreshed: status CREATING → READY; version 1 → 3.")
 
 
 def test_a_refresh_that_fails_says_why_and_changes_nothing(
@@ -299,7 +299,7 @@ def test_archiving_hides_the_agent_and_keeps_its_page(signed_in: Client, make_ag
 
     assert (response.status_code, response["Location"]) == (302, LIST)
     assert said(response) == [
-        ("success", "weather is archived; its history stays. Bring it back from the archive or register its ARN.")
+        ("success", "weather is archived, its history stays. Bring it back from the archived agents.")
     ]
     assert listed(signed_in.get(LIST)) == []
     assert listed(signed_in.get(LIST, {"state": "archived"})) == ["weather"]

@@ -301,7 +301,7 @@ def test_the_form_starts_a_series_once_and_says_what_is_wrong(as_alice: Client, 
 
     refused = as_alice.post(address, {**form, "request_key": ""}, headers={"HX-Request": "true"})
     assert refused.status_code == 422
-    assert "is being measured. Wait for that series, or cancel it." in refused.content.decode()
+    assert "is being measured already. Wait for that series, or cancel it." in refused.content.decode()
     refused = as_alice.post(address, {**form, "count": "0"}, headers={"HX-Request": "true"})
     assert "Give a whole number of sessions, from 1 to 100." in refused.content.decode()
 

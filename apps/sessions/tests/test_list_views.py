@@ -175,7 +175,7 @@ def test_a_session_is_renamed_and_the_filters_stay(client: Client, listed: dict[
     assert titles(client, q="back") == ["Ghent &amp; back"]
     refused = client.post(url, {"title": "x" * 81, "next": "https://elsewhere.example/"}, follow=True)
     assert refused.redirect_chain == [("/sessions/", 302)]
-    told = "The session keeps its title. A title has at most 80 characters; this one has 81."
+    told = "The session was not renamed. A title has at most 80 characters; this one has 81."
     assert told in refused.content.decode()
     assert titles(client, q="back") == ["Ghent &amp; back"]
 

@@ -122,7 +122,7 @@ def test_an_empty_log_says_why(
     page = lines(client, logged)
 
     assert said in page
-    assert ("Look again" in page) == (seconds_ago is not None)
+    assert ("Check again" in page) == (seconds_ago is not None)
 
 
 def test_what_cloudwatch_refuses_is_told_with_what_to_do(
