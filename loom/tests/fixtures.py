@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import get_hasher, make_password
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -37,14 +37,15 @@ START_TIMEOUT_S = 60
 
 
 @cache
-def _hashed_password() -> str:
-    # Hashing is slow on purpose; once for all users of a test run is enough.
-    return make_password(PASSWORD)
+def _hashed_password(algorithm: str) -> str:
+    # Hashing is slow on purpose; once for all users of a test run is enough. Some tests set a quick hasher, which then
+    # is the only one that they know.
+    return make_password(PASSWORD, hasher=algorithm)
 
 
 def make_user(email: str, **fields: Any) -> User:
     """Store a user whose password is PASSWORD."""
-    return User.objects.create(email=email, password=_hashed_password(), **fields)
+    return User.objects.create(email=email, password=_hashed_password(get_hasher().algorithm), **fields)
 
 
 @pytest.fixture
