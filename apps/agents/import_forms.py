@@ -28,7 +28,7 @@ class RegionForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Its dialog stands on the page of the list, whose filter has a region as well.
-        super().__init__(*args, auto_id="import-%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "import-%s", **kwargs})
 
 
 class ChosenForm(forms.Form):

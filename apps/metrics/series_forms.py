@@ -51,7 +51,7 @@ class StartSeriesForm(forms.Form):
 
     def __init__(self, *args: Any, agent: Agent, **kwargs: Any) -> None:
         # It stands on one page with the form of a session, which has a prompt and an endpoint as well.
-        super().__init__(*args, auto_id="series-%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "series-%s", **kwargs})
         names = agent.available_qualifiers or ["DEFAULT"]
         self.fields["qualifier"] = forms.ChoiceField(
             label="Endpoint",
