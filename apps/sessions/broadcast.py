@@ -215,6 +215,9 @@ class Broadcast:
 
     def _take(self, events: list[Event]) -> None:
         """Take events: at once when the last frame is long enough ago, else together with what comes until then."""
+        if not events:
+            self._tell(Frame(signal_html("held")))
+            return
         self._gathered = [*self._gathered, *events] if self._gathered else events
         if self._frame_timer:
             return

@@ -49,6 +49,9 @@ class Recorded(Protocol):
     def lose(self) -> None:
         """The row no longer belongs to this process: end the run without writing."""
 
+    def hold(self) -> None:
+        """The run has ended, and its end is not written yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class LateEnd:
@@ -158,6 +161,7 @@ class Recorder:
                 except DatabaseError as error:
                     self._note_failure("end of run not stored yet id=%s", stream.invocation_id)
                     self._give_back(stream, rest)
+                    stream.hold()
                     is_passing = isinstance(error, PASSING)
                 else:
                     self._forget(stream)

@@ -59,6 +59,11 @@ class LiveStream:
             listener(new)
         self._wake()
 
+    def hold(self) -> None:
+        """Tell the listeners, with no events, that the run is over and the database does not take that yet."""
+        for listener in self._listeners:
+            listener([])
+
     def end(self) -> None:
         """Tell the followers that nothing more comes."""
         self.ended.set()

@@ -204,6 +204,10 @@ document.addEventListener("loom:over", () => {
   showNote("The answer was complete before it could be stopped.");
 });
 
+document.body.addEventListener("loom:held", () => {
+  showNote("The answer is over, but the database does not take its end yet. Loom keeps trying.");
+});
+
 document.addEventListener("submit", (event) => {
   if (event.target.matches("form[data-once]")) event.submitter.disabled = true;
 });

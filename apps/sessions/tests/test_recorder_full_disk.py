@@ -13,6 +13,7 @@ import pytest_asyncio
 from asgiref.sync import sync_to_async
 from django.db import connection
 
+from apps.accounts.models import User
 from apps.core import processes
 from apps.core.models import Process
 from apps.sessions.events import Event
@@ -21,6 +22,7 @@ from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_invocation
 from apps.sessions.tests.talking import PROMPT, Talker
+from apps.sessions.tests.viewing import Page
 from apps.sessions.tests.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.skipif(connection.vendor != "sqlite", reason="the database is a file of this process")
@@ -119,7 +121,7 @@ async def test_what_was_said_while_the_disk_was_full_is_written_when_there_is_ro
 
 
 async def test_a_run_that_ends_on_a_full_disk_says_what_is_missing(
-    talker: Talker, viewer: Viewer, caplog: pytest.LogCaptureFixture
+    talker: Talker, viewer: Viewer, caplog: pytest.LogCaptureFixture, alice: User
 ) -> None:
     talker.say(*3 * [LINE])
     await viewer.sees(3)
@@ -129,15 +131,21 @@ async def test_a_run_that_ends_on_a_full_disk_says_what_is_missing(
 
     await wait_until(has_stored_all, "all is stored")
     kept = len(viewer.seen)
+    page = Page(viewer.invocation.session, alice)
+    await page.open()
+    await page.read_until("<article")
     with full_disk():
         talker.say(*50 * [LINE])
         talker.end()
         await viewer.sees(53)
+        await page.read_until('data-kind="held"')
         await viewer.waits_for(caplog, "end of run put off")
         assert engine.stream(viewer.invocation.pk) is None  # nothing of it is held any longer
         assert ((await viewer.row()).status, viewer.task.done()) == ("streaming", False)
     await asyncio.wait_for(viewer.task, PATIENCE_S)
 
+    await page.read_until('data-kind="finished"')
+    await page.leave()
     row = await viewer.row()
     lost = len(viewer.seen) - kept
     assert (row.status, row.error_code, row.lost_event_count) == ("failed", "not_stored", lost)
