@@ -159,9 +159,9 @@ def test_a_killed_web_process_leaves_an_interrupted_run_without_a_gap(loom_on_se
     """The worker finds out; nothing is restarted that could."""
     loom = loom_on_services
     with another_web_process(loom) as other:
-        loom.emulator.order(kind="silence", after_chunks=20, seconds=60)
+        loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)
         prompt = Prompt(other, loom.agent_id("travel_concierge"), "Two days in Ghent")
-        prompt.wait_for_chunks(5)
+        prompt.wait_for_chunks(1)
         with SessionPage(loom, newest_session_id(loom)) as page:
             page.read_until(r'-tail" class="md"[^>]*><p>')  # text, from the recording of the other process
             other.process.kill()
@@ -181,7 +181,7 @@ def test_a_restart_of_postgresql_is_outlived(loom_on_services: Loom, postgres: P
     assert status_of(loom, "/readyz") == 200
     loom.emulator.order(kind="silence", after_chunks=20, seconds=15)
     prompt = Prompt(loom, loom.agent_id("travel_concierge"), "Two days in Ghent")
-    prompt.wait_for_chunks(5)
+    prompt.wait_for_chunks(1)
 
     postgres.stop()
     wait_until(lambda: status_of(loom, "/readyz") == 503, "the missing database was noticed")
