@@ -63,7 +63,7 @@ def test_the_account_is_asked_for_once_and_no_page_waits() -> None:
     caller = Caller(ask)
     first, thread = caller.description()
     assert thread is not None
-    thread.join(timeout=10)
+    thread.join(timeout=60)
 
     assert first == "account not known yet"
     assert caller.description() == ("111122223333 · role LoomReader", None)
@@ -77,6 +77,6 @@ def test_credentials_that_do_not_work_are_told() -> None:
     caller = Caller(ask)
     _, thread = caller.description()
     assert thread is not None
-    thread.join(timeout=10)
+    thread.join(timeout=60)
 
     assert caller.description()[0] == "account unknown: ExpiredToken"

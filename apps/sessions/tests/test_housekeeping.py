@@ -35,8 +35,8 @@ def streaming(process: Process, make_session: Callable[..., Session]) -> Invocat
     return invocation
 
 
-def test_runs_of_a_living_process_are_left_alone(streaming: Invocation) -> None:
-    assert interrupt_orphans(timezone.now()) == 0
+def test_runs_of_a_living_process_are_left_alone(streaming: Invocation, process: Process) -> None:
+    assert interrupt_orphans(process.beat_at + timedelta(seconds=7)) == 0
     streaming.refresh_from_db()
     assert streaming.status == "streaming"
 
@@ -61,10 +61,10 @@ def test_runs_of_a_dead_process_end_as_interrupted_with_what_had_arrived(
 
 
 def test_a_run_that_no_process_took_is_interrupted_after_ten_seconds(make_session: Callable[..., Session]) -> None:
-    start_invocation(session=make_session(), prompt="go", process_id=None)
+    asked_at = start_invocation(session=make_session(), prompt="go", process_id=None).requested_at
 
-    assert interrupt_orphans(timezone.now()) == 0
-    assert interrupt_orphans(timezone.now() + timedelta(seconds=11)) == 1
+    assert interrupt_orphans(asked_at + timedelta(seconds=9)) == 0
+    assert interrupt_orphans(asked_at + timedelta(seconds=11)) == 1
     run = Invocation.objects.get()
     assert (run.status, run.is_unsent) == ("interrupted", True)  # nobody has claimed it, so nobody has sent it
 
