@@ -8,7 +8,7 @@ MANAGE := $(BIN)/python manage.py
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 LOCKS := etc/requirements
 
-.PHONY: help dev run test test.unit test.browser lint format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.pages clean
+.PHONY: help dev run test test.unit test.browser lint format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.pages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -92,6 +92,9 @@ bench.register: $(VENV)/test.stamp ## Measure how fast 1,000 agents are register
 
 bench.stream: $(VENV)/bench.stamp ## Measure streaming beside its peers; BENCH=--quick for a short run.
 	@$(BIN)/python -m bench.stream $(BENCH)
+
+bench.markdown: $(VENV)/test.stamp ## Measure what rendering a streamed answer costs.
+	@$(BIN)/python -m bench.markdown
 
 bench.pages: $(VENV)/test.stamp ## Measure the pages with 100,000 invocations.
 	@$(BIN)/python -m bench.pages
