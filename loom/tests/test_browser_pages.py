@@ -235,6 +235,9 @@ def test_a_link_to_a_folded_card_opens_it(page: Page, evil: EvilLoom) -> None:
     expect(page.get_by_label("Highest cost, USD")).to_be_visible()
 
 
+# Text that runs on over its neighbours.
+SPILT = """[...document.querySelectorAll('#result_list :is(td, th)')]
+    .filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => `${cell.className}: ${cell.innerText}`)"""
 ADMINISTERED = {model._meta.label: model._meta for model in admin.site._registry}
 
 
@@ -243,6 +246,7 @@ def test_the_administration_of_a_model_is_safe_and_accessible(witness: Witness, 
     """S0-112."""
     model = ADMINISTERED[label]
     found = inspect(witness, evil.loom.url + reverse(f"admin:{model.app_label}_{model.model_name}_changelist"))
+    found += [f"over its cell: {cell}" for cell in witness.page.evaluate(SPILT)]
     row = witness.page.locator("#result_list tbody th a").first
     if row.count():
         found += inspect(witness, evil.loom.url + (row.get_attribute("href") or ""))
