@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import weakref
 from collections.abc import Callable
 from datetime import datetime
@@ -226,8 +227,9 @@ async def test_two_sessions_do_not_mix(running_engine: Engine, begin: Begin) -> 
 
 
 async def test_close_waits_for_what_ends_and_interrupts_the_rest(
-    running_engine: Engine, begin_talk: Begin, talker: Talker
+    running_engine: Engine, begin_talk: Begin, talker: Talker, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, logger="apps.sessions.live")
     clock = Clock()
     short, long = await sync_to_async(begin_talk)("short"), await sync_to_async(begin_talk)("long")
     for invocation in (short, long):
@@ -235,9 +237,13 @@ async def test_close_waits_for_what_ends_and_interrupts_the_rest(
         talker.say("so far", to=invocation.prompt)
     closing = asyncio.create_task(running_engine.close(drain_s=300))
 
+    async def is_waiting() -> bool:
+        return "draining runs=2" in caplog.messages
+
     async def has_ended() -> bool:
         return (await reload(short)).status == "completed"
 
+    await wait_until(is_waiting, "it waits for the runs")
     talker.end("short")
     await wait_until(has_ended, "the short one has ended")
     assert not closing.done()
