@@ -150,7 +150,7 @@ def test_at_most_five_pages_are_read_and_the_next_sweep_reads_on(make_session: M
     kept = LogGroupSweep.objects.get()
     assert (kept.next_token, kept.started_from_at) == ("10", at(-5))
 
-    sweep(now=at(5), logs=logs)
+    sweep(now=at(10), logs=logs)
     assert tokens(cloudwatch)[5:] == ["10", "12"]
     assert {asked["startTime"] for asked in cloudwatch.filters()} == {to_ms(at(-5))}
     measurement.refresh_from_db()
@@ -198,6 +198,6 @@ def test_a_cursor_that_cloudwatch_refuses_is_not_sent_again(make_session: MakeSe
     )
     logs = logs_of(cloudwatch)
     sweep(now=NOON, logs=logs)
-    sweep(now=at(5), logs=logs)
+    sweep(now=at(10), logs=logs)
 
     assert tokens(cloudwatch) == ["expired", None]
