@@ -51,7 +51,7 @@ _ALIGN_CLASSES = {"text-align:right": "align-right", "text-align:center": "align
 
 def _coloured(code: str, language: str, _attributes: str) -> str:
     try:
-        lexer = get_lexer_by_name(language) if language else None
+        lexer = get_lexer_by_name(language, stripnl=False) if language else None
     except ClassNotFound:
         lexer = None
     return highlight(code, lexer, _FORMATTER) if lexer else escape(code)

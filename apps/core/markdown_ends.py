@@ -35,6 +35,7 @@ _PARAGRAPH, _HEADING, _LIST = re.compile("</p>\n"), re.compile("</h[1-6]>\n"), r
 _OPEN_MARK = re.compile(r"(?<! )\*|\*(?! )|(?<![^\W_])_|_(?![^\W_])|[~`\[]")
 _NOT_CODE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _CODE_END = re.compile(r"\n*</code></pre>\n$")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n[ \t]*$")
 _LONGEST_HELD_ROW = 1_000
 
 
@@ -165,7 +166,7 @@ class Code:
 
     mark: str
     last_line: str
-    line_ends: str
+    unrendered: str
     length: int
     grown: int = 0
 
@@ -180,8 +181,10 @@ class Code:
         if len(lines) == 1 or not lines[0].startswith(fence.markup) or is_closed(fence, lines[: end - begin]):
             return None
         code = "\n".join(lines[1:])
-        line_ends = code[len(code.rstrip("\n")) :]  # Pygments leaves out all but one, or adds one
-        return cls(fence.markup[0], lines[-1], line_ends, len(source))
+        indent = lines[-1] if not lines[-1].strip() else ""  # left out of a rendering
+        ends = code[: len(code) - len(indent)]
+        ends = ends[len(ends.rstrip("\n")) :]  # Pygments adds one where there is none
+        return cls(fence.markup[0], lines[-1], f"{ends}{indent}", len(source))
 
     def extend(self, held: str, text: str) -> Growth | None:
         lines = (self.last_line + text).split("\n")
@@ -198,7 +201,7 @@ class Code:
         end = _CODE_END.search(html)
         if end is None:
             return html
-        return f"{html[: end.start()]}{self.line_ends}{growth}</code></pre>\n"
+        return f"{html[: end.start()]}{self.unrendered}{growth}</code></pre>\n"
 
 
 @dataclass(slots=True)
@@ -210,7 +213,9 @@ class Row:
     @classmethod
     def find(cls, source: str, tokens: list[Token]) -> Row | None:
         is_table = bool(tokens) and tokens[-1].type == "table_close" and tokens[-1].level == 0
-        return cls(source[source.rfind("\n") + 1 :]) if is_table else None
+        if not is_table or _BLANK_LINE.search(source):
+            return None
+        return cls(source[source.rfind("\n") + 1 :])
 
     def extend(self, held: str, text: str) -> Growth | None:
         row = self.last_line + held + text

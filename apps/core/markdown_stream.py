@@ -55,7 +55,7 @@ class MarkdownStream:
 
         None, and nothing is taken, where the open tail has to be rendered again: then `feed` the text.
         """
-        if self._end is None or not self._has_room(text):
+        if self._end is None or not self._has_room(self._held + text):
             return None
         growth = self._end.extend(self._held, text)
         if growth is None:

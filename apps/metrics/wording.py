@@ -10,9 +10,11 @@ LEAST_FOR_MEDIAN = 6
 
 
 def percent(rate: float) -> str:
-    """A share of 1 in percent, without the sign: `0`, `0.4`, `100`; `<0.1` for what rounding would make nothing of."""
+    """A share of 1 in percent, without the sign: `0`, `0.4`, `100`; what rounding would make these is not: `<0.1`."""
     if 0 < rate < 0.0005:
         return "<0.1"
+    if 0.9995 <= rate < 1:
+        return ">99.9"
     return f"{rate * 100:.1f}".removesuffix(".0")
 
 

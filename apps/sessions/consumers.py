@@ -344,11 +344,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
         return session, invocations, environment_html(session, environment_of(session)) if has_changed else ""
 
     def _is_environment_outdated(self, session: Session) -> bool:
-        """Whether the page came with an environment of before an end, of a run or of the session, that it missed."""
+        """Whether the page came with an environment of before a start or an end, of a run or of the session."""
         shown, self._shown.environment = self._shown.environment, ""
         if shown == "busy":
             return not self._shown.running
-        return session.is_ended and shown not in {"", "ended"}
+        return shown not in {"", "ended"} and (session.is_ended or bool(self._shown.running))
 
     async def _show(self, invocation: Invocation) -> None:
         """Put a running turn on the page, or bring it up to date, and follow it from there to its end."""

@@ -108,6 +108,18 @@ async def test_a_page_that_missed_what_became_of_the_environment_is_told_when_it
     assert await told("ended") == []
 
 
+async def test_a_page_that_lost_its_line_as_a_run_began_is_told_that_the_environment_is_in_use(
+    pages: Any, talk: Session, talker: Talker, alice: User
+) -> None:
+    page = await pages(talk, alice)
+    await page.send(action="invoke", prompt=PROMPT)
+    await page.read_until("<article")
+    back = await pages(talk, alice, f"last=0&at={page.place}&environment=none")
+    back.answer = page.answer
+
+    await back.read_until("In use. After the answer AgentCore keeps it")
+
+
 class NarrowConsumer(SessionConsumer):
     outbox_limit = 300
 

@@ -235,6 +235,9 @@ async def test_close_waits_for_what_ends_and_interrupts_the_rest(
     for invocation in (short, long):
         running_engine.launch(invocation)
         talker.say("so far", to=invocation.prompt)
+    async for events in follow(long.pk):
+        if events[-1]["kind"] == "text":
+            break
     closing = asyncio.create_task(running_engine.close(drain_s=300))
 
     async def is_waiting() -> bool:
