@@ -153,6 +153,8 @@ PIECES = [
     "é \u2705", "\n```\n", "&amp;", "<b>", "\n```python\n", "    return 1 < 2\n", "\n| a | b |\n|---|---|\n",
     "| 1 | 2 |\n", "\n    ", "\n  ", "\n\t", "|x| is",
 ]  # fmt: skip
+LINE_TO_COME = re.compile(r"\n *([-*+]|#+|\d+[.)]?)? *$")
+ROW_TO_COME = re.compile(r"[\n\r](\|[^\n]*)?$")
 ODD_TEXT = st.text(alphabet="ab \n\r#-*>`|[]():!1.\\<&;_~='\"", max_size=4)
 
 
@@ -165,9 +167,11 @@ def test_a_growing_page_shows_what_a_whole_rendering_would(pieces: list[str]) ->
         page.add(piece)
         more, tail = plain.feed(piece)
         closed, text = closed + more, text + piece
+        if (ROW_TO_COME if tail.endswith("</table>\n") else LINE_TO_COME).search(text):
+            continue
         if "<pre" in tail:
             assert lines_of(page.html()) == lines_of(closed + tail)
-        elif not re.search(r"\n *([-*+]|#+|\d+[.)]?)? *$|\|\n\|[^\n]*$", text):
+        else:
             assert page.html() == closed + tail
     assert page.closed_html() == closed + plain.close()
 
