@@ -100,6 +100,14 @@ class AgentFilterForm(forms.Form):
         )
 
 
+class PromptField(forms.CharField):
+    """What an agent is asked, as it was typed."""
+
+    def __init__(self, **options: Any) -> None:
+        errors = {"required": "Type a prompt.", "max_length": PROMPT_TOO_LONG}
+        super().__init__(label="Prompt", strip=False, max_length=PROMPT_MAX_LENGTH, error_messages=errors, **options)
+
+
 class PromptForm(forms.Form):
     """The first prompt of a new session with an agent, or the whole body in its place.
 
@@ -107,12 +115,8 @@ class PromptForm(forms.Form):
     """
 
     qualifier = forms.ChoiceField(label="Endpoint")
-    prompt = forms.CharField(
-        label="Prompt",
+    prompt = PromptField(
         required=False,
-        strip=False,
-        max_length=PROMPT_MAX_LENGTH,
-        error_messages={"max_length": PROMPT_TOO_LONG},
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Ask the agent…"}),
     )
     payload = forms.CharField(

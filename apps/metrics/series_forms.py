@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from apps.agents.forms import NO_SUCH_ENDPOINT, PROMPT_MAX_LENGTH, PROMPT_TOO_LONG
+from apps.agents.forms import NO_SUCH_ENDPOINT, PromptField
 from apps.agents.models import Agent
 from apps.metrics.series_services import DEFAULT_COUNT, DEFAULT_MAX_COST_USD, HIGHEST_MAX_COST_USD, MAX_COUNT, Plan
 
@@ -31,11 +31,7 @@ class StartSeriesForm(forms.Form):
         error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), COUNT_RANGE),
     )
     qualifier = forms.ChoiceField(label="Endpoint")
-    prompt = forms.CharField(
-        label="Prompt",
-        max_length=PROMPT_MAX_LENGTH,
-        strip=False,
-        error_messages={"required": "Type a prompt.", "max_length": PROMPT_TOO_LONG},
+    prompt = PromptField(
         widget=forms.Textarea(attrs={"rows": 2, "placeholder": "A short prompt, the same in every session"}),
     )
     has_warm_turn = forms.BooleanField(label="Send it twice, for a warm comparison", required=False, initial=True)

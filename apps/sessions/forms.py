@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from apps.agents.forms import PROMPT_MAX_LENGTH, PROMPT_TOO_LONG
+from apps.agents.forms import PromptField
 from apps.agents.payload import PayloadError, check_payload
 from apps.core.exceptions import LoomError, MissingError
 from apps.sessions.models import Session
@@ -18,13 +18,7 @@ class InvokeForm(forms.Form):
     """
 
     mode = forms.ChoiceField(choices=[("prompt", "Prompt"), ("json", "Raw JSON")], required=False)
-    prompt = forms.CharField(
-        label="Prompt",
-        required=False,
-        strip=False,
-        max_length=PROMPT_MAX_LENGTH,
-        error_messages={"max_length": PROMPT_TOO_LONG},
-    )
+    prompt = PromptField(required=False)
     payload = forms.CharField(label="Raw JSON", required=False, strip=False)
     again = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     request_key = forms.CharField(required=False, max_length=64)

@@ -244,6 +244,7 @@ def test_a_cancelled_series_counts_its_stopped_session_as_stopped_everywhere(
     address = reverse("metrics:start-series", args=[series.pk])
     # The prompt has not heard of its stop yet: the page goes on asking, or its row would say Streaming for ever.
     assert "every 2s" in as_alice.get(address).content.decode()
+    assert "The last prompt is being stopped." in text_of(as_alice, address)
 
     Invocation.objects.filter(pk=last.pk).update(status="stopped", completed_at=timezone.now())
     shown = text_of(as_alice, address)
