@@ -1,4 +1,4 @@
-# The only entry to the project. `make` alone lists what it can do; settings are read by loom/env.py, never here.
+# The only entry to the project. `make` alone lists what it can do; settings are read by loom/environment.py, never here.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3

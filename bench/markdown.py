@@ -21,8 +21,8 @@ from django.conf import settings
 
 settings.configure(USE_I18N=False)  # all that Django's string classes want to know
 
-from apps.core.markdown import render  # noqa: E402
-from apps.core.markdown_stream import MarkdownStream  # noqa: E402
+from apps.core.markdown.rendering import render  # noqa: E402
+from apps.core.markdown.stream import MarkdownStream  # noqa: E402
 from apps.emulator.scripts import pieces_of  # noqa: E402
 
 TOP = Path(__file__).resolve().parent.parent

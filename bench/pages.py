@@ -52,10 +52,10 @@ from django.utils import timezone  # noqa: E402
 from apps.accounts.models import User  # noqa: E402
 from apps.agents.models import Agent, Endpoint  # noqa: E402
 from apps.core.models import Notice  # noqa: E402
+from apps.metrics.figures.store_periods import settle_figures  # noqa: E402
 from apps.metrics.models import Measurement  # noqa: E402
-from apps.metrics.settling import settle_figures  # noqa: E402
-from apps.sessions.listing import PAGE_SIZE  # noqa: E402
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session  # noqa: E402
+from apps.sessions.pages.listing import PAGE_SIZE  # noqa: E402
 
 settings.DEBUG = False  # templates are cached, queries are not kept
 

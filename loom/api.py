@@ -14,11 +14,12 @@ from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import OpenAPISchema
 
 from apps.accounts.access import may_manage, may_read
-from apps.agents.api import router as agents_router
+from apps.agentcore.api import router as agents_router
+from apps.agentcore.logs.api import router as logs_router
 from apps.core.exceptions import InvalidInputError, LoomError, MissingError
 from apps.core.middleware import error_body
 from apps.metrics.api import router as metrics_router
-from apps.metrics.series_api import router as series_router
+from apps.metrics.series.api import router as series_router
 from apps.metrics.sessions_api import router as session_reads_router
 from apps.sessions.api import router as sessions_router
 
@@ -94,6 +95,7 @@ api = LoomAPI(
 )
 api.add_router("/agents", agents_router)
 api.add_router("", sessions_router)
+api.add_router("", logs_router)
 api.add_router("", session_reads_router)
 api.add_router("", metrics_router)
 api.add_router("", series_router)
@@ -164,7 +166,7 @@ def on_defect(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def on_wrong_method(request: HttpRequest, allowed: str) -> HttpResponse:
-    """What ninja would answer in plain text: see `loom.middleware`."""
+    """What ninja would answer in plain text: see `loom.web.middleware`."""
     response = _respond(request, MethodError(f"This path does not take {request.method}.", advice=f"Use {allowed}."))
     response["Allow"] = allowed
     return response

@@ -29,18 +29,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loom.settings")
 django.setup()
 
 from apps.accounts.middleware import SocketSignIn  # noqa: E402 -- needs the app registry
-from apps.core import turns  # noqa: E402
+from apps.core import request_slot as turns  # noqa: E402
 from apps.core.notices import Tail  # noqa: E402
 from apps.core.processes import BEAT_EVERY_S, Heartbeat  # noqa: E402
-from apps.metrics.series_runner import runner  # noqa: E402
-from apps.metrics.series_services import interrupt_orphans as interrupt_orphan_series  # noqa: E402
-from apps.sessions.housekeeping import interrupt_orphans  # noqa: E402
-from apps.sessions.live import engine  # noqa: E402
-from apps.sessions.routing import websocket_urlpatterns  # noqa: E402
-from loom.request_slots import BusyError, RequestSlots, refuse  # noqa: E402
-from loom.signals import on_stop_signal  # noqa: E402
-from loom.sockets import OwnOriginOnly  # noqa: E402
-from loom.static import StaticFilesApp  # noqa: E402
+from apps.metrics.series.runner import runner  # noqa: E402
+from apps.metrics.series.services import interrupt_orphans as interrupt_orphan_series  # noqa: E402
+from apps.sessions.engine.engine import engine  # noqa: E402
+from apps.sessions.engine.housekeeping import interrupt_orphans  # noqa: E402
+from apps.sessions.viewing.routing import websocket_urlpatterns  # noqa: E402
+from loom.processes.stop_signals import on_stop_signal  # noqa: E402
+from loom.web.request_slots import BusyError, RequestSlots, refuse  # noqa: E402
+from loom.web.sockets import OwnOriginOnly  # noqa: E402
+from loom.web.static import StaticFilesApp  # noqa: E402
 
 logger = logging.getLogger(__name__)
 

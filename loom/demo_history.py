@@ -17,9 +17,9 @@ from apps.accounts.services import passing_token
 from apps.agents.models import Agent
 from apps.core.exceptions import LoomError
 from apps.metrics.models import StartSeries
-from apps.metrics.series_services import Plan, start_series
+from apps.metrics.series.services import Plan, start_series
 from apps.sessions.models import Invocation
-from loom.terminal import own_url
+from loom.cli.terminal import own_url
 from loom_client import Client, ClientError, UnreachableError
 
 logger = logging.getLogger(__name__)

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "apps.core",
     "apps.accounts",
     "apps.agents",
+    "apps.agentcore",
     "apps.sessions",
     "apps.metrics",
     "channels",
@@ -72,7 +73,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "apps.core.not_found.own_not_found_middleware",
-    "loom.middleware.json_refusal_middleware",
+    "loom.web.middleware.json_refusal_middleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -84,7 +85,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "loom.context.shell",
+                "loom.web.page_frame.shell",
             ],
             "builtins": [
                 "apps.core.templatetags.loom",

@@ -6,9 +6,3 @@ from django.apps import AppConfig
 class AgentsConfig(AppConfig):
     name = "apps.agents"
     verbose_name = "Agents"
-
-    def ready(self) -> None:
-        from apps.agents.health import check_aws  # noqa: PLC0415 -- app ready
-        from apps.core.health import register_check  # noqa: PLC0415 -- app ready
-
-        register_check("aws", check_aws, required=False)

@@ -13,22 +13,13 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
-from django_htmx.http import HttpResponseClientRedirect
 
 from apps.accounts.http import SignedInRequest
 from apps.agents import listing, selectors, services
-from apps.agents.changes import differences, state_of
 from apps.agents.forms import AgentFilterForm, AgentForm, PromptForm
-from apps.core.exceptions import LoomError
 
 
-def complaint(error: LoomError) -> str:
-    """An error as a toast or a field tells it: what happened, what to do, AWS's request id."""
-    parts = (str(error), error.advice, f"AWS request id {error.request_id}" if error.request_id else "")
-    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
-
-
-def _list_context(request: SignedInRequest, query: QueryDict, form: AgentForm) -> dict[str, object]:
+def list_context(request: SignedInRequest, query: QueryDict, form: AgentForm) -> dict[str, object]:
     registry = selectors.registry_visible_to(request.user)
     registered_count, archived_count = listing.counts_by_state(registry)
     filters = AgentFilterForm(query, registry=registry, archived_count=archived_count)
@@ -52,28 +43,9 @@ def _list_context(request: SignedInRequest, query: QueryDict, form: AgentForm) -
 @require_safe
 def agent_list(request: SignedInRequest) -> HttpResponse:
     """The agents, searched by `q`, kept by `status`, `region`, `account` and `state`, ordered by `sort`, in pages."""
-    context = _list_context(request, request.GET, AgentForm())
+    context = list_context(request, request.GET, AgentForm())
     is_table_only = request.htmx and request.htmx.target == "agent-table"
     return render(request, "agents/agent_list.html" + ("#agent-table" if is_table_only else ""), context)
-
-
-@login_required
-@require_POST
-def agent_register(request: SignedInRequest) -> HttpResponse:
-    """Register by ARN; a refusal comes back at the field, with what was typed."""
-    form = AgentForm(request.POST)
-    if form.is_valid():
-        try:
-            agent = services.register_agent(arn=form.cleaned_data["arn"], user=request.user)
-        except LoomError as error:
-            form.add_error("arn", complaint(error))
-        else:
-            messages.success(request, f"{agent.name} is registered.")
-            target = reverse("agents:detail", args=[agent.pk])
-            return HttpResponseClientRedirect(target) if request.htmx else redirect(target)
-    if request.htmx:
-        return render(request, "agents/agent_list.html#agent-form", {"form": form}, status=422)
-    return render(request, "agents/agent_list.html", _list_context(request, QueryDict(), form), status=422)
 
 
 @login_required
@@ -92,27 +64,11 @@ def agent_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     return render(request, "agents/agent_detail.html", context)
 
 
-def _return_to(request: SignedInRequest, otherwise: str) -> str:
+def return_to(request: SignedInRequest, otherwise: str) -> str:
     """The page of ours that a form was sent from, filters and all."""
     target = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
     return target if is_ours else otherwise
-
-
-@login_required
-@require_POST
-def agent_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Read the agent from AWS again, say what changed, and go back to where that was asked."""
-    agent = get_object_or_404(selectors.agents_visible_to(request.user), pk=pk)
-    before = state_of(agent)
-    try:
-        services.refresh_agent(agent=agent)
-    except LoomError as error:
-        messages.error(request, f"{agent.name} was not refreshed. {complaint(error)}")
-    else:
-        changes = "; ".join(differences(before, state_of(agent)))
-        messages.success(request, f"{agent.name} was refreshed: {changes or 'nothing changed on AWS'}.")
-    return redirect(_return_to(request, reverse("agents:detail", args=[pk])))
 
 
 @login_required
@@ -122,18 +78,4 @@ def agent_archive(request: SignedInRequest, pk: int) -> HttpResponse:
     agent = get_object_or_404(selectors.agents_visible_to(request.user), pk=pk)
     services.archive_agent(agent=agent)
     messages.success(request, f"{agent.name} is archived, its history stays. Bring it back from the archived agents.")
-    return redirect(_return_to(request, reverse("agents:list")))
-
-
-@login_required
-@require_POST
-def agent_revive(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Bring an archived agent back, as registering its ARN again does: AWS is asked how it is now."""
-    agent = get_object_or_404(selectors.registry_visible_to(request.user), pk=pk)
-    try:
-        services.register_agent(arn=agent.arn, user=request.user)
-    except LoomError as error:
-        messages.error(request, f"{agent.name} stays archived. {complaint(error)}")
-        return redirect(_return_to(request, reverse("agents:detail", args=[pk])))
-    messages.success(request, f"{agent.name} is back, with its history.")
-    return redirect("agents:detail", pk)
+    return redirect(return_to(request, reverse("agents:list")))

@@ -47,7 +47,7 @@ def service_action(
             try:
                 act(row)
             except LoomError as error:
-                messages.error(request, f"{row}: {error} {error.advice}".rstrip())
+                messages.error(request, f"{row}: {error.text()}".rstrip())
             else:
                 count += 1
         if count:

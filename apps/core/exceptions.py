@@ -23,6 +23,13 @@ class LoomError(Exception):
         self.advice = advice
         self.request_id = request_id
 
+    def text(self) -> str:
+        """What happened, what to do about it and AWS's request id, as sentences on one line: how a page, a command and
+        a log of ours say it.
+        """
+        parts = (str(self), self.advice, f"AWS request id {self.request_id}" if self.request_id else "")
+        return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
+
 
 class InvalidInputError(LoomError):
     """The caller gave something that cannot be used."""

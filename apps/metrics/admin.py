@@ -6,7 +6,7 @@ from django.contrib import admin
 
 from apps.core.admin import RecordAdmin, service_action
 from apps.metrics.models import FigureSpan, LogGroupSweep, Measurement, StartSeries, StartSeriesRun
-from apps.metrics.series_services import cancel_series
+from apps.metrics.series.services import cancel_series
 
 
 @admin.register(Measurement)

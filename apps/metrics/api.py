@@ -15,9 +15,10 @@ from ninja.params import functions
 from apps.accounts.access import may_read_async
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import MissingError
-from apps.core.turns import end_turn
+from apps.core.request_slot import end_turn
 from apps.core.waiting import listening_to
-from apps.metrics.selectors import latency_panel, measurement_of
+from apps.metrics.selectors import measurement_of
+from apps.metrics.starts.panel import latency_panel
 from apps.sessions.models import Invocation
 from apps.sessions.outcomes import api_status
 from apps.sessions.selectors import invocations_visible_to

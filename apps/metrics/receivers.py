@@ -6,7 +6,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from apps.metrics import services
+from apps.metrics.starts import services
 from apps.sessions.models import Invocation
 from apps.sessions.signals import invocation_completed
 

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.metrics import agent_figures_views, series_views, views
+from apps.metrics.figures import agent_list_views
+from apps.metrics.figures import views as figures_views
+from apps.metrics.series import views as series_views
+from apps.metrics.starts import views as starts_views
 
 app_name = "metrics"
 urlpatterns = [
-    path("", views.operate, name="operate"),
-    path("sessions/<uuid:public_id>/latency/", views.latency_fragment, name="latency-fragment"),
-    path("sessions/<uuid:public_id>/latency/<int:number>/check/", views.latency_check, name="latency-check"),
+    path("", figures_views.operate, name="operate"),
+    path("sessions/<uuid:public_id>/latency/", starts_views.latency_fragment, name="latency-fragment"),
+    path("sessions/<uuid:public_id>/latency/<int:number>/check/", starts_views.latency_check, name="latency-check"),
     path(
         "agents/figures/",
-        agent_figures_views.agent_list_figures_fragment,
+        agent_list_views.agent_list_figures_fragment,
         name="agent-list-figures-fragment",
     ),
     path("agents/<int:pk>/start-series/", series_views.start_series_fragment, name="start-series-fragment"),
@@ -28,5 +31,5 @@ urlpatterns = [
         name="start-series-progress-fragment",
     ),
     path("start-series/<int:pk>/cancel/", series_views.start_series_cancel, name="start-series-cancel"),
-    path("agents/<int:pk>/figures/", views.agent_figures_fragment, name="agent-figures-fragment"),
+    path("agents/<int:pk>/figures/", figures_views.agent_figures_fragment, name="agent-figures-fragment"),
 ]

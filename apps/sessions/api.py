@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from ninja import Field, Query, Router, Schema, Status
+from ninja import Field, Router, Schema, Status
 from ninja.params import functions
 
-from apps.accounts.access import may_invoke, may_invoke_async, may_read, may_read_async
+from apps.accounts.access import may_invoke, may_invoke_async, may_read_async
 from apps.accounts.models import User
-from apps.agents.api import LogsOut, SessionLogsQuery, logs_out
-from apps.agents.logs import read_logs
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import InvalidInputError, MissingError
-from apps.core.turns import end_turn
-from apps.sessions import live, selectors, services
-from apps.sessions.event_stream import event_stream, run_frames
+from apps.core.request_slot import end_turn
+from apps.sessions import selectors, services
+from apps.sessions.engine.engine import engine, follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.outcomes import error_of, error_status
+from apps.sessions.viewing.sse import event_stream, run_frames
 
 router = Router(tags=["sessions"])
 
@@ -35,8 +34,6 @@ EVENT_STREAM = {
         }
     }
 }
-# A warm environment may have written its first lines before the session began.
-LOGS_BEFORE = timedelta(minutes=15)
 
 
 class InvokeIn(Schema):
@@ -123,7 +120,7 @@ async def _launched(user: User, agent_id: int, body: InvokeIn, request_key: str)
 
 def _stop_started(started: asyncio.Future[tuple[Invocation, bool]]) -> None:
     if not started.cancelled() and started.exception() is None:
-        live.engine.stop(started.result()[0].pk)
+        engine.stop(started.result()[0].pk)
 
 
 @router.post(
@@ -158,11 +155,11 @@ async def invoke_agent(
 async def _whole_answer(invocation: Invocation, *, is_new: bool, stops_on_leave: bool) -> HttpResponse | dict[str, Any]:
     try:
         await end_turn()
-        async for _ in live.follow(invocation.pk):
+        async for _ in follow(invocation.pk):
             pass
     except asyncio.CancelledError:
         if stops_on_leave:
-            live.engine.stop(invocation.pk)
+            engine.stop(invocation.pk)
         raise
     run = await Invocation.objects.select_related("session").aget(pk=invocation.pk)
     if run.status != Invocation.Status.COMPLETED:
@@ -185,7 +182,7 @@ def _sessions(user: Any, agent_id: int) -> QuerySet[Session]:
     return selectors.sessions_visible_to(user).filter(agent__in=agents_visible_to(user), agent_id=agent_id)
 
 
-def _session(user: Any, agent_id: int, session_id: str) -> Session:
+def find_session(user: Any, agent_id: int, session_id: str) -> Session:
     session = _sessions(user, agent_id).filter(runtime_session_id=session_id).first()
     if session is None:
         raise MissingError("There is no such session of this agent.")
@@ -193,7 +190,7 @@ def _session(user: Any, agent_id: int, session_id: str) -> Session:
 
 
 def _invocation(user: Any, agent_id: int, session_id: str, number: int | None) -> Invocation:
-    invocations = _session(user, agent_id, session_id).invocations.select_related("session__agent")
+    invocations = find_session(user, agent_id, session_id).invocations.select_related("session__agent")
     invocation = (invocations.order_by("-number") if number is None else invocations.filter(number=number)).first()
     if invocation is None:
         raise MissingError("This session has no such invocation.")
@@ -236,7 +233,7 @@ def stop_session(
     request: HttpRequest, agent_id: int, session_id: str, invocation: int | None = functions.Query(None, ge=1)
 ) -> Status[dict[str, Any]]:
     """202 when the run was asked to stop, 200 when none is running, or not this `invocation`. What arrived is kept."""
-    session = _session(request.user, agent_id, session_id)
+    session = find_session(request.user, agent_id, session_id)
     running = selectors.running_invocation(session)
     is_meant = running is not None and invocation in {None, running.number}
     is_stopping = running is not None and is_meant and services.request_stop(invocation=running)
@@ -256,29 +253,6 @@ def stop_session(
 )
 def end_session(request: HttpRequest, agent_id: int, session_id: str) -> dict[str, Any]:
     """Stops what it is answering first. The next prompt gets a new environment."""
-    session = _session(request.user, agent_id, session_id)
+    session = find_session(request.user, agent_id, session_id)
     services.end_session(session=session)
     return {"session_id": session_id, "ended_at": session.ended_at}
-
-
-@router.get(
-    "/agents/{int:agent_id}/sessions/{session_id}/logs",
-    auth=may_read,
-    response=LogsOut,
-    summary="Read the newest log lines of a session",
-)
-def read_session_logs(
-    request: HttpRequest, agent_id: int, session_id: str, query: Query[SessionLogsQuery]
-) -> dict[str, Any]:
-    """The lines of the session's environments, from shortly before its beginning on unless `start_time` says else."""
-    session = _session(request.user, agent_id, session_id)
-    page = read_logs(
-        agent=session.agent,
-        qualifier=session.qualifier,
-        runtime_session_id=session.runtime_session_id,
-        start_at=query.start_time or session.created_at - LOGS_BEFORE,
-        end_at=query.end_time,
-        search=query.search,
-        limit=query.limit,
-    )
-    return logs_out(page)

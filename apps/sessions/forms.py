@@ -38,7 +38,7 @@ class InvokeForm(forms.Form):
 
     def refuse(self, error: LoomError) -> None:
         """Say beside what was typed why it was not sent."""
-        self.add_error("payload" if self.is_json else "prompt", f"{error} {error.advice}".strip())
+        self.add_error("payload" if self.is_json else "prompt", error.text())
 
     @property
     def is_json(self) -> bool:

@@ -13,16 +13,17 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.agents.exceptions import AgentRuntimeError
+from apps.agentcore.exceptions import AgentRuntimeError
+from apps.agentcore.payload import build_payload
+from apps.agentcore.services import refresh_agent
 from apps.agents.models import Agent
-from apps.agents.payload import build_payload, check_payload
-from apps.agents.services import refresh_agent
+from apps.agents.payload import check_payload
 from apps.aws.arn import is_valid_session_id
 from apps.aws.errors import AwsError, NotFoundError
 from apps.aws.stream_events import storable_text
 from apps.core.exceptions import InvalidInputError, MissingError
 from apps.core.notices import notify
-from apps.sessions import live
+from apps.sessions.engine.engine import engine
 from apps.sessions.exceptions import (
     AgentUnavailableError,
     RequestKeyReusedError,
@@ -246,12 +247,12 @@ def invoke(*, session: Session, prompt: str, payload: str | None = None, request
     One step for a caller that can be cut off at any moment (a browser that leaves cancels its request): a thread is
     not, so there is no stored run that nobody runs. A request that came before is not sent again.
     """
-    with live.engine.admission() as process_id:
+    with engine.admission() as process_id:
         invocation, is_new = _store_invocation(
             session, prompt, payload, request_key, process_id=process_id, is_claimed=True
         )
         if is_new:
-            live.engine.launch_soon(invocation)
+            engine.launch_soon(invocation)
     return invocation
 
 
@@ -259,7 +260,7 @@ def request_stop(*, invocation: Invocation) -> bool:
     """Ask the process that streams a run to stop it; return False where the run is over already."""
     # Where it runs here it is stopped at once, whatever the database does; elsewhere the row is seen within 50 ms.
     rows = Invocation.objects.filter(pk=invocation.pk)
-    if not live.engine.stop_soon(invocation.pk):
+    if not engine.stop_soon(invocation.pk):
         rows = rows.filter(status__in=Invocation.RUNNING)
     return bool(rows.update(stop_requested_at=timezone.now()))
 
@@ -276,7 +277,7 @@ def end_session(*, session: Session) -> None:
     if running is not None and request_stop(invocation=running):
         _wait_for_end(running)
     try:
-        live.engine.stop_runtime_session(session)
+        engine.stop_runtime_session(session)
     except NotFoundError as error:
         logger.info("session to end is not there session=%s request_id=%s", session.pk, error.request_id)
     except AwsError as error:

@@ -2,22 +2,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.sessions import list_views, log_views, views
+from apps.sessions.pages import list_views, views
 
-app_name = "sessions"
 urlpatterns = [
     path("", list_views.session_list, name="list"),
     path("table/", list_views.session_table_fragment, name="table-fragment"),
-    path("logs/<int:agent_pk>/", log_views.agent_logs, name="agent-logs"),
-    path("logs/<int:agent_pk>/download/", log_views.agent_logs_download, name="agent-logs-download"),
     path("new/", views.session_new, name="new"),
     path("start/<int:agent_pk>/", views.session_start, name="start"),
     path("<uuid:public_id>/", views.session_detail, name="detail"),
     path("<uuid:public_id>/answers/<int:number>/", views.answer, name="answer"),
     path("<uuid:public_id>/end/", views.session_end, name="end"),
     path("<uuid:public_id>/invoke/", views.session_invoke, name="invoke"),
-    path("<uuid:public_id>/logs/", log_views.session_logs, name="logs"),
-    path("<uuid:public_id>/logs/download/", log_views.session_logs_download, name="logs-download"),
     path("<uuid:public_id>/rename/", list_views.session_rename, name="rename"),
     path("<uuid:public_id>/delete/", list_views.session_delete, name="delete"),
     path("<uuid:public_id>/stop/", views.session_stop, name="stop"),

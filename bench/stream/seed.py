@@ -36,9 +36,9 @@ def seed(session_count: int) -> dict[str, object]:
     from django.db import transaction  # noqa: PLC0415
 
     from apps.accounts.models import User  # noqa: PLC0415
-    from apps.agents.services import register_agent  # noqa: PLC0415
+    from apps.agentcore.services import register_agent  # noqa: PLC0415
     from apps.sessions.services import start_session  # noqa: PLC0415
-    from loom.start_all import web_spec  # noqa: PLC0415
+    from loom.processes.start_all import web_spec  # noqa: PLC0415
 
     call_command("migrate", "--no-input", verbosity=0)
     user = User.objects.create_user(email=EMAIL)

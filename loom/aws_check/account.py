@@ -8,7 +8,7 @@ from apps.aws.errors import AwsError
 from apps.aws.identity import Identity, identity
 from loom.aws_check.findings import ACCOUNT, Finding, failed_call
 from loom.aws_check.policies import statement_for
-from loom.context import role_of
+from loom.web.page_frame import role_of
 
 IDENTITY_ACTION = "sts:GetCallerIdentity"
 DISCOVER_ACTION = "bedrock-agentcore:ListAgentRuntimes"

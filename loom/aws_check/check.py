@@ -10,7 +10,7 @@ from loom.aws_check.choice import choose_by_arn, is_arn, registered
 from loom.aws_check.findings import ACCOUNT, CheckReport, Finding
 from loom.aws_check.logs import check_logs
 from loom.aws_check.runtime import check_extras, check_runtime, untested_findings
-from loom.context import role_of
+from loom.web.page_frame import role_of
 
 
 def check_aws(connection: Connection, agent: str | None = None) -> CheckReport:

@@ -16,7 +16,8 @@ from apps.aws.errors import AwsError
 from apps.aws.log_streams import LogEvent, attribute, classify, parse_record
 from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
 from apps.aws.markers import parse_marker
-from apps.metrics.measuring import WEAK_RANK, Window, find_start_of_run, startup_latency_ms
+from apps.metrics.starts.search import WEAK_RANK, Window, find_start_of_run
+from apps.metrics.startup import startup_latency_ms
 from loom.smoke.turns import Turn
 
 SKEW = timedelta(seconds=5)

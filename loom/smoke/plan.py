@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.agents.payload import build_payload
+from apps.agentcore.payload import build_payload
 from apps.aws.connection import Connection
 from loom.aws_check.choice import Choice
 

@@ -24,9 +24,9 @@ from django.contrib.auth.hashers import get_hasher, make_password
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.agents.connection import current_connection
+from apps.agentcore.connection import current_connection
+from apps.agentcore.services import register_agent
 from apps.agents.models import Agent, Endpoint
-from apps.agents.services import register_agent
 from apps.aws.control import list_runtimes
 from apps.sessions.models import Session
 from apps.sessions.services import start_session

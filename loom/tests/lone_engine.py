@@ -10,7 +10,7 @@ import sys
 
 from loom.asgi import life  # first: it sets Django up
 
-from apps.sessions.live import engine  # isort: skip
+from apps.sessions.engine.engine import engine  # isort: skip
 from apps.sessions.models import Invocation  # isort: skip
 
 

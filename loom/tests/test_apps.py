@@ -20,6 +20,7 @@ def test_each_app_of_ours_is_installed_under_its_label() -> None:
         "core": "apps.core",
         "accounts": "apps.accounts",
         "agents": "apps.agents",
+        "agentcore": "apps.agentcore",
         "agent_sessions": "apps.sessions",
         "metrics": "apps.metrics",
     }

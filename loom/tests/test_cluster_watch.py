@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loom.cluster_watch import ClusterFrozenError, ClusterWatch
+from loom.processes.cluster_watch import ClusterFrozenError, ClusterWatch
 
 LIMIT_S, LONGEST_TASK_S = 40.0, 95.0
 

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from apps.core.models import Process
 from apps.sessions.models import Invocation, Session
-from loom.start_all import web_spec
+from loom.processes.start_all import web_spec
 from loom.tests.fixtures import Loom, free_port
 from loom.tests.running import PATIENCE_S, Running, wait_until
 from loom.tests.test_worker import url_of_this_database

@@ -29,8 +29,8 @@ SUPERVISE = """
 import dataclasses, os, sys
 import django
 django.setup()
-from loom.start_all import worker_spec
-from loom.supervisor import Supervisor
+from loom.processes.start_all import worker_spec
+from loom.processes.supervisor import Supervisor
 spec = worker_spec(dict(os.environ))
 options = ("--pulse-every", "0.5", "--frozen-after", "8", "--retry-after", "6")
 with Supervisor(sys.stdout, longest_backoff_s=0.5) as supervisor:

@@ -18,7 +18,7 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.agents.services import archive_agent
 from apps.metrics.models import StartSeries
-from apps.metrics.services import create_measurement
+from apps.metrics.starts.services import create_measurement
 from apps.sessions.models import Invocation, Recording, Session
 
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.sessions.engine.housekeeping import interrupt_orphans
 from apps.sessions.events import answer_text
-from apps.sessions.housekeeping import interrupt_orphans
 from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_invocation

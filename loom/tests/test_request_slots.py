@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loom.request_slots import BusyError, RequestSlots, refuse
+from loom.web.request_slots import BusyError, RequestSlots, refuse
 
 
 async def test_whoever_finds_no_free_slot_waits_for_one() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.agents.connection import current_connection
+from apps.agentcore.connection import current_connection
 from apps.agents.models import Agent
 from apps.aws.arn import RuntimeArn
 from loom.aws_check.choice import Choice

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loom.sockets import OwnOriginOnly
+from loom.web.sockets import OwnOriginOnly
 
 Headers = list[tuple[bytes, bytes]]
 OWN: Headers = [(b"host", b"localhost:8000"), (b"origin", b"http://localhost:8000")]
@@ -61,7 +61,7 @@ async def test_a_page_of_ours_opens_a_socket(host: bytes, origin: bytes) -> None
     ],
 )
 async def test_any_other_page_does_not(origin: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger="loom.sockets"):
+    with caplog.at_level(logging.WARNING, logger="loom.web.sockets"):
         assert await knock([(b"host", b"localhost:8000"), (b"origin", origin)]) == ["websocket.close"]
 
     assert caplog.messages == ["socket refused: host or origin is not ours"]

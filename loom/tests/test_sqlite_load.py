@@ -17,8 +17,8 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.models import Notice
 from apps.core.processes import Heartbeat
+from apps.sessions.engine.engine import engine
 from apps.sessions.events import answer_text
-from apps.sessions.live import engine
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after
 from apps.sessions.services import invoke, start_session

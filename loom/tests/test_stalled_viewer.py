@@ -15,11 +15,11 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from apps.sessions.consumers import SessionConsumer
 from apps.sessions.events import answer_text
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import events_after
-from loom.start_all import web_spec
+from apps.sessions.viewing.consumer import SessionConsumer
+from loom.processes.start_all import web_spec
 from loom.tests.halting_agent import HaltingAgent, halting_agent
 from loom.tests.running import PATIENCE_S, Running, free_port, wait_until
 from loom.tests.test_worker import url_of_this_database

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.files.base import ContentFile
 
-from loom.static import StaticFilesApp
+from loom.web.static import StaticFilesApp
 
 CSS = "body { color: teal } /* " + "x" * 1000 + " */"
 Get = Callable[..., Any]

@@ -14,7 +14,7 @@ import pytest
 
 from apps.core.models import Process
 from apps.core.processes import end, register
-from loom.start_all import DatabaseTakenError, PortTakenError, check_database, check_ports
+from loom.processes.start_all import DatabaseTakenError, PortTakenError, check_database, check_ports
 from loom.tests.fixtures import Emulator, Loom
 from loom.tests.running import Running, free_port, wait_until
 from loom.tests.visiting import Prompt, manage
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes
 
 SUPERVISE = """
 import sys
-from loom.child import ChildSpec
-from loom.supervisor import StartFailedError, StopRequestedError, Supervisor
+from loom.processes.child import ChildSpec
+from loom.processes.supervisor import StartFailedError, StopRequestedError, Supervisor
 
 def spec(name, code, **more):
     return ChildSpec(name=name, argv=(sys.executable, "-u", "-c", code), **more)

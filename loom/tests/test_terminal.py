@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from loom.terminal import describe_latency, in_words, own_url
+from loom.cli.terminal import describe_latency, in_words, own_url
 from loom.tests.fixtures import ROOT, Loom, read_until, stop
 from loom.tests.visiting import newest_run, rows
 from loom_client import Agent, Latency

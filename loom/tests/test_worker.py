@@ -20,7 +20,7 @@ from django_q.tasks import async_task
 from apps.core import processes
 from apps.core.models import Notice, Process
 from apps.sessions.models import Invocation, Session
-from loom import worker
+from loom.processes import worker
 from loom.tests.running import PATIENCE_S, Running, wait_until
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
@@ -195,7 +195,7 @@ def test_a_pulse_of_another_cluster_goes_back_to_the_queue_while_its_worker_live
     other = processes.register(Process.Kind.WORKER)
     worker.pulse(str(other.pk))
     [task] = OrmQ.objects.all()
-    assert (task.func(), task.task["args"]) == ("loom.worker.pulse", (str(other.pk),))
+    assert (task.func(), task.task["args"]) == ("loom.processes.worker.pulse", (str(other.pk),))
 
     OrmQ.objects.all().delete()
     processes.end(other.pk)
@@ -212,7 +212,7 @@ def test_a_job_that_fails_is_logged_and_comes_again_when_it_is_due(caplog: pytes
         raise RuntimeError("broken")
 
     job = worker.Job("sweep", every_s=3600, run=fail)
-    with caplog.at_level(logging.ERROR, logger="loom.worker"):
+    with caplog.at_level(logging.ERROR, logger="loom.processes.worker"):
         job.run_when_due()
         job.run_when_due()
         assert calls == [1]

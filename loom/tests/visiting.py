@@ -21,7 +21,7 @@ from typing import Any, Self
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from loom.start_all import web_spec
+from loom.processes.start_all import web_spec
 from loom.tests.fixtures import ROOT, Loom, free_port, stop
 from loom.tests.running import wait_until
 

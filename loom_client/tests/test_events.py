@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.sessions.event_stream import KEEP_ALIVE, frame
+from apps.sessions.viewing.sse import KEEP_ALIVE, frame
 from loom_client.events import Event, read_events
 
 DATA = st.dictionaries(st.text(), st.text() | st.integers() | st.none())

@@ -6,7 +6,8 @@ import pytest
 from django.db import IntegrityError
 
 from apps.agents.models import Agent, Endpoint
-from apps.agents.tests.control_plane import ARN
+
+ARN = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/weather-AbCdEf1234"
 
 
 @pytest.mark.parametrize(

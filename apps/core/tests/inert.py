@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from apps.core import markdown
+from apps.core.markdown import rendering as markdown
 
 ALLOWED_ATTRIBUTES = {"href", "title", "rel", "start", "class", "tabindex"}
 HOSTILE = [

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.core.markdown import MAX_CHARACTERS, render
+from apps.core.markdown.rendering import MAX_CHARACTERS, render
 from apps.core.tests.inert import HOSTILE, assert_inert
 
 

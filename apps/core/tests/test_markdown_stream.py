@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.core.markdown import render
-from apps.core.markdown_stream import MAX_OPEN_CHARACTERS, MAX_OPEN_LINES, MarkdownStream
+from apps.core.markdown.rendering import render
+from apps.core.markdown.stream import MAX_OPEN_CHARACTERS, MAX_OPEN_LINES, MarkdownStream
 from apps.core.tests.inert import HOSTILE, assert_inert
 
 

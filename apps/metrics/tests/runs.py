@@ -9,15 +9,15 @@ from typing import Any
 from django.db.models import Max
 from django.utils import timezone
 
-from apps.agents.connection import current_connection
+from apps.agentcore.connection import current_connection
 from apps.aws.agentcore import AgentCoreClient
 from apps.aws.arn import RuntimeArn
 from apps.aws.errors import AwsError
 from apps.metrics.models import Measurement
-from apps.metrics.services import create_measurement
+from apps.metrics.starts.services import create_measurement
+from apps.sessions.engine.recording import Pending, finish_invocation
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_invocation
-from apps.sessions.writes import Pending, finish_invocation
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from apps.metrics.charts import Chart, Mark, latency_chart
-from apps.metrics.ranges import parse_range, step_for
-from apps.metrics.tally import Tally
+from apps.metrics.figures.charts import Chart, Mark, latency_chart
+from apps.metrics.figures.ranges import parse_range, step_for
+from apps.metrics.figures.tally import Tally
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

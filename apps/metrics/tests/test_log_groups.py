@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from apps.metrics.log_groups import take_lease
 from apps.metrics.models import LogGroupSweep, Measurement
-from apps.metrics.sweep import sweep
+from apps.metrics.starts.log_groups import take_lease
+from apps.metrics.starts.sweep import sweep
 from apps.metrics.tests.cloudwatch import CloudWatch, start_line, stream_of, to_ms
 from apps.metrics.tests.conftest import LogsOf
 from apps.metrics.tests.runs import NOON, at, make_due, make_run

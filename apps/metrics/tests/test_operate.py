@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
-from apps.metrics.settling import settle_figures
+from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.tests.runs import make_measured
 from apps.metrics.tests.test_views import run_now, text_of
 from apps.sessions.models import Session

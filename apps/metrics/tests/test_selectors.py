@@ -8,9 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.agents.models import Agent
+from apps.metrics.figures.statistics import Percentile
 from apps.metrics.models import Measurement
-from apps.metrics.selectors import figures, invocations_in_figures, latency_panel, latency_panels
-from apps.metrics.statistics import Percentile
+from apps.metrics.starts.panel import latency_panel, latency_panels
+from apps.metrics.tests.row_by_row import figures, invocations_in_figures
 from apps.metrics.tests.runs import at, make_due, make_measured, make_run
 from apps.sessions.models import Invocation, Session
 

@@ -17,11 +17,11 @@ from apps.agents.models import Agent
 from apps.core.exceptions import InvalidInputError
 from apps.core.models import Process
 from apps.core.processes import register
-from apps.metrics import series_selectors, series_services
 from apps.metrics.models import StartSeries, StartSeriesRun
-from apps.metrics.prices import Prices
-from apps.metrics.series_forms import StartSeriesForm
-from apps.metrics.series_services import Plan, SeriesActiveError, claim_series, start_series
+from apps.metrics.series import selectors, services
+from apps.metrics.series.forms import StartSeriesForm
+from apps.metrics.series.prices import Prices
+from apps.metrics.series.services import Plan, SeriesActiveError, claim_series, start_series
 from apps.metrics.tests.runs import make_due, make_measured, make_run
 from apps.metrics.tests.test_views import text_of
 from apps.sessions.models import Invocation, Session
@@ -71,7 +71,7 @@ def test_the_estimate_knows_the_agents_answers_and_what_is_asked(make_session: M
         make_run(session, seconds * 10.0, ended_s=seconds)
 
     def estimate(agent: Agent = session.agent, **plan: Any) -> Decimal:
-        return series_services.estimate_usd(agent=agent, plan=Plan(**{"count": 1, "has_warm_turn": False, **plan}))
+        return services.estimate_usd(agent=agent, plan=Plan(**{"count": 1, "has_warm_turn": False, **plan}))
 
     # 90 s × 2 vCPU, 100 s × 8 GB.
     assert estimate() == Decimal("0.0066")
@@ -93,12 +93,12 @@ def test_a_series_ends_before_a_session_that_could_cost_too_much(make_session: M
     series = start_series(
         agent=agent, owner=alice, plan=Plan(count=3, prompt="Two days?", max_cost_usd=Decimal("0.10"))
     )
-    assert not series_services.would_exceed(series=series, begun=0)
+    assert not services.would_exceed(series=series, begun=0)
     # An answer of an hour costs 25 cents at most, one of ten minutes 4 cents.
     for position, (minutes, is_too_much) in enumerate([(10, False), (10, True)], 1):
         run = make_run(make_session(agent=agent), ended_s=minutes * 60.0)
         StartSeriesRun.objects.create(series=series, invocation=run, position=position)
-        assert series_services.would_exceed(series=series, begun=position) is is_too_much
+        assert services.would_exceed(series=series, begun=position) is is_too_much
 
 
 @pytest.mark.parametrize(
@@ -168,14 +168,14 @@ def test_a_queued_series_is_cancelled_at_once_and_a_running_one_is_asked(
     make_session: MakeSession, alice: User, process: Process
 ) -> None:
     queued = start_series(agent=make_session().agent, owner=alice, plan=PLAN)
-    series_services.cancel_series(series=queued)
+    services.cancel_series(series=queued)
     queued.refresh_from_db()
     assert (queued.state, queued.message) == ("cancelled", "Cancelled before it began.")
 
     start_series(agent=make_session().agent, owner=alice, plan=PLAN)
     running = claim_series(process_id=process.pk)
     assert running is not None
-    series_services.cancel_series(series=running)
+    services.cancel_series(series=running)
     running.refresh_from_db()
     assert running.state == "running"
     assert running.cancel_requested_at is not None
@@ -188,12 +188,12 @@ def test_the_series_of_a_dead_process_is_interrupted_and_stays_so(
     series = claim_series(process_id=process.pk)
     assert series is not None
     now = timezone.now()
-    assert series_services.interrupt_orphans(now) == 0
+    assert services.interrupt_orphans(now) == 0
 
     Process.objects.update(beat_at=now - timedelta(seconds=9))
-    assert series_services.interrupt_orphans(now) == 1
+    assert services.interrupt_orphans(now) == 1
     # The process was only paused, and now wants to write its own end.
-    assert not series_services.finish_series(series=series, state=StartSeries.State.DONE, message="")
+    assert not services.finish_series(series=series, state=StartSeries.State.DONE, message="")
     series.refresh_from_db()
     assert series.state == "interrupted"
     assert "What was measured until then is kept" in series.message
@@ -202,7 +202,7 @@ def test_the_series_of_a_dead_process_is_interrupted_and_stays_so(
 def test_the_result_keeps_first_and_second_prompts_apart(make_session: MakeSession, alice: User) -> None:
     series = measured_series(make_session().agent, alice, make_session)
 
-    result = series_selectors.result_of(series)
+    result = selectors.result_of(series)
     assert (result.done, result.failed, result.not_found, result.waiting) == (8, 0, 0, 0)
     startup = result.startup.summary
     assert startup.p50 is not None
@@ -224,7 +224,7 @@ def test_the_result_counts_what_failed_was_not_found_and_is_waited_for(make_sess
     ):
         StartSeriesRun.objects.create(series=series, invocation=made, position=position)
 
-    result = series_selectors.result_of(series)
+    result = selectors.result_of(series)
     assert (result.done, result.failed, result.not_found, result.waiting) == (8, 1, 1, 1)
     assert (result.startup.summary.n, result.startup.summary.p50, result.cold_penalty_ms) == (5, None, None)
 

@@ -10,12 +10,12 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.agents.models import Agent
 from apps.metrics.models import Measurement
-from apps.metrics.services import create_measurement, create_missing_measurements
+from apps.metrics.starts.services import create_measurement, create_missing_measurements
 from apps.metrics.tests.runs import NOON, at, make_due, make_measurement, make_run
+from apps.sessions.engine.recording import Pending, finish_invocation
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_invocation
 from apps.sessions.signals import invocation_completed
-from apps.sessions.writes import Pending, finish_invocation
 
 pytestmark = pytest.mark.django_db
 

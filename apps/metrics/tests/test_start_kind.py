@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.metrics.start_kind import EarlierRun, Verdict, decide, refine
+from apps.metrics.starts.start_kind import EarlierRun, Verdict, decide, refine
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STREAM = "2026/11/20/[runtime-logs]11111111-1111-4111-8111-111111111111"

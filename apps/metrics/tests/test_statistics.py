@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.metrics.statistics import Percentile, percentile, summarise
+from apps.metrics.figures.statistics import Percentile, percentile, summarise
 
 
 @pytest.mark.parametrize(("p", "least"), [(0.5, 6), (0.9, 36), (0.95, 72), (0.99, 368)])

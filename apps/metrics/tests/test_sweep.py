@@ -9,7 +9,7 @@ from django.db import connections
 from apps.agents.models import Agent
 from apps.core.models import Notice
 from apps.metrics.models import LogGroupSweep, Measurement
-from apps.metrics.sweep import sweep
+from apps.metrics.starts.sweep import sweep
 from apps.metrics.tests.cloudwatch import CloudWatch, sdk_line, start_line, stream_of, streaming_line, to_ms
 from apps.metrics.tests.conftest import LogsOf
 from apps.metrics.tests.runs import NOON, at, make_due, make_run

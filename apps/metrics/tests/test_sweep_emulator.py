@@ -9,15 +9,16 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.agents.connection import current_connection
+from apps.agentcore.connection import current_connection
+from apps.agentcore.services import register_agent
 from apps.agents.models import Agent
-from apps.agents.services import register_agent
 from apps.aws.logs import RuntimeLogs
-from apps.metrics.measuring import MAX_TRIES
 from apps.metrics.models import Measurement
-from apps.metrics.selectors import figures, invocations_in_figures, startup_of
-from apps.metrics.sweep import sweep
+from apps.metrics.selectors import startup_of
+from apps.metrics.starts.sweep import sweep
+from apps.metrics.startup import MAX_TRIES
 from apps.metrics.tests.conftest import GroundTruth
+from apps.metrics.tests.row_by_row import figures, invocations_in_figures
 from apps.metrics.tests.runs import invoke
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_session

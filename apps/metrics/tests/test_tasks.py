@@ -11,7 +11,7 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from apps.metrics.models import Measurement
-from apps.metrics.tasks import enqueue_due_sweep, sweep_measurements
+from apps.metrics.starts.tasks import enqueue_due_sweep, sweep_measurements
 from apps.metrics.tests.conftest import GroundTruth
 from apps.metrics.tests.runs import make_due, make_run
 from apps.sessions.models import Session

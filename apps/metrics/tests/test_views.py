@@ -15,7 +15,7 @@ from django_q.models import OrmQ
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.metrics.models import Measurement
-from apps.metrics.services import create_measurement
+from apps.metrics.starts.services import create_measurement
 from apps.metrics.tests.runs import at, make_due, make_measured, make_run
 from apps.sessions.models import Invocation, Session
 

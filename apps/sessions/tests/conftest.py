@@ -13,7 +13,7 @@ from apps.agents.models import Agent
 from apps.core import processes
 from apps.core.models import Process
 from apps.core.notices import Tail
-from apps.sessions.live import Engine, engine
+from apps.sessions.engine.engine import Engine, engine
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_invocation, start_session
 from apps.sessions.tests.talking import PROMPT, Talker

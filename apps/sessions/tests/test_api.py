@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
-from apps.sessions.event_stream import frame
-from apps.sessions.live import Engine, follow
+from apps.sessions.engine.engine import Engine, follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.tests.waiting import wait_until
+from apps.sessions.viewing.sse import frame
 
 Events = list[tuple[str, dict[str, Any]]]
 

@@ -16,15 +16,14 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core import processes
 from apps.core.models import Process
-from apps.sessions import live
 from apps.sessions.api import InvokeIn, _launched
-from apps.sessions.event_stream import run_frames
-from apps.sessions.live import Engine, follow
+from apps.sessions.engine.engine import Engine, engine, follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.tests.test_api import Api, numbered, parse
 from apps.sessions.tests.test_api import agent as agent
 from apps.sessions.tests.test_api import api as api
 from apps.sessions.tests.waiting import wait_until
+from apps.sessions.viewing.sse import run_frames
 
 Begin = Callable[..., Invocation]
 
@@ -166,7 +165,7 @@ async def test_a_run_is_followed_while_it_goes_on_and_stopped(
 ) -> None:
     emulator.order(kind="silence", after_chunks=20, seconds=3_600)
     invocation = await sync_to_async(begin)()
-    live.engine.launch(invocation)
+    engine.launch(invocation)
     answer: Any = await api.client.get(f"{address(invocation)}/events")
     body, stopped = "", None
     async for part in answer:
@@ -241,7 +240,7 @@ async def test_leaving_a_whole_answer_stops_the_run_where_that_was_asked_for(
 async def test_a_silent_run_keeps_its_connection_alive(
     agent: Agent, begin: Begin, emulator: Any, monkeypatch: pytest.MonkeyPatch, running_engine: Engine
 ) -> None:
-    monkeypatch.setattr("apps.sessions.event_stream.KEEP_ALIVE_S", 0.05)
+    monkeypatch.setattr("apps.sessions.viewing.sse.KEEP_ALIVE_S", 0.05)
     emulator.order(kind="hang", seconds=3_600)
     invocation = await sync_to_async(begin)()
     running_engine.launch(invocation)

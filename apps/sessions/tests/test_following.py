@@ -12,16 +12,16 @@ from channels.layers import get_channel_layer
 
 from apps.accounts.models import User
 from apps.core.notices import group_name
-from apps.sessions.broadcast import Frame, broadcast_of
-from apps.sessions.consumers import SessionConsumer
-from apps.sessions.live import follow
+from apps.sessions.engine.engine import follow
 from apps.sessions.models import Invocation, Session
-from apps.sessions.outbox import Outbox
 from apps.sessions.services import end_session
 from apps.sessions.tests.clock import Clock
 from apps.sessions.tests.talking import PROMPT, Talker
 from apps.sessions.tests.viewing import Page, SlowViewer, read_to_common_place, until
 from apps.sessions.tests.waiting import PATIENCE_S
+from apps.sessions.viewing.broadcast import Frame, broadcast_of
+from apps.sessions.viewing.consumer import SessionConsumer
+from apps.sessions.viewing.viewer_queue import Outbox
 
 
 async def dictate(talker: Talker, page: Page, words: int) -> None:
@@ -183,7 +183,7 @@ def test_an_outbox_holds_a_bounded_amount_and_then_asks_for_a_catch_up() -> None
 def late_timers(monkeypatch: pytest.MonkeyPatch) -> float:
     """What a page is shown some time later comes when the clock is put forward by so many seconds, and not before."""
     seconds = 800.0
-    monkeypatch.setattr("apps.sessions.consumers.ENVIRONMENT_AFTER_S", seconds)
+    monkeypatch.setattr("apps.sessions.viewing.consumer.ENVIRONMENT_AFTER_S", seconds)
     return seconds
 
 

@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from apps.core import processes
 from apps.core.models import Notice, Process
-from apps.sessions.housekeeping import compact_recordings, interrupt_orphans, remove_expired_content
+from apps.sessions.engine.housekeeping import compact_recordings, interrupt_orphans, remove_expired_content
+from apps.sessions.engine.recording import Pending, finish_invocation, write_batches
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_invocation
-from apps.sessions.writes import Pending, finish_invocation, write_batches
 
 TEXT = [{"seq": number, "offset_ms": number * 100.0, "kind": "text", "text": f"{number} "} for number in range(1, 6)]
 

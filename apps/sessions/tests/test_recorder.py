@@ -11,13 +11,13 @@ from django.utils import timezone
 
 from apps.core import processes
 from apps.core.models import Process
+from apps.sessions.engine.recorder import Recorder
+from apps.sessions.engine.recording import Pending, finish_invocation, write_batches
+from apps.sessions.engine.run_stream import LiveStream
 from apps.sessions.models import Invocation, RecordingBatch, Session
-from apps.sessions.recorder import Recorder
-from apps.sessions.runs import LiveStream
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_invocation
 from apps.sessions.signals import invocation_completed
-from apps.sessions.writes import Pending, finish_invocation, write_batches
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from django.db import connection
 from apps.accounts.models import User
 from apps.core import processes
 from apps.core.models import Process
+from apps.sessions.engine.engine import engine, follow
 from apps.sessions.events import Event
-from apps.sessions.live import engine, follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_invocation

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.sessions.rendering import AnswerRenderer, answer_frame, words_frame
+from apps.sessions.viewing.rendering import AnswerRenderer, answer_frame, words_frame
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.exceptions import InvalidInputError, MissingError
 from apps.core.models import Notice
+from apps.sessions.engine.recording import Pending, finish_invocation
 from apps.sessions.exceptions import (
     AgentUnavailableError,
     RequestKeyReusedError,
@@ -22,7 +23,6 @@ from apps.sessions.exceptions import (
 from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.selectors import sessions_visible_to
 from apps.sessions.services import delete_session, rename_session, request_stop, start_invocation, start_session
-from apps.sessions.writes import Pending, finish_invocation
 
 MakeAgent = Callable[..., Agent]
 MakeSession = Callable[..., Session]

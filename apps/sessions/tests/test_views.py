@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
-from apps.sessions.live import Engine, follow
+from apps.sessions.engine.engine import Engine, follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_invocation
 

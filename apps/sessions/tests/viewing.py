@@ -13,10 +13,10 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
 
 from apps.accounts.models import User
-from apps.sessions.consumers import SessionConsumer
 from apps.sessions.models import Session
-from apps.sessions.routing import websocket_urlpatterns
 from apps.sessions.tests.waiting import PATIENCE_S
+from apps.sessions.viewing.consumer import SessionConsumer
+from apps.sessions.viewing.routing import websocket_urlpatterns
 
 
 def answer_of(message: str, answer: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from loom.terminal import add_connection_arguments, connected, describe_latency, explain, write_answer
+from loom.cli.terminal import add_connection_arguments, connected, describe_latency, explain, write_answer
 from loom_client import Agent, ApiError, Client, LostError
 
 HELP = "/new begins a new session, /end ends this one, /quit leaves. Ctrl-C stops an answer, not the chat."

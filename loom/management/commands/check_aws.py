@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.agents.connection import current_connection
+from apps.agentcore.connection import current_connection
 from apps.aws.arn import InvalidArnError
 from loom.aws_check.check import check_aws
 from loom.aws_check.text import as_json, as_text

@@ -8,9 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from loom.output import Output
-from loom.series import measure_starts
-from loom.terminal import (
+from loom.cli.measure_starts import measure_starts
+from loom.cli.terminal import (
     FAILED,
     STARTUP_WAIT_S,
     STOPPED,
@@ -19,6 +18,7 @@ from loom.terminal import (
     describe_latency,
     write_answer,
 )
+from loom.processes.output import Output
 from loom_client import Agent, Client, Run
 
 STDIN = "-"

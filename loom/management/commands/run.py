@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from django.core.management.base import BaseCommand, CommandError
 
-from loom.start_all import DatabaseTakenError, PortTakenError, start_all
-from loom.supervisor import StartFailedError
+from loom.processes.start_all import DatabaseTakenError, PortTakenError, start_all
+from loom.processes.supervisor import StartFailedError
 
 
 class Command(BaseCommand):

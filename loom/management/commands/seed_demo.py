@@ -7,10 +7,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.agents.connection import current_connection
-from apps.agents.exceptions import AgentExistsError
+from apps.agentcore.connection import current_connection
+from apps.agentcore.exceptions import AgentExistsError
+from apps.agentcore.services import register_agent
 from apps.agents.models import Agent
-from apps.agents.services import register_agent
 from apps.aws.control import list_runtimes
 from apps.aws.errors import AwsError
 from apps.core.exceptions import LoomError
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         except AwsError as error:
             raise CommandError(f"The emulator did not answer: {error.message}") from error
         except LoomError as error:
-            raise CommandError(f"{error} {error.advice}") from error
+            raise CommandError(error.text()) from error
         said = f"{added} demo agents registered" if added else "the demo agents are registered already"
         if settings.DEMO_HISTORY and (count := start_history()):
             said += f"; {count} of them answer their first prompts in the background, for a few minutes"

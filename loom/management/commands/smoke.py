@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.agents.connection import current_connection
+from apps.agentcore.connection import current_connection
 from apps.aws.arn import DEFAULT_QUALIFIER, InvalidArnError, RuntimeArn, is_valid_qualifier
 from apps.aws.connection import Connection
 from apps.aws.control import list_runtimes

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from loom.cluster_watch import ClusterFrozenError
-from loom.worker import ClusterDiedError, WorkerTimes, run_worker
+from loom.processes.cluster_watch import ClusterFrozenError
+from loom.processes.worker import ClusterDiedError, WorkerTimes, run_worker
 
 DEFAULTS = WorkerTimes()
 

@@ -32,7 +32,7 @@ class Command(BaseCommand):
                 user=user, scope=options["scope"], life=timedelta(days=options["days"]), name=options["name"]
             )
         except LoomError as error:
-            raise CommandError(f"{error} {error.advice}".strip()) from error
+            raise CommandError(error.text()) from error
         self.stderr.write(
             f"This token of {user} may {token.scope} until {token.expires_at:%Y-%m-%d}. It is not shown again."
         )

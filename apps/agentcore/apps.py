@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AgentcoreConfig(AppConfig):
+    name = "apps.agentcore"
+    verbose_name = "AgentCore"
+
+    def ready(self) -> None:
+        from apps.agentcore.health import check_aws  # noqa: PLC0415 -- app ready
+        from apps.core.health import register_check  # noqa: PLC0415 -- app ready
+
+        register_check("aws", check_aws, required=False)

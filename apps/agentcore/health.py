@@ -1,0 +1,24 @@
+"""Whether AWS, or the emulator, answers: part of `/readyz`, where it can only degrade."""
+
+from __future__ import annotations
+
+from apps.agentcore.connection import current_connection
+from apps.aws.control import list_runtimes
+from apps.aws.errors import AwsError
+from apps.aws.identity import identity
+
+
+def check_aws() -> str | None:
+    """Tell what is wrong with AWS: credentials that it does not take, or no answer.
+
+    On AWS it asks who is calling, which needs no permission; the emulator is asked for its runtimes.
+    """
+    connection = current_connection()
+    try:
+        if connection.origin == "aws":
+            identity(connection)
+        else:
+            next(list_runtimes(connection, connection.region), None)
+    except AwsError as error:
+        return f"{error.code}: {error.message}"
+    return None

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from apps.agentcore.importing.discovery import REGION_PATTERN
+
+MAX_CHOSEN = 500  # Django reads at most 1,000 fields of a form
+
+
+class RegionForm(forms.Form):
+    """Where to look for runtimes."""
+
+    region = forms.RegexField(
+        label="Region",
+        regex=f"^{REGION_PATTERN}$",
+        max_length=30,
+        error_messages={
+            "required": "Name an AWS region, such as us-east-1.",
+            **dict.fromkeys(("invalid", "max_length"), "This is not an AWS region; write it like us-east-1."),
+        },
+        widget=forms.TextInput(
+            attrs={"list": "import-regions", "autocomplete": "off", "spellcheck": "false", "autofocus": True}
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Its dialog stands on the page of the list, whose filter has a region as well.
+        super().__init__(*args, **{"auto_id": "import-%s", **kwargs})
+
+
+class ChosenForm(forms.Form):
+    """How an import stands: what is still to be registered, and what became of the rest."""
+
+    total = forms.IntegerField(min_value=1, max_value=MAX_CHOSEN, required=False)
+    registered = forms.IntegerField(min_value=0, max_value=MAX_CHOSEN, required=False)
+    known = forms.IntegerField(min_value=0, max_value=MAX_CHOSEN, required=False)
+    refused = forms.IntegerField(min_value=0, max_value=MAX_CHOSEN, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        assert isinstance(self.data, QueryDict)
+        arns = list(dict.fromkeys(self.data.getlist("arn")))
+        if not arns:
+            raise forms.ValidationError("Choose at least one runtime.")
+        if len(arns) > MAX_CHOSEN:
+            raise forms.ValidationError(f"Choose at most {MAX_CHOSEN} runtimes at a time.")
+        return {**self.cleaned_data, "arns": arns}

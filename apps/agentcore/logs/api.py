@@ -1,0 +1,111 @@
+"""The log lines of agents and sessions over JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Field, Query, Router, Schema
+
+from apps.accounts.access import may_read
+from apps.agentcore.logs.reading import MAX_LINES, LogPage, read_logs
+from apps.agents.api import find_agent
+from apps.sessions.api import find_session
+
+router = Router()
+
+# A warm environment may have written its first lines before the session began.
+LOGS_BEFORE = timedelta(minutes=15)
+
+
+class SessionLogsQuery(Schema):
+    limit: int = Field(100, ge=1, le=MAX_LINES)
+    start_time: datetime | None = Field(None, description="ISO 8601 with a time zone, as 2026-11-20T12:00:00Z.")
+    end_time: datetime | None = None
+    search: str = Field("", max_length=200, description="A plain text, whatever its case.")
+
+
+class LogsQuery(SessionLogsQuery):
+    qualifier: str = Field("DEFAULT", description="The endpoint's name: each has its own log group.")
+
+
+class LogEventOut(Schema):
+    timestamp_ms: int
+    timestamp_iso: datetime
+    message: str
+    session_id: str
+    log_stream: str
+    level: str
+
+
+class LogsOut(Schema):
+    """The newest lines, oldest first. `log_stream` is that of the newest; `has_more` says that older ones exist."""
+
+    log_group: str
+    log_stream: str
+    events: list[LogEventOut]
+    has_more: bool
+
+
+def logs_out(page: LogPage) -> dict[str, Any]:
+    """A page of log lines under the keys of the first version of the API."""
+    return {
+        "log_group": page.log_group,
+        "log_stream": page.log_stream,
+        "events": [
+            {
+                "timestamp_ms": round(line.at.timestamp() * 1000),
+                "timestamp_iso": line.at,
+                "message": line.message,
+                "session_id": line.session_id,
+                "log_stream": line.stream,
+                "level": line.level,
+            }
+            for line in page.events
+        ],
+        "has_more": page.has_more,
+    }
+
+
+@router.get(
+    "/agents/{int:agent_id}/logs",
+    tags=["agents"],
+    auth=may_read,
+    response=LogsOut,
+    summary="Read the newest log lines of an endpoint",
+)
+def read_agent_logs(request: HttpRequest, agent_id: int, query: Query[LogsQuery]) -> dict[str, Any]:
+    """From CloudWatch, of the last day before the agent's newest run unless `start_time` says else."""
+    page = read_logs(
+        agent=find_agent(request, agent_id),
+        qualifier=query.qualifier,
+        start_at=query.start_time,
+        end_at=query.end_time,
+        search=query.search,
+        limit=query.limit,
+    )
+    return logs_out(page)
+
+
+@router.get(
+    "/agents/{int:agent_id}/sessions/{session_id}/logs",
+    auth=may_read,
+    response=LogsOut,
+    summary="Read the newest log lines of a session",
+)
+def read_session_logs(
+    request: HttpRequest, agent_id: int, session_id: str, query: Query[SessionLogsQuery]
+) -> dict[str, Any]:
+    """The lines of the session's environments, from shortly before its beginning on unless `start_time` says else."""
+    session = find_session(request.user, agent_id, session_id)
+    page = read_logs(
+        agent=session.agent,
+        qualifier=session.qualifier,
+        runtime_session_id=session.runtime_session_id,
+        start_at=query.start_time or session.created_at - LOGS_BEFORE,
+        end_at=query.end_time,
+        search=query.search,
+        limit=query.limit,
+    )
+    return logs_out(page)

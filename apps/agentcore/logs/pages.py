@@ -1,0 +1,126 @@
+"""Log lines as a page shows them: what is asked of them, what each says, how they look as a text file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from apps.agentcore.logs.reading import LogLine
+from apps.agents.models import Agent
+from apps.aws.log_streams import parse_record
+from apps.sessions.models import Session
+
+# CloudWatch shows lines within seconds, now and then after more than a minute.
+USUAL_DELAY = timedelta(minutes=3)
+_MARGIN = timedelta(minutes=1)  # the agent's clock may be behind ours
+_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+_MESSAGE_KEYS = ("message", "msg", "body", "event")
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+RANGES = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
+
+
+class LogFilterForm(forms.Form):
+    """The query string of a log page. A value that cannot be meant is left out."""
+
+    q = forms.CharField(required=False, max_length=200, strip=False)
+    level = forms.ChoiceField(
+        label="Level",
+        required=False,
+        choices=[
+            ("", "Any level"),
+            ("INFO", "Info and above"),
+            ("WARNING", "Warnings and errors"),
+            ("ERROR", "Errors"),
+        ],
+    )
+    order = forms.ChoiceField(label="Order", required=False, choices=[("", "Oldest first"), ("newest", "Newest first")])
+    wrap = forms.BooleanField(label="Wrap", required=False)
+
+    def wanted(self) -> dict[str, Any]:
+        """The valid values, empty ones for the others."""
+        self.full_clean()
+        return {name: self.cleaned_data.get(name, "") for name in self.fields}
+
+
+class AgentLogFilterForm(LogFilterForm):
+    """Of an agent's page: also its endpoint, and how far back to look from now."""
+
+    qualifier = forms.ChoiceField(label="Endpoint", required=False)
+    range = forms.ChoiceField(
+        label="Range", required=False, choices=[("", "Last 24 hours"), ("1h", "Last hour"), ("7d", "Last 7 days")]
+    )
+
+    def __init__(self, data: Any, *, agent: Agent) -> None:
+        super().__init__(data)
+        qualifier = self.fields["qualifier"]
+        assert isinstance(qualifier, forms.ChoiceField)
+        qualifier.choices = [(name, name) for name in agent.available_qualifiers]
+
+
+@dataclass(frozen=True)
+class ShownLine:
+    """A line as it is shown: its text alone, and the whole record where it is a JSON object."""
+
+    line: LogLine
+
+    @cached_property
+    def _record(self) -> dict[str, Any] | None:
+        return parse_record(self.line.message)
+
+    @property
+    def text(self) -> str:
+        """What the line says, without the colours of a terminal."""
+        found = (
+            next((self._record[key] for key in _MESSAGE_KEYS if key in self._record), None) if self._record else None
+        )
+        text = found if isinstance(found, str) and found else self.line.message
+        return _TERMINAL_CODES.sub("", text).rstrip()
+
+    @property
+    def record(self) -> str:
+        """The JSON object, laid out for reading; empty for a plain line."""
+        return json.dumps(self._record, indent=2, ensure_ascii=False) if self._record else ""
+
+    @property
+    def tone(self) -> str:
+        """The colour of its level."""
+        return {"WARNING": "warn", "ERROR": "bad", "CRITICAL": "bad"}.get(self.line.level, "plain")
+
+
+def keep_level(lines: Iterable[LogLine], least: str) -> list[LogLine]:
+    """The lines of a level and above; all, those without one too, where `least` is empty."""
+    if not least:
+        return list(lines)
+    kept = set(_LEVELS[_LEVELS.index(least) :])
+    return [line for line in lines if line.level in kept]
+
+
+def range_of(session: Session) -> tuple[datetime, datetime]:
+    """When the session's environments can have written lines: from its start to the longest life of the last one."""
+    last = session.ended_at or session.last_invoked_at or session.created_at
+    start = session.created_at if session.is_own_id else session.created_at - timedelta(days=1)
+    end = last + (_MARGIN if session.ended_at else timedelta(milliseconds=session.agent.max_lifetime_ms))
+    return start - _MARGIN, min(end, timezone.now()) + _MARGIN
+
+
+def is_early(session: Session) -> bool:
+    """Whether lines of the newest run may still be on their way."""
+    last = session.last_invoked_at
+    return last is not None and timezone.now() - last < USUAL_DELAY
+
+
+def as_text(lines: Iterable[LogLine]) -> str:
+    """One line a record, as `2026-11-20T10:00:00.123Z INFO text`; the messages as the agent wrote them."""
+    rows = []
+    for line in lines:
+        at = line.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        rows.append(" ".join(part for part in (at, line.level, line.message.rstrip()) if part))
+    return "".join(f"{row}\n" for row in rows)

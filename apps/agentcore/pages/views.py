@@ -1,0 +1,68 @@
+"""Registering a runtime, reading it from AWS again, bringing it back."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+from apps.accounts.http import SignedInRequest
+from apps.agentcore import services
+from apps.agentcore.changes import differences, state_of
+from apps.agents import selectors
+from apps.agents.forms import AgentForm
+from apps.agents.views import list_context, return_to
+from apps.core.exceptions import LoomError
+
+
+@login_required
+@require_POST
+def agent_register(request: SignedInRequest) -> HttpResponse:
+    """Register by ARN; a refusal comes back at the field, with what was typed."""
+    form = AgentForm(request.POST)
+    if form.is_valid():
+        try:
+            agent = services.register_agent(arn=form.cleaned_data["arn"], user=request.user)
+        except LoomError as error:
+            form.add_error("arn", error.text())
+        else:
+            messages.success(request, f"{agent.name} is registered.")
+            target = reverse("agents:detail", args=[agent.pk])
+            return HttpResponseClientRedirect(target) if request.htmx else redirect(target)
+    if request.htmx:
+        return render(request, "agents/agent_list.html#agent-form", {"form": form}, status=422)
+    return render(request, "agents/agent_list.html", list_context(request, QueryDict(), form), status=422)
+
+
+@login_required
+@require_POST
+def agent_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Read the agent from AWS again, say what changed, and go back to where that was asked."""
+    agent = get_object_or_404(selectors.agents_visible_to(request.user), pk=pk)
+    before = state_of(agent)
+    try:
+        services.refresh_agent(agent=agent)
+    except LoomError as error:
+        messages.error(request, f"{agent.name} was not refreshed. {error.text()}")
+    else:
+        changes = "; ".join(differences(before, state_of(agent)))
+        messages.success(request, f"{agent.name} was refreshed: {changes or 'nothing changed on AWS'}.")
+    return redirect(return_to(request, reverse("agents:detail", args=[pk])))
+
+
+@login_required
+@require_POST
+def agent_revive(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Bring an archived agent back, as registering its ARN again does: AWS is asked how it is now."""
+    agent = get_object_or_404(selectors.registry_visible_to(request.user), pk=pk)
+    try:
+        services.register_agent(arn=agent.arn, user=request.user)
+    except LoomError as error:
+        messages.error(request, f"{agent.name} stays archived. {error.text()}")
+        return redirect(return_to(request, reverse("agents:detail", args=[pk])))
+    messages.success(request, f"{agent.name} is back, with its history.")
+    return redirect("agents:detail", pk)

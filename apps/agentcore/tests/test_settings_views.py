@@ -1,0 +1,56 @@
+"""The settings' page without a script: previewing and filling in the defaults keep nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from apps.accounts.models import User
+from apps.agentcore.tests.test_views import is_page, text
+from apps.agents.models import Agent
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("action", "shown"),
+    [
+        ("preview", ['"question": "Two days?"', 'value="60"']),
+        ("reset", ["The defaults are filled in.", 'value="900"', '"prompt": "{{prompt}}"']),
+    ],
+)
+def test_only_saving_keeps_anything(
+    client: Client, alice: User, make_agent: Callable[..., Agent], action: str, shown: list[str]
+) -> None:
+    agent = make_agent(payload_template={"input": "{{prompt}}"}, read_timeout_ms=30_000, retry_unproven=True)
+    client.force_login(alice)
+    typed = {"payload_template": '{"question": "{{prompt}}"}', "read_timeout_s": "60", "sample": "Two days?"}
+    answer = client.post(f"/agents/{agent.pk}/settings/", {**typed, "action": action})
+
+    page = text(answer)
+    assert (answer.status_code, is_page(answer)) == (200, True)
+    assert [part for part in shown if part not in page] == []
+    agent.refresh_from_db()
+    assert (agent.payload_template, agent.read_timeout_ms, agent.retry_unproven) == (
+        {"input": "{{prompt}}"}, 30_000, True
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds", ["", "0", "3601", "1.5", "a while"])
+def test_a_read_timeout_that_cannot_be_is_told_what_can(
+    client: Client, alice: User, make_agent: Callable[..., Agent], seconds: str
+) -> None:
+    agent = make_agent()
+    client.force_login(alice)
+    typed = {"payload_template": '{"question": "{{prompt}}"}', "read_timeout_s": seconds, "sample": "x" * 2_001}
+    answer = client.post(f"/agents/{agent.pk}/settings/", typed)
+
+    assert answer.status_code == 422
+    assert answer.context["form"].errors == {
+        "read_timeout_s": ["Give whole seconds, from 1 to 3600 (an hour)."],
+        "sample": ["A sample prompt has at most 2,000 characters; this one has 2001."],
+    }
+    agent.refresh_from_db()
+    assert agent.read_timeout_ms == 900_000

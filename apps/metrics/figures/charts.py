@@ -1,0 +1,252 @@
+"""Latency over time as a drawing: places in percent of the plot, so that it fits any width without a script.
+
+Pure: tallies by step go in, what a template draws comes out. A step with enough runs is its median with the 95 %
+interval; one with too few is its points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from apps.metrics.figures.periods import floor
+from apps.metrics.figures.ranges import TimeRange
+from apps.metrics.figures.statistics import Summary
+from apps.metrics.figures.tally import Tally
+from apps.metrics.figures.wording import NOTHING, interval, summary_text
+
+METRICS = {"ttft": "Time to first token", "startup": "Startup latency", "total": "Total latency"}
+TEMPERATURES = ("cold", "warm")
+X_LABELS = 6
+MOST_LINES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the plot, in percent from the left and the top; a median has an interval, a point has none."""
+
+    x: float
+    y: float
+    low_y: float | None = None
+    high_y: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """From the median of one step to that of the next."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What is drawn of one temperature."""
+
+    key: str
+    medians: list[Mark]
+    points: list[Mark]
+    lines: list[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class StepFigure:
+    """What is said of one temperature in a step."""
+
+    n: int
+    value: str
+    interval: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of time: its place, its figures, and the address of the page that shows it alone."""
+
+    start: datetime
+    end: datetime
+    x: float
+    width: float
+    cold: StepFigure
+    warm: StepFigure
+    invocation_count: int
+    failed_count: int
+    href: str
+
+    @property
+    def is_empty(self) -> bool:
+        return self.invocation_count == 0
+
+    @property
+    def text(self) -> str:
+        """The step's figures in one line, for the readout."""
+        parts = [f"{name} {figure.value} (n = {figure.n})" for name, figure in self._figures() if figure.n]
+        if self.failed_count:
+            parts.append(f"{self.failed_count} of {self.invocation_count} failed")
+        return " · ".join(parts) or ("no such figure" if self.invocation_count else "no invocations")
+
+    def _figures(self) -> list[tuple[str, StepFigure]]:
+        return [("cold", self.cold), ("warm", self.warm)]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A line or label: its place in percent, and what it says."""
+
+    at: float
+    label: str
+    instant: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing of one metric; without a `series` there is nothing to draw."""
+
+    metric: str
+    title: str
+    steps: list[Step]
+    series: list[Series]
+    y_ticks: list[Tick]
+    x_ticks: list[Tick]
+    has_days: bool
+
+    @property
+    def drawn_steps(self) -> list[Step]:
+        return [step for step in self.steps if not step.is_empty]
+
+
+def latency_chart(
+    by_step: Mapping[datetime, Tally],
+    span: TimeRange,
+    metric: str,
+    address_of: Callable[[datetime, datetime], str],
+) -> Chart:
+    """Draw a metric (a key of `METRICS`) over a range; `address_of` gives the page that shows a step alone."""
+    starts = _starts(span)
+    empty = Tally()
+    tallies = [by_step.get(start, empty) for start in starts]
+    found = {temperature: [tally.latency(metric, temperature) for tally in tallies] for temperature in TEMPERATURES}
+    values = {
+        temperature: [
+            # A median stands for its runs.
+            [] if summary.p50 else tally.points_ms(metric, temperature)
+            for tally, summary in zip(tallies, found[temperature], strict=True)
+        ]
+        for temperature in TEMPERATURES
+    }
+    line_ms, line_count = _scale(max(_highest(summary) for summaries in found.values() for summary in summaries))
+    top_ms = line_ms * line_count
+    places = [_place(span, start, min(start + span.step, span.end)) for start in starts]
+    series = [
+        _series(temperature, found[temperature], values[temperature], places, top_ms) for temperature in TEMPERATURES
+    ]
+    steps = [
+        Step(
+            start=max(start, span.start),
+            end=min(start + span.step, span.end),
+            x=x,
+            width=width,
+            cold=_step_figure(found["cold"][index]),
+            warm=_step_figure(found["warm"][index]),
+            invocation_count=tallies[index].invocation_count,
+            failed_count=tallies[index].failed_count,
+            href=address_of(max(start, span.start), min(start + span.step, span.end)),
+        )
+        for index, (start, (x, width)) in enumerate(zip(starts, places, strict=True))
+    ]
+    has_days = span.end - span.start > timedelta(hours=36)
+    return Chart(
+        metric=metric,
+        title=METRICS[metric],
+        steps=steps,
+        series=[drawn for drawn in series if drawn.medians or drawn.points],
+        y_ticks=_y_ticks(line_ms, line_count),
+        x_ticks=_x_ticks(span, starts, has_days=has_days),
+        has_days=has_days,
+    )
+
+
+def _starts(span: TimeRange) -> list[datetime]:
+    """The beginnings of a range's steps; the first may lie before the range, whose part of it is drawn."""
+    starts = []
+    at = floor(span.start, span.step)
+    while at < span.end:
+        starts.append(at)
+        at += span.step
+    return starts
+
+
+def _place(span: TimeRange, start: datetime, end: datetime) -> tuple[float, float]:
+    length = span.end - span.start
+    left = max(0.0, (start - span.start) / length * 100)
+    return round(left, 3), round((end - span.start) / length * 100 - left, 3)
+
+
+def _highest(summary: Summary) -> float:
+    """The highest value that is drawn: the end of an interval, or the highest point."""
+    return (summary.p50.high if summary.p50 else summary.maximum) or 0.0
+
+
+def _scale(highest_ms: float) -> tuple[float, int]:
+    """The distance of two lines, 1, 2, 2.5 or 5 times a power of ten, and how many of it hold the highest value."""
+    if highest_ms <= 0:
+        return 500.0, 2
+    rough = highest_ms / MOST_LINES
+    power = 10.0 ** math.floor(math.log10(rough))
+    line_ms = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
+    return line_ms, math.ceil(round(highest_ms / line_ms, 6))
+
+
+def _y(value_ms: float, top_ms: float) -> float:
+    return round(100 - value_ms / top_ms * 100, 2)
+
+
+def _series(
+    key: str,
+    summaries: list[Summary],
+    values: list[list[float]],
+    places: list[tuple[float, float]],
+    top_ms: float,
+) -> Series:
+    medians: list[Mark] = []
+    points: list[Mark] = []
+    lines: list[Line] = []
+    previous: Mark | None = None
+    for summary, step_values, (left, width) in zip(summaries, values, places, strict=True):
+        x = round(left + width / 2, 2)
+        mark = None
+        if summary.p50 is not None:
+            low, high = _y(summary.p50.low, top_ms), _y(summary.p50.high, top_ms)
+            mark = Mark(x, _y(summary.p50.value, top_ms), low, high)
+            medians.append(mark)
+            if previous is not None:
+                lines.append(Line(previous.x, previous.y, mark.x, mark.y))
+        else:
+            points += [Mark(x, _y(value, top_ms)) for value in step_values]
+        previous = mark
+    return Series(key, medians, points, lines)
+
+
+def _step_figure(summary: Summary) -> StepFigure:
+    return StepFigure(summary.n, summary_text(summary), interval(summary.p50) if summary.n else NOTHING)
+
+
+def _y_ticks(line_ms: float, count: int) -> list[Tick]:
+    labels = [
+        f"{line_ms * index / 1000:g} s" if line_ms * count >= 1000 else f"{line_ms * index:g} ms"
+        for index in range(count + 1)
+    ]
+    return [Tick(round(100 - 100 * index / count, 2), label) for index, label in enumerate(labels)]
+
+
+def _x_ticks(span: TimeRange, starts: list[datetime], *, has_days: bool) -> list[Tick]:
+    inside = [start for start in starts if start >= span.start]
+    every = max(1, math.ceil(len(inside) / X_LABELS))
+    pattern = "%d %b" if has_days else "%H:%M"
+    return [
+        Tick(round((start - span.start) / (span.end - span.start) * 100, 2), f"{start:{pattern}}", start)
+        for start in inside[::every]
+    ]

@@ -1,0 +1,117 @@
+"""Figures as tiles: what stands in each and what is said when there is too little to say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.metrics.figures.figures import Figures
+from apps.metrics.figures.statistics import Summary
+from apps.metrics.figures.tally import StartupFigures
+from apps.metrics.figures.wording import LEAST_FOR_MEDIAN, NOTHING, percent, span, span_text, split
+
+MISSING = {
+    "weak": "by their first log line only",
+    "clock_skew": "with clock skew",
+    "provisional": "provisional",
+    "waiting": "waiting",
+    "not_found": "not found",
+    "failed": "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure: its value with unit, and a line that says from how many runs it comes."""
+
+    label: str
+    value: str
+    unit: str = ""
+    meta: str = ""
+    hint: str = ""
+    is_emulated: bool = False
+    href: str = ""
+
+
+def _latency_tile(label: str, summary: Summary, hint: str, is_emulated: bool, *notes: str) -> Tile:
+    if summary.n == 0:
+        return Tile(label, NOTHING, meta=_joined(*notes) or "nothing measured yet", hint=hint)
+    assert summary.minimum is not None and summary.maximum is not None
+    if summary.p50 is None:
+        value, unit = split(summary.minimum) if summary.n == 1 else span(summary.minimum, summary.maximum)
+        about = f"n = {summary.n}; the median needs {LEAST_FOR_MEDIAN}"
+    else:
+        value, unit = split(summary.p50.value)
+        about = f"p50, n = {summary.n:,}, 95 %: {span_text(summary.p50.low, summary.p50.high)}"
+    return Tile(label, value, unit, meta=_joined(about, *notes), hint=hint, is_emulated=is_emulated)
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(filter(None, parts))
+
+
+def _left_out(figures: Figures) -> str:
+    return f"{figures.ttft_unknown_count} of unknown start left out" if figures.ttft_unknown_count else ""
+
+
+def _source(startup: StartupFigures) -> str:
+    if not startup.other_count:
+        return startup.source
+    return f"{startup.source} ({startup.other_count} measured otherwise left out)"
+
+
+def missing_starts(figures: Figures) -> str:
+    """How many cold runs are measured, and what is known of the others; nothing where all are."""
+    count = sum(figures.cold_states.values())
+    others = [
+        f"{figures.cold_states[state]} {word}" for state, word in MISSING.items() if figures.cold_states.get(state)
+    ]
+    if not others:
+        return ""
+    return ", ".join([f"{figures.cold_states.get('measured', 0)} of {count} cold runs measured", *others])
+
+
+def startup_tile(figures: Figures, *, is_emulated: bool) -> Tile:
+    """How long cold starts took, by which line of the logs, and what is known of those that were not measured."""
+    return _latency_tile(
+        "Startup, cold",
+        figures.startup_cold.summary,
+        "From sending the request to the start of the agent's code, by its own or the SDK's line in CloudWatch.",
+        is_emulated,
+        _source(figures.startup_cold),
+        missing_starts(figures),
+    )
+
+
+def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
+    """The tiles of the first row of Operate and of an agent's page."""
+    rate = figures.error_rate
+    return [
+        Tile(
+            "Invocations",
+            f"{figures.invocation_count:,}",
+            meta=f"{figures.running_count} running · {figures.stopped_count} stopped",
+            hint="Invocations made by Loom; AWS may have seen others.",
+        ),
+        _latency_tile(
+            "TTFT, cold",
+            figures.ttft_cold,
+            "From sending the request to the first token, where an environment was created or pooled.",
+            is_emulated,
+            _left_out(figures),
+        ),
+        _latency_tile(
+            "TTFT, warm",
+            figures.ttft_warm,
+            "The same where the environment was reused.",
+            is_emulated,
+            _left_out(figures),
+        ),
+        startup_tile(figures, is_emulated=is_emulated),
+        Tile(
+            "Error rate",
+            NOTHING if rate is None else percent(rate),
+            "" if rate is None else "%",
+            meta=f"{figures.failed_count:,} of {figures.finished_count:,} failed",
+            hint="(failed + interrupted) / (finished − stopped)",
+        ),
+    ]

@@ -1,0 +1,98 @@
+"""The pages of figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from apps.accounts.http import SignedInRequest
+from apps.agents.selectors import agents_visible_to
+from apps.metrics.figures.figures import Figures
+from apps.metrics.figures.operate import Filters, agent_rows, chart_of, figure_rows, read_figures
+from apps.metrics.figures.periods import Reading
+from apps.metrics.figures.recent import RecentInvocation, recent_invocations
+from apps.metrics.figures.tally import FAILED
+from apps.metrics.figures.tiles import Tile, make_tiles
+from apps.sessions.models import Invocation
+from apps.sessions.selectors import sessions_visible_to
+
+AGENTS_SHOWN = 15
+RECENT_SHOWN = 20
+
+
+@login_required
+@require_safe
+def operate(request: SignedInRequest) -> HttpResponse:
+    """Figures over a range of time: of all agents or one, and the invocations that the reader may open.
+
+    The address holds the state: `range` or `from` and `to`, `agent`, `qualifier`, `version`, `metric`, `sort`, `show`.
+    """
+    agents = agents_visible_to(request.user).only("pk", "name", "region", "available_qualifiers")
+    chosen = request.GET.get("agent", "")
+    agent = agents.filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
+    filters = Filters.parse(request.GET, agent=agent)
+    reading = read_figures(filters)
+    count = Tile("Agents", f"{agents.count():,}", meta="registered", href=reverse("agents:list"))
+    figures = _figures_context(request, reading, filters)
+    rows = agent_rows(reading, filters.sort)
+    context = {
+        **figures,
+        "tiles": [count, *figures["tiles"]],
+        "agents": agents.order_by("name", "pk"),
+        "versions": sorted(reading.versions | {filters.version} - {""}, key=lambda name: (len(name), name)),
+        "agent_page": Paginator(rows, AGENTS_SHOWN).get_page(request.GET.get("page")),
+        "recent": _recent(request, filters),
+        "has_invocations": bool(reading.by_agent) or Invocation.objects.exists(),
+        "agent_path": reverse("metrics:operate"),
+    }
+    return render(request, "metrics/operate.html", context)
+
+
+def _recent(request: SignedInRequest, filters: Filters) -> list[RecentInvocation]:
+    """The newest of the invocations that the reader may open, as the filters select them."""
+    sessions = sessions_visible_to(request.user).filter(agent__origin=settings.LOOM_AWS)
+    if filters.agent is not None:
+        sessions = sessions.filter(agent=filters.agent)
+    if filters.qualifier:
+        sessions = sessions.filter(qualifier=filters.qualifier)
+    return recent_invocations(
+        sessions,
+        start=filters.span.start,
+        end=filters.span.end,
+        version=filters.version,
+        statuses=FAILED if filters.shown == "failed" else (),
+        limit=RECENT_SHOWN,
+    )
+
+
+def _figures_context(request: SignedInRequest, reading: Reading, filters: Filters) -> dict[str, Any]:
+    figures = Figures(reading.overall)
+    return {
+        "filters": filters,
+        "figures": figures,
+        "tiles": make_tiles(figures, is_emulated=settings.LOOM_AWS == "emulator"),
+        "rows": figure_rows(figures),
+        "chart": chart_of(reading, filters, request.GET),
+    }
+
+
+@login_required
+@require_safe
+def agent_figures_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The figures of one agent over a range, 30 days unless another is asked for."""
+    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    filters = Filters.parse(request.GET, agent=agent, default_range="30d")
+    reading = read_figures(filters)
+    context = {
+        **_figures_context(request, reading, filters),
+        "agent": agent,
+        "has_invocations": bool(reading.by_agent) or Invocation.objects.filter(session__agent=agent).exists(),
+    }
+    return render(request, "metrics/_agent_figures.html", context)

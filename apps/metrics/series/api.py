@@ -1,0 +1,137 @@
+"""Start series over JSON."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Field, Router, Schema, Status
+
+from apps.accounts.access import may_invoke, may_read
+from apps.agents.selectors import agents_visible_to
+from apps.metrics.models import StartSeries
+from apps.metrics.series import selectors, services
+from apps.metrics.series.runner import runner
+from apps.metrics.series.services import DEFAULT_COUNT, DEFAULT_MAX_COST_USD, MAX_COUNT, Plan
+
+router = Router(tags=["metrics"])
+
+
+class StartSeriesIn(Schema):
+    """What to measure: `count` new sessions one after the other, each with the prompt."""
+
+    count: int = Field(DEFAULT_COUNT, ge=1, le=MAX_COUNT)
+    qualifier: str = "DEFAULT"
+    prompt: str
+    end_session: bool = True
+    warm_turn: bool = Field(True, description="Send the prompt a second time in each session, for the cold penalty.")
+    max_cost_usd: Decimal = Field(DEFAULT_MAX_COST_USD, gt=0, description="Refused where the estimate is higher.")
+
+
+class StartSeriesOut(Schema):
+    """A series and what it has found so far. Milliseconds; a median is null below six runs."""
+
+    id: int
+    agent_id: int
+    state: str = Field(
+        description="running (also while it waits for a web process), done, cancelled, failed (it could not go on: "
+        "too many of its sessions failed) or interrupted (Loom was stopped)"
+    )
+    count: int
+    done: int = Field(description="Sessions whose first prompt ended by itself, not by cancelling the series.")
+    failed: int
+    not_found: int = Field(description="Runs whose start the logs do not tell.")
+    waiting: int = Field(description="Runs whose start is still looked for in the logs, also after the series is done.")
+    source: str = Field(description="The log line that the startup latencies are from.")
+    p50_ms: float | None = Field(description="Median startup latency of the cold runs, with its 95 % interval.")
+    low_ms: float | None
+    high_ms: float | None
+    min_ms: float | None
+    max_ms: float | None
+    measured: int = Field(description="The n of the startup latencies.")
+    cold_p50_ms: float | None = Field(description="Median time to first token of the first prompts.")
+    warm_p50_ms: float | None = Field(description="Median time to first token of the second prompts.")
+    cold_penalty_ms: float | None = Field(description="cold_p50_ms − warm_p50_ms")
+    estimated_cost_usd: float
+    message: str
+
+
+def series_out(series: StartSeries) -> dict[str, Any]:
+    result = selectors.result_of(series)
+    startup, cold, warm = result.startup.summary, result.figures.ttft_cold, result.ttft_warm
+    return {
+        "id": series.pk,
+        "agent_id": series.agent_id,
+        "state": "running" if series.is_active else series.state,
+        "count": series.count,
+        "done": result.done,
+        "failed": result.failed,
+        "not_found": result.not_found,
+        "waiting": result.waiting,
+        "source": result.startup.source,
+        "p50_ms": startup.p50.value if startup.p50 else None,
+        "low_ms": startup.p50.low if startup.p50 else None,
+        "high_ms": startup.p50.high if startup.p50 else None,
+        "min_ms": startup.minimum,
+        "max_ms": startup.maximum,
+        "measured": startup.n,
+        "cold_p50_ms": cold.p50.value if cold.p50 else None,
+        "warm_p50_ms": warm.p50.value if warm.p50 else None,
+        "cold_penalty_ms": result.cold_penalty_ms,
+        "estimated_cost_usd": float(series.estimated_cost_usd),
+        "message": series.message,
+    }
+
+
+@router.post(
+    "/agents/{int:agent_id}/start-series",
+    auth=may_invoke,
+    response={202: StartSeriesOut},
+    summary="Measure an agent's start",
+)
+def start_series(request: HttpRequest, agent_id: int, body: StartSeriesIn) -> Any:
+    """202 and the series, which goes on by itself; 409 while another one of the agent runs.
+
+    The header `Idempotency-Key` makes a repeated request the same series.
+    """
+    agent = get_object_or_404(agents_visible_to(request.user), pk=agent_id)
+    plan = Plan(
+        count=body.count,
+        qualifier=body.qualifier,
+        prompt=body.prompt,
+        has_warm_turn=body.warm_turn,
+        ends_session=body.end_session,
+        max_cost_usd=body.max_cost_usd,
+    )
+    series = services.start_series(
+        agent=agent,
+        owner=request.user,  # type: ignore[arg-type]  # signed in, or the route was not reached
+        plan=plan,
+        request_key=request.headers.get("Idempotency-Key", ""),
+    )
+    runner.look()
+    return Status(202, series_out(series))
+
+
+@router.get(
+    "/start-series/{int:series_id}", auth=may_read, response=StartSeriesOut, summary="Read a measurement of starts"
+)
+def get_start_series(request: HttpRequest, series_id: int) -> Any:
+    """The state and what is found so far; it changes until state is not running and waiting is 0."""
+    return series_out(get_object_or_404(selectors.series_visible_to(request.user), pk=series_id))
+
+
+@router.post(
+    "/start-series/{int:series_id}/cancel",
+    auth=may_invoke,
+    response={202: StartSeriesOut},
+    summary="Cancel a measurement of starts",
+)
+def cancel_start_series(request: HttpRequest, series_id: int) -> Any:
+    """202 and the series as it stands; what was measured stays."""
+    series = get_object_or_404(selectors.series_visible_to(request.user), pk=series_id)
+    services.cancel_series(series=series)
+    series.refresh_from_db()
+    return Status(202, series_out(series))

@@ -1,0 +1,123 @@
+"""Every read of start series and their results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+
+from apps.accounts.models import User
+from apps.metrics.figures.figures import Figures
+from apps.metrics.figures.statistics import Summary
+from apps.metrics.figures.tally import COLUMNS, StartupFigures, Tally
+from apps.metrics.models import StartSeries, StartSeriesRun
+from apps.metrics.selectors import panel_state, startup_of
+from apps.sessions.models import Invocation
+
+
+def series_visible_to(user: User | AnonymousUser) -> QuerySet[StartSeries]:
+    """The series that `user` may see: the own ones, and all for staff, as with sessions."""
+    if not user.is_authenticated:
+        return StartSeries.objects.none()
+    series = StartSeries.objects.select_related("agent", "owner")
+    return series if user.is_staff else series.filter(owner=user)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesResult:
+    """What a series has found so far.
+
+    `figures` are those of the first prompts of its sessions; `ttft_warm` of the second ones.
+    """
+
+    figures: Figures
+    ttft_warm: Summary
+
+    @property
+    def done(self) -> int:
+        """Sessions whose first prompt ended by itself. One that was stopped with its series measured nothing."""
+        return self.figures.finished_count
+
+    @property
+    def is_answering(self) -> bool:
+        return bool(self.figures.running_count)
+
+    @property
+    def startup(self) -> StartupFigures:
+        return self.figures.startup_cold
+
+    @property
+    def failed(self) -> int:
+        return self.figures.failed_count
+
+    @property
+    def stopped(self) -> int:
+        return self.figures.stopped_count
+
+    @property
+    def not_found(self) -> int:
+        return self.figures.cold_states.get("not_found", 0)
+
+    @property
+    def waiting(self) -> int:
+        """First prompts whose start is still looked for."""
+        return sum(self.figures.cold_states.get(state, 0) for state in ("waiting", "provisional"))
+
+    @property
+    def cold_penalty_ms(self) -> float | None:
+        """TTFT cold − TTFT warm, of the medians; None where either has too few runs for one."""
+        cold, warm = self.figures.ttft_cold.p50, self.ttft_warm.p50
+        return None if cold is None or warm is None else cold.value - warm.value
+
+
+def result_of(series: StartSeries) -> SeriesResult:
+    """Add up what the invocations of a series say now."""
+    cold, warm = Tally(), Tally()
+    names = ("is_warm", *(f"invocation__{name}" for name in COLUMNS))
+    for is_warm, *columns in series.runs.values_list(*names):
+        (warm if is_warm else cold).add(tuple(columns))
+    return SeriesResult(figures=Figures(cold), ttft_warm=warm.summary("ttft", "warm"))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session of a series with its first and its second prompt."""
+
+    position: int
+    first: Invocation
+    second: Invocation | None
+
+    @property
+    def startup_ms(self) -> float | None:
+        return startup_of(self.first)
+
+    @property
+    def startup_state(self) -> str:
+        """One word for where the search for the first prompt's start stands."""
+        return panel_state(self.first, self.startup_ms).replace("_", " ")
+
+
+def session_rows(series: StartSeries) -> list[SessionRow]:
+    """The sessions of a series, the newest first."""
+    runs = StartSeriesRun.objects.filter(series=series).select_related("invocation__session", "invocation__measurement")
+    by_position: dict[int, dict[bool, Invocation]] = {}
+    for run in runs:
+        by_position.setdefault(run.position, {})[run.is_warm] = run.invocation
+    return [
+        SessionRow(position, found[False], found.get(True))
+        for position, found in sorted(by_position.items(), reverse=True)
+        if False in found
+    ]
+
+
+def spent_usd(series: StartSeries) -> Decimal:
+    """The share of the estimate that the sessions begun so far stand for."""
+    begun = series.runs.filter(is_warm=False).count()
+    return (series.estimated_cost_usd * begun / series.count).quantize(series.estimated_cost_usd)
+
+
+def is_settled(series: StartSeries, result: SeriesResult) -> bool:
+    """Whether nothing of a series changes any more by itself."""
+    return not (series.is_active or result.is_answering or result.waiting)

@@ -1,0 +1,189 @@
+"""Every change of start series: asked for, claimed by a web process, cancelled, over."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.agents.models import Agent
+from apps.core import processes
+from apps.core.exceptions import ConflictError, InvalidInputError
+from apps.metrics.models import StartSeries
+from apps.metrics.series.prices import ENDING, Prices, rounded_up
+from apps.sessions.models import Invocation, Session
+from apps.sessions.services import check_invokable, check_qualifier, check_request_key, check_storable
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_COUNT = 20
+MAX_COUNT = 100
+DEFAULT_MAX_COST_USD = Decimal("1.00")
+HIGHEST_MAX_COST_USD = Decimal(1000)
+# Assumed of an agent that has answered nothing yet.
+ASSUMED_ANSWER = timedelta(seconds=60)
+RECENT_SESSIONS = 20
+
+
+class SeriesActiveError(ConflictError):
+    """An agent's start is measured by one series at a time: two would warm each other's pool."""
+
+    code = "start_series_active"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a series is to do."""
+
+    count: int = DEFAULT_COUNT
+    qualifier: str = "DEFAULT"
+    prompt: str = ""
+    has_warm_turn: bool = True
+    ends_session: bool = True
+    max_cost_usd: Decimal = DEFAULT_MAX_COST_USD
+
+
+def prices() -> Prices:
+    """The prices in force: AWS's of the default regions unless the settings say others."""
+    return Prices(settings.AGENTCORE_VCPU_HOUR_USD, settings.AGENTCORE_GB_HOUR_USD)
+
+
+def idle_after(agent: Agent, *, ends_session: bool) -> timedelta:
+    """How long an environment stays after its last answer."""
+    return ENDING if ends_session else timedelta(milliseconds=agent.idle_timeout_ms)
+
+
+def typical_answer(agent: Agent) -> timedelta:
+    """The longest answer in the agent's newest sessions, or an assumption where there is none."""
+    # The newest by their key, in which the agent's index is ordered: to sort all of its runs by time takes long.
+    newest = Session.objects.filter(agent=agent).order_by("-pk").values_list("pk", flat=True)[:RECENT_SESSIONS]
+    runs = Invocation.objects.filter(session__in=list(newest)).values_list("status", "invoked_at", "completed_at")
+    # Sifted here: asked for a status, SQLite takes the index of that and reads every run that has it.
+    spans = [
+        completed_at - invoked_at
+        for status, invoked_at, completed_at in runs
+        if status == Invocation.Status.COMPLETED and invoked_at and completed_at
+    ]
+    return max(spans, default=ASSUMED_ANSWER)
+
+
+def estimate_usd(*, agent: Agent, plan: Plan) -> Decimal:
+    """What a series costs at most, if the agent answers as it did lately."""
+    busy = typical_answer(agent) * (2 if plan.has_warm_turn else 1)
+    idle = idle_after(agent, ends_session=plan.ends_session)
+    return rounded_up(plan.count * prices().session_usd(busy, idle=idle))
+
+
+def start_series(*, agent: Agent, owner: User, plan: Plan, request_key: str = "") -> StartSeries:
+    """Ask for a series; a web process takes it up within a second. The same key again gives the same series.
+
+    May block for one refresh of the agent. Raises SeriesActiveError, InvalidInputError for what cannot be done or would
+    cost too much, and what `start_session` raises.
+    """
+    check_request_key(request_key)
+    if request_key:
+        earlier = StartSeries.objects.filter(owner=owner, request_key=request_key).first()
+        if earlier is not None:
+            return earlier
+    check_invokable(agent)
+    check_qualifier(agent, plan.qualifier)
+    check_storable(plan.prompt)
+    _check_plan(plan)
+    estimate = estimate_usd(agent=agent, plan=plan)
+    if estimate > plan.max_cost_usd:
+        raise InvalidInputError(
+            f"{plan.count} sessions may cost up to ${estimate}, which is more than ${plan.max_cost_usd}.",
+            advice="Take fewer sessions, end each session, or allow a higher cost.",
+        )
+    try:
+        with transaction.atomic():
+            # Whoever comes second waits here and then sees the first one's series.
+            Agent.objects.select_for_update().get(pk=agent.pk)
+            if StartSeries.objects.filter(agent=agent, state__in=StartSeries.ACTIVE).exists():
+                raise SeriesActiveError(
+                    f"The start of {agent.name} is being measured already.",
+                    advice="Wait for that series, or cancel it.",
+                )
+            series = StartSeries.objects.create(
+                agent=agent,
+                owner=owner,
+                qualifier=plan.qualifier,
+                prompt=plan.prompt,
+                count=plan.count,
+                has_warm_turn=plan.has_warm_turn,
+                ends_session=plan.ends_session,
+                max_cost_usd=plan.max_cost_usd,
+                estimated_cost_usd=estimate,
+                request_key=request_key,
+                created_at=timezone.now(),
+            )
+    except IntegrityError:
+        # The same request, sent twice at once.
+        return StartSeries.objects.get(owner=owner, request_key=request_key)
+    logger.info("start series asked for id=%s agent=%s count=%d", series.pk, agent.pk, series.count)
+    return series
+
+
+def _check_plan(plan: Plan) -> None:
+    if not plan.prompt.strip():
+        raise InvalidInputError("A start is measured with a prompt.", advice="Give the prompt that each session sends.")
+    if not 1 <= plan.count <= MAX_COUNT:
+        raise InvalidInputError(f"A series has 1 to {MAX_COUNT} sessions.")
+    if not 0 < plan.max_cost_usd <= HIGHEST_MAX_COST_USD:
+        raise InvalidInputError(f"The highest cost is above 0 and at most {HIGHEST_MAX_COST_USD} US dollars.")
+
+
+def claim_series(*, process_id: UUID) -> StartSeries | None:
+    """Take the oldest queued series to a process, or None where there is none."""
+    for series in StartSeries.objects.filter(state=StartSeries.State.QUEUED).order_by("pk"):
+        if series.agent.origin != settings.LOOM_AWS:
+            continue
+        queued = StartSeries.objects.filter(pk=series.pk, state=StartSeries.State.QUEUED)
+        if queued.update(state=StartSeries.State.RUNNING, process_id=process_id, started_at=timezone.now()):
+            return StartSeries.objects.select_related("agent", "owner", "process").get(pk=series.pk)
+    return None
+
+
+def cancel_series(*, series: StartSeries) -> None:
+    """Ask for the end of a series; what was measured stays. One that nobody has taken up is over at once."""
+    now = timezone.now()
+    rows = StartSeries.objects.filter(pk=series.pk)
+    rows.filter(state=StartSeries.State.QUEUED).update(
+        state=StartSeries.State.CANCELLED, finished_at=now, message="Cancelled before it began."
+    )
+    rows.filter(state=StartSeries.State.RUNNING, cancel_requested_at=None).update(cancel_requested_at=now)
+
+
+def finish_series(*, series: StartSeries, state: StartSeries.State, message: str) -> bool:
+    """Write the end of a series that its process runs; False where it was ended for it, as by `interrupt_orphans`."""
+    mine = StartSeries.objects.filter(pk=series.pk, state=StartSeries.State.RUNNING, process=series.process)
+    logger.info("start series %s id=%s", state, series.pk)
+    return bool(mine.update(state=state, message=message, finished_at=timezone.now()))
+
+
+def would_exceed(*, series: StartSeries, begun: int) -> bool:
+    """Whether one session more than the `begun` ones could cost more than the series may, by how long those took."""
+    times = series.runs.values_list("invocation__invoked_at", "invocation__completed_at")
+    spans = [ended_at - sent_at for sent_at, ended_at in times if sent_at and ended_at]
+    if not begun or not spans:
+        return False
+    idle = idle_after(series.agent, ends_session=series.ends_session)
+    spent = prices().session_usd(sum(spans, timedelta()), idle=idle * begun)
+    return spent / begun * (begun + 1) > series.max_cost_usd
+
+
+def interrupt_orphans(now: datetime) -> int:
+    """End the series of processes that are gone; return how many."""
+    gone = processes.silent_process_ids(now)
+    orphans = StartSeries.objects.filter(state=StartSeries.State.RUNNING).exclude(process=None).filter(process__in=gone)
+    lost = StartSeries.objects.filter(state=StartSeries.State.RUNNING, process=None)
+    message = "The process that ran it ended. What was measured until then is kept; start another series for more."
+    ended = {"state": StartSeries.State.INTERRUPTED, "finished_at": now, "message": message}
+    return orphans.update(**ended) + lost.update(**ended)

@@ -1,0 +1,142 @@
+"""Measure start: the card on an agent's page, the page of a series, its progress and its end."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from apps.accounts.http import SignedInRequest
+from apps.agents.models import Agent
+from apps.agents.selectors import agents_visible_to
+from apps.core.exceptions import LoomError
+from apps.metrics.figures.tiles import startup_tile
+from apps.metrics.models import StartSeries
+from apps.metrics.series import selectors, services
+from apps.metrics.series.forms import StartSeriesForm
+from apps.metrics.series.runner import runner
+from apps.metrics.series.services import Plan
+
+SERIES_SHOWN = 5
+
+
+def _card_context(request: SignedInRequest, agent: Agent, form: StartSeriesForm) -> dict[str, Any]:
+    newest = selectors.series_visible_to(request.user).filter(agent=agent)[:SERIES_SHOWN]
+    return {
+        "agent": agent,
+        "form": form,
+        "series": [(series, selectors.result_of(series)) for series in newest],
+        **_estimate_context(agent, form),
+    }
+
+
+def _estimate_context(agent: Agent, form: StartSeriesForm) -> dict[str, Any]:
+    """The estimate for what the form says; where it says nothing valid, for its defaults."""
+    if form.is_bound:
+        form.is_valid()
+        given = {
+            name: form.cleaned_data[name]
+            for name in ("count", "has_warm_turn", "ends_session", "max_cost_usd")
+            if form.cleaned_data.get(name) is not None
+        }
+    else:
+        given = {}
+    plan = Plan(**given)
+    estimate = services.estimate_usd(agent=agent, plan=plan)
+    return {
+        "agent": agent,
+        "plan": plan,
+        "estimate_usd": estimate,
+        "is_too_much": estimate > plan.max_cost_usd,
+        "answer_ms": services.typical_answer(agent).total_seconds() * 1000,
+        "prices": services.prices(),
+    }
+
+
+@login_required
+@require_safe
+def start_series_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The card of an agent's page: the form and the newest series."""
+    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    form = StartSeriesForm(agent=agent, initial={"request_key": str(uuid.uuid4())})
+    return render(request, "metrics/_start_series_card.html", _card_context(request, agent, form))
+
+
+@login_required
+@require_safe
+def start_series_estimate_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
+    """What a series as filled in would cost at most."""
+    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    form = StartSeriesForm(request.GET, agent=agent)
+    return render(request, "metrics/_start_series_estimate.html", _estimate_context(agent, form))
+
+
+@login_required
+@require_POST
+def start_series_start(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Start a series and go to its page; a refusal comes back with what was filled in."""
+    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    form = StartSeriesForm(request.POST, agent=agent)
+    if form.is_valid():
+        try:
+            series = services.start_series(
+                agent=agent,
+                owner=request.user,
+                plan=form.plan(),
+                request_key=form.cleaned_data["request_key"],
+            )
+        except LoomError as error:
+            form.add_error(None, error.text())
+        else:
+            runner.look()
+            target = series.get_absolute_url()
+            return HttpResponseClientRedirect(target) if request.htmx else redirect(target)
+    if request.htmx:
+        return render(request, "metrics/_start_series_card.html", _card_context(request, agent, form), status=422)
+    for problems in form.errors.values():
+        messages.error(request, " ".join(str(problem) for problem in problems))
+    return redirect("agents:detail", agent.pk)
+
+
+def _series_context(series: StartSeries) -> dict[str, Any]:
+    result = selectors.result_of(series)
+    return {
+        "series": series,
+        "agent": series.agent,
+        "result": result,
+        "startup_tile": startup_tile(result.figures, is_emulated=series.agent.origin == "emulator"),
+        "sessions": selectors.session_rows(series),
+        "spent_usd": selectors.spent_usd(series),
+        "is_settled": selectors.is_settled(series, result),
+    }
+
+
+@login_required
+@require_safe
+def start_series(request: SignedInRequest, pk: int) -> HttpResponse:
+    """A series: its progress while it runs, its result, its sessions."""
+    series = get_object_or_404(selectors.series_visible_to(request.user), pk=pk)
+    return render(request, "metrics/start_series.html", _series_context(series))
+
+
+@login_required
+@require_safe
+def start_series_progress_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The part of the page that changes while a series runs."""
+    series = get_object_or_404(selectors.series_visible_to(request.user), pk=pk)
+    return render(request, "metrics/_start_series.html", _series_context(series))
+
+
+@login_required
+@require_POST
+def start_series_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Cancel a series; its running prompt is stopped."""
+    series = get_object_or_404(selectors.series_visible_to(request.user), pk=pk)
+    services.cancel_series(series=series)
+    return redirect(series)

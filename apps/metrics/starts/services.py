@@ -1,0 +1,138 @@
+"""Every change of measurements: made when a run ends, filled by the sweep from CloudWatch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.aws.arn import RuntimeArn
+from apps.metrics.figures.store_periods import forget_figures
+from apps.metrics.models import Measurement
+from apps.metrics.starts.start_kind import EarlierRun, Kind, Verdict, decide
+from apps.metrics.startup import ALL_TRIES, MISSING_SOUGHT_FOR, TRY_EVERY
+from apps.sessions.models import Invocation
+
+# The container or the service broke; its environment may be gone.
+CRASHED = frozenset({424, 500, 502, 503, 504})
+STARTING: tuple[Kind, ...] = ("created", "pooled")
+
+
+def earlier_runs(invocation: Invocation) -> list[EarlierRun]:
+    """Of the earlier runs of the session that reached an environment those that decide, oldest first.
+
+    The last one, and before it the last that is known to have started its environment: a conversation may be long.
+    """
+    if invocation.number == 1:
+        return []
+    reached = (
+        Invocation.objects.filter(
+            session_id=invocation.session_id, number__lt=invocation.number, is_unsent=False,
+            invoked_at__isnull=False, completed_at__isnull=False,
+        )
+        .exclude(http_status__in=Invocation.REFUSED)
+        .order_by("-number")
+        .values("number", "invoked_at", "completed_at", "version", "status", "http_status", "measurement__start_kind")
+    )  # fmt: skip
+    last = reached.first()
+    if last is None:
+        return []
+    if last["measurement__start_kind"] in STARTING:
+        return [_earlier_run(last)]
+    starting = reached.filter(number__lt=last["number"], measurement__start_kind__in=STARTING).first()
+    return [_earlier_run(row) for row in (starting, last) if row is not None]
+
+
+def _earlier_run(row: Mapping[str, Any]) -> EarlierRun:
+    return EarlierRun(
+        invoked_at=row["invoked_at"],
+        completed_at=row["completed_at"],
+        version=row["version"],
+        has_crashed=row["http_status"] in CRASHED
+        or (row["http_status"] is None and row["status"] == Invocation.Status.FAILED),
+        kind=row["measurement__start_kind"] or "unknown",
+    )
+
+
+def decide_start_kind(invocation: Invocation) -> Verdict:
+    """The start kind as far as it is certain without logs."""
+    session, agent = invocation.session, invocation.session.agent
+    if not invocation.has_reached_agent:
+        return Verdict("unknown", "no agent was started: the request was refused")
+    assert invocation.invoked_at is not None
+    if invocation.http_status is None:
+        return Verdict("unknown", "no answer came, so nothing shows that an environment was started")
+    if invocation.http_status >= HTTPStatus.BAD_REQUEST:
+        return Verdict("unknown", f"HTTP {invocation.http_status} does not show whether an environment was started")
+    return decide(
+        invoked_at=invocation.invoked_at,
+        version=invocation.version,
+        is_own_id=session.is_own_id,
+        ended_at=session.ended_at,
+        idle_timeout=timedelta(milliseconds=agent.idle_timeout_ms),
+        max_lifetime=timedelta(milliseconds=agent.max_lifetime_ms),
+        earlier=earlier_runs(invocation),
+    )
+
+
+def create_measurement(*, invocation: Invocation) -> None:
+    """Make the measurement of a finished run; it waits for CloudWatch where an agent may have started.
+
+    Idempotent: a run has one measurement, whoever makes it first.
+    """
+    verdict = decide_start_kind(invocation)
+    session = invocation.session
+    is_searched = invocation.has_reached_agent
+    high_at = invocation.first_chunk_at or invocation.completed_at
+    high_ms = None
+    if invocation.invoked_at and high_at:
+        high_ms = (high_at - invocation.invoked_at) / timedelta(milliseconds=1)
+    measurement = Measurement(
+        invocation=invocation,
+        state=Measurement.State.WAITING if is_searched else Measurement.State.NOT_FOUND,
+        start_kind=verdict.kind,
+        start_kind_reason=verdict.reason,
+        log_group=RuntimeArn.parse(session.agent.arn).log_group(session.qualifier),
+        high_ms=high_ms,
+        next_at=timezone.now() if is_searched else None,
+        error_message="" if is_searched else "No agent was started, so there is no start to measure.",
+    )
+    # One statement where `get_or_create` takes four: every run ends with it.
+    Measurement.objects.bulk_create([measurement], ignore_conflicts=True)
+
+
+def look_again(*, invocation: Invocation) -> bool:
+    """Let the next sweep look for the start of a run at once; return whether there is anything to look for.
+
+    One more try for a run that was given up; an earlier one for a run that waits. Not sooner than `TRY_EVERY` after the
+    last try, so that a button pressed often costs CloudWatch no more than the search itself.
+    """
+    measurement = Measurement.objects.filter(invocation=invocation).first()
+    if measurement is None or measurement.state == Measurement.State.MEASURED or not invocation.has_reached_agent:
+        return False
+    now = timezone.now()
+    next_at = max(now, measurement.updated_at + TRY_EVERY) if measurement.tries else now
+    given_up = (Measurement.State.NOT_FOUND, Measurement.State.FAILED)
+    with transaction.atomic():
+        reopened = Measurement.objects.filter(pk=measurement.pk, state__in=given_up).update(
+            state=Measurement.State.WAITING, tries=ALL_TRIES - 1, next_at=next_at
+        )
+        waiting = Measurement.objects.filter(pk=measurement.pk, state=Measurement.State.WAITING, next_at__gt=next_at)
+        is_sooner = reopened or waiting.update(next_at=next_at)
+        if reopened:
+            forget_figures(invocation.requested_at)
+    return bool(is_sooner) or measurement.state == Measurement.State.WAITING
+
+
+def create_missing_measurements(now: datetime) -> int:
+    """Make the measurements that finished runs younger than ten minutes lack; return how many."""
+    missing = Invocation.objects.filter(
+        status__in=Invocation.FINISHED, completed_at__gt=now - MISSING_SOUGHT_FOR, measurement=None
+    ).select_related("session__agent")
+    for invocation in missing:
+        create_measurement(invocation=invocation)
+    return len(missing)

@@ -1,0 +1,253 @@
+"""The sweep: one FilterLogEvents per log group for all runs that wait for it.
+
+Called every five seconds by the worker. It sleeps nowhere, keeps its state in rows, counts a try before it calls AWS,
+and holds a lease on a log group while it reads it: a kill, a second worker or a task delivered twice costs a try,
+never a wrong figure.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Min, QuerySet
+
+from apps.agentcore.logs.reading import LOGS_ADVICE
+from apps.aws.errors import AccessDeniedError, AwsError
+from apps.aws.log_streams import attribute, classify
+from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
+from apps.aws.markers import Start
+from apps.core.notices import notify
+from apps.metrics.figures.store_periods import forget_figures
+from apps.metrics.models import Measurement
+from apps.metrics.starts.log_groups import LEASE, GroupKey, Lease, LeaseLostError, read_between, read_since, take_lease
+from apps.metrics.starts.search import Window, find_start_of_run, is_better
+from apps.metrics.starts.start_kind import Verdict, refine
+from apps.metrics.startup import ALL_TRIES, MAX_TRIES, next_try_at, startup_latency_ms
+from apps.sessions.models import Invocation
+
+logger = logging.getLogger(__name__)
+
+SKEW = timedelta(seconds=5)
+DUE_AT_ONCE = 500
+# At one call per group and five seconds this stays below CloudWatch's lowest quota, 5 calls a second.
+GROUPS_AT_ONCE = 15
+# Late tries share a reading only where their runs lie as near to each other as this.
+LATE_SPAN = timedelta(minutes=1)
+
+
+def due_measurements(now: datetime) -> QuerySet[Measurement]:
+    """The measurements of this mode to look for now: emulated logs are not looked for in AWS, nor AWS's here."""
+    return Measurement.objects.filter(
+        state=Measurement.State.WAITING, next_at__lte=now, invocation__session__agent__origin=settings.LOOM_AWS
+    )
+
+
+def due_groups(now: datetime) -> list[GroupKey]:
+    """The log groups that something waits for, the longest waiting first, as many as one sweep may read."""
+    agent = "invocation__session__agent"
+    groups = due_measurements(now).values_list(f"{agent}__account_id", f"{agent}__region", "log_group")
+    waiting = groups.annotate(waiting_since=Min("next_at")).order_by("waiting_since")[:GROUPS_AT_ONCE]
+    return [(account_id, region, log_group) for account_id, region, log_group, _ in waiting]
+
+
+def sweep(*, now: datetime, logs: RuntimeLogs) -> int:
+    """Look once for every due measurement; return how many were looked for."""
+    started_s = time.monotonic()
+
+    def clock() -> datetime:
+        return now + timedelta(seconds=time.monotonic() - started_s)
+
+    looked = 0
+    for key in due_groups(now):
+        lease = take_lease(key, clock)
+        if lease is None:
+            continue
+        with lease:
+            try:
+                looked += _sweep_group(key, lease, logs)
+            except LeaseLostError:
+                logger.warning("lease lost log_group=%s", lease.group.log_group)
+    return looked
+
+
+def _sweep_group(key: GroupKey, lease: Lease, logs: RuntimeLogs) -> int:
+    """Look for what is due in a group; read only under the lease, since another sweep may just have looked for it."""
+    account_id, region, log_group = key
+    due = due_measurements(lease.clock()).filter(
+        log_group=log_group,
+        invocation__session__agent__account_id=account_id,
+        invocation__session__agent__region=region,
+    )
+    rows = list(due.select_related("invocation__session__agent").order_by("next_at")[:DUE_AT_ONCE])
+    for measurement in [row for row in rows if row.tries >= ALL_TRIES]:
+        # Its last try never came back.
+        measurement.next_at = None
+        _conclude(measurement, lease.clock())
+    recent = [row for row in rows if row.tries < MAX_TRIES]
+    late = [row for row in rows if MAX_TRIES <= row.tries < ALL_TRIES]
+    late = [row for row in late if abs(_sent_at(row) - _sent_at(late[0])) <= LATE_SPAN]
+    if recent:
+        _look(recent, lease, logs, is_late=False)
+    if late:
+        _look(late, lease, logs, is_late=True)
+    return len(recent) + len(late)
+
+
+def _look(measurements: list[Measurement], lease: Lease, logs: RuntimeLogs, *, is_late: bool) -> None:
+    """One try for some measurements of a group.
+
+    Late ones are looked for in their own time: reading on from there to now would take a busy group's every page.
+    """
+    _count_try(measurements, lease.clock())
+    start = min(map(_sent_at, measurements)) - SKEW
+    try:
+        if is_late:
+            end = max(_ended_at(measurement) for measurement in measurements) + SKEW
+            by_session = attribute(read_between(lease, start, end, logs))
+        else:
+            by_session = attribute(read_since(lease, start, logs))
+    except AwsError as error:
+        level = logging.INFO if isinstance(error, LogGroupNotFoundError) else logging.WARNING
+        logger.log(
+            level, "logs not read code=%s http_status=%s request_id=%s", error.code, error.http_status, error.request_id
+        )
+        for measurement in measurements:
+            measurement.error_code = error.code[:100]
+            advice = LOGS_ADVICE if isinstance(error, AccessDeniedError) else error.advice
+            measurement.error_message = f"{error.message.rstrip('.')}. {advice}"
+            _conclude(measurement, lease.clock())
+        return
+    windows = _windows(measurements)
+    # In the order of the turns: what a run's log stream means depends on the runs before it.
+    for measurement in sorted(measurements, key=lambda row: (row.invocation.session_id, row.invocation.number)):
+        events = by_session.get(measurement.invocation.session.runtime_session_id, [])
+        measurement.log_event_count = max(measurement.log_event_count, len(events))
+        measurement.error_code = measurement.error_message = ""
+        start_of_run = find_start_of_run(events, windows[measurement.pk])
+        if start_of_run is not None:
+            _take(measurement, start_of_run, lease, logs)
+        _conclude(measurement, lease.clock())
+
+
+def _count_try(measurements: Sequence[Measurement], now: datetime) -> None:
+    """Count before the call: a task that kills its worker must not come back for ever."""
+    with transaction.atomic():
+        for measurement in measurements:
+            measurement.tries += 1
+            measurement.next_at = next_try_at(measurement.tries, now)
+            Measurement.objects.filter(pk=measurement.pk).update(
+                tries=measurement.tries, next_at=measurement.next_at or now + LEASE
+            )
+
+
+def _take(measurement: Measurement, start: Start, lease: Lease, logs: RuntimeLogs) -> None:
+    """Put a start that was found into the row, unless what is known already tells more."""
+    known_ms = _startup_ms(measurement, measurement.agent_started_at)
+    if not is_better(start.rank, _startup_ms(measurement, start.started_at), measurement.marker_rank, known_ms):
+        return
+    verdict = _refined(measurement, start, lease, logs)
+    measurement.agent_started_at = start.started_at
+    measurement.marker_rank, measurement.marker, measurement.log_stream = start.rank, start.marker, start.stream
+    measurement.start_kind, measurement.start_kind_reason = verdict.kind, verdict.reason
+
+
+def _conclude(measurement: Measurement, now: datetime) -> None:
+    """Decide from what is known after a try whether the search is over, and store it.
+
+    A start line within what causality allows ends it; anything weaker is provisional until the twelfth try.
+    """
+    is_certain = measurement.marker_rank == 1 and _startup_ms(measurement, measurement.agent_started_at) is not None
+    if is_certain or (measurement.marker_rank is not None and measurement.tries >= MAX_TRIES):
+        measurement.state, measurement.next_at = Measurement.State.MEASURED, None
+        measurement.error_code = measurement.error_message = ""
+    elif measurement.next_at is None:
+        measurement.state = Measurement.State.FAILED if measurement.error_code else Measurement.State.NOT_FOUND
+    names = (
+        "state", "next_at", "agent_started_at", "marker_rank", "marker", "log_stream", "log_event_count",
+        "start_kind", "start_kind_reason", "error_code", "error_message",
+    )  # fmt: skip
+    with transaction.atomic():
+        # Not over a result that another worker stored in the meantime.
+        rows = Measurement.objects.filter(pk=measurement.pk, state=Measurement.State.WAITING)
+        if rows.update(**{name: getattr(measurement, name) for name in names}, updated_at=now):
+            forget_figures(measurement.invocation.requested_at)
+            notify(measurement.invocation.session.topic, "measurement")
+
+
+def _startup_ms(measurement: Measurement, started_at: datetime | None) -> float | None:
+    return startup_latency_ms(measurement.invocation.invoked_at, started_at, measurement.low_ms, measurement.high_ms)
+
+
+def _sent_at(measurement: Measurement) -> datetime:
+    assert measurement.invocation.invoked_at is not None, "only runs that were sent are looked for"
+    return measurement.invocation.invoked_at
+
+
+def _ended_at(measurement: Measurement) -> datetime:
+    assert measurement.invocation.completed_at is not None, "only runs that are over are looked for"
+    return measurement.invocation.completed_at
+
+
+def _windows(measurements: Sequence[Measurement]) -> dict[int, Window]:
+    """The window of each measurement's run, by the measurement's key; one query for all of them."""
+    sessions = {measurement.invocation.session_id for measurement in measurements}
+    turns: dict[int, list[tuple[int, datetime, datetime | None]]] = {}
+    sent = Invocation.objects.filter(session_id__in=sessions, invoked_at__isnull=False).order_by("number")
+    for session_id, number, sent_at, ended_at in sent.values_list("session_id", "number", "invoked_at", "completed_at"):
+        assert sent_at is not None
+        turns.setdefault(session_id, []).append((number, sent_at, ended_at))
+    windows = {}
+    for measurement in measurements:
+        run = measurement.invocation
+        before = [turn for turn in turns[run.session_id] if turn[0] < run.number]
+        after = [turn for turn in turns[run.session_id] if turn[0] > run.number]
+        windows[measurement.pk] = Window(
+            invoked_at=_sent_at(measurement),
+            first_byte_at=run.first_chunk_at,
+            completed_at=_ended_at(measurement),
+            previous_completed_at=before[-1][2] if before else None,
+            next_invoked_at=after[0][1] if after else None,
+        )
+    return windows
+
+
+def _refined(measurement: Measurement, start: Start, lease: Lease, logs: RuntimeLogs) -> Verdict:
+    """The start kind in the light of the log stream; a stream without an environment of its own tells nothing."""
+    verdict = Verdict(measurement.start_kind, measurement.start_kind_reason)  # type: ignore[arg-type]
+    if classify(start.stream).environment_id is None:
+        return verdict
+    earlier = _earlier_streams(measurement.invocation)
+    began_at = None if start.stream in earlier else _stream_began_at(start.stream, lease, logs)
+    return refine(
+        verdict,
+        invoked_at=_sent_at(measurement),
+        stream=start.stream,
+        stream_began_at=began_at,
+        earlier_streams=earlier,
+    )
+
+
+def _earlier_streams(invocation: Invocation) -> list[str | None]:
+    """The log streams of the session's earlier runs that may have reached an environment; None where not known."""
+    earlier = Invocation.objects.filter(session_id=invocation.session_id, number__lt=invocation.number)
+    streams = [
+        run.measurement.log_stream if hasattr(run, "measurement") else ""
+        for run in earlier.select_related("measurement").defer("prompt", "payload", "response_text")
+        if run.has_reached_agent
+    ]
+    return [stream if stream and classify(stream).environment_id else None for stream in streams]
+
+
+def _stream_began_at(stream: str, lease: Lease, logs: RuntimeLogs) -> datetime | None:
+    lease.extend()
+    try:
+        found = logs.streams(region=lease.group.region, log_group=lease.group.log_group, prefix=stream, limit=1)
+    except AwsError as error:
+        logger.info("log stream not described code=%s", error.code)
+        return None
+    return min((row.created_at for row in found if row.name == stream), default=None)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from apps.metrics.figures.periods import DAY, HOUR, Reading, Selection, floor, read
+from apps.metrics.figures.store_periods import KEPT_FOR, settle_figures
+from apps.metrics.models import FigureSpan, Measurement
+from apps.metrics.starts.services import look_again
+from apps.metrics.tests.runs import NOON, at, make_due, make_measured, make_run
+from apps.sessions.models import Invocation, Session
+from apps.sessions.services import delete_session
+
+pytestmark = pytest.mark.django_db
+
+MakeSession = Callable[..., Session]
+TODAY = Selection(NOON - timedelta(hours=12), NOON + timedelta(hours=12))
+# Long enough after noon for everything of that day to be over.
+LATER = NOON + timedelta(hours=30)
+
+
+def plain(reading: Reading) -> Any:
+    """A reading with its values in order, whatever order they were read in."""
+
+    def tally(one: Any) -> Any:
+        return dict(one.statuses), dict(one.cold_states), {key: sorted(values) for key, values in one.values.items()}
+
+    return (
+        tally(reading.overall),
+        {agent: tally(found) for agent, found in reading.by_agent.items()},
+        {step: tally(found) for step, found in reading.by_step.items()},
+    )
+
+
+@pytest.fixture
+def day(make_session: MakeSession) -> list[Session]:
+    """Runs of two agents over some hours around noon, of every kind that figures tell apart."""
+    sessions = [make_session(), make_session()]
+    for number, session in enumerate(sessions):
+        for hour in range(-5, 6):
+            run = make_run(session, hour * 3600.0 + 90 * number, first_byte_s=1.5 + number)
+            make_measured(run, 900.0 + hour, start_kind="created" if hour % 2 else "reused")
+        make_run(session, 60, status="failed", first_token_at=None)
+        make_run(session, 120, status="stopped")
+    make_measured(make_run(sessions[0], 200), 700, marker_rank=4, start_kind="created")
+    make_due(make_run(sessions[0], 300), state="not_found", tries=14, next_at=None)
+    return sessions
+
+
+@pytest.mark.parametrize("step", [HOUR, timedelta(hours=6), DAY])
+@pytest.mark.parametrize(
+    "selection",
+    [TODAY, Selection(NOON - timedelta(minutes=200), NOON + timedelta(minutes=61))],
+    ids=["whole hours", "parts of hours"],
+)
+def test_stored_hours_say_what_the_rows_say(day: list[Session], selection: Selection, step: timedelta) -> None:
+    from_rows = plain(read(selection, step))
+    assert settle_figures(LATER) > 10
+
+    reading = read(selection, step)
+    assert plain(reading) == from_rows
+    assert reading.overall.invocation_count > 5
+    mine = Selection(selection.start, selection.end, day[0].agent_id)
+    assert plain(read(mine, step))[0] == (
+        reading.by_agent[day[0].agent_id].statuses,
+        reading.by_agent[day[0].agent_id].cold_states,
+        {key: sorted(values) for key, values in reading.by_agent[day[0].agent_id].values.items()},
+    )
+
+
+def test_stored_hours_are_what_is_read(day: list[Session]) -> None:
+    settle_figures(LATER)
+    FigureSpan.objects.filter(length=1, start_at=NOON).update(groups=[], totals=[])
+
+    assert read(TODAY, HOUR).by_step.get(NOON) is None
+
+
+def test_a_deleted_session_is_out_of_the_figures_at_once(day: list[Session]) -> None:
+    settle_figures(LATER)
+    before = read(TODAY, HOUR).overall.invocation_count
+    removed = day[1].invocations.count()
+    delete_session(session=day[1])
+
+    assert read(TODAY, HOUR).overall.invocation_count == before - removed
+    settle_figures(LATER)
+    assert read(TODAY, HOUR).overall.invocation_count == before - removed
+
+
+def test_a_run_that_comes_late_is_in_the_figures_at_once(day: list[Session]) -> None:
+    settle_figures(LATER)
+    before = read(TODAY, HOUR).by_step[NOON].invocation_count
+    make_measured(make_run(day[0], 1_000), 800)
+
+    assert read(TODAY, HOUR).by_step[NOON].invocation_count == before + 1
+
+
+def test_hours_in_which_something_is_open_are_not_stored(make_session: MakeSession) -> None:
+    session = make_session()
+    make_measured(make_run(session, -3_600), 900)
+    make_due(make_run(session, 0), tries=12)
+    make_run(session, 3_600, status="streaming", completed_at=None)
+    make_run(make_session(), 7_200, completed_at=LATER)
+
+    settle_figures(LATER)
+    open_hours = {NOON, NOON + HOUR, NOON + 2 * HOUR}
+    stored = set(FigureSpan.objects.filter(length=1).values_list("start_at", flat=True))
+    assert NOON - HOUR in stored
+    assert not stored & open_hours
+
+
+def test_the_hour_that_goes_on_is_not_stored(make_session: MakeSession) -> None:
+    make_measured(make_run(make_session(), 0), 900)
+
+    def is_stored(seconds: float) -> bool:
+        settle_figures(at(seconds))
+        return FigureSpan.objects.filter(length=1, start_at=NOON).exists()
+
+    assert [is_stored(seconds) for seconds in (1_800, 3_600 + 60, 3_600 + 600)] == [False, False, True]
+
+
+def test_a_day_is_stored_when_all_of_its_hours_are(day: list[Session]) -> None:
+    settle_figures(NOON + timedelta(hours=11))
+    assert not FigureSpan.objects.filter(length=24).exists()
+    settle_figures(LATER)
+    whole = FigureSpan.objects.get(length=24)
+
+    assert (whole.start_at, whole.end_at) == (floor(NOON, DAY), floor(NOON, DAY) + DAY)
+    assert whole.invocation_count == Invocation.objects.count()
+    FigureSpan.objects.filter(length=1).delete()
+    selection = Selection(whole.start_at - HOUR, whole.end_at + HOUR)
+    assert read(selection, DAY).overall.invocation_count == whole.invocation_count
+    FigureSpan.objects.update(groups=[], totals=[])
+    assert read(selection, DAY).overall.invocation_count == 0
+
+
+def test_looking_again_forgets_the_stored_hour(day: list[Session]) -> None:
+    settle_figures(LATER)
+    given_up = Measurement.objects.get(state="not_found")
+    assert look_again(invocation=given_up.invocation)
+
+    assert (
+        not FigureSpan.objects.filter(start_at__in=[NOON, floor(NOON, DAY)])
+        .exclude(length=1, start_at=floor(NOON, DAY))
+        .exists()
+    )
+    settle_figures(LATER)
+    assert not FigureSpan.objects.filter(length=1, start_at=NOON).exists()
+
+
+def test_hours_too_old_to_be_shown_are_deleted(day: list[Session]) -> None:
+    settle_figures(LATER)
+    assert FigureSpan.objects.exists()
+
+    settle_figures(LATER + KEPT_FOR + timedelta(days=1))
+    assert not FigureSpan.objects.exists()
+
+
+def test_a_long_past_is_stored_in_portions_the_newest_first(day: list[Session]) -> None:
+    assert settle_figures(LATER, limit=3) == 3
+    newest = FigureSpan.objects.order_by("-start_at").filter(length=1).values_list("start_at", flat=True)
+    assert newest[0] == NOON + timedelta(hours=28)
+
+    while settle_figures(LATER, limit=10):
+        pass
+    first = Invocation.objects.order_by("requested_at").values_list("requested_at", flat=True)[0]
+    assert FigureSpan.objects.order_by("start_at")[0].start_at == floor(first, DAY)
+
+
+def test_steps_count_from_the_epoch_in_utc() -> None:
+    assert floor(datetime(2026, 11, 20, 17, 59, 59, tzinfo=UTC), timedelta(hours=6)) == NOON
+    assert floor(NOON, timedelta(hours=6)) == NOON
+    assert floor(at(-0.001), timedelta(minutes=5)) == at(-300)

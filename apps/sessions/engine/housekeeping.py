@@ -1,0 +1,101 @@
+"""What is put right after the fact: runs of dead processes, finished recordings, content past its time.
+
+Every function is idempotent and safe to run in several processes at once; the worker's ticker and every starting web
+process call them.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from apps.core.processes import silent_process_ids
+from apps.sessions.engine.recording import Pending, finish_whatever_listens
+from apps.sessions.events import answer_text, token_counts
+from apps.sessions.models import Invocation, Recording, RecordingBatch
+from apps.sessions.selectors import events_after
+
+logger = logging.getLogger(__name__)
+
+COMPACT_AT_ONCE = 200
+REMOVE_AT_ONCE = 500
+
+
+def interrupt_orphans(now: datetime) -> int:
+    """End the running invocations whose process is gone as `interrupted`, with what had arrived; return how many."""
+    orphans = Invocation.objects.filter(status__in=Invocation.RUNNING).filter(
+        Q(process_id__in=silent_process_ids(now)) | Q(process=None, requested_at__lt=now - timedelta(seconds=10))
+    )
+    ended = 0
+    for invocation in orphans:
+        events = events_after(invocation.pk)
+        input_tokens, output_tokens = token_counts(events)
+        last_at = now
+        if events and invocation.invoked_at:
+            last_at = invocation.invoked_at + timedelta(milliseconds=events[-1]["offset_ms"])
+        fields = {
+            "response_text": answer_text(events),
+            "last_sequence": len(events),
+            "input_token_count": input_tokens,
+            "output_token_count": output_tokens,
+            "is_unsent": invocation.claimed_at is None,
+            "error_code": "interrupted",
+            "error_message": "The Loom process that streamed this answer ended. What had arrived until then is kept.",
+            "error_advice": "The agent may have gone on by itself. Send the prompt again if you need the whole answer.",
+        }
+        rest = Pending(invocation.pk, [], fields)
+        ended += finish_whatever_listens(
+            invocation.process_id, rest, status=Invocation.Status.INTERRUPTED, completed_at=last_at
+        )
+    if ended:
+        logger.warning("interrupted runs of dead processes count=%d", ended)
+    return ended
+
+
+def compact_recordings(now: datetime) -> int:
+    """Put the batches of finished invocations into few large rows; return how many invocations were done."""
+    batches = RecordingBatch.objects.filter(invocation=OuterRef("pk"))
+    finished = Invocation.objects.filter(
+        Exists(batches), status__in=Invocation.FINISHED, completed_at__lt=now - timedelta(seconds=30)
+    )
+    done = 0
+    for pk in finished.values_list("pk", flat=True)[:COMPACT_AT_ONCE]:
+        with transaction.atomic():
+            rows = list(RecordingBatch.objects.select_for_update().filter(invocation_id=pk))
+            events = [event for row in rows for event in row.events]
+            if not Recording.objects.filter(invocation_id=pk).exists():
+                parts = [events[at : at + Recording.PART_EVENTS] for at in range(0, len(events), Recording.PART_EVENTS)]
+                Recording.objects.bulk_create(
+                    Recording(invocation_id=pk, first_sequence=part[0]["seq"], events=part) for part in parts
+                )
+            RecordingBatch.objects.filter(pk__in=[row.pk for row in rows]).delete()
+        done += 1
+    return done
+
+
+def remove_expired_content(now: datetime) -> int:
+    """Delete prompts, answers and recordings older than CONTENT_RETENTION_DAYS; figures stay.
+
+    Return how many runs were cleared.
+    """
+    days = settings.CONTENT_RETENTION_DAYS
+    if days is None:
+        return 0
+    expired = Invocation.objects.filter(
+        status__in=Invocation.FINISHED, content_removed_at=None, completed_at__lte=now - timedelta(days=days)
+    )
+    ids = list(expired.values_list("pk", flat=True)[:REMOVE_AT_ONCE])
+    with transaction.atomic():
+        RecordingBatch.objects.filter(invocation_id__in=ids).delete()
+        Recording.objects.filter(invocation_id__in=ids).delete()
+        Invocation.objects.filter(pk__in=ids).update(
+            prompt="", payload="", response_text="", error_message="", content_removed_at=now
+        )
+        for session in {row.session for row in Invocation.objects.filter(pk__in=ids).select_related("session")}:
+            session.title = ""
+            session.save(update_fields=["title"])
+    return len(ids)

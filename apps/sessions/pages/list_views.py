@@ -1,0 +1,110 @@
+"""The list of sessions, and what is done to a session from there."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from apps.accounts.http import SignedInRequest
+from apps.agents.selectors import registry_visible_to
+from apps.core.exceptions import LoomError
+from apps.sessions import selectors, services
+from apps.sessions.pages.list_forms import RenameForm, SessionFilterForm
+from apps.sessions.pages.listing import SessionFilter, find_sessions, hidden_count, page_of_sessions
+
+
+# One address gives a page or its table: without this a browser could show the table alone on the way back.
+@vary_on_headers("HX-Request", "HX-Target")
+@login_required
+@require_safe
+def session_list(request: SignedInRequest) -> HttpResponse:
+    """The sessions, searched by `q`, kept by `agent`, `status`, `qualifier` and `measure_start`, in pages."""
+    visible = selectors.sessions_visible_to(request.user)
+    form = SessionFilterForm(request.GET, sessions=visible)
+    wanted = form.wanted()
+    page, sessions = page_of_sessions(find_sessions(visible, wanted), request.GET.get("page"))
+    context = {
+        "sessions": sessions,
+        "page": page,
+        "form": form,
+        "wanted": wanted,
+        "hidden_count": hidden_count(visible, wanted),
+        "is_list": True,
+        "has_any": bool(sessions) or visible.exists(),
+    }
+    is_table_only = request.htmx and request.htmx.target == "session-table"
+    return render(request, "sessions/session_list.html" + ("#session-table" if is_table_only else ""), context)
+
+
+@login_required
+@require_safe
+def session_table_fragment(request: SignedInRequest) -> HttpResponse:
+    """The newest sessions with one `agent`, for its page."""
+    agent = request.GET.get("agent", "")
+    is_key = agent.isdecimal() and len(agent) < 19  # a longer one overflows the column's type
+    wanted = SessionFilter(agent_id=int(agent) if is_key else None)
+    visible = selectors.sessions_visible_to(request.user)
+    page, sessions = page_of_sessions(find_sessions(visible, wanted), request.GET.get("page"))
+    context = {
+        "sessions": sessions,
+        "page": page,
+        "wanted": wanted,
+        "hidden_count": hidden_count(visible, wanted),
+        "is_archived": not sessions and _is_archived(request, wanted.agent_id),
+    }
+    return render(request, "sessions/session_list.html#session-table", context)
+
+
+def _is_archived(request: SignedInRequest, agent_id: int | None) -> bool:
+    if agent_id is None:
+        return False
+    return registry_visible_to(request.user).filter(pk=agent_id, removed_at__isnull=False).exists()
+
+
+def _return_to(request: SignedInRequest) -> str:
+    """The page of ours that a form was sent from, filters and all; else the list."""
+    target = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return target if is_ours else reverse("sessions:list")
+
+
+@login_required
+@require_POST
+def session_rename(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """Give a session another title."""
+    session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
+    form = RenameForm(request.POST)
+    if not form.is_valid():
+        reasons = " ".join(str(error) for error in form.errors["title"])
+        messages.error(request, f"The session was not renamed. {reasons}")
+        return redirect(_return_to(request))
+    try:
+        services.rename_session(session=session, title=form.cleaned_data["title"])
+    except LoomError as error:
+        messages.error(request, f"The session was not renamed. {error.text()}")
+    else:
+        messages.success(request, "The session is renamed.")
+    return redirect(_return_to(request))
+
+
+@login_required
+@require_POST
+def session_delete(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """Delete a session with all that was recorded and measured of it; refused while it answers."""
+    session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
+    title = session.title or "The session"
+    try:
+        services.delete_session(session=session)
+    except LoomError as error:
+        messages.error(request, f"{title} was not deleted. {error.text()}")
+    else:
+        messages.success(request, f"{title} is deleted, with its invocations, recordings and measurements.")
+    return redirect(_return_to(request))

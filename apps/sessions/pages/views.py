@@ -1,0 +1,171 @@
+"""The page of a conversation, and what its forms do."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from apps.accounts.http import SignedInRequest
+from apps.agents.forms import PromptForm
+from apps.agents.models import Agent
+from apps.agents.selectors import agents_visible_to
+from apps.core.exceptions import LoomError
+from apps.sessions import selectors, services
+from apps.sessions.forms import InvokeForm
+from apps.sessions.models import Invocation, Session
+from apps.sessions.viewing.rendering import environment_of, render_turn
+
+TURNS_SHOWN = 30
+
+
+def _turns(session: Session, before: int | None) -> dict[str, object]:
+    """The turns of one page: the newest, or the newest of those before a number; and how many are older still."""
+    invocations = session.invocations.select_related("session__agent")
+    if before is not None:
+        invocations = invocations.filter(number__lt=before)
+    newest = list(invocations.order_by("-number")[:TURNS_SHOWN])
+    events = selectors.events_by_invocation([invocation.pk for invocation in newest])
+    turns = [render_turn(invocation, events[invocation.pk]) for invocation in reversed(newest)]
+    first = turns[0].invocation.number if turns else 1
+    return {"session": session, "turns": turns, "first": first, "earlier": invocations.filter(number__lt=first).count()}
+
+
+def _before(request: SignedInRequest) -> int | None:
+    text = request.GET.get("before", "")
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
+def _detail_context(request: SignedInRequest, session: Session, form: InvokeForm) -> dict[str, object]:
+    before = _before(request)
+    shown = _turns(session, before)
+    return {
+        **shown,
+        "agent": session.agent,
+        "prompt_form": form,
+        "running": selectors.running_invocation(session),
+        "environment": environment_of(session),
+        "is_older": before is not None,
+        "socket_path": f"/ws/sessions/{session.public_id}/",
+    }
+
+
+@never_cache  # a page from the browser's own store would carry a used key, and the transcript of then
+@login_required
+@require_safe
+def session_detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """The transcript as stored; the socket brings it up to date from there. `before` shows earlier turns alone."""
+    session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
+    return render(request, "sessions/session_detail.html", _detail_context(request, session, InvokeForm()))
+
+
+@login_required
+@require_safe
+def turns_fragment(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """The turns before a number, to be put above those that are there."""
+    session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
+    return render(request, "sessions/session_detail.html#turns", _turns(session, _before(request)))
+
+
+@login_required
+@require_safe
+def answer(request: SignedInRequest, public_id: UUID, number: int) -> HttpResponse:
+    """The answer of an invocation as it was received, as Markdown text; `download` makes it a file."""
+    session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
+    invocation = get_object_or_404(Invocation, session=session, number=number)
+    response = HttpResponse(invocation.response_text, content_type="text/markdown; charset=utf-8")
+    if "download" in request.GET:
+        response["Content-Disposition"] = f'attachment; filename="{session.agent.name}-{number}.md"'
+    return response
+
+
+def _wanted_agent(request: SignedInRequest) -> tuple[list[Agent], Agent | None]:
+    agents = list(agents_visible_to(request.user).prefetch_related("endpoints").order_by("name", "pk"))
+    wanted = request.GET.get("agent", "")
+    return agents, next((agent for agent in agents if str(agent.pk) == wanted), agents[0] if agents else None)
+
+
+@never_cache
+@login_required
+@require_safe
+def session_new(request: SignedInRequest) -> HttpResponse:
+    """Choose an agent and one of its endpoints, and type the first prompt."""
+    agents, agent = _wanted_agent(request)
+    form = PromptForm(agent=agent) if agent and agent.is_ready and not agent.is_archived else None
+    return render(request, "sessions/session_new.html", {"agents": agents, "agent": agent, "prompt_form": form})
+
+
+@login_required
+@require_POST
+def session_start(request: SignedInRequest, agent_pk: int) -> HttpResponse:
+    """Start a session with its first prompt and go to its page, which follows the run from the first event."""
+    agents = agents_visible_to(request.user).prefetch_related("endpoints")
+    agent = get_object_or_404(agents, pk=agent_pk)
+    form = PromptForm(request.POST, agent=agent)
+    if form.is_valid():
+        sent = form.cleaned_data
+        key = sent.get("request_key", "")
+        prompt, payload = sent["prompt"], sent.get("payload") or None
+        try:
+            session = services.start_session(
+                agent=agent, owner=request.user, qualifier=sent["qualifier"], title=prompt, request_key=key
+            )
+            services.invoke(session=session, prompt=prompt, payload=payload, request_key=key)
+        except LoomError as error:
+            form.add_error(None, error.text())
+        else:
+            return redirect(session)
+    context = {"agents": list(agents.order_by("name", "pk")), "agent": agent, "prompt_form": form}
+    return render(request, "sessions/session_new.html", context, status=422)
+
+
+@login_required
+@require_POST
+def session_invoke(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """Send a prompt without the socket; a refusal keeps what was typed."""
+    session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
+    form = InvokeForm(request.POST)
+    if form.is_valid():
+        try:
+            services.invoke(session=session, **form.request(session))
+        except LoomError as error:
+            form.refuse(error)
+        else:
+            return redirect(session)
+    return render(request, "sessions/session_detail.html", _detail_context(request, session, form), status=422)
+
+
+@login_required
+@require_POST
+def session_stop(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """Stop the running invocation, in whichever process it runs; where none runs any more, say so."""
+    session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
+    invocation = selectors.running_invocation(session)
+    was_running = invocation is not None and services.request_stop(invocation=invocation)
+    if request.htmx:
+        # The socket brings the end of the run; without one the page is loaded again.
+        response = HttpResponse(status=204)
+        response["HX-Trigger"] = "loom:stopping" if was_running else "loom:over"
+        return response
+    if not was_running:
+        messages.info(request, "The answer was complete before it could be stopped.")
+    return redirect(session)
+
+
+@login_required
+@require_POST
+def session_end(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """Ask AgentCore to end the session's environment; blocks until AWS has answered."""
+    session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
+    try:
+        services.end_session(session=session)
+    except LoomError as error:
+        messages.error(request, f"The session was not ended. {error.text()}")
+    else:
+        messages.success(request, "AWS accepted the end of this session.")
+    return redirect(session)

@@ -1,0 +1,299 @@
+"""One stream, many viewers: every frame of a running answer is rendered once in a process and handed to all of them.
+
+Each frame says which place in the stream a page shows after it: `invocation:epoch:event`. A viewer that comes back with
+its place gets exactly what it lacks, as long as the same broadcast goes on (the epoch) and remembers the place; anyone
+else gets the whole turn anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple, Protocol, Self
+
+from channels.db import database_sync_to_async
+
+from apps.sessions import selectors
+from apps.sessions.engine.engine import engine, follow
+from apps.sessions.engine.run_stream import LiveStream
+from apps.sessions.events import Event
+from apps.sessions.models import Invocation, Session
+from apps.sessions.viewing.rendering import (
+    AnswerRenderer,
+    Environment,
+    answer_frame,
+    environment_html,
+    idle_environment_of,
+    render_turn,
+    signal_html,
+    turn_html,
+    words_frame,
+)
+
+logger = logging.getLogger(__name__)
+
+FRAME_S = 0.033  # at most one frame in this time; the first token is never held back, not even by an empty frame
+SHARED_FRAME_S = 0.05  # the same with several viewers
+RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never more than a fifth of the loop
+BYTES_PER_S = 256_000  # nor do large frames (a long step, again and again) fill the line
+CROWD = 50  # so many answers at a time are shown at full pace; beyond, each less often, in proportion
+CROWDED = 1.5  # at most so many times as long between two frames
+LINGER_S = 60.0  # how long the place of a viewer that was cut off is kept
+PLACES_KEPT = 4096
+WRITTEN_PLACE = re.compile(r"(\d{1,18}):([0-9a-f]{0,16}):(\d{1,9})", re.ASCII)
+
+
+class Place(NamedTuple):
+    """What of an invocation a page shows: everything up to event `sequence`, as the broadcast `epoch` rendered it."""
+
+    invocation_id: int
+    epoch: str = ""
+    sequence: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read `invocation:epoch:event`, as pages send it; None where it is something else."""
+        match = WRITTEN_PLACE.fullmatch(text)
+        return cls(int(match[1]), match[2], int(match[3])) if match else None
+
+    def __str__(self) -> str:
+        return f"{self.invocation_id}:{self.epoch}:{self.sequence}"
+
+
+class Frame(NamedTuple):
+    """A message to a page, shared by all viewers; `place` is what the page shows then, None where that is unchanged."""
+
+    html: str
+    place: Place | None = None
+    is_end: bool = False
+    is_failure: bool = False
+
+
+class Viewer(Protocol):
+    """Who takes frames. Never waits: what it cannot pass on it drops, and comes back with its place."""
+
+    def take(self, frame: Frame) -> None: ...
+
+
+class Broadcast:
+    """Follows one invocation to its end, for viewers that come and go."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self.invocation = invocation
+        self.epoch = secrets.token_hex(4)
+        self.viewers: set[Viewer] = set()
+        self._renderer = AnswerRenderer(invocation.pk)
+        self._places: OrderedDict[int, int] = OrderedDict()  # event → parts that were closed then
+        self._whole_turn = Frame("")  # as it was rendered last
+        self._is_caught_up = asyncio.Event()
+        self._leave_timer: asyncio.TimerHandle | None = None
+        self.is_over = False
+        self._gathered: list[Event] = []
+        self._next_frame_at = 0.0
+        self._frame_timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run(), name=f"broadcast-{invocation.pk}")
+
+    @property
+    def place(self) -> Place:
+        return Place(self.invocation.pk, self.epoch, self._renderer.position)
+
+    async def join(self, viewer: Viewer, shown: Place | None) -> Frame | None:
+        """Hand every later frame to `viewer`; return what brings its page from `shown` to the first of them.
+
+        The whole turn where this broadcast does not know what `shown` looks like. None, and nothing is handed on, where
+        it is over by now.
+        """
+        await self._is_caught_up.wait()
+        if self.is_over:
+            return None
+        if self._leave_timer:
+            self._leave_timer.cancel()
+            self._leave_timer = None
+        self.viewers.add(viewer)
+        if shown is not None and shown.epoch == self.epoch and shown.sequence in self._places:
+            return self._frame_from(shown.sequence, self._places[shown.sequence])
+        place = self.place
+        if self._whole_turn.place != place:  # viewers of a run that begins come all at once
+            self._whole_turn = Frame(turn_html(self._renderer.turn(self.invocation, str(place))), place)
+        return self._whole_turn
+
+    @cached_property
+    def busy_environment(self) -> Frame:
+        """What becomes of the environment while this runs."""
+        return Frame(environment_html(self.invocation.session, Environment("busy")))
+
+    def leave(self, viewer: Viewer) -> None:
+        """Hand it nothing more; without viewers the broadcast ends after a while."""
+        self.viewers.discard(viewer)
+        if not self.viewers and not self._leave_timer and not self._task.done():
+            self._leave_timer = self._loop.call_later(LINGER_S, self._give_up)
+
+    def _give_up(self) -> None:
+        """End before the run does; whoever comes from now on gets another broadcast."""
+        self._close()
+        self._task.cancel()
+
+    def _close(self) -> None:
+        """Nobody joins any more, and nothing is rendered by a timer."""
+        self.is_over = True
+        for timer in (self._frame_timer, self._leave_timer):
+            if timer:
+                timer.cancel()
+        if _broadcasts.get(self.invocation.pk) is self:
+            del _broadcasts[self.invocation.pk]
+        self._is_caught_up.set()
+
+    def _frame_from(self, sequence: int, part: int) -> Frame:
+        place = self.place
+        html = answer_frame(self._renderer, str(place), after=sequence, from_part=part)
+        return Frame(html, place)
+
+    async def _run(self) -> None:
+        stream = engine.stream(self.invocation.pk)
+        try:
+            await self._catch_up(stream)
+            self._is_caught_up.set()
+            await self._follow(stream)
+            self._hand_on()
+            frames = await self._last_frames(stream)
+        except Exception:  # the top frame of the task
+            logger.exception("broadcast failed invocation=%s", self.invocation.pk)
+            frames = [Frame("", is_failure=True)]
+        finally:
+            self._close()
+        for frame in frames:
+            self._tell(frame)
+
+    async def _catch_up(self, stream: LiveStream | None) -> None:
+        read = database_sync_to_async(selectors.events_after, thread_sensitive=False)
+        past = list(stream.events) if stream else await read(self.invocation.pk)
+        if past:
+            self._renderer.feed(past)
+        self._remember()
+
+    async def _follow(self, stream: LiveStream | None) -> None:
+        """Take every event to the end; those of this process without a task that wakes up for each."""
+        if stream is not None:
+            stream.listen(self._take)
+            try:
+                await stream.ended.wait()
+            finally:
+                stream.forget(self._take)
+            if stream.is_stored:
+                return
+        known = self._gathered[-1]["seq"] if self._gathered else self._renderer.position
+        async for events in follow(self.invocation.pk, after=known):
+            self._take(events)
+
+    async def _last_frames(self, stream: LiveStream | None) -> list[Frame]:
+        """The finished turn, and then what becomes of the environment."""
+        self._close()
+        invocation = stream.invocation if stream and stream.is_stored else None
+        if stream is not None and invocation is not None:
+            self._renderer.close()
+            turn = turn_html(self._renderer.turn(invocation))
+        else:
+            invocation, turn = await database_sync_to_async(final_turn, thread_sensitive=False)(self.invocation.pk)
+        signal = signal_html("finished", number=invocation.number)
+        end = Frame(f"{turn}{signal}", Place(invocation.pk), is_end=True)
+        self._tell(end)
+        session = invocation.session
+        if invocation.number == 1:
+            return [Frame(environment_html(session, idle_environment_of(session, invocation)), end.place, is_end=True)]
+        render_environment = database_sync_to_async(_idle_environment_html, thread_sensitive=False)
+        try:
+            return [Frame(await render_environment(session.pk), end.place, is_end=True)]
+        except Exception:  # the end is told, and nobody is to lose the connection for a card beside it
+            logger.exception("environment not shown session=%s", session.pk)
+            return []
+
+    def _take(self, events: list[Event]) -> None:
+        """Take events: at once when the last frame is long enough ago, else together with what comes until then."""
+        if not events:
+            self._tell(Frame(signal_html("held")))
+            return
+        self._gathered = [*self._gathered, *events] if self._gathered else events
+        if self._frame_timer:
+            return
+        if self._loop.time() >= self._next_frame_at:
+            self._guarded(self._hand_on)
+        else:
+            self._frame_timer = self._loop.call_at(self._next_frame_at, self._guarded, self._hand_on)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception:  # the top frame of a timer, and nothing that the run itself is to hear of
+            logger.exception("frame failed invocation=%s", self.invocation.pk)
+            self._give_up()
+            self._tell(Frame("", is_failure=True))
+
+    def _hand_on(self) -> None:
+        """Render what has gathered and tell the viewers."""
+        events, self._gathered, self._frame_timer = self._gathered, [], None
+        if not events:
+            return
+        began = time.perf_counter()
+        renderer = self._renderer
+        before, parts = renderer.position, len(renderer.parts)
+        words = renderer.extend(events)
+        if words is None:
+            renderer.feed(events)
+            frame = self._frame_from(before, parts)
+        else:
+            place = self.place
+            frame = Frame(words_frame(renderer, str(place), words), place)
+        self._remember()
+        if renderer.is_blank:  # the request, the headers: no frame, after which the first token would have to wait
+            return
+        if words != "":  # blanks wait for the word behind them
+            self._tell(frame)
+        self._rest(began, frame)
+
+    def _rest(self, began: float, frame: Frame) -> None:
+        pace_s = (SHARED_FRAME_S if len(self.viewers) > 1 else FRAME_S) * _crowding()
+        rest_s = max(pace_s, RENDER_REST * (time.perf_counter() - began), len(frame.html) / BYTES_PER_S)
+        self._next_frame_at = self._loop.time() + rest_s
+
+    def _remember(self) -> None:
+        self._places[self._renderer.position] = len(self._renderer.parts)
+        if len(self._places) > PLACES_KEPT:
+            self._places.popitem(last=False)
+
+    def _tell(self, frame: Frame) -> None:
+        for viewer in tuple(self.viewers):
+            viewer.take(frame)
+
+
+def final_turn(invocation_id: int) -> tuple[Invocation, str]:
+    """A finished invocation and its turn, from what is stored of it."""
+    invocation = Invocation.objects.select_related("session__agent").get(pk=invocation_id)
+    return invocation, turn_html(render_turn(invocation, selectors.events_after(invocation_id)))
+
+
+def _idle_environment_html(session_id: int) -> str:
+    session = Session.objects.select_related("agent").get(pk=session_id)  # it may have been ended meanwhile
+    return environment_html(session, idle_environment_of(session))
+
+
+_broadcasts: dict[int, Broadcast] = {}
+
+
+def _crowding() -> float:
+    """By how much the answers of this process are shown less often than a few would be."""
+    return min(max(len(_broadcasts) / CROWD, 1.0), CROWDED)
+
+
+def broadcast_of(invocation: Invocation) -> Broadcast:
+    """The broadcast of a running invocation (with its session and agent loaded) in this process."""
+    broadcast = _broadcasts.get(invocation.pk)
+    if broadcast is None:
+        broadcast = _broadcasts[invocation.pk] = Broadcast(invocation)
+    return broadcast

@@ -1,0 +1,373 @@
+"""The socket of a session page: prompts in, HTML fragments out.
+
+Everything that goes out goes through one task, which sends what is in a bounded outbox and, whenever something may be
+missing on the page, finds out what. A page tells with its address what it shows, so a reconnect, a slow reader and a
+first visit are the same case. The socket holds no state that a reload would miss.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from copy import copy
+from typing import Any
+
+from channels.consumer import get_handler_name
+from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db.models import Q
+
+from apps.accounts.models import User
+from apps.core.exceptions import LoomError
+from apps.core.notices import group_name
+from apps.core.topics import may_join
+from apps.sessions import selectors, services
+from apps.sessions.engine.engine import engine
+from apps.sessions.exceptions import ShuttingDownError
+from apps.sessions.forms import InvokeForm
+from apps.sessions.models import Invocation, Session
+from apps.sessions.viewing.broadcast import Broadcast, Frame, broadcast_of, final_turn
+from apps.sessions.viewing.rendering import (
+    composer_html,
+    environment_html,
+    environment_of,
+    signal_html,
+)
+from apps.sessions.viewing.viewer_queue import Outbox, Shown
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+TURNS_CAUGHT_UP = 30
+ENVIRONMENT_AFTER_S = 0.1
+CLOSE_FAILED = 1011
+CLOSE_RESTARTING = 1012
+CLOSE_STALLED = 1013
+CLOSE_SIGNED_OUT = 4401
+CLOSE_NOT_FOUND = 4404
+
+
+class SocketClosedError(Exception):
+    """This viewer is not served any more; `code` tells its browser why."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"closed with {code}")
+        self.code = code
+
+
+class SessionConsumer(AsyncWebsocketConsumer):
+    """Follows one session for one viewer."""
+
+    outbox_limit = 128_000  # characters; the frames themselves are shared by all viewers
+    stalled_s = 60.0
+    session: Session
+    user: User
+    _sender: asyncio.Task[None] | None = None
+    _sending_since: float | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
+    _is_stalled = False
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        # Channels' own closes old database connections before each message, in a thread that a prompt would wait for
+        # twice: here `database_sync_to_async` does so with each use.
+        await getattr(self, get_handler_name(message))(message)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # Not in `disconnect`, which channels does not call where a handler failed or the viewer was given up.
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Stop reading. The runs go on: they belong to the process."""
+        if self._sender is None:
+            return
+        self._sender.cancel()
+        if self._stall_timer:
+            self._stall_timer.cancel()
+        self._leave_all()
+        await self.channel_layer.group_discard(group_name(self.session.topic), self.channel_name)
+
+    async def connect(self) -> None:
+        self._outbox = Outbox(self.outbox_limit)
+        self._broadcasts: dict[int, Broadcast] = {}
+        self._ended_broadcast: Broadcast | None = None  # which has a last frame to come
+        self._started: list[Invocation] = []
+        self._wake = asyncio.Event()
+        self._is_behind = True
+        self._has_environment_changed = False
+        await self.accept()  # a close before the accept reaches a browser as 1006, and it would try again for ever
+        user: Any = self.scope["user"]
+        if not user.is_authenticated:
+            await self.close(CLOSE_SIGNED_OUT)
+            return
+        session = await database_sync_to_async(self._find)(user)
+        if session is None:
+            await self.close(CLOSE_NOT_FOUND)
+            return
+        self.user, self.session = user, session
+        scope: Any = self.scope
+        self._server_send: Send = scope.get("server_send", self.base_send)
+        self._shown = Shown(self.scope["query_string"].decode("latin-1"))
+        await self.channel_layer.group_add(group_name(session.topic), self.channel_name)
+        self._sender = asyncio.create_task(self._send_all(), name=f"viewer-of-session-{session.pk}")
+        self._wake.set()
+        self._look_for_stall()
+
+    def _find(self, user: User) -> Session | None:
+        public_id = self.scope["url_route"]["kwargs"]["public_id"]
+        session = selectors.sessions_visible_to(user).filter(public_id=public_id).first()
+        return session if session is not None and may_join(user, session.topic) else None
+
+    def _leave_all(self) -> None:
+        for broadcast in (*self._broadcasts.values(), self._ended_broadcast):
+            if broadcast is not None:
+                broadcast.leave(self)
+        self._broadcasts.clear()
+        self._ended_broadcast = None
+
+    # --- what the page says -------------------------------------------------------------------------------------------
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Take `{"action": "invoke", "prompt": …, "request_key": …}` or `{"action": "stop"}`.
+
+        Never awaits a stream, dispatch is serial.
+        """
+        try:
+            message = json.loads(text_data or "")
+        except (ValueError, RecursionError):
+            return
+        if self._sender is None or not isinstance(message, dict):
+            return
+        if message.get("action") == "invoke":
+            await self._invoke(message)
+        elif message.get("action") == "stop":
+            await self._stop()
+
+    async def _invoke(self, message: dict[str, Any]) -> None:
+        # JSON can hold half of a surrogate pair, which cannot be sent back either; Django replaces it in a posted form.
+        texts = {name: str(message.get(name, "")).encode(errors="replace").decode() for name in InvokeForm.base_fields}
+        form = InvokeForm(texts)
+        started: Invocation | None = None
+        try:
+            if form.is_valid():
+                started = await database_sync_to_async(self._start)(form)
+        except ShuttingDownError:
+            await self.close(CLOSE_RESTARTING)  # the page connects again, elsewhere or later, and sends it again
+            return
+        except LoomError as error:
+            form.refuse(error)
+        if started is None:
+            running = await database_sync_to_async(selectors.running_invocation)(self.session)
+            self._put(composer_html(self.session, running, form))
+            self._signal("refused", texts["request_key"])
+            return
+        if started.is_running:
+            self._started.append(started)
+        else:
+            self._is_behind = True
+        self._signal("accepted", texts["request_key"])
+
+    def _start(self, form: InvokeForm) -> Invocation:
+        session = selectors.sessions_visible_to(self.user).get(pk=self.session.pk)
+        return services.invoke(session=session, **form.request(session))
+
+    async def _stop(self) -> None:
+        invocation = await database_sync_to_async(selectors.running_invocation)(self.session)
+        if invocation is not None:
+            engine.stop(invocation.pk)
+            await database_sync_to_async(services.request_stop)(invocation=invocation)
+
+    # --- what the page is told ----------------------------------------------------------------------------------------
+
+    async def notice(self, event: dict[str, Any]) -> None:
+        """Something about this session changed, here or in another process."""
+        kind, _, subject = event["kind"].partition(":")
+        if kind == "measurement":
+            self._signal("measurement")
+            return
+        if subject and self._knows(int(subject), is_over=kind == "finished"):
+            return
+        stream = engine.stream(int(subject)) if subject else None
+        if stream is not None and stream.invocation is not None and not stream.is_finishing:
+            # Of this process: a hundred viewers ask no database. A copy, as the recorder writes the end into its own.
+            self._started.append(copy(stream.invocation))
+        else:
+            self._has_environment_changed |= kind == "ended"
+            self._is_behind = True
+        self._wake.set()
+
+    def _knows(self, invocation_id: int, *, is_over: bool) -> bool:
+        """Whether the page shows that this run has started, or is over, or will be told so by what it follows."""
+        if invocation_id in self._broadcasts or any(run.pk == invocation_id for run in self._started):
+            return True
+        is_running = invocation_id in self._shown.running
+        return not (is_over and is_running) and invocation_id <= (self._shown.last or 0)
+
+    def take(self, frame: Frame) -> None:
+        """A frame of a broadcast that this viewer follows."""
+        self._outbox.put(frame)
+        self._wake.set()
+
+    def _put(self, html: str) -> None:
+        self.take(Frame(html))
+
+    def _signal(self, kind: str, key: str = "") -> None:
+        self._put(signal_html(kind, key=key))
+
+    async def _send_all(self) -> None:
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._send_what_there_is()
+        except asyncio.CancelledError:
+            if not self._is_stalled:
+                raise
+            logger.info("viewer stalled session=%s", self.session.pk)
+            await self._give_up(CLOSE_STALLED)
+        except SocketClosedError as error:
+            await self._give_up(error.code)
+        except OSError:
+            self._leave_all()  # the viewer is gone; `disconnect` follows
+        except Exception:  # the top frame of the task
+            logger.exception("viewer failed session=%s", self.session.pk)
+            await self._give_up(CLOSE_FAILED)
+
+    async def _send_what_there_is(self) -> None:
+        outbox = self._outbox
+        while self._started or self._is_behind or outbox or outbox.has_overflowed:
+            while self._started:
+                await self._show(self._started.pop(0))
+            if outbox.has_overflowed:
+                self._start_over()
+            if self._is_behind:
+                self._is_behind = False
+                await self._catch_up()
+            if outbox:
+                await self._send_frame(outbox.take())
+
+    def _start_over(self) -> None:
+        """Frames were dropped: whatever the page may show by now, bring it up to date."""
+        self._leave_all()
+        self._outbox.clear()
+        self._is_behind = self._has_environment_changed = True
+        self._signal("measurement")
+
+    async def _send_frame(self, frame: Frame) -> None:
+        if frame.is_failure:
+            raise SocketClosedError(CLOSE_FAILED)
+        await self._send_text(frame.html)
+        if frame.place is None:
+            return
+        invocation_id = frame.place.invocation_id
+        if not frame.is_end:
+            self._shown.running[invocation_id] = frame.place
+        elif invocation_id in self._broadcasts:
+            self._ended_broadcast = self._broadcasts.pop(invocation_id)
+            self._has_ended(invocation_id)
+        else:
+            self._ended_broadcast = None  # that was its last frame; a page that is left open holds no answer
+
+    async def _send_text(self, text: str) -> None:
+        # Waits where the viewer does not read: the server holds back what does not fit into its buffer of 64 KB.
+        self._sending_since = asyncio.get_running_loop().time()
+        await self._server_send({"type": "websocket.send", "text": text})
+        self._sending_since = None
+
+    def _look_for_stall(self) -> None:
+        """Give up a viewer that did not read for `stalled_s`; one timer now and then costs less than one a frame."""
+        loop = asyncio.get_running_loop()
+        if self._sender is None or self._sender.done():
+            return
+        waited_s = loop.time() - self._sending_since if self._sending_since is not None else 0.0
+        if waited_s < self.stalled_s:
+            self._stall_timer = loop.call_later(self.stalled_s - waited_s, self._look_for_stall)
+        else:
+            self._is_stalled = True
+            self._sender.cancel()
+
+    async def _give_up(self, code: int) -> None:
+        self._leave_all()
+        try:
+            async with asyncio.timeout(1):
+                await self.close(code)
+        except TimeoutError:
+            # Not even the close fits: end the consumer, and the server drops the connection.
+            await self.channel_layer.send(self.channel_name, {"type": "viewer.gone"})
+
+    async def viewer_gone(self, event: dict[str, Any]) -> None:
+        raise StopConsumer
+
+    def _has_ended(self, invocation_id: int) -> None:
+        self._shown.running.pop(invocation_id, None)
+        self._shown.last = max(self._shown.last or 0, invocation_id)
+
+    async def _catch_up(self) -> None:
+        """Send the turns that the page lacks or shows as they no longer are, then what else differs."""
+        is_changed, self._has_environment_changed = self._has_environment_changed, False
+        session, invocations, environment = await database_sync_to_async(self._news)(is_changed)
+        if session is None:
+            raise SocketClosedError(CLOSE_NOT_FOUND)
+        self.session = session
+        finished = 0
+        for invocation in invocations:
+            if invocation.is_running:
+                await self._show(invocation)
+            elif invocation.pk not in self._broadcasts:
+                _, turn = await database_sync_to_async(final_turn)(invocation.pk)
+                await self._send_text(turn)
+                self._has_ended(invocation.pk)
+                finished = invocation.number
+        if environment:
+            self._put(environment)  # behind what is on its way and may be older
+        if finished:
+            self._put(signal_html("finished", number=finished))
+
+    def _news(self, is_environment_changed: bool) -> tuple[Session | None, list[Invocation], str]:
+        """The session, its turns that the page lacks, and the environment where that may have changed."""
+        session = selectors.sessions_visible_to(self.user).filter(pk=self.session.pk).first()
+        if session is None:
+            return None, [], ""
+        of_session = session.invocations.select_related("session__agent")
+        if self._shown.last is None:  # a viewer without a page: it wants what comes
+            ended = of_session.exclude(status__in=Invocation.RUNNING).order_by("-number").first()
+            self._shown.last = ended.pk if ended else 0
+        news = of_session.filter(Q(pk__in=self._shown.running) | Q(pk__gt=self._shown.last))
+        invocations = list(news.order_by("-number")[:TURNS_CAUGHT_UP])[::-1]
+        has_ended = any(not invocation.is_running for invocation in invocations)
+        has_changed = self._is_environment_outdated(session) or is_environment_changed or has_ended
+        return session, invocations, environment_html(session, environment_of(session)) if has_changed else ""
+
+    def _is_environment_outdated(self, session: Session) -> bool:
+        """Whether the page came with an environment of before a start or an end, of a run or of the session."""
+        shown, self._shown.environment = self._shown.environment, ""
+        if shown == "busy":
+            return not self._shown.running
+        return shown not in {"", "ended"} and (session.is_ended or bool(self._shown.running))
+
+    async def _show(self, invocation: Invocation) -> None:
+        """Put a running turn on the page, or bring it up to date, and follow it from there to its end."""
+        if invocation.pk in self._broadcasts:
+            return
+        if self._ended_broadcast is not None:
+            self._ended_broadcast.leave(self)
+            self._ended_broadcast = None
+        broadcast = broadcast_of(invocation)
+        state = await broadcast.join(self, self._shown.running.get(invocation.pk))
+        if state is None:
+            self._is_behind = True
+            return
+        self._broadcasts[invocation.pk] = broadcast
+        if invocation.pk not in self._shown.running:  # after the first token, which is waited for
+            asyncio.get_running_loop().call_later(ENVIRONMENT_AFTER_S, self._show_environment, broadcast)
+        await self._send_frame(state)
+
+    def _show_environment(self, broadcast: Broadcast) -> None:
+        if broadcast.invocation.pk in self._broadcasts and not broadcast.is_over:
+            self.take(broadcast.busy_environment)

@@ -1,0 +1,307 @@
+"""From events to HTML: the same code for the page, for the first frame of a late viewer and for every frame after it.
+
+An answer has two parts: blocks that are closed and never change again, which are appended, and an open tail, which is
+replaced. A frame is therefore small however long the answer is.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from apps.core.markdown.rendering import render
+from apps.core.markdown.stream import MarkdownStream
+from apps.sessions.events import Event
+from apps.sessions.forms import InvokeForm
+from apps.sessions.models import Invocation, Session
+
+
+@dataclass(slots=True)
+class Step:
+    """A tool call or a piece of reasoning: shown closed, updated as its parts arrive."""
+
+    dom_id: str
+    kind: str
+    name: str
+    tool_use_id: str = ""
+    input: str = ""
+    result: str = ""
+    status: str = "running"
+    offset_ms: float = 0.0
+    duration_ms: float | None = None
+    is_shown: bool = False
+    changed_at: int = 0
+
+    def html(self, *, is_replacement: bool = False) -> SafeString:
+        return render_to_string("sessions/_step.html", {"step": self, "is_replacement": is_replacement}).strip()  # type: ignore[return-value]
+
+
+class AnswerRenderer:
+    """Renders one answer as its events come in; every event is given once, in order.
+
+    `parts` is what is closed: pieces of safe HTML, and steps, which may still change. `tail` is the open end.
+    """
+
+    def __init__(self, invocation_id: int) -> None:
+        self.prefix = f"invocation-{invocation_id}"
+        self._growth = f'<span id="{self.prefix}-growth">'  # no agent can write it: the tags of an answer are our own
+        self.position = 0
+        self.parts: list[str | Step] = []
+        self._text = MarkdownStream(f"{self.prefix}-growth")
+        self._rendered_tail = ""
+        self._grown = ""
+        self._steps: list[Step] = []
+
+    @property
+    def is_blank(self) -> bool:
+        """There is nothing to show yet."""
+        return not self.parts and not self._rendered_tail
+
+    @property
+    def output(self) -> SafeString:
+        """The HTML of everything that is closed."""
+        return self.output_after(0)
+
+    @property
+    def tail(self) -> SafeString:
+        """The HTML of the open end, which changes until it is closed."""
+        growth = self._growth
+        return mark_safe(self._rendered_tail.replace(growth, growth + self._grown, 1))  # noqa: S308 -- both are safe
+
+    def output_after(self, part: int) -> SafeString:
+        """The HTML of the closed parts from this one on."""
+        html = [item.html() if isinstance(item, Step) else item for item in self.parts[part:]]
+        return mark_safe("".join(html))  # noqa: S308 -- made by MarkdownStream, templates and format_html
+
+    def steps_changed(self, *, after: int, before_part: int) -> SafeString:
+        """The HTML that replaces the steps among the first parts that have changed since event `after`."""
+        older = [item for item in self.parts[:before_part] if isinstance(item, Step) and item.changed_at > after]
+        return mark_safe("".join(step.html(is_replacement=True) for step in older))  # noqa: S308 -- from a template
+
+    def extend(self, events: list[Event]) -> str | None:
+        """Take events that only go on with the last line, and return the HTML to append to the open end.
+
+        None, and nothing is taken, where they do more than that.
+        """
+        text = ""
+        for event in events:
+            if event["kind"] != "text":
+                return None
+            text += event["text"]
+        words = self._text.extend(text)
+        if words is None:
+            return None
+        self._grown += words
+        self.position = events[-1]["seq"]
+        return words
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take events: close what is closed by them and render the open end anew."""
+        text = ""
+        for event in events:
+            self.position = event["seq"]
+            if event["kind"] == "text":
+                text += event["text"]
+                continue
+            self._flush(text)
+            text = ""
+            step = self._step(event)
+            if step is not None:
+                step.changed_at = event["seq"]
+            if event["kind"] == "json":
+                self._break()
+                self.parts.append(json_answer(event))
+            elif step is not None and not step.is_shown:
+                self._break()
+                self.parts.append(step)
+                step.is_shown = True
+        self._flush(text)
+
+    def close(self) -> None:
+        """Close what was still open; nothing comes after it."""
+        self._break()
+
+    def turn(self, invocation: Invocation, position: str = "") -> Turn:
+        """The turn as far as it is rendered."""
+        return Turn(invocation, self.output, self.tail, position)
+
+    def _flush(self, text: str) -> None:
+        if text:
+            closed, self._rendered_tail = self._text.feed(text)
+            self._grown = ""
+            if closed:
+                self.parts.append(closed)
+
+    def _break(self) -> None:
+        self._flush("")
+        html = self._text.close()
+        if html:
+            self.parts.append(html)
+        self._rendered_tail = self._grown = ""
+
+    def _step(self, event: Event) -> Step | None:
+        kind = event["kind"]
+        if kind == "reasoning":
+            if not self._steps or self._steps[-1].kind != "reasoning" or self._steps[-1].status != "running":
+                self._add("reasoning", "Reasoning", event)
+            self._steps[-1].result += event["text"]
+            return self._steps[-1]
+        self._end_reasoning(event)
+        if kind == "tool":
+            return self._add("tool", event["name"], event, tool_use_id=event["tool_use_id"])
+        if kind not in {"tool_input", "tool_result"}:
+            return None
+        step = next((step for step in reversed(self._steps) if step.tool_use_id == event["tool_use_id"]), None)
+        if step is None:
+            return None
+        if kind == "tool_input":
+            step.input += event["text"]
+        else:
+            step.result, step.status = event["text"], event["status"]
+            step.duration_ms = event["offset_ms"] - step.offset_ms
+        return step
+
+    def _add(self, kind: str, name: str, event: Event, tool_use_id: str = "") -> Step:
+        dom_id = f"{self.prefix}-step-{len(self._steps) + 1}"
+        self._steps.append(Step(dom_id, kind, name, tool_use_id, offset_ms=event["offset_ms"]))
+        return self._steps[-1]
+
+    def _end_reasoning(self, event: Event) -> None:
+        if self._steps and self._steps[-1].kind == "reasoning" and self._steps[-1].status == "running":
+            step = self._steps[-1]
+            step.status = "success"
+            step.duration_ms = event["offset_ms"] - step.offset_ms
+            step.changed_at = event["seq"]
+
+
+def json_answer(event: Event) -> str:
+    """A JSON body: a plain string as markdown, anything else as it is."""
+    if isinstance(event["value"], str):
+        return render(event["value"])
+    text = json.dumps(event["value"], indent=2, ensure_ascii=False)
+    return format_html('<pre class="json" tabindex="0"><code>{}</code></pre>', text)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The environment that AgentCore keeps for a session: `none`, `busy`, `kept`, `gone` or `ended`.
+
+    `kept` and `gone` are what the agent's timeouts say; AgentCore tells nobody.
+    """
+
+    state: str
+    expires_at: datetime | None = None
+
+    @property
+    def can_be_ended(self) -> bool:
+        return self.state in {"busy", "kept"}
+
+
+def environment_of(session: Session) -> Environment:
+    """What is known of a session's environment now."""
+    is_busy = not session.is_ended and session.invocations.filter(status__in=Invocation.RUNNING).exists()
+    return Environment("busy") if is_busy else idle_environment_of(session)
+
+
+def idle_environment_of(session: Session, first_run: Invocation | None = None) -> Environment:
+    """What is known of the environment of a session that is not answering; of one with a single run from that alone."""
+    if session.is_ended:
+        return Environment("ended")
+    if first_run is None:
+        expires_at = session.environment_expires_at
+    else:
+        sent_at = first_run.invoked_at if first_run.has_reached_agent else None
+        expires_at = session.environment_expires_after([(sent_at, first_run.completed_at)] if sent_at else [])
+    if expires_at is None:
+        return Environment("none")
+    return Environment("kept" if expires_at > timezone.now() else "gone", expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A prompt and its answer as the transcript shows them; `position` is the place in the stream that it shows."""
+
+    invocation: Invocation
+    output_html: SafeString
+    tail_html: SafeString
+    position: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        return self.invocation.is_running
+
+    @property
+    def agent_name(self) -> str:
+        return self.invocation.session.agent.name
+
+    @property
+    def can_resend(self) -> bool:
+        """It ended badly or early, and what was sent is still known."""
+        is_unfinished = self.invocation.status in {"failed", "stopped", "interrupted"}
+        return is_unfinished and self.invocation.content_removed_at is None
+
+    @property
+    def resend_key(self) -> str:
+        """A key for a Resend without JavaScript: pressed twice, it is one run."""
+        return str(uuid.uuid4())
+
+
+def render_turn(invocation: Invocation, events: Iterable[Event]) -> Turn:
+    """The turn with everything that is in `events`; a running one keeps its end open."""
+    renderer = AnswerRenderer(invocation.pk)
+    renderer.feed(events)
+    if not invocation.is_running:
+        renderer.close()
+    return renderer.turn(invocation)
+
+
+def turn_html(turn: Turn) -> str:
+    """The turn's `<article>` as it goes over the socket.
+
+    It replaces the one on the page, and live.js appends a new one.
+    """
+    return render_to_string("sessions/_turn.html", {"turn": turn, "oob": True})
+
+
+def composer_html(session: Session, running: Invocation | None, form: InvokeForm | None = None) -> str:
+    """Where the next prompt is typed, as it goes over the socket."""
+    context = {"session": session, "running": running, "prompt_form": form or InvokeForm(), "oob": True}
+    return render_to_string("sessions/_composer.html", context)
+
+
+def environment_html(session: Session, environment: Environment) -> str:
+    """What becomes of the environment, as it goes over the socket."""
+    context = {"session": session, "environment": environment, "oob": True}
+    return render_to_string("sessions/_environment.html", context)
+
+
+def signal_html(kind: str, *, number: int = 0, key: str = "") -> str:
+    """Something that the page's scripts are told, with what it is about: the number of a run, the key of a request."""
+    signal = '<div id="signals" hx-swap-oob="true" data-kind="{}" data-number="{}" data-key="{}" hidden></div>'
+    return format_html(signal, kind, number, key)
+
+
+def words_frame(renderer: AnswerRenderer, position: str, words: str) -> str:
+    """The out-of-band element that appends words to the open end. `position` is what the page then shows."""
+    return f'<span id="{renderer.prefix}-growth" hx-swap-oob="beforeend" data-at="{position}">{words}</span>'
+
+
+def answer_frame(renderer: AnswerRenderer, position: str, *, after: int, from_part: int) -> str:
+    """The out-of-band elements that bring a page from event `after`, with `from_part` parts, to where the renderer is.
+
+    Whatever open end that page shows is replaced.
+    """
+    prefix = renderer.prefix
+    replaced = renderer.steps_changed(after=after, before_part=from_part)
+    closed = renderer.output_after(from_part)
+    appended = f'<div id="{prefix}-output" hx-swap-oob="beforeend">{closed}</div>' if closed else ""
+    tail = f'<div id="{prefix}-tail" class="md" hx-swap-oob="true" data-at="{position}">{renderer.tail}</div>'
+    return f"{tail}{replaced}{appended}"  # live.js reads the place in the first tag: no agent can write that

@@ -1,0 +1,134 @@
+"""Speaking with a running Loom from a terminal: who asks, how an answer and its figures look, what Ctrl-C does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+
+from apps.accounts.selectors import user_of_command
+from apps.accounts.services import passing_token
+from apps.core.exceptions import LoomError
+from loom.processes.output import Output
+from loom_client import Agent, ApiError, Client, ClientError, Latency, Run, UnreachableError
+
+FAILED, STOPPED = 1, 130
+TOKEN_LIFE = timedelta(hours=12)
+# The search for a start gives up its first round a minute after the end.
+STARTUP_WAIT_S = 75.0
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- recognised, not bound
+
+
+def add_connection_arguments(parser: CommandParser) -> None:
+    parser.add_argument("--user", metavar="EMAIL", help="as whom; needed unless there is one superuser")
+    parser.add_argument("--url", help="where Loom answers (default: BACKEND_HOST and BACKEND_PORT)")
+
+
+def own_url() -> str:
+    """The address at which the Loom of these settings answers."""
+    host = _ANYWHERE.get(settings.BACKEND_HOST, settings.BACKEND_HOST)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.BACKEND_PORT}"
+
+
+@contextmanager
+def connected(*, email: str | None, url: str | None, name: str) -> Iterator[Client]:
+    """A client with a token that lives as long as the block; what goes wrong with it becomes a CommandError."""
+    try:
+        user = user_of_command(email)
+        with passing_token(user=user, scope="invoke", life=TOKEN_LIFE, name=name) as secret:
+            yield _client(url or own_url(), secret)
+    except LoomError as error:
+        raise CommandError(error.text(), returncode=FAILED) from error
+    except ClientError as error:
+        raise CommandError(explain(error), returncode=FAILED) from error
+    except KeyboardInterrupt:
+        raise CommandError("Interrupted. What was begun goes on in Loom.", returncode=STOPPED) from None
+
+
+def _client(url: str, secret: str) -> Client:
+    try:
+        return Client(url, secret)
+    except ValueError as error:
+        raise CommandError(str(error), returncode=FAILED) from error
+
+
+def explain(error: ClientError) -> str:
+    """What went wrong and what to do about it, in a line or two."""
+    if isinstance(error, UnreachableError):
+        return f"{error} Start it with `make dev`, or name its address with --url."
+    if isinstance(error, ApiError):
+        advice = error.advice
+        if error.code == "token_refused":
+            advice = "The Loom that answers there uses another database than this command: check DATABASE_URL."
+        request_id = f"AWS request id {error.request_id}." if error.request_id else ""
+        return " ".join(part for part in (str(error), advice, request_id) if part)
+    return str(error)
+
+
+def write_answer(client: Client, run: Run, output: Output, notes: Output) -> tuple[Run, bool]:
+    """Write the answer as it arrives; Ctrl-C stops the run. Return the run at its end and whether it was stopped.
+
+    What is no answer goes to `notes`. A second Ctrl-C, while the run is being stopped, is raised.
+    """
+    was_stopped = False
+    try:
+        _write_text(run, output)
+    except KeyboardInterrupt:
+        run = run.again()
+        if not run.session_id:
+            next(run)  # the request is known by its key; its first event says which run it made
+        was_stopped = client.stop(run.agent_id, run.session_id)
+        _write_text(run, output)
+    if was_stopped:
+        notes.write("\nStopped. What had arrived is kept.\n")
+    elif run.error is not None:
+        notes.write(f"\n{describe_failure(run)}\n")
+    return run, was_stopped
+
+
+def _write_text(run: Run, output: Output) -> None:
+    is_open = False
+    for event in run:
+        if event.text:
+            output.write(event.text)
+            output.flush()
+            is_open = not event.text.endswith("\n")
+    if is_open:
+        output.write("\n")
+    output.flush()
+
+
+def describe_failure(run: Run) -> str:
+    """What a run failed with, with advice and AWS's request id."""
+    error = run.error or {}
+    details = error.get("details") or {}
+    parts = [
+        str(error.get("message") or "The run failed."),
+        str(details.get("advice") or ""),
+        f"AWS request id {details['request_id']}." if details.get("request_id") else "",
+    ]
+    return f"{str(error.get('reason') or 'failed').capitalize()}: " + " ".join(part for part in parts if part)
+
+
+def describe_latency(latency: Latency, agent: Agent) -> str:
+    """A line of figures. In emulator mode it says so, because such a line travels alone."""
+    parts = [f"TTFT {in_words(latency.time_to_first_token_ms)}", f"total {in_words(latency.client_duration_ms)}"]
+    if latency.startup_latency_ms is not None:
+        kind = {True: "cold", False: "warm", None: "start kind unknown"}[latency.is_cold]
+        provisional = ", provisional" if latency.state == "provisional" else ""
+        parts.append(f"startup {in_words(latency.startup_latency_ms)} ({kind}, from “{latency.source}”{provisional})")
+    elif latency.state == "waiting":
+        parts.append("startup not in the logs yet")
+    elif latency.error:
+        parts.append(f"startup unknown: {latency.error}")
+    return " · ".join(parts) + (" · Emulated" if agent.origin == "emulator" else "")
+
+
+def in_words(milliseconds: float | None) -> str:
+    """A duration as 812 ms or 4.31 s; – where there is none."""
+    if milliseconds is None:
+        return "–"
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"

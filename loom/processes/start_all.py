@@ -1,0 +1,238 @@
+"""What `make dev` and `make run` do: bring the database up to date, then run everything under the supervisor."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.core.management import get_commands
+from django.db import Error as DatabaseFailure
+from django.db import connections
+from django.utils import timezone
+
+from apps.core.models import Process
+from apps.core.processes import is_process_alive, living
+from loom.processes.child import ChildSpec
+from loom.processes.output import Output
+from loom.processes.supervisor import StopRequestedError, Supervisor
+
+MANAGE = (sys.executable, "manage.py")
+EMULATOR_HOST = "127.0.0.1"
+TASK_TIMEOUT_S = int(str(settings.Q_CLUSTER["timeout"]))
+# The worker tells by itself when its cluster is frozen; this is for its main process.
+PULSE_LIMIT_S = 40.0
+WEB_DRAIN_S = 25
+
+
+class PortTakenError(Exception):
+    """Loom cannot listen where it should; the message says where, why and what to change."""
+
+
+class DatabaseTakenError(Exception):
+    """Another Loom with an emulator of its own works on the database; the message says which and what to change."""
+
+
+def start_all(out: Output, *, is_production: bool) -> None:
+    """Run everything until Ctrl-C, SIGTERM or SIGHUP, then return.
+
+    Raises PortTakenError and DatabaseTakenError before anything was started, and StartFailedError after everything was
+    stopped again.
+    """
+    uses_emulator = settings.LOOM_AWS == "emulator"
+    check_ports(with_emulator=uses_emulator)
+    if uses_emulator:
+        check_database()
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    if is_production:
+        environment |= {"DEBUG": "0", "AUTH_DISABLED": "0"}
+    with suppress(StopRequestedError), Supervisor(out) as supervisor:
+        emulator = [supervisor.start(emulator_spec(environment))] if uses_emulator else []
+        for text, step in steps(environment, is_production=is_production):
+            supervisor.say(text)
+            supervisor.run_step(step)
+        supervisor.say("Starting the web server and the worker")
+        servers = [supervisor.start(web_spec(environment)), supervisor.start(worker_spec(environment))]
+        if uses_emulator and "seed_demo" in get_commands():
+            # Beside the servers, which take longer to start and do not need it.
+            supervisor.wait_until_ready(*emulator)
+            supervisor.run_step(manage_spec("seed_demo", environment))
+        supervisor.wait_until_ready(*emulator, *servers)
+        if is_production and not can_anyone_sign_in():
+            supervisor.say("Nobody can sign in yet. Make the first user: .venv/bin/python manage.py createsuperuser")
+        supervisor.say(
+            f"Loom is ready: {address(settings.BACKEND_HOST, settings.BACKEND_PORT)}  (Ctrl-C stops everything)"
+        )
+        supervisor.watch()
+
+
+def steps(environment: dict[str, str], *, is_production: bool) -> Iterator[tuple[str, ChildSpec]]:
+    """Yield what comes before the servers: what to say, and the command."""
+    yield "Bringing the database up to date", manage_spec("migrate", environment, "--no-input", "--verbosity=0")
+    if is_production:
+        yield "Collecting static files", manage_spec("collectstatic", environment, "--no-input", "--verbosity=0")
+
+
+def manage_spec(command: str, environment: dict[str, str], *options: str) -> ChildSpec:
+    """Describe a management command that ends by itself."""
+    return ChildSpec(name=command, argv=(*MANAGE, command, *options), environment=environment)
+
+
+def emulator_spec(environment: dict[str, str]) -> ChildSpec:
+    """Describe the emulator, without Django so that it starts sooner. Web and worker call it while they finish."""
+    options = {
+        "host": EMULATOR_HOST,
+        "port": settings.ENVIRONMENT.emulator_port,
+        "runtimes": settings.ENVIRONMENT.emulator_runtimes,
+    }
+    return ChildSpec(
+        name="emulator",
+        argv=(
+            sys.executable,
+            "-m",
+            "apps.emulator",
+            *(f"--{name}={value}" for name, value in options.items()),
+            *shlex.split(settings.ENVIRONMENT.emulator_options),
+        ),
+        environment=environment,
+        ready_line="emulator listening on",
+        stops_last=True,
+    )
+
+
+def web_spec(environment: dict[str, str]) -> ChildSpec:
+    """Describe the web server. Deflate off: it costs more than it saves on frames of a few words."""
+    options = {
+        "host": settings.BACKEND_HOST,
+        "port": settings.BACKEND_PORT,
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "websockets-sansio",
+        "ws-per-message-deflate": "false",
+        "lifespan": "on",
+        "timeout-graceful-shutdown": WEB_DRAIN_S,
+        "log-level": "warning",  # what it says at info level, the supervisor says better
+    }
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    return ChildSpec(
+        name="web",
+        argv=(sys.executable, "-m", "uvicorn", "loom.asgi:application", *arguments),
+        environment=environment,
+        probe=is_web_healthy,
+        grace_s=WEB_DRAIN_S + 15.0,  # connections first, then what its lifespan closes
+    )
+
+
+def worker_spec(environment: dict[str, str]) -> ChildSpec:
+    """Describe the worker, which may finish its tasks when it is stopped."""
+    return ChildSpec(
+        name="worker",
+        argv=(*MANAGE, "worker"),
+        environment=environment,
+        ready_line="worker ready",
+        pulse_limit_s=PULSE_LIMIT_S,
+        grace_s=TASK_TIMEOUT_S + 15.0,  # after its own limit
+    )
+
+
+def check_ports(*, with_emulator: bool) -> None:
+    """Raise PortTakenError unless every port can be listened on, naming all that cannot and the setting to change."""
+    wanted = [("BACKEND_PORT", settings.BACKEND_HOST, settings.BACKEND_PORT)]
+    if with_emulator:
+        wanted.append(("EMULATOR_PORT", EMULATOR_HOST, settings.ENVIRONMENT.emulator_port))
+    problems = []
+    with ExitStack() as listeners:  # all at once: two settings with the same port are a problem too
+        for name, host, port in wanted:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                listeners.enter_context(socket.create_server((host, port), family=family))
+            except OSError as error:
+                reason = str(error.strerror).partition(" (while")[0]
+                problems.append(f"Loom cannot listen on {host}:{port}: {reason}. {advise(name, host, port)}")
+    if problems:
+        raise PortTakenError("\n".join(problems))
+
+
+def advise(name: str, host: str, port: int) -> str:
+    """Say what to do about a port that cannot be had, which setting `name` chooses."""
+    another = f"choose another port: {name}={port + 1}"
+    if name == "BACKEND_PORT" and is_loom_there(reachable(host), port):
+        return f"Loom is running there already: {address(host, port)}. Use it, stop it, or {another}"
+    return f"Perhaps another `make dev` is running, or another program uses the port; otherwise {another}"
+
+
+def check_database() -> None:
+    """Raise DatabaseTakenError where another Loom with an emulator is at work on this database.
+
+    Each would look for its runs in the logs of its own emulator, and find none of the other's. On AWS any number of
+    them may share a database.
+    """
+    try:
+        others = [process for kind in Process.Kind for process in living(timezone.now(), kind) if is_there(process)]
+    except DatabaseFailure:
+        return  # no table yet, or no database: the next step says so
+    finally:
+        connections.close_all()  # the supervisor goes on to fork
+    if others:
+        names = ", ".join(f"{process.kind} process {process.pid} on {process.host}" for process in others)
+        raise DatabaseTakenError(
+            f"Another Loom works on this database: {names}. With the emulator each needs a database of its own: stop "
+            "the other one, or choose another file, as DATABASE_URL=sqlite:///second.db"
+        )
+
+
+def is_there(process: Process) -> bool:
+    """Tell whether a process that has beaten a moment ago can still be there; of another machine nothing is known."""
+    return process.host != socket.gethostname() or is_process_alive(process.pid)
+
+
+def is_web_healthy() -> bool:
+    """Tell whether our web server answers."""
+    return is_loom_there(reachable(settings.BACKEND_HOST), settings.BACKEND_PORT)
+
+
+def is_loom_there(host: str, port: int) -> bool:
+    """Tell whether a Loom answers there."""
+    connection = http.client.HTTPConnection(host, port, timeout=1)
+    try:
+        connection.request("GET", "/healthz", headers={"Host": "localhost"})
+        response = connection.getresponse()
+        return response.status == http.HTTPStatus.OK and response.read(3) == b"ok"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def can_anyone_sign_in() -> bool:
+    """Tell whether there is a user with a password; the one of the development sign-in has none."""
+    try:
+        users = get_user_model()._default_manager.filter(is_active=True)
+        return users.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX).exists()
+    finally:
+        connections.close_all()  # the supervisor goes on to fork
+
+
+def address(bind_host: str, port: int) -> str:
+    """Return the address to open in a browser on this machine."""
+    host = reachable(bind_host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def reachable(bind_host: str) -> str:
+    """Return the host to connect to: one that listens on every address is reached on loopback."""
+    try:
+        ip = ipaddress.ip_address(bind_host)
+    except ValueError:
+        return bind_host
+    if not ip.is_unspecified:
+        return bind_host
+    return "::1" if ip.version == 6 else "127.0.0.1"

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+from django.test import RequestFactory
+from django.urls import resolve
+from pytest_django import Settings
+
+from apps.aws.errors import CredentialsError
+from apps.aws.identity import Identity
+from loom.web.page_frame import Caller, role_of, shell
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/agents/7/settings/", "Agents"),
+        ("/sessions/", "Sessions"),
+        ("/sessions/new/", "Sessions"),
+        ("/operate/", "Operate"),
+        # Reached from an agent's page, and below it in their breadcrumbs.
+        ("/sessions/logs/7/", "Agents"),
+        ("/operate/start-series/7/", "Agents"),
+    ],
+)
+def test_the_place_where_the_reader_is_is_marked(rf: RequestFactory, path: str, place: str) -> None:
+    request = rf.get(path)
+    request.resolver_match = resolve(path)
+
+    context = shell(request)
+
+    assert [item.label for item in context["navigation"]] == ["Agents", "Sessions", "Operate"]
+    assert [item.label for item in context["navigation"] if item.is_current] == [place]
+
+
+def test_a_page_without_a_match_has_a_frame_too(rf: RequestFactory, settings: Settings) -> None:
+    settings.LOOM_AWS = "emulator"
+
+    context = shell(rf.get("/nowhere/"))
+
+    assert not any(item.is_current for item in context["navigation"])
+    assert (context["mode"].label, context["mode"].detail, context["mode"].is_emulator) == ("Emulator", "", True)
+
+
+@pytest.mark.parametrize(
+    ("arn", "role"),
+    [
+        ("arn:aws:sts::111122223333:assumed-role/LoomReader/session-1", "role LoomReader"),
+        ("arn:aws:iam::111122223333:user/team/alice", "user/team/alice"),
+        ("arn:aws:iam::111122223333:root", "root"),
+    ],
+)
+def test_a_caller_is_known_by_its_role(arn: str, role: str) -> None:
+    assert role_of(arn) == role
+
+
+def test_the_account_is_asked_for_once_and_no_page_waits() -> None:
+    asked: list[bool] = []
+
+    def ask() -> Identity:
+        asked.append(True)
+        return Identity(account_id="111122223333", arn="arn:aws:sts::111122223333:assumed-role/LoomReader/s")
+
+    caller = Caller(ask)
+    first, thread = caller.description()
+    assert thread is not None
+    thread.join(timeout=60)
+
+    assert first == "account not known yet"
+    assert caller.description() == ("111122223333 · role LoomReader", None)
+    assert asked == [True]
+
+
+def test_credentials_that_do_not_work_are_told() -> None:
+    def ask() -> Identity:
+        raise CredentialsError("The session of the profile has ended.", code="ExpiredToken")
+
+    caller = Caller(ask)
+    _, thread = caller.description()
+    assert thread is not None
+    thread.join(timeout=60)
+
+    assert caller.description()[0] == "account unknown: ExpiredToken"
