@@ -8,9 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
-from uuid import UUID
 
 import django
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
@@ -19,24 +17,19 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
-from django.db import Error as DatabaseFailure
 from django.db import connections
 from django.template.loader import get_template
 from django.urls import reverse
-from django.utils import timezone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loom.settings")
 django.setup()
 
 from apps.accounts.middleware import SocketSignIn  # noqa: E402 -- needs the app registry
-from apps.core import request_slot as turns  # noqa: E402
-from apps.core.notices import Tail  # noqa: E402
-from apps.core.processes import BEAT_EVERY_S, Heartbeat  # noqa: E402
-from apps.metrics.series.runner import runner  # noqa: E402
-from apps.metrics.series.services import interrupt_orphans as interrupt_orphan_series  # noqa: E402
+from apps.core import request_slot  # noqa: E402
+from apps.core.models import Process  # noqa: E402
 from apps.sessions.engine.engine import engine  # noqa: E402
-from apps.sessions.engine.housekeeping import interrupt_orphans  # noqa: E402
 from apps.sessions.viewing.routing import websocket_urlpatterns  # noqa: E402
+from loom.processes.life import Life  # noqa: E402
 from loom.processes.stop_signals import on_stop_signal  # noqa: E402
 from loom.web.request_slots import BusyError, RequestSlots, refuse  # noqa: E402
 from loom.web.sockets import OwnOriginOnly  # noqa: E402
@@ -92,13 +85,13 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
         await send(message)
 
     async with ThreadSensitiveContext():  # Django's own, inside of it, then changes nothing
-        turn = turns.give_back.set(end_turn)
+        turn = request_slot.give_back.set(end_turn)
         try:
             await django_application(scope, receive_in_turn, send_after_turn)
         except BusyError as error:
             await refuse(scope, send, error)
         finally:
-            turns.give_back.reset(turn)
+            request_slot.give_back.reset(turn)
             await end_turn()
 
 
@@ -116,60 +109,7 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
 router: Any = ProtocolTypeRouter({"http": http, "websocket": websocket})
 
 
-class Life:
-    """What this process needs while it serves: its heartbeat, others' notices, and the engine that runs agents."""
-
-    def __init__(self) -> None:
-        self._stack: AsyncExitStack | None = None
-        self._lock = asyncio.Lock()
-
-    async def begin(self) -> None:
-        """Register the process and take up runs; a second call does nothing."""
-        async with self._lock:
-            if self._stack is not None:
-                return
-            async with AsyncExitStack() as stack:
-                heartbeat = await stack.enter_async_context(Heartbeat(on_renewed=self._renew))
-                await stack.enter_async_context(Tail())
-                await engine.start(heartbeat.process_id)
-                stack.push_async_callback(engine.close)
-                runner.start(heartbeat.process_id)
-                stack.push_async_callback(asyncio.to_thread, runner.close)
-                orphans = asyncio.create_task(self._interrupt_orphans(heartbeat), name="interrupt orphans")
-                stack.callback(orphans.cancel)
-                self._stack = stack.pop_all()
-
-    @staticmethod
-    async def _renew(process_id: UUID) -> None:
-        await engine.renew(process_id)
-        runner.renew(process_id)
-
-    @staticmethod
-    async def _interrupt_orphans(heartbeat: Heartbeat) -> None:
-        """End what dead processes have left, once. The worker does so all the time, but perhaps there is none.
-
-        Not before this process has been alive for as long as others have to be silent: after a database was away, every
-        process is.
-        """
-        while True:
-            await asyncio.sleep(BEAT_EVERY_S)
-            if not heartbeat.is_steady:
-                continue
-            try:
-                await sync_to_async(interrupt_orphans, thread_sensitive=False)(timezone.now())
-                await sync_to_async(interrupt_orphan_series, thread_sensitive=False)(timezone.now())
-            except DatabaseFailure as error:
-                logger.warning("orphans not interrupted yet error=%s", type(error).__name__)
-            else:
-                return
-
-    async def end(self) -> None:
-        """Let the runs end, then the process."""
-        if self._stack is not None:
-            await self._stack.aclose()
-
-
-life = Life()
+life = Life(Process.Kind.WEB)
 
 
 async def warm_up() -> None:

@@ -40,6 +40,8 @@ EXAMPLES = {
     "EMULATOR_OPTIONS": "--seed 7 --time-scale 0.5",
     "CONTENT_RETENTION_DAYS": "90",
     "MAX_REQUESTS": "64",
+    "MAX_QUEUED_RUNS": "50",
+    "RUNNERS": "1",
     "AGENTCORE_VCPU_HOUR_USD": "0.0895",
     "AGENTCORE_GB_HOUR_USD": "0.00945",
     "DEMO_HISTORY": "1 or 0",
@@ -74,6 +76,8 @@ class Environment(BaseSettings):
     emulator_options: str = ""
     content_retention_days: Annotated[int, Field(ge=0)] | None = None
     max_requests: Annotated[int, Field(ge=1)] = 64
+    max_queued_runs: Annotated[int, Field(ge=1)] = 50
+    runners: Annotated[int, Field(ge=0)] | None = None
     # Amazon Bedrock AgentCore pricing, section Runtime, as published for us-east-1 in November 2026.
     agentcore_vcpu_hour_usd: Annotated[Decimal, Field(ge=0)] = Decimal("0.0895")
     agentcore_gb_hour_usd: Annotated[Decimal, Field(ge=0)] = Decimal("0.00945")

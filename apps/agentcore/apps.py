@@ -9,6 +9,9 @@ class AgentcoreConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.agentcore.health import check_aws  # noqa: PLC0415 -- app ready
+        from apps.agentcore.host import AgentCoreHost  # noqa: PLC0415 -- app ready
         from apps.core.health import register_check  # noqa: PLC0415 -- app ready
+        from apps.sessions.engine import host  # noqa: PLC0415 -- app ready
 
+        host.register(AgentCoreHost.kind, AgentCoreHost)
         register_check("aws", check_aws, required=False)

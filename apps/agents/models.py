@@ -14,16 +14,28 @@ def default_payload_template() -> dict[str, Any]:
 
 
 class Agent(models.Model):
-    """An agent runtime on AgentCore, registered by its ARN. Archiving hides it; its history stays."""
+    """Anything that can be invoked. Its kind says who answers; archiving hides it, its history stays."""
+
+    class Kind(models.TextChoices):
+        AGENTCORE = "agentcore", "AgentCore"
+        LOCAL = "local", "Made in Loom"
+        CODER = "coder", "Coding"
+        EXTERNAL = "external"
+        WORKFLOW = "workflow"
 
     class Origin(models.TextChoices):
         EMULATOR = "emulator"
         AWS = "aws", "AWS"
+        LOOM = "loom"
 
     class Authorizer(models.TextChoices):
         IAM = "iam", "IAM (SigV4)"
         JWT = "jwt", "JWT (OAuth)"
 
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.AGENTCORE, db_default=Kind.AGENTCORE)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="owned_agents"
+    )
     arn = models.CharField("ARN", max_length=255, unique=True)
     origin = models.CharField(max_length=10, choices=Origin.choices)
     runtime_id = models.CharField(max_length=120)

@@ -10,11 +10,19 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 
 
+def in_use(prefix: str = "") -> Q:
+    """The agents that this mode shows and counts, as a condition: its own AWS's, and those that live in Loom itself.
+
+    `prefix` is the way to the agent, as `session__agent__`. No figure mixes the emulator's agents with those of AWS.
+    """
+    return Q(**{f"{prefix}origin__in": (settings.LOOM_AWS, Agent.Origin.LOOM)})
+
+
 def registry_visible_to(user: User | AnonymousUser) -> QuerySet[Agent]:
     """Every agent that `user` may see, archived ones too: all of this mode's, for anyone signed in."""
     if not user.is_authenticated:
         return Agent.objects.none()
-    return Agent.objects.filter(origin=settings.LOOM_AWS)
+    return Agent.objects.filter(in_use())
 
 
 def agents_visible_to(user: User | AnonymousUser) -> QuerySet[Agent]:

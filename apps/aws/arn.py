@@ -23,7 +23,6 @@ _ARN_PATTERN = re.compile(
     rf"(?:/runtime-endpoint/(?P<qualifier>{_QUALIFIER})(?::(?P=qualifier))?)?"
 )
 _QUALIFIER_PATTERN = re.compile(_QUALIFIER)
-_SESSION_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{32,99}")
 _PARTITION_PATTERN = re.compile(r"aws(?:-[a-z0-9-]+)?")
 _REGION_PATTERN = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
 _ACCOUNT_PATTERN = re.compile(r"[0-9]{12}")
@@ -80,14 +79,6 @@ class RuntimeArn:
 
     def __str__(self) -> str:
         return self.runtime_arn if self.qualifier is None else self.endpoint_arn(self.qualifier)
-
-
-def is_valid_session_id(text: str) -> bool:
-    """Whether AgentCore takes this id and gives it back unchanged: 33 to 100 of `[A-Za-z0-9_-]`, no sign first.
-
-    The request allows up to 256 characters, but the response and the names of log streams do not.
-    """
-    return _SESSION_ID_PATTERN.fullmatch(text) is not None
 
 
 def is_valid_qualifier(text: str) -> bool:

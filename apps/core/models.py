@@ -10,6 +10,7 @@ class Process(models.Model):
 
     class Kind(models.TextChoices):
         WEB = "web"
+        RUNNER = "runner"
         WORKER = "worker"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

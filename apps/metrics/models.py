@@ -129,7 +129,7 @@ class FigureSpan(models.Model):
 class StartSeries(models.Model):
     """A measurement of an agent's start: new sessions one after the other, each with one prompt, or two for a warm one.
 
-    A web process claims a queued series and runs it; `process` is that one.
+    Its runs are queued ones; each that ends lets the next begin. `process` is written by the release before only.
     """
 
     class State(models.TextChoices):
@@ -159,6 +159,9 @@ class StartSeries(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    not_ended_count = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Sessions whose end AWS did not accept."
+    )
     message = models.TextField(blank=True, default="")
 
     class Meta:

@@ -14,7 +14,7 @@ def measurement_of(invocation: Invocation) -> Measurement | None:
 
 def panel_state(invocation: Invocation, startup_ms: float | None) -> str:
     """The state of a run's panel: `running`, or that of the search for its start."""
-    if invocation.is_running:
+    if invocation.is_unfinished:
         return "running"
     measurement = measurement_of(invocation)
     if measurement is None:

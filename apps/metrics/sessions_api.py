@@ -15,6 +15,7 @@ from apps.accounts.access import may_read
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import MissingError
 from apps.metrics.selectors import measurement_of, startup_of
+from apps.sessions.engine.host import host_of
 from apps.sessions.models import Invocation, Session
 from apps.sessions.outcomes import api_status
 from apps.sessions.selectors import sessions_visible_to
@@ -176,6 +177,6 @@ def get_session(request: HttpRequest, agent_id: int, session_id: str) -> dict[st
     runs = list(session.invocations.select_related("measurement").defer("payload").order_by("number"))
     return {
         **session_out(session, runs[-1] if runs else None, len(runs)),
-        "environment_expires_at": session.environment_expires_at,
+        "environment_expires_at": host_of(session.agent.kind).environment(session, session.sent_runs()).expires_at,
         "invocations": [{**run_out(run), "requested_at": run.requested_at} for run in runs],
     }

@@ -11,8 +11,9 @@ from django.http import HttpRequest
 
 from apps.core.admin import LargeTableAdmin, RecordAdmin, service_action
 from apps.sessions.exceptions import SessionBusyError
+from apps.sessions.invoking import stop_invocation
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
-from apps.sessions.services import delete_session, end_session, request_stop
+from apps.sessions.services import delete_session, end_session
 
 
 @admin.register(Session)
@@ -50,7 +51,7 @@ class SessionAdmin(LargeTableAdmin[Session]):
         """What the question before deleting lists: sessions by name, what goes with them by number."""
         sessions = list(objs)
         runs = Invocation.objects.filter(session__in=sessions)
-        answering = runs.filter(status__in=Invocation.RUNNING).select_related("session")
+        answering = runs.filter(status__in=Invocation.UNFINISHED).select_related("session")
         counts = {"sessions": len(sessions), "invocations, with recordings and measurements": runs.count()}
         return (
             [str(session) for session in sessions],
@@ -83,8 +84,8 @@ class InvocationAdmin(RecordAdmin[Invocation]):
     stop = service_action(
         Invocation,
         "Stop the selected invocations",
-        lambda run: request_stop(invocation=run),
-        among=lambda runs: runs.filter(status__in=Invocation.RUNNING),
+        lambda run: stop_invocation(invocation=run),
+        among=lambda runs: runs.filter(status__in=Invocation.UNFINISHED),
         done="asked to stop",
     )
 

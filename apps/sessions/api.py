@@ -18,8 +18,8 @@ from apps.accounts.models import User
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import InvalidInputError, MissingError
 from apps.core.request_slot import end_turn
-from apps.sessions import selectors, services
-from apps.sessions.engine.engine import engine, follow
+from apps.sessions import invoking, selectors, services
+from apps.sessions.engine.engine import follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.outcomes import error_of, error_status
 from apps.sessions.viewing.sse import event_stream, run_frames
@@ -103,7 +103,9 @@ def _start(user: User, agent_id: int, body: InvokeIn, request_key: str) -> tuple
         )  # fmt: skip
     elif body.qualifier not in {None, session.qualifier}:
         raise InvalidInputError(f"This session runs on the endpoint {session.qualifier}; leave `qualifier` out.")
-    invocation = services.invoke(session=session, prompt=prompt, payload=payload, request_key=request_key)
+    invocation = invoking.invoke(
+        session=session, prompt=prompt, payload=payload, request_key=request_key, source=Invocation.Source.API
+    )
     return invocation, is_new
 
 
@@ -120,7 +122,7 @@ async def _launched(user: User, agent_id: int, body: InvokeIn, request_key: str)
 
 def _stop_started(started: asyncio.Future[tuple[Invocation, bool]]) -> None:
     if not started.cancelled() and started.exception() is None:
-        engine.stop(started.result()[0].pk)
+        invoking.stop_soon(started.result()[0])
 
 
 @router.post(
@@ -159,9 +161,9 @@ async def _whole_answer(invocation: Invocation, *, is_new: bool, stops_on_leave:
             pass
     except asyncio.CancelledError:
         if stops_on_leave:
-            engine.stop(invocation.pk)
+            invoking.stop_soon(invocation)
         raise
-    run = await Invocation.objects.select_related("session").aget(pk=invocation.pk)
+    run = await Invocation.objects.select_related("session__agent").aget(pk=invocation.pk)
     if run.status != Invocation.Status.COMPLETED:
         return JsonResponse(error_of(run), status=error_status(run))
     session_id = run.session.runtime_session_id
@@ -234,9 +236,9 @@ def stop_session(
 ) -> Status[dict[str, Any]]:
     """202 when the run was asked to stop, 200 when none is running, or not this `invocation`. What arrived is kept."""
     session = find_session(request.user, agent_id, session_id)
-    running = selectors.running_invocation(session)
+    running = selectors.unfinished_invocation(session)
     is_meant = running is not None and invocation in {None, running.number}
-    is_stopping = running is not None and is_meant and services.request_stop(invocation=running)
+    is_stopping = running is not None and is_meant and invoking.stop_invocation(invocation=running)
     body = {
         "session_id": session_id,
         "invocation": running.number if running is not None and is_stopping else None,

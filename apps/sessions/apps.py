@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
 
 
@@ -11,5 +13,14 @@ class SessionsConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import topics  # noqa: PLC0415 -- app ready
         from apps.sessions.selectors import may_follow_session  # noqa: PLC0415 -- app ready
+        from apps.sessions.signals import runs_queued  # noqa: PLC0415 -- app ready
 
         topics.register("session.", may_follow_session)
+        runs_queued.connect(look_into_queue, dispatch_uid="sessions.look_into_queue")
+
+
+def look_into_queue(**kwargs: Any) -> None:
+    """Let the engine of this process look into the queue, where it has one that was started."""
+    from apps.sessions.engine.engine import engine  # noqa: PLC0415 -- needs the models
+
+    engine.look_into_queue()

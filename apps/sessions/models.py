@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
-from django.utils import timezone
+
+_RUNTIME_SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{32,99}")
 
 
 def elapsed_ms(start: datetime | None, end: datetime | None) -> float | None:
@@ -82,47 +83,49 @@ class Session(models.Model):
             return False
         return self.last_invoked_at is None or self.last_invoked_at <= self.ended_at
 
-    @property
-    def environment_expires_at(self) -> datetime | None:
-        """Until when AgentCore keeps the environment after the last activity; in the past when it is gone by now.
-
-        The last activity plus the agent's idle timeout, at most its maximum lifetime (`lifecycleConfiguration` of
-        GetAgentRuntime). None when the session was ended, or when no prompt has reached the agent.
+    def sent_runs(self) -> list[tuple[datetime, datetime | None]]:
+        """When the runs that reached the agent were sent and when they ended, in order: what decides about what its
+        host keeps for the session.
         """
-        if self.is_ended:
-            return None
         sent = self.invocations.filter(invoked_at__isnull=False, is_unsent=False).exclude(
             http_status__in=Invocation.REFUSED
         )
         newest = sent.order_by("-number").values_list("invoked_at", "completed_at")[: self.RUNS_LOOKED_AT]
-        return self.environment_expires_after([(sent, ended) for sent, ended in reversed(newest) if sent is not None])
+        return [(sent, ended) for sent, ended in reversed(newest) if sent is not None]
 
-    def environment_expires_after(self, runs: Iterable[tuple[datetime, datetime | None]]) -> datetime | None:
-        """The same from the runs that reached the agent: when each was sent and when it ended, in order."""
-        idle = timedelta(milliseconds=self.agent.idle_timeout_ms)
-        lifetime = timedelta(milliseconds=self.agent.max_lifetime_ms)
-        born_at: datetime | None = None
-        expires_at: datetime | None = None
-        for invoked_at, completed_at in runs:
-            was_ended = self.ended_at is not None and born_at is not None and born_at <= self.ended_at <= invoked_at
-            if born_at is None or expires_at is None or was_ended or invoked_at >= expires_at:
-                born_at = invoked_at
-            expires_at = min((completed_at or timezone.now()) + idle, born_at + lifetime)
-        return expires_at
+    @staticmethod
+    def is_valid_id(text: str) -> bool:
+        """Whether this can be a runtime session id: 33 to 100 of `[A-Za-z0-9_-]`, no sign first.
+
+        InvokeAgentRuntime allows up to 256 characters, but its response and the names of log streams do not.
+        """
+        return _RUNTIME_SESSION_ID.fullmatch(text) is not None
 
 
 class Invocation(models.Model):
     """One run of an agent in a session: prompt in, recording out."""
 
     class Status(models.TextChoices):
+        QUEUED = "queued"  # stored, and no process has taken it yet
         PENDING = "pending"
         STREAMING = "streaming"
+        WAITING = "waiting"  # needs a person; no process holds it
         COMPLETED = "completed"
         FAILED = "failed"
         STOPPED = "stopped"
         INTERRUPTED = "interrupted"
 
-    RUNNING = (Status.PENDING, Status.STREAMING)
+    class Source(models.TextChoices):
+        """What asked for the run. Figures and prices keep some of them apart."""
+
+        MANUAL = "manual"
+        API = "api", "API"
+        TASK = "task"
+        DEMO = "demo"
+        MEASURE = "measure", "Measure start"
+
+    RUNNING = (Status.PENDING, Status.STREAMING)  # a process has it
+    UNFINISHED = (Status.QUEUED, *RUNNING, Status.WAITING)
     FINISHED = (Status.COMPLETED, Status.FAILED, Status.STOPPED, Status.INTERRUPTED)
     REFUSED = frozenset({400, 401, 402, 403, 404, 409, 429})  # AWS answered these before any environment was asked
 
@@ -169,6 +172,21 @@ class Invocation(models.Model):
         default=0, help_text="How many events at the end of the recording could not be stored."
     )
     content_removed_at = models.DateTimeField(null=True, blank=True)
+    # Null in what a process of the release before stores. No column here has a default of Django's: SQLite would copy
+    # the whole table for each.
+    kind = models.CharField(max_length=10, null=True, blank=True, db_default="agentcore", help_text="The agent's kind.")  # noqa: DJ001
+    source = models.CharField(max_length=12, choices=Source.choices, null=True, blank=True, db_default="manual")  # noqa: DJ001
+    queued_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was put into the queue; null for one that its caller ran at once."
+    )
+    attempt = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="How often a process has taken it out of the queue."
+    )
+    model = models.CharField(max_length=120, null=True, blank=True, help_text="The model that answered.")  # noqa: DJ001
+    cost_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    cost_source = models.CharField(max_length=10, null=True, blank=True, help_text="reported, priced or unknown.")  # noqa: DJ001
+    waited_ms = models.FloatField(null=True, blank=True, help_text="How long it waited for people.")
+    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children")
 
     class Meta:
         ordering = ["session_id", "number"]
@@ -176,8 +194,8 @@ class Invocation(models.Model):
             models.UniqueConstraint(fields=["session", "number"], name="invocation_number_unique_per_session"),
             models.UniqueConstraint(
                 fields=["session"],
-                condition=models.Q(status__in=["pending", "streaming"]),
-                name="one_running_invocation_per_session",
+                condition=models.Q(status__in=["queued", "pending", "streaming", "waiting"]),
+                name="one_unfinished_invocation_per_session",
             ),
             models.UniqueConstraint(
                 fields=["session", "request_key"],
@@ -197,14 +215,17 @@ class Invocation(models.Model):
             models.Index(
                 fields=["process"], condition=models.Q(stop_requested_at__isnull=False), name="invocation_asked_to_stop"
             ),
+            # Asked four times a second by every process that runs agents, and nearly always empty.
+            models.Index(fields=["queued_at"], condition=models.Q(status="queued"), name="invocation_queued"),
         ]
 
     def __str__(self) -> str:
         return f"{self.session_id}/{self.number} {self.status}"
 
     @property
-    def is_running(self) -> bool:
-        return self.status in self.RUNNING
+    def is_unfinished(self) -> bool:
+        """It is answering, or will: queued, with a process, or waiting for a person."""
+        return self.status in self.UNFINISHED
 
     @property
     def has_reached_agent(self) -> bool:
@@ -218,8 +239,34 @@ class Invocation(models.Model):
 
     @property
     def total_latency_ms(self) -> float | None:
-        """invoked_at to the end, however it ended."""
-        return elapsed_ms(self.invoked_at, self.completed_at)
+        """invoked_at to the end, however it ended, without the time that it waited for people."""
+        elapsed = elapsed_ms(self.invoked_at, self.completed_at)
+        return elapsed if elapsed is None or not self.waited_ms else elapsed - self.waited_ms
+
+
+class QueuedPrompt(models.Model):
+    """What was typed ahead in a session: it becomes the next run, with its number, when the session gets free."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="queued_prompts")
+    position = models.PositiveIntegerField(help_text="Counts from 1; the lowest is next.")
+    text = models.TextField()
+    request_key = models.CharField(max_length=64, blank=True, default="")
+    source = models.CharField(max_length=12, choices=Invocation.Source.choices, default=Invocation.Source.MANUAL)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["session_id", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "position"], name="queued_prompt_position_unique_per_session"),
+            models.UniqueConstraint(
+                fields=["session", "request_key"],
+                condition=~models.Q(request_key=""),
+                name="queued_prompt_request_key_unique_per_session",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id}: {self.position}"
 
 
 class RecordingBatch(models.Model):

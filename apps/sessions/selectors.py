@@ -8,6 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from apps.accounts.models import User
+from apps.agents.selectors import in_use
 from apps.sessions.events import Event
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 
@@ -69,6 +70,11 @@ def _compacted_after(invocation_id: int, sequence: int) -> list[Event]:
     return [event for part in found for event in part]
 
 
-def running_invocation(session: Session) -> Invocation | None:
-    """The invocation that the session is answering now, if any."""
-    return session.invocations.filter(status__in=Invocation.RUNNING).select_related("session__agent").first()
+def of_agents_in_use(invocations: QuerySet[Invocation]) -> QuerySet[Invocation]:
+    """Those of the agents that this mode runs."""
+    return invocations.filter(in_use("session__agent__"))
+
+
+def unfinished_invocation(session: Session) -> Invocation | None:
+    """The invocation that the session is answering, or will when it leaves the queue; there is one at most."""
+    return session.invocations.filter(status__in=Invocation.UNFINISHED).select_related("session__agent").first()

@@ -1,4 +1,4 @@
-"""The one signal of the project."""
+"""What is told inside of a process, so that who tells knows nothing of who listens."""
 
 from __future__ import annotations
 
@@ -7,3 +7,6 @@ from django.dispatch import Signal
 # Sent with `invocation` inside the transaction that ends a run, so that what listens (measurements) commits with it
 # or not at all. It exists because apps.metrics lies above apps.sessions and must not be imported from here.
 invocation_completed = Signal()
+
+# Sent without anything once queued runs are committed: the engine of this process looks into the queue at once.
+runs_queued = Signal()

@@ -61,6 +61,9 @@ def start_all(out: Output, *, is_production: bool) -> None:
             supervisor.run_step(step)
         supervisor.say("Starting the web server and the worker")
         servers = [supervisor.start(web_spec(environment)), supervisor.start(worker_spec(environment))]
+        # Without one the web process takes what is queued itself.
+        runners = (1 if is_production else 0) if settings.RUNNERS is None else settings.RUNNERS
+        servers += [supervisor.start(runner_spec(number, environment)) for number in range(1, runners + 1)]
         if uses_emulator and "seed_demo" in get_commands():
             # Beside the servers, which take longer to start and do not need it.
             supervisor.wait_until_ready(*emulator)
@@ -140,6 +143,18 @@ def worker_spec(environment: dict[str, str]) -> ChildSpec:
         ready_line="worker ready",
         pulse_limit_s=PULSE_LIMIT_S,
         grace_s=TASK_TIMEOUT_S + 15.0,  # after its own limit
+    )
+
+
+def runner_spec(number: int, environment: dict[str, str]) -> ChildSpec:
+    """Describe a runner, whose runs may end by themselves when it is stopped."""
+    return ChildSpec(
+        name=f"runner {number}",
+        argv=(*MANAGE, "runner"),
+        environment=environment,
+        ready_line="runner ready",
+        pulse_limit_s=PULSE_LIMIT_S,
+        grace_s=WEB_DRAIN_S + 15.0,
     )
 
 

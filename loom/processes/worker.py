@@ -30,7 +30,7 @@ from django_q.tasks import async_task
 from apps.core import notices, processes
 from apps.core.models import Process
 from apps.metrics.figures.store_periods import settle_figures
-from apps.metrics.series.services import interrupt_orphans as interrupt_orphan_series
+from apps.metrics.series.advancing import advance_all
 from apps.metrics.starts.tasks import enqueue_due_sweep
 from apps.sessions.engine import housekeeping
 from loom.processes.cluster_watch import ClusterFrozenError, ClusterWatch, Reports
@@ -81,6 +81,7 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("compact recordings", lambda: _count(housekeeping.compact_recordings)),
     ("remove expired content", at_most_every(60, lambda: _count(housekeeping.remove_expired_content))),
     ("sweep measurements", enqueue_due_sweep),
+    ("take start series on", lambda: _count(lambda _now: advance_all())),
     ("settle figures", at_most_every(60, lambda: _count(settle_figures))),
 ]
 
@@ -131,11 +132,12 @@ class WorkerHeart:
             self.process = processes.register(Process.Kind.WORKER)
         self._steadiness.beaten()
 
-    def interrupt_orphans(self) -> None:
-        """End the runs of silent processes, once this one has beaten for as long as they have to be silent."""
+    def take_care_of_orphans(self) -> None:
+        """End or queue again the runs of silent processes, once this one has beaten for as long as they have to be
+        silent.
+        """
         if self._steadiness.is_steady:
-            housekeeping.interrupt_orphans(timezone.now())
-            interrupt_orphan_series(timezone.now())
+            housekeeping.take_care_of_orphans(timezone.now())
 
 
 class Leftovers:
@@ -215,7 +217,7 @@ def run_worker(*, out: Output, pulse_fd: int | None = None, times: WorkerTimes =
     jobs = [
         *vital,
         # Not with the ticks: a run of a dead process is to be over 10 s after its last heartbeat.
-        Job("interrupt orphans", processes.BEAT_EVERY_S, heart.interrupt_orphans),
+        Job("orphans", processes.BEAT_EVERY_S, heart.take_care_of_orphans),
         Job("release leftovers", processes.BEAT_EVERY_S, leftovers.release),
         Job("pulse", times.pulse_every, lambda: _enqueue_pulse(watch)),
         *(Job(name, TICK_EVERY_S, tick) for name, tick in TICKS),

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django_q.models import OrmQ
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.metrics.models import StartSeries
 from apps.metrics.tests.runs import make_run
-from apps.sessions.models import Invocation
+from apps.sessions.models import Invocation, QueuedPrompt
 from apps.sessions.models import Session as StoredSession
 from loom.demo_history import PROMPTS, TURNS
 from loom.tests.fixtures import Emulator, Loom
@@ -37,13 +37,10 @@ def test_an_empty_database_gets_a_history_that_real_runs_will_make(emulator: Emu
     names = {series.agent.name for series in queued}
     assert names == set(PROMPTS) & set(Agent.objects.values_list("name", flat=True))
     assert len(names) >= 6
-    assert {(series.state, series.count, series.owner.email) for series in queued} == {("queued", 6, "dev@local")}
-    assert not Invocation.objects.exists()
-    [task] = OrmQ.objects.all()
-    assert (task.func(), task.task["args"]) == (
-        "loom.demo_history.take_turn",
-        (User.objects.get(email="dev@local").pk,),
-    )
+    assert {(series.state, series.count, series.owner.email) for series in queued} == {("running", 6, "dev@local")}
+    runs = Invocation.objects.values_list("status", "source").order_by("source")
+    assert Counter(runs) == {("queued", "measure"): len(names), ("queued", "demo"): 3}
+    assert QueuedPrompt.objects.count() == len(TURNS) - 3
     assert f"{len(names)} demo agents registered; {len(names)} of them answer their first prompts" in said
 
     assert seed() == "the demo agents are registered already\n"
@@ -58,10 +55,10 @@ def test_a_database_with_a_past_gets_none(
     seed()
 
     assert not StartSeries.objects.exists()
-    assert not OrmQ.objects.exists()
+    assert Invocation.objects.count() == 1
 
 
-def test_the_worker_holds_the_conversations(loom: Loom) -> None:
+def test_the_conversations_are_held(loom: Loom) -> None:
     """As anybody would: each turn is answered by the agent, in the session of the turn before."""
     begin = (
         "from apps.accounts.development import development_account; "
@@ -83,11 +80,11 @@ def test_the_worker_holds_the_conversations(loom: Loom) -> None:
         }
 
     def is_over() -> bool:
-        last = held().get(TURNS[-1][0])
-        return last is not None and last.invocations[-1].status == "complete"
+        runs = [run.status for session in held().values() for run in session.invocations]
+        return runs == ["complete"] * len(TURNS)
 
     manage(loom, "shell", "-c", begin)
-    wait_until(is_over, "the last turn is answered", 180)
+    wait_until(is_over, "every turn is answered", 180)
     first = held()
     for name, session in first.items():
         assert [(run.prompt, run.status) for run in session.invocations] == [(one, "complete") for one in prompts[name]]

@@ -34,8 +34,9 @@ from apps.core.models import Process
 from apps.metrics.models import Measurement
 from apps.metrics.starts.tasks import enqueue_due_sweep, sweep_measurements
 from apps.sessions.engine.engine import engine, follow
+from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation
-from apps.sessions.services import start_invocation, start_session
+from apps.sessions.services import start_session
 from loom.aws_check.policies import FEATURES, POLICIES, policy
 from loom.tests.recorded_aws import ACCOUNT, REGION, RecordedAws
 from loom.tests.running import wait_until

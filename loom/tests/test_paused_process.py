@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.sessions.engine.housekeeping import interrupt_orphans
+from apps.sessions.engine.housekeeping import take_care_of_orphans
 from apps.sessions.events import answer_text
+from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.selectors import events_after
-from apps.sessions.services import start_invocation
 from loom.tests.halting_agent import halting_agent
 from loom.tests.running import Running, wait_until
 from loom.tests.test_worker import url_of_this_database
@@ -39,7 +39,7 @@ def test_a_process_that_was_declared_dead_overwrites_nothing(make_session: Calla
             agent.say(LINES)
             wait_until(lambda: answer_text(events_after(invocation.pk)) == HALF, "the first half is recorded")
             running.process.send_signal(signal.SIGSTOP)
-            assert interrupt_orphans(timezone.now() + timedelta(seconds=9)) == 1
+            assert take_care_of_orphans(timezone.now() + timedelta(seconds=9)) == 1
             interrupted = snapshot(invocation)
             agent.say(LINES)  # it lies there when the process wakes up
             running.process.send_signal(signal.SIGCONT)

@@ -19,9 +19,10 @@ from apps.core.models import Notice
 from apps.core.processes import Heartbeat
 from apps.sessions.engine.engine import engine
 from apps.sessions.events import answer_text
+from apps.sessions.invoking import invoke
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after
-from apps.sessions.services import invoke, start_session
+from apps.sessions.services import start_session
 from loom.tests.fixtures import Emulator
 from loom.tests.running import Running, wait_until
 from loom.tests.test_worker import url_of_this_database

@@ -250,7 +250,7 @@ def test_after_a_pause_of_its_own_heart_the_worker_waits_before_it_judges_others
     statuses = []
     for clock[0] in (2.0, 4.0, 6.0, 66.0, 68.0, 70.0, 72.0, 73.9, 74.0):
         heart.beat()
-        heart.interrupt_orphans()
+        heart.take_care_of_orphans()
         invocation.refresh_from_db()
         statuses.append(invocation.status)
 

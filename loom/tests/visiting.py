@@ -63,7 +63,7 @@ def manage(loom: Loom, *arguments: str) -> str:
 def rows(loom: Loom, *models: str) -> list[dict[str, Any]]:
     """The columns of all rows of models such as "core.notice", with `pk` and `model`, by key."""
     dumped = json.loads(manage(loom, "dumpdata", *models))
-    found = [{"pk": row["pk"], "model": row["model"], **row["fields"]} for row in dumped]
+    found = [{**row["fields"], "pk": row["pk"], "model": row["model"]} for row in dumped]
     return sorted(found, key=lambda row: str(row["pk"]).zfill(20))
 
 

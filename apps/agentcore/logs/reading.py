@@ -18,11 +18,12 @@ from django.utils import timezone
 from apps.agentcore.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agents.models import Agent
-from apps.aws.arn import RuntimeArn, is_valid_qualifier, is_valid_session_id
+from apps.aws.arn import RuntimeArn, is_valid_qualifier
 from apps.aws.errors import AccessDeniedError, AwsError
 from apps.aws.log_streams import LogEvent, attribute, classify, parse_record
 from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
 from apps.core.exceptions import InvalidInputError
+from apps.sessions.models import Session
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ def _check(
 ) -> None:
     if not is_valid_qualifier(qualifier):
         raise InvalidInputError("This cannot be the name of an endpoint.", advice="Leave it out for DEFAULT.")
-    if runtime_session_id is not None and not is_valid_session_id(runtime_session_id):
+    if runtime_session_id is not None and not Session.is_valid_id(runtime_session_id):
         raise InvalidInputError("This is not a runtime session id.")
     if not 1 <= limit <= MAX_LINES:
         raise InvalidInputError(f"At most {MAX_LINES} lines can be read at a time, and at least one.")

@@ -25,6 +25,7 @@ _TONES = {
     "creating": "info",
     "updating": "info",
     "pending": "info",
+    "waiting": "warn",
     "streaming": "info",
     "queued": "info",
     "running": "info",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from apps.metrics.figures.statistics import Summary
-from apps.metrics.figures.tally import RUNNING, StartupFigures, Tally
+from apps.metrics.figures.tally import UNFINISHED, StartupFigures, Tally
 
 
 class Figures:
@@ -24,7 +24,7 @@ class Figures:
 
     @property
     def running_count(self) -> int:
-        return self._tally.count(RUNNING)
+        return self._tally.count(UNFINISHED)
 
     @property
     def failed_count(self) -> int:

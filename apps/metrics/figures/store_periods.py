@@ -67,7 +67,7 @@ def _delete_outdated(stored: QuerySet[FigureSpan]) -> None:
 
 def _unsettled_hours(now: datetime, oldest: datetime) -> set[datetime]:
     """The hours of which something runs or is waited for."""
-    running = Invocation.objects.filter(status__in=Invocation.RUNNING).order_by()
+    running = Invocation.objects.filter(status__in=Invocation.UNFINISHED).order_by()
     unmeasured = Invocation.objects.filter(completed_at__gt=now - MISSING_SOUGHT_FOR, measurement=None).order_by()
     waiting = Measurement.objects.filter(state=Measurement.State.WAITING, invocation__requested_at__gte=oldest)
     instants = [

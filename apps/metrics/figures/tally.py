@@ -18,7 +18,7 @@ from apps.metrics.startup import search_state, startup_latency_ms
 TEMPERATURE = {"created": "cold", "pooled": "cold", "reused": "warm"}
 # Ranks 2 and 3 are two lines of the same logger with the same clock; rank 4 says too little for a figure.
 SOURCE_OF_RANK = {1: "start line", 2: "SDK line", 3: "SDK line"}
-RUNNING = ("pending", "streaming")
+UNFINISHED = ("queued", "pending", "streaming", "waiting")
 FAILED = ("failed", "interrupted")
 LONGEST = 2**32 - 1  # tenths of a millisecond: five days, and no environment lives that long
 _NONE = array("I")

@@ -13,7 +13,7 @@ from apps.accounts.access import may_invoke, may_read
 from apps.agents.selectors import agents_visible_to
 from apps.metrics.models import StartSeries
 from apps.metrics.series import selectors, services
-from apps.metrics.series.runner import runner
+from apps.metrics.series.advancing import advance_series
 from apps.metrics.series.services import DEFAULT_COUNT, DEFAULT_MAX_COST_USD, MAX_COUNT, Plan
 
 router = Router(tags=["metrics"])
@@ -111,7 +111,7 @@ def start_series(request: HttpRequest, agent_id: int, body: StartSeriesIn) -> An
         plan=plan,
         request_key=request.headers.get("Idempotency-Key", ""),
     )
-    runner.look()
+    advance_series(series.pk)
     return Status(202, series_out(series))
 
 
@@ -133,5 +133,6 @@ def cancel_start_series(request: HttpRequest, series_id: int) -> Any:
     """202 and the series as it stands; what was measured stays."""
     series = get_object_or_404(selectors.series_visible_to(request.user), pk=series_id)
     services.cancel_series(series=series)
+    advance_series(series.pk)
     series.refresh_from_db()
     return Status(202, series_out(series))

@@ -1,12 +1,11 @@
-"""Every change of start series: asked for, claimed by a web process, cancelled, over."""
+"""Every change of start series but their runs: asked for, cancelled, over."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -14,12 +13,11 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
-from apps.core import processes
 from apps.core.exceptions import ConflictError, InvalidInputError
 from apps.metrics.models import StartSeries
 from apps.metrics.series.prices import ENDING, Prices, rounded_up
+from apps.sessions.invoking import check_agent, check_request_key, check_storable
 from apps.sessions.models import Invocation, Session
-from apps.sessions.services import check_invokable, check_qualifier, check_request_key, check_storable
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +28,7 @@ HIGHEST_MAX_COST_USD = Decimal(1000)
 # Assumed of an agent that has answered nothing yet.
 ASSUMED_ANSWER = timedelta(seconds=60)
 RECENT_SESSIONS = 20
+CANCELLED_BEFORE = "Cancelled before it began."
 
 
 class SeriesActiveError(ConflictError):
@@ -82,7 +81,7 @@ def estimate_usd(*, agent: Agent, plan: Plan) -> Decimal:
 
 
 def start_series(*, agent: Agent, owner: User, plan: Plan, request_key: str = "") -> StartSeries:
-    """Ask for a series; a web process takes it up within a second. The same key again gives the same series.
+    """Ask for a series; `advancing` begins it. The same key again gives the same series.
 
     May block for one refresh of the agent. Raises SeriesActiveError, InvalidInputError for what cannot be done or would
     cost too much, and what `start_session` raises.
@@ -92,8 +91,7 @@ def start_series(*, agent: Agent, owner: User, plan: Plan, request_key: str = ""
         earlier = StartSeries.objects.filter(owner=owner, request_key=request_key).first()
         if earlier is not None:
             return earlier
-    check_invokable(agent)
-    check_qualifier(agent, plan.qualifier)
+    check_agent(agent, plan.qualifier)
     check_storable(plan.prompt)
     _check_plan(plan)
     estimate = estimate_usd(agent=agent, plan=plan)
@@ -140,32 +138,25 @@ def _check_plan(plan: Plan) -> None:
         raise InvalidInputError(f"The highest cost is above 0 and at most {HIGHEST_MAX_COST_USD} US dollars.")
 
 
-def claim_series(*, process_id: UUID) -> StartSeries | None:
-    """Take the oldest queued series to a process, or None where there is none."""
-    for series in StartSeries.objects.filter(state=StartSeries.State.QUEUED).order_by("pk"):
-        if series.agent.origin != settings.LOOM_AWS:
-            continue
-        queued = StartSeries.objects.filter(pk=series.pk, state=StartSeries.State.QUEUED)
-        if queued.update(state=StartSeries.State.RUNNING, process_id=process_id, started_at=timezone.now()):
-            return StartSeries.objects.select_related("agent", "owner", "process").get(pk=series.pk)
-    return None
-
-
 def cancel_series(*, series: StartSeries) -> None:
     """Ask for the end of a series; what was measured stays. One that nobody has taken up is over at once."""
     now = timezone.now()
     rows = StartSeries.objects.filter(pk=series.pk)
     rows.filter(state=StartSeries.State.QUEUED).update(
-        state=StartSeries.State.CANCELLED, finished_at=now, message="Cancelled before it began."
+        state=StartSeries.State.CANCELLED, finished_at=now, message=CANCELLED_BEFORE
     )
     rows.filter(state=StartSeries.State.RUNNING, cancel_requested_at=None).update(cancel_requested_at=now)
 
 
 def finish_series(*, series: StartSeries, state: StartSeries.State, message: str) -> bool:
-    """Write the end of a series that its process runs; False where it was ended for it, as by `interrupt_orphans`."""
-    mine = StartSeries.objects.filter(pk=series.pk, state=StartSeries.State.RUNNING, process=series.process)
+    """Write the end of a series; False where it was ended already."""
+    count = series.not_ended_count or 0
+    if count:
+        sessions = "One session" if count == 1 else f"{count} sessions"
+        message = f"{message} {sessions} could not be ended; AgentCore does so at the idle timeout.".strip()
+    active = StartSeries.objects.filter(pk=series.pk, state__in=StartSeries.ACTIVE)
     logger.info("start series %s id=%s", state, series.pk)
-    return bool(mine.update(state=state, message=message, finished_at=timezone.now()))
+    return bool(active.update(state=state, message=message, finished_at=timezone.now()))
 
 
 def would_exceed(*, series: StartSeries, begun: int) -> bool:
@@ -177,13 +168,3 @@ def would_exceed(*, series: StartSeries, begun: int) -> bool:
     idle = idle_after(series.agent, ends_session=series.ends_session)
     spent = prices().session_usd(sum(spans, timedelta()), idle=idle * begun)
     return spent / begun * (begun + 1) > series.max_cost_usd
-
-
-def interrupt_orphans(now: datetime) -> int:
-    """End the series of processes that are gone; return how many."""
-    gone = processes.silent_process_ids(now)
-    orphans = StartSeries.objects.filter(state=StartSeries.State.RUNNING).exclude(process=None).filter(process__in=gone)
-    lost = StartSeries.objects.filter(state=StartSeries.State.RUNNING, process=None)
-    message = "The process that ran it ended. What was measured until then is kept; start another series for more."
-    ended = {"state": StartSeries.State.INTERRUPTED, "finished_at": now, "message": message}
-    return orphans.update(**ended) + lost.update(**ended)

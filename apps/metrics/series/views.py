@@ -19,8 +19,8 @@ from apps.core.exceptions import LoomError
 from apps.metrics.figures.tiles import startup_tile
 from apps.metrics.models import StartSeries
 from apps.metrics.series import selectors, services
+from apps.metrics.series.advancing import advance_series
 from apps.metrics.series.forms import StartSeriesForm
-from apps.metrics.series.runner import runner
 from apps.metrics.series.services import Plan
 
 SERIES_SHOWN = 5
@@ -94,7 +94,7 @@ def start_series_start(request: SignedInRequest, pk: int) -> HttpResponse:
         except LoomError as error:
             form.add_error(None, error.text())
         else:
-            runner.look()
+            advance_series(series.pk)
             target = series.get_absolute_url()
             return HttpResponseClientRedirect(target) if request.htmx else redirect(target)
     if request.htmx:
@@ -139,4 +139,5 @@ def start_series_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
     """Cancel a series; its running prompt is stopped."""
     series = get_object_or_404(selectors.series_visible_to(request.user), pk=pk)
     services.cancel_series(series=series)
+    advance_series(series.pk)
     return redirect(series)

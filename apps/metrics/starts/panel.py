@@ -94,7 +94,7 @@ def latency_panel(invocation: Invocation) -> LatencyPanel:
         is_emulated=invocation.session.agent.origin == "emulator",
         log_event_count=measurement.log_event_count if measurement else 0,
         is_looking=next_at is not None and next_at <= timezone.now() + TRY_EVERY,
-        is_unsent=invocation.is_unsent or (invocation.invoked_at is None and not invocation.is_running),
+        is_unsent=invocation.is_unsent or (invocation.invoked_at is None and not invocation.is_unfinished),
         http_status=invocation.http_status,
     )
 

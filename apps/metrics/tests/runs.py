@@ -16,8 +16,8 @@ from apps.aws.errors import AwsError
 from apps.metrics.models import Measurement
 from apps.metrics.starts.services import create_measurement
 from apps.sessions.engine.recording import Pending, finish_invocation
+from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Session
-from apps.sessions.services import start_invocation
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

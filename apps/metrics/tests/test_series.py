@@ -15,13 +15,11 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.exceptions import InvalidInputError
-from apps.core.models import Process
-from apps.core.processes import register
 from apps.metrics.models import StartSeries, StartSeriesRun
 from apps.metrics.series import selectors, services
 from apps.metrics.series.forms import StartSeriesForm
 from apps.metrics.series.prices import Prices
-from apps.metrics.series.services import Plan, SeriesActiveError, claim_series, start_series
+from apps.metrics.series.services import Plan, SeriesActiveError, start_series
 from apps.metrics.tests.runs import make_due, make_measured, make_run
 from apps.metrics.tests.test_views import text_of
 from apps.sessions.models import Invocation, Session
@@ -37,11 +35,6 @@ PLAN = Plan(count=8, prompt="Two days?")
 def as_alice(client: Client, alice: User) -> Client:
     client.force_login(alice)
     return client
-
-
-@pytest.fixture
-def process() -> Process:
-    return register(Process.Kind.WEB)
 
 
 def measured_series(agent: Agent, owner: User, make_session: MakeSession, count: int = 8) -> StartSeries:
@@ -109,9 +102,7 @@ def test_a_plan_that_makes_no_sense_is_refused(make_session: MakeSession, alice:
         start_series(agent=make_session().agent, owner=alice, plan=plan)
 
 
-def test_the_same_request_is_the_same_series_and_another_one_waits(
-    make_session: MakeSession, alice: User, process: Process
-) -> None:
+def test_the_same_request_is_the_same_series_and_another_one_waits(make_session: MakeSession, alice: User) -> None:
     agent = make_session().agent
     first = start_series(agent=agent, owner=alice, plan=PLAN, request_key="once")
 
@@ -119,24 +110,6 @@ def test_the_same_request_is_the_same_series_and_another_one_waits(
     with pytest.raises(SeriesActiveError):
         start_series(agent=agent, owner=alice, plan=PLAN, request_key="twice")
     assert start_series(agent=make_session().agent, owner=alice, plan=PLAN).state == "queued"
-
-
-def test_one_process_claims_a_series(make_session: MakeSession, alice: User, process: Process) -> None:
-    asked = start_series(agent=make_session().agent, owner=alice, plan=PLAN)
-
-    claimed = claim_series(process_id=process.pk)
-    assert claimed == asked
-    assert claimed.process == process
-    assert claim_series(process_id=process.pk) is None
-
-
-def test_a_series_of_the_other_mode_is_left_to_it(
-    make_session: MakeSession, alice: User, process: Process, settings: Any
-) -> None:
-    start_series(agent=make_session().agent, owner=alice, plan=PLAN)
-    settings.LOOM_AWS = "aws"
-
-    assert claim_series(process_id=process.pk) is None
 
 
 @pytest.mark.parametrize(
@@ -162,41 +135,6 @@ def test_what_a_series_cannot_be_is_told_what_it_can(
     told = {value[:9]: StartSeriesForm({**valid, field: value}, agent=agent).errors for value in values}
 
     assert told == {value[:9]: {field: [problem]} for value in values}
-
-
-def test_a_queued_series_is_cancelled_at_once_and_a_running_one_is_asked(
-    make_session: MakeSession, alice: User, process: Process
-) -> None:
-    queued = start_series(agent=make_session().agent, owner=alice, plan=PLAN)
-    services.cancel_series(series=queued)
-    queued.refresh_from_db()
-    assert (queued.state, queued.message) == ("cancelled", "Cancelled before it began.")
-
-    start_series(agent=make_session().agent, owner=alice, plan=PLAN)
-    running = claim_series(process_id=process.pk)
-    assert running is not None
-    services.cancel_series(series=running)
-    running.refresh_from_db()
-    assert running.state == "running"
-    assert running.cancel_requested_at is not None
-
-
-def test_the_series_of_a_dead_process_is_interrupted_and_stays_so(
-    make_session: MakeSession, alice: User, process: Process
-) -> None:
-    start_series(agent=make_session().agent, owner=alice, plan=PLAN)
-    series = claim_series(process_id=process.pk)
-    assert series is not None
-    now = timezone.now()
-    assert services.interrupt_orphans(now) == 0
-
-    Process.objects.update(beat_at=now - timedelta(seconds=9))
-    assert services.interrupt_orphans(now) == 1
-    # The process was only paused, and now wants to write its own end.
-    assert not services.finish_series(series=series, state=StartSeries.State.DONE, message="")
-    series.refresh_from_db()
-    assert series.state == "interrupted"
-    assert "What was measured until then is kept" in series.message
 
 
 def test_the_result_keeps_first_and_second_prompts_apart(make_session: MakeSession, alice: User) -> None:

@@ -13,8 +13,8 @@ from apps.metrics.models import Measurement
 from apps.metrics.starts.services import create_measurement, create_missing_measurements
 from apps.metrics.tests.runs import NOON, at, make_due, make_measurement, make_run
 from apps.sessions.engine.recording import Pending, finish_invocation
+from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Session
-from apps.sessions.services import start_invocation
 from apps.sessions.signals import invocation_completed
 
 pytestmark = pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""The runs of this process: streamed from AgentCore, held in memory for every viewer, handed to the recorder.
+"""The runs of this process: answered by the host of their agent's kind, held in memory for every viewer, recorded.
 
 A run belongs to the process, not to a socket: closing the tab does not stop it, and whoever comes later sees all of
 it. Viewers read the shared list of events with a cursor of their own, so a slow one costs nothing and misses nothing.
@@ -9,23 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import Context
 from copy import copy
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from channels.db import database_sync_to_async
 
-from apps.agentcore.connection import current_connection
-from apps.aws.agentcore import AgentCoreClient
-from apps.aws.arn import RuntimeArn
+from apps.core.models import Process
 from apps.sessions import selectors
+from apps.sessions.engine import queue
+from apps.sessions.engine.host import AgentHost, RunEnd, UnknownKindError, make_hosts
 from apps.sessions.engine.recorder import HOLD_S, Recorder
 from apps.sessions.engine.recording import claim_invocation
-from apps.sessions.engine.run_stream import LiveStream, Run
+from apps.sessions.engine.run import AnswerTooLargeError, Run
+from apps.sessions.engine.run_stream import LiveStream
 from apps.sessions.events import Event
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.models import Invocation, Session
@@ -35,22 +35,19 @@ logger = logging.getLogger(__name__)
 DRAIN_S = 20.0
 ADMISSION_S = 5.0  # storing a run takes milliseconds
 POLL_S = 0.25
-INTERRUPTED = {
-    "error_code": "interrupted",
-    "error_message": "Loom was stopped while the agent was answering. What had arrived until then is kept.",
-    "error_advice": "The agent may have gone on by itself. Send the prompt again if you need the whole answer.",
-}
+WAITING_POLL_S = 1.0  # people take their time
+INTERRUPTED = "Loom was stopped while the agent was answering. What had arrived until then is kept."
 
 
 class EngineNotStartedError(RuntimeError):
-    """Something asked for a run in a process that does not serve pages."""
+    """Something asked for a run in a process that runs no agents."""
 
     def __init__(self) -> None:
-        super().__init__("the engine was not started: serve with loom.asgi")
+        super().__init__("the engine was not started: serve with loom.asgi, or start a runner")
 
 
 class Engine:
-    """Everything that runs in this process: its streams, their recorder and the client they share."""
+    """Everything that runs in this process: its streams, their recorder, and the hosts that answer."""
 
     def __init__(self) -> None:
         self.process_id: UUID | None = None
@@ -58,27 +55,36 @@ class Engine:
         self._admitted = 0
         self._admission = threading.Condition()
         self._streams: dict[int, LiveStream] = {}
-        self._client: AgentCoreClient | None = None
+        self._hosts: dict[str, AgentHost] = {}
         self._recorder: Recorder | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain: asyncio.Task[None] | None = None
+        self._taker: queue.Taker | None = None
 
-    async def start(self, process_id: UUID, *, hold_s: float = HOLD_S) -> None:
+    async def start(
+        self, process_id: UUID, *, hold_s: float = HOLD_S, takes: Process.Kind | None = None, room: int = 0
+    ) -> None:
         """Begin to accept runs, on the running loop, for the registered process.
 
-        `hold_s`: how long a run that has ended waits for a database that does not take its last events.
+        `hold_s`: how long a run that has ended waits for a database that does not take its last events. With `takes`,
+        the kind of this process, it also takes runs out of the queue, `room` of them at a time.
         """
         self.process_id = process_id
         self._loop = asyncio.get_running_loop()
-        self._client = AgentCoreClient(current_connection())
+        self._hosts = make_hosts()
+        for host in self._hosts.values():
+            await host.open()
         self._recorder = Recorder(process_id, lambda: list(self._streams.values()), self.stop, hold_s=hold_s)
         self._recorder.start()
         self._is_accepting = True
+        if takes is not None:
+            self._taker = queue.Taker(self, self._recorder.call, takes, room)
+            self._taker.start()
 
     async def warm_up(self) -> None:
         """Make what the first prompt would wait for; never raises."""
-        if self._client is not None:
-            await self._client.warm_up()
+        for host in self._hosts.values():
+            await host.warm_up()
 
     async def renew(self, process_id: UUID) -> None:
         """Go on under another id: this process was paused and counts as dead under its old one.
@@ -134,12 +140,16 @@ class Engine:
         await self.begin_drain(drain_s)
         if self._recorder:
             await self._recorder.close()
-        if self._client:
-            await self._client.close()
-        self.process_id = self._client = self._recorder = self._loop = self._drain = None
+        for host in self._hosts.values():
+            await host.close()
+        self._hosts = {}
+        self.process_id = self._recorder = self._loop = self._drain = None
 
     async def _drain_runs(self, drain_s: float) -> None:
         await asyncio.to_thread(self._close_admission)
+        if self._taker is not None:
+            await self._taker.close()
+            self._taker = None
         tasks = [stream.task for stream in self._streams.values() if stream.task]
         if tasks:
             logger.info("draining runs=%d", len(tasks))
@@ -154,95 +164,141 @@ class Engine:
     def stream(self, invocation_id: int) -> LiveStream | None:
         return self._streams.get(invocation_id)
 
+    def queued_count(self) -> int:
+        """How many of the runs of this process came out of the queue."""
+        return sum(1 for stream in self._streams.values() if stream.is_from_queue)
+
+    def look_into_queue(self) -> None:
+        """Take up what was queued just now, from any thread; where this process takes none, others do."""
+        if self._loop is not None and self._taker is not None:
+            with suppress(RuntimeError):  # the loop ended meanwhile
+                self._loop.call_soon_threadsafe(self._taker.wake)
+
     def launch_soon(self, invocation: Invocation) -> None:
         """Launch a run that its caller has claimed, from another thread, before what that tells the loop next."""
         if self._loop is None:
             raise EngineNotStartedError
         self._loop.call_soon_threadsafe(partial(self.launch, invocation, is_claimed=True))
 
-    def launch(self, invocation: Invocation, *, is_claimed: bool = False) -> LiveStream:
+    def launch(self, invocation: Invocation, *, is_claimed: bool = False, recorded: Iterable[Event] = ()) -> LiveStream:
         """Run a pending invocation (with its session and agent loaded) as a task of this process.
 
-        However often and wherever it is launched, it is sent once: by whoever claims its row.
+        However often and wherever it is launched, it is sent once: by whoever claims its row. `recorded` is what its
+        recording holds when it is taken up again.
         """
-        if self._client is None or self._recorder is None:
+        if self._recorder is None:
             raise EngineNotStartedError
         stream = self._streams.get(invocation.pk)
         if stream is not None:
             return stream
-        stream = LiveStream(invocation.pk, copy(invocation))  # the recorder keeps it up to date
+        # The recorder keeps its copy up to date.
+        stream = LiveStream(invocation.pk, copy(invocation), recorded=recorded)
+        stream.is_from_queue = invocation.queued_at is not None
         self._streams[invocation.pk] = stream
         stream.task = asyncio.create_task(
-            self._run(Run(invocation, stream), self._client, self._recorder, is_claimed=is_claimed),
+            self._run(Run(invocation, stream), self._recorder, is_claimed=is_claimed),
             name=f"invocation-{invocation.pk}",
             context=Context(),  # not that of the request, which would live as long as the connections made here
         )
         return stream
 
-    def stop(self, invocation_id: int) -> None:
-        """Close the upstream connection of a run of this process, if it is one."""
+    def stop(self, invocation_id: int) -> bool:
+        """Close the upstream connection of a run, from any thread; return whether it runs in this process."""
         stream = self._streams.get(invocation_id)
-        if stream:
-            stream.cancel(Invocation.Status.STOPPED)
-
-    def stop_soon(self, invocation_id: int) -> bool:
-        """`stop`, from another thread; return whether it runs in this process."""
-        if self._loop is None or invocation_id not in self._streams:
+        if stream is None or self._loop is None:
             return False
-        self._loop.call_soon_threadsafe(self.stop, invocation_id)
+        try:
+            on_loop = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            on_loop = False
+        if on_loop:
+            stream.cancel(Invocation.Status.STOPPED)
+        else:
+            self._loop.call_soon_threadsafe(stream.cancel, Invocation.Status.STOPPED)
         return True
 
-    def stop_runtime_session(self, session: Session) -> None:
-        """Ask AgentCore to end a session (with its agent loaded), from another thread. Blocks; raises AwsError."""
-        if self._loop is None or self._client is None:
-            raise EngineNotStartedError
-        stopped = self._client.stop_session(
-            RuntimeArn.parse(session.agent.arn),
-            qualifier=session.qualifier,
-            runtime_session_id=session.runtime_session_id,
-        )
-        asyncio.run_coroutine_threadsafe(stopped, self._loop).result()
+    def end_session(self, session: Session) -> None:
+        """Let the host free what it keeps for a session (with its agent loaded), from a thread of any process.
 
-    async def _run(self, run: Run, client: AgentCoreClient, recorder: Recorder, *, is_claimed: bool) -> None:
+        Blocks; raises LoomError.
+        """
+        if self._loop is None:
+            asyncio.run(_end_session(session))
+        else:
+            ending = self._host(session.agent.kind).end_session(session)
+            asyncio.run_coroutine_threadsafe(ending, self._loop).result()
+
+    def _host(self, kind: str) -> AgentHost:
+        try:
+            return self._hosts[kind]
+        except KeyError:
+            raise UnknownKindError(f"This process answers for no agents of the kind {kind}.") from None
+
+    async def _run(self, run: Run, recorder: Recorder, *, is_claimed: bool) -> None:
         stream = run.stream
         try:
-            status, fields = await self._execute(run, client, recorder, is_claimed=is_claimed)
-            if status is None:
+            end = await self._execute(run, recorder, is_claimed=is_claimed)
+            if end is None:
                 return
             stream.is_finishing = True
             completed_at = run.clock.at(run.clock.offset_ms())
-            stream.changed_fields |= {**run.summary(), **fields}
+            stream.changed_fields |= {**run.summary(), **end.fields()}
             stream.changed_fields.pop("status", None)
-            stream.is_stored = await recorder.finish(stream, status=status, completed_at=completed_at)
+            stream.is_stored = await recorder.finish(stream, status=end.status, completed_at=completed_at)
+            stream.is_waiting = stream.is_stored and end.status == Invocation.Status.WAITING
             logger.info(
-                "invocation %s id=%s chunks=%d bytes=%d", status, stream.invocation_id, run.chunk_count, run.byte_count
-            )
+                "invocation %s id=%s chunks=%d bytes=%d",
+                end.status, stream.invocation_id, run.chunk_count, run.byte_count,
+            )  # fmt: skip
         finally:
             self._streams.pop(stream.invocation_id, None)
             stream.end()
+            if self._taker is not None:
+                self._taker.wake()  # there is room again
 
-    async def _execute(
-        self, run: Run, client: AgentCoreClient, recorder: Recorder, *, is_claimed: bool
-    ) -> tuple[Invocation.Status | None, dict[str, Any]]:
-        """Claim the run and send it; return how it ended, None where somebody else has it."""
-        stream = run.stream
+    async def _execute(self, run: Run, recorder: Recorder, *, is_claimed: bool) -> RunEnd | None:
+        """Claim the run and let its host answer it; return how it ended, None where somebody else has it."""
+        stream, invocation = run.stream, run.invocation
         try:
             stream.begin()
-            if not is_claimed:
-                assert self.process_id is not None
-                if not await recorder.call(claim_invocation, self.process_id, stream.invocation_id):
-                    logger.warning("invocation is claimed already id=%s", stream.invocation_id)
-                    return None, {}
-            return await run.execute(client)
+            assert self.process_id is not None
+            if not is_claimed and not await recorder.call(claim_invocation, self.process_id, invocation.pk):
+                logger.warning("invocation is claimed already id=%s", invocation.pk)
+                return None
+            if stream.is_from_queue and not await recorder.begin(invocation.pk):
+                logger.warning("invocation from the queue is not ours any more id=%s", invocation.pk)
+                return None
+            return await self._host(invocation.session.agent.kind).run(run)
         except asyncio.CancelledError:
             status = Invocation.Status(stream.end_reason)
-            is_interrupted = status == Invocation.Status.INTERRUPTED
-            return status, INTERRUPTED if is_interrupted else {}
+            if status == Invocation.Status.INTERRUPTED:
+                advice = self._host(invocation.session.agent.kind).interrupted_advice
+                return RunEnd(status, code="interrupted", message=INTERRUPTED, advice=advice)
+            return RunEnd(status)
+        except AnswerTooLargeError:
+            logger.warning("answer too large id=%s bytes=%d", invocation.pk, run.byte_count)
+            return RunEnd(
+                Invocation.Status.FAILED,
+                code="answer_too_large",
+                message=f"The agent said more than {run.byte_count:,} bytes without an end, and was cut off.",
+                advice="What it said until then is kept. Let the agent store large results, and answer with where "
+                "they are.",
+            )
+        except UnknownKindError as error:
+            return RunEnd(Invocation.Status.FAILED, code=error.code, message=str(error), advice=error.advice)
         except Exception:  # the top frame of the task: a defect of ours ends as a row too
             logger.exception("invocation failed id=%s", stream.invocation_id)
-            return Invocation.Status.FAILED, {
-                "error_code": "internal", "error_message": "Loom failed; its log says how."
-            }  # fmt: skip
+            return RunEnd(Invocation.Status.FAILED, code="internal", message="Loom failed; its log says how.")
+
+
+async def _end_session(session: Session) -> None:
+    """The same in a process that runs no agents, as the worker and commands, with a host of its own."""
+    host = make_hosts()[session.agent.kind]
+    await host.open()
+    try:
+        await host.end_session(session)
+    finally:
+        await host.close()
 
 
 engine = Engine()
@@ -254,7 +310,8 @@ async def follow(
     """Hand on the events of an invocation above `after` until it is over, wherever it runs: each once, in order.
 
     In this process they come from memory as they happen; from another process they come from the recording, at most
-    250 ms later. It is over when the row says so. With `pause_s` an empty list after so long a silence.
+    250 ms later. It is over when the row says so; one that waits in the queue or for a person is not. With `pause_s` an
+    empty list after so long a silence.
     """
     read = database_sync_to_async(_read_recording, thread_sensitive=False)
     loop = asyncio.get_running_loop()
@@ -265,21 +322,21 @@ async def follow(
             async for events in stream.follow(after, pause_s=pause_s):
                 after = events[-1]["seq"] if events else after
                 yield events
-            if stream.is_stored:
+            if stream.is_stored and not stream.is_waiting:
                 return
-        is_over, events = await read(invocation_id, after)
+        status, events = await read(invocation_id, after)
         if events:
             after, silent_since = events[-1]["seq"], loop.time()
             yield events
-        if is_over:
+        if status not in Invocation.UNFINISHED:
             return
         if pause_s is not None and loop.time() - silent_since >= pause_s:
             silent_since = loop.time()
             yield []
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(WAITING_POLL_S if status == Invocation.Status.WAITING else POLL_S)
 
 
-def _read_recording(invocation_id: int, after: int) -> tuple[bool, list[Event]]:
+def _read_recording(invocation_id: int, after: int) -> tuple[str | None, list[Event]]:
     # The status first: events that were stored before the end are then never missed.
-    is_over = not Invocation.objects.filter(pk=invocation_id, status__in=Invocation.RUNNING).exists()
-    return is_over, selectors.events_after(invocation_id, after)
+    status = Invocation.objects.filter(pk=invocation_id).values_list("status", flat=True).first()
+    return status, selectors.events_after(invocation_id, after)

@@ -13,47 +13,74 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from apps.core.notices import notify
 from apps.core.processes import silent_process_ids
+from apps.sessions.engine.host import host_of
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
 from apps.sessions.events import answer_text, token_counts
 from apps.sessions.models import Invocation, Recording, RecordingBatch
 from apps.sessions.selectors import events_after
+from apps.sessions.signals import runs_queued
 
 logger = logging.getLogger(__name__)
 
 COMPACT_AT_ONCE = 200
+TAKEN_UP_AT_MOST = 3
 REMOVE_AT_ONCE = 500
 
 
-def interrupt_orphans(now: datetime) -> int:
-    """End the running invocations whose process is gone as `interrupted`, with what had arrived; return how many."""
+def take_care_of_orphans(now: datetime) -> int:
+    """Queue again or end the runs whose process is gone; return how many.
+
+    Queued again is what provably was not sent, and what a host can answer once more, up to `TAKEN_UP_AT_MOST` times.
+    The rest ends as `interrupted`, with what had arrived.
+    """
     orphans = Invocation.objects.filter(status__in=Invocation.RUNNING).filter(
         Q(process_id__in=silent_process_ids(now)) | Q(process=None, requested_at__lt=now - timedelta(seconds=10))
     )
-    ended = 0
-    for invocation in orphans:
-        events = events_after(invocation.pk)
-        input_tokens, output_tokens = token_counts(events)
-        last_at = now
-        if events and invocation.invoked_at:
-            last_at = invocation.invoked_at + timedelta(milliseconds=events[-1]["offset_ms"])
-        fields = {
-            "response_text": answer_text(events),
-            "last_sequence": len(events),
-            "input_token_count": input_tokens,
-            "output_token_count": output_tokens,
-            "is_unsent": invocation.claimed_at is None,
-            "error_code": "interrupted",
-            "error_message": "The Loom process that streamed this answer ended. What had arrived until then is kept.",
-            "error_advice": "The agent may have gone on by itself. Send the prompt again if you need the whole answer.",
-        }
-        rest = Pending(invocation.pk, [], fields)
-        ended += finish_whatever_listens(
-            invocation.process_id, rest, status=Invocation.Status.INTERRUPTED, completed_at=last_at
-        )
+    found = [(run, _queue_again(run)) for run in orphans.select_related("session__agent")]
+    ended = sum(_interrupt(run, now) for run, is_queued in found if not is_queued)
+    queued = sum(is_queued for _, is_queued in found)
     if ended:
         logger.warning("interrupted runs of dead processes count=%d", ended)
-    return ended
+    if queued:
+        logger.warning("queued runs of dead processes again count=%d", queued)
+        runs_queued.send(sender=Invocation)
+    return ended + queued
+
+
+def _queue_again(run: Invocation) -> bool:
+    if run.queued_at is None:
+        return False
+    statuses = [Invocation.Status.PENDING]
+    if host_of(run.session.agent.kind).on_death == "requeue" and (run.attempt or 0) < TAKEN_UP_AT_MOST:
+        statuses.append(Invocation.Status.STREAMING)
+    rows = Invocation.objects.filter(pk=run.pk, process=run.process_id, status__in=statuses)
+    with transaction.atomic():
+        is_queued = bool(rows.update(status=Invocation.Status.QUEUED, process=None, claimed_at=None))
+        if is_queued:
+            notify(run.session.topic, f"changed:{run.pk}")
+    return is_queued
+
+
+def _interrupt(run: Invocation, now: datetime) -> bool:
+    events = events_after(run.pk)
+    input_tokens, output_tokens = token_counts(events)
+    last_at = now
+    if events and run.invoked_at:
+        last_at = run.invoked_at + timedelta(milliseconds=events[-1]["offset_ms"])
+    fields = {
+        "response_text": answer_text(events),
+        "last_sequence": len(events),
+        "input_token_count": input_tokens,
+        "output_token_count": output_tokens,
+        "is_unsent": run.claimed_at is None,
+        "error_code": "interrupted",
+        "error_message": "The Loom process that streamed this answer ended. What had arrived until then is kept.",
+        "error_advice": host_of(run.session.agent.kind).interrupted_advice,
+    }
+    rest = Pending(run.pk, [], fields)
+    return finish_whatever_listens(run.process_id, rest, status=Invocation.Status.INTERRUPTED, completed_at=last_at)
 
 
 def compact_recordings(now: datetime) -> int:

@@ -71,7 +71,7 @@ class Recorder:
         self,
         process_id: UUID,
         streams: Callable[[], list[Recorded]],
-        on_stop: Callable[[int], None],
+        on_stop: Callable[[int], object],
         *,
         hold_s: float = HOLD_S,
     ) -> None:
@@ -130,6 +130,19 @@ class Recorder:
         for stream in streams:
             if stream.invocation_id in over:
                 stream.lose()
+
+    async def begin(self, invocation_id: int) -> bool:
+        """Write down that a run from the queue is about to be sent, before it is: then, and not earlier, a dead process
+        may have sent it. False where it is not ours any more. Waits for a database that is away.
+        """
+        delay_s = FIRST_DELAY_S
+        while True:
+            try:
+                return await self.call(recording.begin_invocation, self.process_id, invocation_id)
+            except PASSING:
+                self._note_failure("run from the queue not begun yet id=%s", invocation_id)
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, LONGEST_DELAY_S)
 
     async def tick(self) -> bool:
         """Write what is new in all streams; return False where the database does not take it now."""
@@ -281,5 +294,6 @@ class Recorder:
 def _as_stored(stream: Recorded, status: str, completed_at: datetime) -> Invocation | None:
     """The run as its row will be, which saves reading it again."""
     if stream.invocation is not None:
-        stream.invocation.status, stream.invocation.completed_at = status, completed_at
+        stream.invocation.status = status
+        stream.invocation.completed_at = completed_at if status in Invocation.FINISHED else None
     return stream.invocation

@@ -17,10 +17,11 @@ from django.utils import timezone
 from apps.agents.models import Agent
 from apps.aws.stream_events import storable_text
 from apps.core.notices import notify
+from apps.sessions.engine.host import host_of
 from apps.sessions.events import Event, answer_text
-from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
+from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
-from apps.sessions.signals import invocation_completed
+from apps.sessions.signals import invocation_completed, runs_queued
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,20 @@ def claim_invocation(process_id: UUID, invocation_id: int) -> bool:
     """Take a pending run to this process; False where another process, or this one, has taken it before."""
     unclaimed = Invocation.objects.filter(pk=invocation_id, status=Invocation.Status.PENDING, claimed_at=None)
     return bool(unclaimed.update(claimed_at=timezone.now(), process_id=process_id))
+
+
+def begin_invocation(process_id: UUID, invocation_id: int) -> bool:
+    """Say that a run of this process, taken out of the queue, is sent next; False where it is not its own any more.
+
+    Until this is committed the run provably was not sent, and whoever finds its process dead may queue it again.
+    """
+    with transaction.atomic():
+        mine = Invocation.objects.filter(pk=invocation_id, process_id=process_id, status=Invocation.Status.PENDING)
+        if not mine.update(status=Invocation.Status.STREAMING):
+            return False
+        session = Session.objects.only("public_id").get(invocations=invocation_id)
+        notify(session.topic, f"changed:{invocation_id}")
+    return True
 
 
 def move_runs(process_id: UUID, new_process_id: UUID) -> None:
@@ -99,10 +114,13 @@ def finish_invocation(
 
     `invocation` is the run as it will be stored, where the caller has it with its session and agent; else it is read.
     With `is_announced` False nothing listens: the sweep then makes the measurement that is missing.
-    Returns False, and writes nothing, when the run is over already or belongs to another process.
+    Returns False, and writes nothing, when the run is over already or belongs to another process. A run that waits for
+    a person is not over: its process lets go of it.
     """
+    if status == Invocation.Status.WAITING:
+        return _suspend_invocation(process_id, rest)
     with transaction.atomic():
-        rows = Invocation.objects.filter(pk=rest.invocation_id, status__in=Invocation.RUNNING, process=process_id)
+        rows = Invocation.objects.filter(pk=rest.invocation_id, status__in=Invocation.UNFINISHED, process=process_id)
         if not rows.update(**_fitting(rest.fields), status=status, completed_at=completed_at):
             return False
         RecordingBatch.objects.bulk_create([batch for item in _unstored([rest]) for batch in _batches(item)])
@@ -115,7 +133,48 @@ def finish_invocation(
         if is_announced:
             invocation_completed.send(sender=Invocation, invocation=invocation)
         notify(session.topic, f"finished:{invocation.pk}")
+        if is_announced:
+            queue_next_prompt(session)
     return True
+
+
+def _suspend_invocation(process_id: UUID | None, rest: Pending) -> bool:
+    with transaction.atomic():
+        rows = Invocation.objects.filter(pk=rest.invocation_id, status__in=Invocation.RUNNING, process=process_id)
+        waiting = {"status": Invocation.Status.WAITING, "process": None, "claimed_at": None}
+        if not rows.update(**{**_fitting(rest.fields), **waiting}):
+            return False
+        RecordingBatch.objects.bulk_create([batch for item in _unstored([rest]) for batch in _batches(item)])
+        session = Session.objects.only("public_id").get(invocations=rest.invocation_id)
+        notify(session.topic, f"changed:{rest.invocation_id}")
+    return True
+
+
+def queue_next_prompt(session: Session) -> None:
+    """Make the next typed-ahead prompt of a session that got free, if it has one, a queued run; in a transaction."""
+    ahead = QueuedPrompt.objects.select_for_update().filter(session=session.pk).order_by("position").first()
+    if ahead is None:
+        return
+    now = timezone.now()
+    agent = session.agent
+    Session.objects.filter(pk=session.pk).update(last_invoked_at=now)
+    newest = Invocation.objects.filter(session=session.pk).aggregate(number=Max("number"))["number"] or 0
+    run = Invocation.objects.create(
+        session_id=session.pk,
+        number=newest + 1,
+        status=Invocation.Status.QUEUED,
+        prompt=ahead.text,
+        payload=host_of(agent.kind).payload(agent, ahead.text),
+        version=host_of(agent.kind).version(agent, session.qualifier),
+        request_key=ahead.request_key,
+        kind=agent.kind,
+        source=ahead.source,
+        requested_at=now,
+        queued_at=now,
+    )
+    ahead.delete()
+    notify(session.topic, f"started:{run.pk}")
+    transaction.on_commit(lambda: runs_queued.send(sender=Invocation), robust=True)
 
 
 def finish_whatever_listens(

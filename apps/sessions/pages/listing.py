@@ -74,7 +74,7 @@ def _with_last_status(sessions: QuerySet[Session], status: str) -> QuerySet[Sess
     if status == NOT_INVOKED:
         return sessions.filter(~Exists(Invocation.objects.filter(session=OuterRef("pk"))))
     if status == RUNNING:
-        running = Invocation.objects.filter(session=OuterRef("pk"), status__in=Invocation.RUNNING)
+        running = Invocation.objects.filter(session=OuterRef("pk"), status__in=Invocation.UNFINISHED)
         return sessions.filter(Exists(running))
     newest = Invocation.objects.filter(session=OuterRef("pk")).order_by("-number")
     return sessions.alias(newest_status=Subquery(newest.values("status")[:1])).filter(newest_status=status)

@@ -16,7 +16,7 @@ from apps.agents.forms import PromptForm
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
-from apps.sessions import selectors, services
+from apps.sessions import invoking, selectors, services
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.rendering import environment_of, render_turn
@@ -48,7 +48,7 @@ def _detail_context(request: SignedInRequest, session: Session, form: InvokeForm
         **shown,
         "agent": session.agent,
         "prompt_form": form,
-        "running": selectors.running_invocation(session),
+        "running": selectors.unfinished_invocation(session),
         "environment": environment_of(session),
         "is_older": before is not None,
         "socket_path": f"/ws/sessions/{session.public_id}/",
@@ -115,7 +115,7 @@ def session_start(request: SignedInRequest, agent_pk: int) -> HttpResponse:
             session = services.start_session(
                 agent=agent, owner=request.user, qualifier=sent["qualifier"], title=prompt, request_key=key
             )
-            services.invoke(session=session, prompt=prompt, payload=payload, request_key=key)
+            invoking.invoke(session=session, prompt=prompt, payload=payload, request_key=key)
         except LoomError as error:
             form.add_error(None, error.text())
         else:
@@ -132,7 +132,7 @@ def session_invoke(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     form = InvokeForm(request.POST)
     if form.is_valid():
         try:
-            services.invoke(session=session, **form.request(session))
+            invoking.invoke(session=session, **form.request(session))
         except LoomError as error:
             form.refuse(error)
         else:
@@ -145,8 +145,8 @@ def session_invoke(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 def session_stop(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Stop the running invocation, in whichever process it runs; where none runs any more, say so."""
     session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
-    invocation = selectors.running_invocation(session)
-    was_running = invocation is not None and services.request_stop(invocation=invocation)
+    invocation = selectors.unfinished_invocation(session)
+    was_running = invocation is not None and invoking.stop_invocation(invocation=invocation)
     if request.htmx:
         # The socket brings the end of the run; without one the page is loaded again.
         response = HttpResponse(status=204)

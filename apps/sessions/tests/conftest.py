@@ -14,8 +14,9 @@ from apps.core import processes
 from apps.core.models import Process
 from apps.core.notices import Tail
 from apps.sessions.engine.engine import Engine, engine
+from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Session
-from apps.sessions.services import start_invocation, start_session
+from apps.sessions.services import start_session
 from apps.sessions.tests.talking import PROMPT, Talker
 from apps.sessions.tests.viewing import Page
 

@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from apps.agentcore.exceptions import AgentRuntimeError
 from apps.core import processes
+from apps.core.exceptions import LoomError
 from apps.core.models import Notice, Process
 from apps.sessions.engine.engine import Engine, follow
 from apps.sessions.events import Event
 from apps.sessions.exceptions import ShuttingDownError
+from apps.sessions.invoking import invoke, stop_invocation
 from apps.sessions.models import Invocation, RecordingBatch
 from apps.sessions.selectors import events_after
-from apps.sessions.services import end_session, invoke, request_stop
+from apps.sessions.services import end_session
 from apps.sessions.tests.clock import Clock
 from apps.sessions.tests.talking import Talker
 from apps.sessions.tests.waiting import PATIENCE_S, wait_until
@@ -279,7 +280,7 @@ async def test_stop_asked_for_in_this_process_does_not_wait_for_the_recorder(
     invocation = await sync_to_async(begin)()
     stream = running_engine.launch(invocation)
     await truth_when(emulator, invocation.session.runtime_session_id, "first_byte_at")
-    assert await sync_to_async(request_stop, thread_sensitive=False)(invocation=invocation)
+    assert await sync_to_async(stop_invocation, thread_sensitive=False)(invocation=invocation)
     assert stream.is_cancelled
 
     await collect(invocation.pk)
@@ -321,7 +322,7 @@ async def test_a_refusal_of_aws_leaves_the_session_as_it_was(
 ) -> None:
     invocation, _ = await run(running_engine, begin)
     emulator.order(kind="error", operation="StopRuntimeSession", code="AccessDeniedException")
-    with pytest.raises(AgentRuntimeError):
+    with pytest.raises(LoomError):
         await asyncio.to_thread(end_session, session=invocation.session)
 
     assert (await reload(invocation)).session.ended_at is None

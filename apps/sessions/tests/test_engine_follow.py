@@ -19,9 +19,9 @@ from apps.sessions.engine.engine import follow
 from apps.sessions.engine.housekeeping import compact_recordings
 from apps.sessions.engine.recording import Pending, finish_invocation, write_batches
 from apps.sessions.events import Event
+from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Recording, Session
 from apps.sessions.selectors import events_after
-from apps.sessions.services import start_invocation
 from apps.sessions.tests.waiting import wait_until
 
 

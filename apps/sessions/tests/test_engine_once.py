@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from apps.agents.models import Agent
 from apps.core import processes
 from apps.core.models import Process
-from apps.sessions import services
+from apps.sessions import invoking
 from apps.sessions.engine.engine import Engine, engine, follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.tests.clock import Clock
@@ -71,7 +71,7 @@ def begin(make_session: Callable[..., Session]) -> Callable[..., Invocation]:
         session = make_session()
         Agent.objects.filter(pk=session.agent_id).update(invocation_count=0, **agent)
         session.agent.refresh_from_db()
-        return services.start_invocation(session=session, prompt="go", process_id=engine.process_id)
+        return invoking.start_invocation(session=session, prompt="go", process_id=engine.process_id)
 
     return make
 
@@ -204,7 +204,7 @@ async def test_a_request_that_comes_again_is_not_sent_again(wire: Wire, make_ses
     session = await sync_to_async(make_session)()
 
     async def invoke(prompt: str) -> Invocation:
-        return await sync_to_async(services.invoke, thread_sensitive=False)(
+        return await sync_to_async(invoking.invoke, thread_sensitive=False)(
             session=session, prompt=prompt, request_key="form-1"
         )
 

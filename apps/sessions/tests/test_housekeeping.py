@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from apps.core import processes
 from apps.core.models import Notice, Process
-from apps.sessions.engine.housekeeping import compact_recordings, interrupt_orphans, remove_expired_content
+from apps.sessions.engine.housekeeping import compact_recordings, remove_expired_content, take_care_of_orphans
 from apps.sessions.engine.recording import Pending, finish_invocation, write_batches
+from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
-from apps.sessions.services import start_invocation
 
 TEXT = [{"seq": number, "offset_ms": number * 100.0, "kind": "text", "text": f"{number} "} for number in range(1, 6)]
 
@@ -36,7 +36,7 @@ def streaming(process: Process, make_session: Callable[..., Session]) -> Invocat
 
 
 def test_runs_of_a_living_process_are_left_alone(streaming: Invocation, process: Process) -> None:
-    assert interrupt_orphans(process.beat_at + timedelta(seconds=7)) == 0
+    assert take_care_of_orphans(process.beat_at + timedelta(seconds=7)) == 0
     streaming.refresh_from_db()
     assert streaming.status == "streaming"
 
@@ -51,8 +51,8 @@ def test_runs_of_a_dead_process_end_as_interrupted_with_what_had_arrived(
     else:
         processes.end(process.pk)
 
-    assert interrupt_orphans(now) == 1
-    assert interrupt_orphans(now) == 0
+    assert take_care_of_orphans(now) == 1
+    assert take_care_of_orphans(now) == 0
     streaming.refresh_from_db()
     assert (streaming.status, streaming.response_text, streaming.last_sequence) == ("interrupted", "1 2 3 4 5 ", 5)
     assert streaming.invoked_at
@@ -63,8 +63,8 @@ def test_runs_of_a_dead_process_end_as_interrupted_with_what_had_arrived(
 def test_a_run_that_no_process_took_is_interrupted_after_ten_seconds(make_session: Callable[..., Session]) -> None:
     asked_at = start_invocation(session=make_session(), prompt="go", process_id=None).requested_at
 
-    assert interrupt_orphans(asked_at + timedelta(seconds=9)) == 0
-    assert interrupt_orphans(asked_at + timedelta(seconds=11)) == 1
+    assert take_care_of_orphans(asked_at + timedelta(seconds=9)) == 0
+    assert take_care_of_orphans(asked_at + timedelta(seconds=11)) == 1
     run = Invocation.objects.get()
     assert (run.status, run.is_unsent) == ("interrupted", True)  # nobody has claimed it, so nobody has sent it
 
@@ -78,7 +78,7 @@ def test_of_several_processes_that_look_one_ends_the_run(streaming: Invocation) 
     def look() -> None:
         gate.wait()
         try:
-            ended.append(interrupt_orphans(now))
+            ended.append(take_care_of_orphans(now))
         finally:
             connection.close()
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Session
-from apps.sessions.services import start_invocation
 
 MakeSession = Callable[..., Session]
 LIST = "/sessions/"

@@ -14,9 +14,9 @@ from apps.core.models import Process
 from apps.sessions.engine.recorder import Recorder
 from apps.sessions.engine.recording import Pending, finish_invocation, write_batches
 from apps.sessions.engine.run_stream import LiveStream
+from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.selectors import events_after
-from apps.sessions.services import start_invocation
 from apps.sessions.signals import invocation_completed
 
 

@@ -18,9 +18,9 @@ from apps.core import processes
 from apps.core.models import Process
 from apps.sessions.engine.engine import engine, follow
 from apps.sessions.events import Event
+from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import events_after
-from apps.sessions.services import start_invocation
 from apps.sessions.tests.talking import PROMPT, Talker
 from apps.sessions.tests.viewing import Page
 from apps.sessions.tests.waiting import PATIENCE_S, wait_until
@@ -163,4 +163,4 @@ async def test_a_process_ends_on_a_full_disk_too(talker: Talker, viewer: Viewer)
         talker.say(*50 * [LINE])
         await viewer.sees(53)
         await asyncio.wait_for(engine.close(drain_s=0), PATIENCE_S)
-    assert (await viewer.row()).is_running  # as after a crash: whoever looks next interrupts it
+    assert (await viewer.row()).is_unfinished  # as after a crash: whoever looks next interrupts it

@@ -20,9 +20,10 @@ from apps.sessions.exceptions import (
     SessionBusyError,
     UnknownQualifierError,
 )
+from apps.sessions.invoking import start_invocation, stop_invocation
 from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.selectors import sessions_visible_to
-from apps.sessions.services import delete_session, rename_session, request_stop, start_invocation, start_session
+from apps.sessions.services import delete_session, rename_session, start_session
 
 MakeAgent = Callable[..., Agent]
 MakeSession = Callable[..., Session]
@@ -127,9 +128,9 @@ def test_of_two_prompts_at_once_one_runs(make_session: MakeSession) -> None:
 def test_a_stop_is_asked_of_a_running_invocation_only(make_session: MakeSession) -> None:
     invocation = start_invocation(session=make_session(), prompt="one", process_id=None)
 
-    assert request_stop(invocation=invocation) is True
+    assert stop_invocation(invocation=invocation) is True
     Invocation.objects.update(status="completed", stop_requested_at=None)
-    assert request_stop(invocation=invocation) is False
+    assert stop_invocation(invocation=invocation) is False
     invocation.refresh_from_db()
     assert invocation.stop_requested_at is None
 

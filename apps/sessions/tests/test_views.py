@@ -13,8 +13,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.sessions.engine.engine import Engine, follow
+from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Session
-from apps.sessions.services import start_invocation
 
 MakeSession = Callable[..., Session]
 

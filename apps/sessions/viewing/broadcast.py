@@ -21,12 +21,12 @@ from channels.db import database_sync_to_async
 
 from apps.sessions import selectors
 from apps.sessions.engine.engine import engine, follow
+from apps.sessions.engine.host import Environment
 from apps.sessions.engine.run_stream import LiveStream
 from apps.sessions.events import Event
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.rendering import (
     AnswerRenderer,
-    Environment,
     answer_frame,
     environment_html,
     idle_environment_of,
@@ -44,6 +44,7 @@ RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never
 BYTES_PER_S = 256_000  # nor do large frames (a long step, again and again) fill the line
 CROWD = 50  # so many answers at a time are shown at full pace; beyond, each less often, in proportion
 CROWDED = 1.5  # at most so many times as long between two frames
+QUEUE_LOOK_S = 2.0
 LINGER_S = 60.0  # how long the place of a viewer that was cut off is kept
 PLACES_KEPT = 4096
 WRITTEN_PLACE = re.compile(r"(\d{1,18}):([0-9a-f]{0,16}):(\d{1,9})", re.ASCII)
@@ -94,6 +95,7 @@ class Broadcast:
         self._is_caught_up = asyncio.Event()
         self._leave_timer: asyncio.TimerHandle | None = None
         self.is_over = False
+        self._look: asyncio.Task[None] | None = None
         self._gathered: list[Event] = []
         self._next_frame_at = 0.0
         self._frame_timer: asyncio.TimerHandle | None = None
@@ -128,6 +130,28 @@ class Broadcast:
     def busy_environment(self) -> Frame:
         """What becomes of the environment while this runs."""
         return Frame(environment_html(self.invocation.session, Environment("busy")))
+
+    def look_again(self) -> None:
+        """The row says something new (it left the queue, it waits for a person): show its turn as it stands now.
+
+        Every viewer hears of that; one look is enough for all of them.
+        """
+        if self._look is None or self._look.done():
+            self._look = self._loop.create_task(self._refresh(), name=f"look-again-{self.invocation.pk}")
+
+    async def _refresh(self) -> None:
+        read = database_sync_to_async(_unfinished, thread_sensitive=False)
+        invocation = await read(self.invocation.pk)
+        if invocation is None or self.is_over:
+            return
+        self.invocation = invocation
+        self._hand_on()
+        render = database_sync_to_async(turn_html, thread_sensitive=False)  # its place in the queue is read from rows
+        place = self.place
+        html = await render(self._renderer.turn(invocation, str(place)))
+        if not self.is_over and place == self.place:
+            self._whole_turn = Frame(html, place)
+            self._tell(self._whole_turn)
 
     def leave(self, viewer: Viewer) -> None:
         """Hand it nothing more; without viewers the broadcast ends after a while."""
@@ -186,16 +210,19 @@ class Broadcast:
                 await stream.ended.wait()
             finally:
                 stream.forget(self._take)
-            if stream.is_stored:
+            if stream.is_stored and not stream.is_waiting:
                 return
         known = self._gathered[-1]["seq"] if self._gathered else self._renderer.position
-        async for events in follow(self.invocation.pk, after=known):
-            self._take(events)
+        async for events in follow(self.invocation.pk, after=known, pause_s=QUEUE_LOOK_S):
+            if events:
+                self._take(events)
+            elif self.invocation.status == Invocation.Status.QUEUED:
+                self.look_again()  # its place changes as others are taken
 
     async def _last_frames(self, stream: LiveStream | None) -> list[Frame]:
         """The finished turn, and then what becomes of the environment."""
         self._close()
-        invocation = stream.invocation if stream and stream.is_stored else None
+        invocation = stream.invocation if stream and stream.is_stored and not stream.is_waiting else None
         if stream is not None and invocation is not None:
             self._renderer.close()
             turn = turn_html(self._renderer.turn(invocation))
@@ -270,6 +297,11 @@ class Broadcast:
     def _tell(self, frame: Frame) -> None:
         for viewer in tuple(self.viewers):
             viewer.take(frame)
+
+
+def _unfinished(invocation_id: int) -> Invocation | None:
+    rows = Invocation.objects.select_related("session__agent")
+    return rows.filter(pk=invocation_id, status__in=Invocation.UNFINISHED).first()
 
 
 def final_turn(invocation_id: int) -> tuple[Invocation, str]:

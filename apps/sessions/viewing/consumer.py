@@ -24,7 +24,7 @@ from apps.accounts.models import User
 from apps.core.exceptions import LoomError
 from apps.core.notices import group_name
 from apps.core.topics import may_join
-from apps.sessions import selectors, services
+from apps.sessions import invoking, selectors
 from apps.sessions.engine.engine import engine
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.forms import InvokeForm
@@ -163,11 +163,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
         except LoomError as error:
             form.refuse(error)
         if started is None:
-            running = await database_sync_to_async(selectors.running_invocation)(self.session)
+            running = await database_sync_to_async(selectors.unfinished_invocation)(self.session)
             self._put(composer_html(self.session, running, form))
             self._signal("refused", texts["request_key"])
             return
-        if started.is_running:
+        if started.is_unfinished:
             self._started.append(started)
         else:
             self._is_behind = True
@@ -175,13 +175,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     def _start(self, form: InvokeForm) -> Invocation:
         session = selectors.sessions_visible_to(self.user).get(pk=self.session.pk)
-        return services.invoke(session=session, **form.request(session))
+        return invoking.invoke(session=session, **form.request(session))
 
     async def _stop(self) -> None:
-        invocation = await database_sync_to_async(selectors.running_invocation)(self.session)
+        invocation = await database_sync_to_async(selectors.unfinished_invocation)(self.session)
         if invocation is not None:
-            engine.stop(invocation.pk)
-            await database_sync_to_async(services.request_stop)(invocation=invocation)
+            await database_sync_to_async(invoking.stop_invocation)(invocation=invocation)
 
     # --- what the page is told ----------------------------------------------------------------------------------------
 
@@ -190,6 +189,10 @@ class SessionConsumer(AsyncWebsocketConsumer):
         kind, _, subject = event["kind"].partition(":")
         if kind == "measurement":
             self._signal("measurement")
+            return
+        if kind == "changed":
+            if int(subject) in self._broadcasts:
+                self._broadcasts[int(subject)].look_again()
             return
         if subject and self._knows(int(subject), is_over=kind == "finished"):
             return
@@ -317,7 +320,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self.session = session
         finished = 0
         for invocation in invocations:
-            if invocation.is_running:
+            if invocation.is_unfinished:
                 await self._show(invocation)
             elif invocation.pk not in self._broadcasts:
                 _, turn = await database_sync_to_async(final_turn)(invocation.pk)
@@ -336,11 +339,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
             return None, [], ""
         of_session = session.invocations.select_related("session__agent")
         if self._shown.last is None:  # a viewer without a page: it wants what comes
-            ended = of_session.exclude(status__in=Invocation.RUNNING).order_by("-number").first()
+            ended = of_session.exclude(status__in=Invocation.UNFINISHED).order_by("-number").first()
             self._shown.last = ended.pk if ended else 0
         news = of_session.filter(Q(pk__in=self._shown.running) | Q(pk__gt=self._shown.last))
         invocations = list(news.order_by("-number")[:TURNS_CAUGHT_UP])[::-1]
-        has_ended = any(not invocation.is_running for invocation in invocations)
+        has_ended = any(not invocation.is_unfinished for invocation in invocations)
         has_changed = self._is_environment_outdated(session) or is_environment_changed or has_ended
         return session, invocations, environment_html(session, environment_of(session)) if has_changed else ""
 

@@ -10,15 +10,15 @@ import json
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from apps.core.markdown.rendering import render
 from apps.core.markdown.stream import MarkdownStream
+from apps.sessions.engine.host import Environment, host_of
+from apps.sessions.engine.queue import place_in_queue
 from apps.sessions.events import Event
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
@@ -190,39 +190,22 @@ def json_answer(event: Event) -> str:
     return format_html('<pre class="json" tabindex="0"><code>{}</code></pre>', text)
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """The environment that AgentCore keeps for a session: `none`, `busy`, `kept`, `gone` or `ended`.
-
-    `kept` and `gone` are what the agent's timeouts say; AgentCore tells nobody.
-    """
-
-    state: str
-    expires_at: datetime | None = None
-
-    @property
-    def can_be_ended(self) -> bool:
-        return self.state in {"busy", "kept"}
-
-
 def environment_of(session: Session) -> Environment:
-    """What is known of a session's environment now."""
-    is_busy = not session.is_ended and session.invocations.filter(status__in=Invocation.RUNNING).exists()
+    """What is known of what the host keeps for a session now."""
+    is_busy = not session.is_ended and session.invocations.filter(status__in=Invocation.UNFINISHED).exists()
     return Environment("busy") if is_busy else idle_environment_of(session)
 
 
 def idle_environment_of(session: Session, first_run: Invocation | None = None) -> Environment:
-    """What is known of the environment of a session that is not answering; of one with a single run from that alone."""
+    """The same of a session that is not answering; of one with a single run from that alone."""
     if session.is_ended:
         return Environment("ended")
     if first_run is None:
-        expires_at = session.environment_expires_at
+        runs = session.sent_runs()
     else:
         sent_at = first_run.invoked_at if first_run.has_reached_agent else None
-        expires_at = session.environment_expires_after([(sent_at, first_run.completed_at)] if sent_at else [])
-    if expires_at is None:
-        return Environment("none")
-    return Environment("kept" if expires_at > timezone.now() else "gone", expires_at)
+        runs = [(sent_at, first_run.completed_at)] if sent_at else []
+    return host_of(session.agent.kind).environment(session, runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +218,13 @@ class Turn:
     position: str = ""
 
     @property
-    def is_running(self) -> bool:
-        return self.invocation.is_running
+    def is_unfinished(self) -> bool:
+        return self.invocation.is_unfinished
+
+    @property
+    def place_in_queue(self) -> int | None:
+        """Its place in the queue, from 1; None where it is not queued."""
+        return place_in_queue(self.invocation)
 
     @property
     def agent_name(self) -> str:
@@ -258,7 +246,7 @@ def render_turn(invocation: Invocation, events: Iterable[Event]) -> Turn:
     """The turn with everything that is in `events`; a running one keeps its end open."""
     renderer = AnswerRenderer(invocation.pk)
     renderer.feed(events)
-    if not invocation.is_running:
+    if not invocation.is_unfinished:
         renderer.close()
     return renderer.turn(invocation)
 

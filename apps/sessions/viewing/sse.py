@@ -17,6 +17,7 @@ from django.http import StreamingHttpResponse
 
 from apps.sessions.engine.engine import engine, follow
 from apps.sessions.events import Event
+from apps.sessions.invoking import stop_soon
 from apps.sessions.models import Invocation
 from apps.sessions.outcomes import error_of
 
@@ -68,11 +69,11 @@ async def run_frames(
         is_over = True
         if not is_started:
             yield _start_frame(invocation, None, is_new)
-        known = stream.invocation if stream and stream.is_stored else None
+        known = stream.invocation if stream and stream.is_stored and not stream.is_waiting else None
         yield _end_frame(known or await sync_to_async(_stored)(invocation.pk))
     finally:
         if stops_on_leave and not is_over:
-            engine.stop(invocation.pk)
+            stop_soon(invocation)
 
 
 def _start_frame(invocation: Invocation, first: Event | None, is_new: bool) -> str:

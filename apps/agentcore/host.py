@@ -1,0 +1,182 @@
+"""AgentCore as a host: one InvokeAgentRuntime call for a run, from the request to how it ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
+
+from apps.agentcore.checks import check_invokable, check_origin, check_qualifier
+from apps.agentcore.connection import current_connection
+from apps.agentcore.environment import environment_of
+from apps.agentcore.exceptions import AgentRuntimeError
+from apps.agentcore.payload import build_payload
+from apps.agents.models import Agent
+from apps.aws.arn import RuntimeArn
+from apps.aws.errors import ERROR_BY_CODE, AwsError, CredentialsError, NotFoundError, ThrottledError
+from apps.aws.stream import StreamParser
+from apps.sessions.engine.host import COMPLETED, Environment, RunEnd, RunHandle, Sent
+from apps.sessions.models import Invocation, Session
+
+if TYPE_CHECKING:
+    from apps.aws.agentcore import AgentCoreClient, InvocationResponse
+
+logger = logging.getLogger(__name__)
+
+# What AWS answered → what a program that waits for the answer is told.
+_BY_HTTP_STATUS = {
+    400: HTTPStatus.BAD_REQUEST,
+    401: HTTPStatus.UNAUTHORIZED,
+    403: HTTPStatus.FORBIDDEN,
+    404: HTTPStatus.NOT_FOUND,
+    408: HTTPStatus.GATEWAY_TIMEOUT,
+    409: HTTPStatus.CONFLICT,
+    429: HTTPStatus.SERVICE_UNAVAILABLE,
+    503: HTTPStatus.SERVICE_UNAVAILABLE,
+    504: HTTPStatus.GATEWAY_TIMEOUT,
+}
+_CREDENTIAL_WORDS = ("Credential", "Token", "SSO", "Login", "Profile")
+
+
+class AgentCoreHost:
+    """Invokes runtimes over one client, which belongs to the loop that it was opened on."""
+
+    kind = Agent.Kind.AGENTCORE.value
+    has_environment = True
+    on_death: Literal["interrupt", "requeue"] = "interrupt"
+    interrupted_advice = "The agent may have gone on by itself. Send the prompt again if you need the whole answer."
+
+    def __init__(self, client: AgentCoreClient | None = None) -> None:
+        self._client = client
+
+    async def open(self) -> None:
+        from apps.aws.agentcore import AgentCoreClient  # noqa: PLC0415 -- aiobotocore: only processes that run agents
+
+        self._client = AgentCoreClient(current_connection())
+
+    async def warm_up(self) -> None:
+        if self._client is not None:
+            await self._client.warm_up()
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+        self._client = None
+
+    def check(self, agent: Agent, qualifier: str | None = None) -> None:
+        check_invokable(agent)
+        if qualifier is not None:
+            check_qualifier(agent, qualifier)
+
+    def version(self, agent: Agent, qualifier: str) -> str:
+        return agent.endpoints.filter(name=qualifier).values_list("live_version", flat=True).first() or ""
+
+    def payload(self, agent: Agent, prompt: str) -> str:
+        return build_payload(agent.payload_template, prompt)
+
+    async def run(self, run: RunHandle) -> RunEnd:
+        try:
+            response = await self._send(run)
+            try:
+                await self._read(run, response)
+            finally:
+                await response.close()
+        except AwsError as error:
+            logger.warning(
+                "invocation failed id=%s code=%s http_status=%s request_id=%s",
+                run.invocation.pk, error.code, error.http_status, error.request_id,
+            )  # fmt: skip
+            return _failed(error)
+        errors = [event for event in run.events if event["kind"] == "error"]
+        if errors:
+            return RunEnd(
+                Invocation.Status.FAILED,
+                code=errors[0]["error_type"],
+                message=errors[0]["message"],
+                advice="The agent itself reported this in its stream; its log says more.",
+            )
+        return COMPLETED
+
+    async def _send(self, run: RunHandle) -> InvocationResponse:
+        assert self._client is not None, "the host was not opened"
+        session, agent = run.invocation.session, run.invocation.session.agent
+        response = await self._client.invoke(
+            RuntimeArn.parse(agent.arn or ""),
+            qualifier=session.qualifier,
+            runtime_session_id=session.runtime_session_id,
+            payload=run.invocation.payload.encode(),
+            read_timeout=agent.read_timeout_ms / 1000,
+            retry_unproven=agent.retry_unproven,
+            on_send=run.begin,
+        )
+        at_ms = run.now_ms()
+        headers = {"kind": "headers", "http_status": response.http_status, "content_type": response.content_type}
+        run.emit(headers, at_ms=at_ms)
+        run.note(
+            {"headers_at": at_ms},
+            http_status=response.http_status,
+            content_type=response.content_type[:255],
+            request_id=response.request_id,
+            trace_id=response.trace_id,
+        )
+        return response
+
+    async def _read(self, run: RunHandle, response: InvocationResponse) -> None:
+        parser = StreamParser(response.content_type)
+        async for data in response.chunks():
+            at_ms = run.now_ms()
+            events = parser.feed(data)
+            run.received(len(data), at_ms)
+            run.emit(*events, at_ms=at_ms)
+        run.emit(*parser.close())
+
+    async def end_session(self, session: Session) -> None:
+        check_origin(session.agent)
+        assert self._client is not None, "the host was not opened"
+        try:
+            await self._client.stop_session(
+                RuntimeArn.parse(session.agent.arn or ""),
+                qualifier=session.qualifier,
+                runtime_session_id=session.runtime_session_id,
+            )
+        except NotFoundError as error:
+            logger.info("session to end is not there session=%s request_id=%s", session.pk, error.request_id)
+        except AwsError as error:
+            logger.warning(
+                "session not ended session=%s code=%s request_id=%s", session.pk, error.code, error.request_id
+            )
+            raise AgentRuntimeError(error) from error
+
+    def environment(self, session: Session, runs: Sequence[Sent]) -> Environment:
+        return environment_of(session, runs)
+
+    def error_status(self, invocation: Invocation) -> HTTPStatus:
+        """400, 401, 403, 404, 503 and 504 where AWS refused or failed, 500 where the agent did."""
+        error_class = ERROR_BY_CODE.get(invocation.error_code)
+        if error_class is CredentialsError:
+            return HTTPStatus.UNAUTHORIZED
+        if error_class is ThrottledError:
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        if invocation.http_status is not None:
+            return _BY_HTTP_STATUS.get(invocation.http_status, HTTPStatus.INTERNAL_SERVER_ERROR)
+        # No answer: the code is the name of what botocore or aiohttp raised.
+        if any(word in invocation.error_code for word in _CREDENTIAL_WORDS):
+            return HTTPStatus.UNAUTHORIZED
+        return HTTPStatus.GATEWAY_TIMEOUT if "Timeout" in invocation.error_code else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _failed(error: AwsError) -> RunEnd:
+    columns: dict[str, Any] = {}
+    if error.http_status is not None:
+        columns["http_status"] = error.http_status
+    if error.request_id:
+        columns["request_id"] = error.request_id
+    return RunEnd(
+        Invocation.Status.FAILED,
+        code=error.code,
+        message=error.message,
+        advice=error.advice,
+        is_unsent=True if error.did_not_run else None,
+        columns=columns,
+    )

@@ -1,0 +1,185 @@
+"""Taking start series on: a series is rows, its runs are queued runs, and each that ends lets the next begin.
+
+Whichever process hears of an end looks at the rows and does what comes next; the worker looks every few seconds at what
+nobody heard of. Everything here may happen twice at once: a run of a series exists once, by its place in it.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import IntegrityError, connections, transaction
+from django.utils import timezone
+
+from apps.agents.selectors import in_use
+from apps.core.exceptions import LoomError
+from apps.metrics.models import StartSeries, StartSeriesRun
+from apps.metrics.series.services import CANCELLED_BEFORE, finish_series, would_exceed
+from apps.sessions.invoking import Request, enqueue, stop_invocation
+from apps.sessions.models import Invocation, Session
+from apps.sessions.services import delete_session, end_session, start_session
+
+logger = logging.getLogger(__name__)
+
+# After as many failures one after the other the rest would most likely only cost.
+FAILURES_IN_A_ROW = 3
+CANCELLED = "Cancelled. What was measured until then is kept."
+State = StartSeries.State
+
+
+def advance_series(series_id: int) -> None:
+    """Do what comes next in a series, if it is its turn; blocks while a session is ended.
+
+    Whatever ends the series early is written as its state and message.
+    """
+    series = StartSeries.objects.select_related("agent", "owner").filter(pk=series_id, state__in=StartSeries.ACTIVE)
+    found = series.first()
+    if found is None:
+        return
+    try:
+        _advance(found)
+    except LoomError as error:
+        finish_series(series=found, state=State.FAILED, message=error.text())
+    except Exception:
+        finish_series(series=found, state=State.FAILED, message="Loom failed; its log says how.")
+        raise
+
+
+def advance_all() -> int:
+    """Take every active series of this mode on; return how many there are."""
+    active = StartSeries.objects.filter(in_use("agent__"), state__in=StartSeries.ACTIVE).values_list("pk", flat=True)
+    for series_id in active:
+        advance_series(series_id)
+    return len(active)
+
+
+def _advance(series: StartSeries) -> None:
+    runs = list(series.runs.select_related("invocation__session__agent").order_by("position", "is_warm"))
+    newest = runs[-1] if runs else None
+    is_cancelled = series.cancel_requested_at is not None
+    if newest is not None and newest.invocation.is_unfinished and is_cancelled:
+        stop_invocation(invocation=newest.invocation)
+        newest.invocation.refresh_from_db(fields=["status"])  # one that was only queued is over by now
+    if newest is not None and newest.invocation.is_unfinished:
+        return
+    if is_cancelled:
+        _end(series, newest)
+        has_begun = any(run.invocation.has_reached_agent for run in runs)
+        finish_series(series=series, state=State.CANCELLED, message=CANCELLED if has_begun else CANCELLED_BEFORE)
+        return
+    if newest is not None:
+        is_completed = newest.invocation.status == Invocation.Status.COMPLETED
+        if is_completed and series.has_warm_turn and not newest.is_warm:
+            _enqueue(series, newest.invocation.session, newest.position, is_warm=True)
+            return
+        _end(series, newest)
+        if (over := _reason_to_finish(series, runs)) is not None:
+            finish_series(series=series, state=over[0], message=over[1])
+            return
+    _begin(series, 1 if newest is None else newest.position + 1)
+
+
+def _reason_to_finish(series: StartSeries, runs: list[StartSeriesRun]) -> tuple[StartSeries.State, str] | None:
+    position = runs[-1].position
+    last_by_position = {run.position: run.invocation.status for run in runs}
+    newest = [last_by_position[place] for place in sorted(last_by_position)[-FAILURES_IN_A_ROW:]]
+    if len(newest) == FAILURES_IN_A_ROW and Invocation.Status.COMPLETED not in newest:
+        return (
+            State.FAILED,
+            f"{FAILURES_IN_A_ROW} sessions failed one after the other, so Loom stopped there: the rest would most "
+            "likely only cost. The page of the last session says what the agent answered.",
+        )
+    if position >= series.count:
+        return State.DONE, ""
+    if would_exceed(series=series, begun=position):
+        return State.DONE, "One more session could exceed the highest cost, so Loom stopped there."
+    return None
+
+
+def _begin(series: StartSeries, position: int) -> None:
+    """Start the session of a position with its first prompt, unless somebody else just has."""
+    session = start_session(
+        agent=series.agent,
+        owner=series.owner,
+        qualifier=series.qualifier,
+        title=series.prompt,
+        purpose=Session.Purpose.MEASURE_START,
+    )
+    if not _enqueue(series, session, position, is_warm=False):
+        delete_session(session=session)
+        return
+    first = StartSeries.objects.filter(pk=series.pk, state=State.QUEUED)
+    first.update(state=State.RUNNING, started_at=timezone.now())
+
+
+def _enqueue(series: StartSeries, session: Session, position: int, *, is_warm: bool) -> bool:
+    """Queue one run of the series; False where there is one at this place already."""
+    request = Request(series.prompt, source=Invocation.Source.MEASURE)
+    try:
+        with transaction.atomic():
+            invocation = enqueue(session=session, request=request)
+            StartSeriesRun.objects.create(series=series, invocation=invocation, position=position, is_warm=is_warm)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _end(series: StartSeries, newest: StartSeriesRun | None) -> None:
+    """End the session of the newest run where that is asked for; what AWS refuses is counted."""
+    if newest is None or not series.ends_session or newest.invocation.session.is_ended:
+        return
+    if not newest.invocation.has_reached_agent and not newest.is_warm:
+        return  # nothing was started that could be ended
+    session = newest.invocation.session
+    try:
+        end_session(session=session)
+    except LoomError as error:
+        logger.warning("session of a start series not ended session=%s error=%s", session.pk, type(error).__name__)
+        series.not_ended_count = (series.not_ended_count or 0) + 1
+        series.save(update_fields=["not_ended_count"])
+
+
+class Advancer:
+    """Takes series on in threads of this process: ending a session waits for AWS, which no writer must."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="start-series")
+        self._is_closing = False
+
+    def advance_soon(self, series_id: int) -> None:
+        """From any thread, without waiting; while the process ends the worker takes it on."""
+        if not self._is_closing:
+            self._threads.submit(self._advance, series_id)
+
+    def _advance(self, series_id: int) -> None:
+        try:
+            advance_series(series_id)
+        except Exception:  # the top frame of a thread's work
+            logger.exception("start series not taken on id=%s", series_id)
+        finally:
+            connections.close_all()
+
+    def close(self) -> None:
+        """Let what is under way end; blocks."""
+        self._is_closing = True
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+_advancer: Advancer | None = None
+
+
+def open_advancer() -> Advancer:
+    """Let this process, which runs agents, take series on as soon as a run of theirs ends."""
+    global _advancer
+    _advancer = Advancer()
+    return _advancer
+
+
+def advance_soon(invocation: Invocation) -> None:
+    """Take on the series that a finished run belongs to, where this process does so."""
+    if _advancer is None or invocation.source != Invocation.Source.MEASURE:
+        return
+    series_id = StartSeriesRun.objects.filter(invocation=invocation.pk).values_list("series_id", flat=True).first()
+    if series_id is not None:
+        transaction.on_commit(lambda: _advancer.advance_soon(series_id), robust=True)

@@ -1,0 +1,152 @@
+"""Runs that no caller waits for begin as rows: any process that runs agents, and has room, takes them from there.
+
+A claim is a conditional update, so each run is taken by one process. Who enqueues wakes its own process; every other
+one looks each `POLL_S`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from apps.core import processes
+from apps.core.models import Process
+from apps.sessions.events import Event
+from apps.sessions.models import Invocation
+from apps.sessions.selectors import events_after, of_agents_in_use
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.25
+LONGEST_DELAY_S = 5.0
+# So much longer a web process leaves a run to the runners, as long as there are any: tools do not delay its pages.
+LEFT_TO_RUNNERS = timedelta(seconds=0.5)
+ROOM = 50
+
+Taken = tuple[Invocation, list[Event]]
+
+
+def claim_queued(process_id: UUID, kind: Process.Kind, room: int) -> list[Taken]:
+    """Take up to `room` of the longest queued runs to a process, each with what its recording holds already."""
+    now = timezone.now()
+    queued = of_agents_in_use(Invocation.objects.filter(status=Invocation.Status.QUEUED)).order_by("queued_at", "pk")
+    candidates = list(queued.values_list("pk", "queued_at")[:room])
+    if not candidates:
+        return []
+    # Left to the runners for a moment, where there are any.
+    is_patient = kind == Process.Kind.WEB and processes.living(now, Process.Kind.RUNNER).exists()
+    latest = now - LEFT_TO_RUNNERS if is_patient else now
+    taken = [pk for pk, queued_at in candidates if (queued_at or now) <= latest and _claim(process_id, pk)]
+    runs = Invocation.objects.select_related("session__agent").filter(pk__in=taken).order_by("queued_at", "pk")
+    return [(run, events_after(run.pk) if run.invoked_at is not None else []) for run in runs]
+
+
+def _claim(process_id: UUID, invocation_id: int) -> bool:
+    queued = Invocation.objects.filter(pk=invocation_id, status=Invocation.Status.QUEUED)
+    return bool(
+        queued.update(
+            status=Invocation.Status.PENDING,
+            process_id=process_id,
+            claimed_at=timezone.now(),
+            attempt=Coalesce(F("attempt"), 0) + 1,
+        )
+    )
+
+
+def put_back(process_id: UUID, invocation_id: int) -> bool:
+    """Give a run that was taken and provably not begun back to the queue, at its old place."""
+    mine = Invocation.objects.filter(pk=invocation_id, process_id=process_id, status=Invocation.Status.PENDING)
+    return bool(
+        mine.exclude(queued_at=None).update(
+            status=Invocation.Status.QUEUED, process=None, claimed_at=None, attempt=F("attempt") - 1
+        )
+    )
+
+
+def place_in_queue(invocation: Invocation) -> int | None:
+    """How many queued runs are taken before this one, and this one, from 1; None where it is not queued."""
+    if invocation.status != Invocation.Status.QUEUED or invocation.queued_at is None:
+        return None
+    earlier = Q(queued_at__lt=invocation.queued_at) | Q(queued_at=invocation.queued_at, pk__lt=invocation.pk)
+    queued = of_agents_in_use(Invocation.objects.filter(status=Invocation.Status.QUEUED))
+    return queued.filter(earlier).count() + 1
+
+
+class Runs(Protocol):
+    """What the taker needs of the engine."""
+
+    process_id: UUID | None
+
+    def is_accepting(self) -> bool: ...
+
+    def queued_count(self) -> int: ...
+
+    def launch(self, invocation: Invocation, *, is_claimed: bool, recorded: list[Event]) -> Any: ...
+
+
+class Taker:
+    """Takes runs out of the queue for the engine of this process, from `start` to `close`."""
+
+    def __init__(
+        self, runs: Runs, call: Callable[..., Awaitable[Any]], kind: Process.Kind, room: int, poll_s: float = POLL_S
+    ) -> None:
+        """`call` runs a database function in the engine's own thread."""
+        self._runs = runs
+        self._call = call
+        self._kind = kind
+        self._room = room
+        self._poll_s = poll_s
+        self._wake = asyncio.Event()
+        self._is_closing = False
+        self._is_failing = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._take_for_ever(), name="queue")
+
+    def wake(self) -> None:
+        """Look at once; on the engine's loop."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Take no more; what is being taken at this moment goes back to the queue."""
+        self._is_closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    async def _take_for_ever(self) -> None:
+        delay_s = self._poll_s
+        while not self._is_closing:
+            self._wake.clear()
+            try:
+                await self._take()
+            except Exception:  # a taker that stops for any reason starts no run any more
+                if not self._is_failing:
+                    logger.exception("queue not read")
+                self._is_failing, delay_s = True, min(2 * delay_s, LONGEST_DELAY_S)
+            else:
+                self._is_failing, delay_s = False, self._poll_s
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await self._wake.wait()
+
+    async def _take(self) -> None:
+        room = self._room - self._runs.queued_count()
+        process_id = self._runs.process_id
+        if room <= 0 or process_id is None or not self._runs.is_accepting():
+            return
+        for invocation, recorded in await self._call(claim_queued, process_id, self._kind, room):
+            if self._is_closing or not self._runs.is_accepting():
+                await self._call(put_back, process_id, invocation.pk)
+            else:
+                self._runs.launch(invocation, is_claimed=True, recorded=recorded)

@@ -1,0 +1,267 @@
+"""Starting runs, at once or by way of the queue, going on with them, and stopping them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, connections, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from apps.agents.models import Agent
+from apps.agents.payload import check_payload
+from apps.aws.stream_events import storable_text
+from apps.core.exceptions import InvalidInputError, LoomError, MissingError
+from apps.core.notices import notify
+from apps.sessions.engine import guards
+from apps.sessions.engine.engine import engine
+from apps.sessions.engine.host import host_of
+from apps.sessions.engine.recording import Pending, finish_whatever_listens
+from apps.sessions.exceptions import AgentUnavailableError, RequestKeyReusedError, SessionBusyError
+from apps.sessions.models import Invocation, QueuedPrompt, Session
+from apps.sessions.selectors import events_after
+from apps.sessions.signals import runs_queued
+
+logger = logging.getLogger(__name__)
+
+
+REQUEST_KEY_LENGTH = 64
+NOW = object()  # in a state: the instant at which it is stored
+
+
+def check_agent(agent: Agent, qualifier: str | None = None) -> None:
+    """Raise LoomError where an invocation could only fail; with `qualifier` also where there is no such endpoint.
+
+    May block for one refresh of the agent.
+    """
+    if agent.removed_at is not None:
+        raise AgentUnavailableError(f"{agent.name} is archived.", advice="Bring it back to invoke it.")
+    host_of(agent.kind).check(agent, qualifier)
+
+
+def check_storable(text: str) -> None:
+    """Raise InvalidInputError for text that PostgreSQL and UTF-8 refuse; it would not reach the agent unchanged."""
+    if storable_text(text) != text:
+        raise InvalidInputError(
+            "The text holds characters that cannot be stored.",
+            advice="Remove NUL characters and halves of surrogate pairs.",
+        )
+
+
+def check_request_key(request_key: str) -> None:
+    """Raise InvalidInputError for a key that does not fit its column."""
+    if len(request_key) > REQUEST_KEY_LENGTH:
+        raise InvalidInputError(
+            f"The request key is longer than {REQUEST_KEY_LENGTH} characters.", advice="A UUID is a good one."
+        )
+    check_storable(request_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asks of a session. `payload` is JSON text that is sent as it is; None: what the host makes of the
+    prompt. The same `key` in the same session again is the same run.
+    """
+
+    prompt: str
+    payload: str | None = None
+    key: str = ""
+    source: Invocation.Source = Invocation.Source.MANUAL
+    parent: Invocation | None = None
+
+
+def start_invocation(
+    *, session: Session, prompt: str, process_id: UUID | None, payload: str | None = None, request_key: str = ""
+) -> Invocation:
+    """Store a pending run, the only one of its session, for the process that will stream it.
+
+    Raises SessionBusyError for the second of two callers: one prompt is one request, whoever clicks twice.
+    """
+    return _store_invocation(session, Request(prompt, payload, request_key), {"process_id": process_id})[0]
+
+
+def _store_invocation(session: Session, request: Request, state: dict[str, Any]) -> tuple[Invocation, bool]:
+    """The run of this request, and whether it is a new one; `state` says who has it and how it stands."""
+    check_request_key(request.key)
+    check_storable(request.prompt)
+    if request.payload is not None:
+        check_payload(request.payload)
+    agent, now = session.agent, timezone.now()
+    try:
+        check_agent(agent)
+        guards.check_before(session)
+        host = host_of(agent.kind)
+        invocation = Invocation(
+            session=session,
+            prompt=request.prompt,
+            payload=host.payload(agent, request.prompt) if request.payload is None else request.payload,
+            request_key=request.key,
+            requested_at=now,
+            kind=agent.kind,
+            source=request.source,
+            parent=request.parent,
+            **{name: now if value is NOW else value for name, value in state.items()},
+        )
+        _insert(invocation)
+    except (IntegrityError, LoomError) as error:
+        # Looked for only now: nearly every request is a new one, and each query delays its first token.
+        earlier = _invocation_of_request(session, request)
+        if earlier is not None:
+            return earlier, False
+        if isinstance(error, IntegrityError):
+            raise SessionBusyError from error
+        raise
+    logger.info("invocation started id=%s session=%s prompt_length=%d", invocation.pk, session.pk, len(request.prompt))
+    return invocation, True
+
+
+def _insert(invocation: Invocation) -> None:
+    """Store a run as the next of its session; raises IntegrityError where that is answering or the key is used."""
+    session = invocation.session
+    with transaction.atomic():
+        # The row is locked by that: whoever wants the same session at the same time waits here.
+        if not Session.objects.filter(pk=session.pk).update(last_invoked_at=invocation.requested_at):
+            raise MissingError("This session was deleted.")
+        numbers = Invocation.objects.filter(session=session).order_by("-number").values_list("number", flat=True)
+        invocation.number = next(iter(numbers[:1]), 0) + 1
+        invocation.version = host_of(session.agent.kind).version(session.agent, session.qualifier)
+        invocation.save(force_insert=True)
+        notify(session.topic, f"started:{invocation.pk}")
+    session.last_invoked_at = invocation.requested_at
+
+
+def _invocation_of_request(session: Session, request: Request) -> Invocation | None:
+    """The run that this request started when it came before; raises RequestKeyReusedError for another content."""
+    if not request.key:
+        return None
+    invocation = Invocation.objects.filter(session=session, request_key=request.key).first()
+    if invocation is None:
+        return None
+    invocation.session = session
+    is_removed = invocation.content_removed_at is not None
+    is_other = invocation.prompt != request.prompt or request.payload not in {None, invocation.payload}
+    if not is_removed and is_other:
+        raise RequestKeyReusedError
+    return invocation
+
+
+def invoke(
+    *,
+    session: Session,
+    prompt: str,
+    payload: str | None = None,
+    request_key: str = "",
+    source: Invocation.Source = Invocation.Source.MANUAL,
+) -> Invocation:
+    """Store a run and set it going in this process; call it from a thread. See `Request`.
+
+    One step for a caller that can be cut off at any moment (a browser that leaves cancels its request): a thread is
+    not, so there is no stored run that nobody runs. A request that came before is not sent again.
+    """
+    request = Request(prompt, payload, request_key, source)
+    with engine.admission() as process_id:
+        invocation, is_new = _store_invocation(session, request, {"process_id": process_id, "claimed_at": NOW})
+        if is_new:
+            engine.launch_soon(invocation)
+    return invocation
+
+
+def enqueue(*, session: Session, request: Request) -> Invocation:
+    """Store a run for whichever process that runs agents has room first; within a second where any has.
+
+    From any process and thread, also within a transaction. Raises as `invoke` does, SessionBusyError above all.
+    """
+    state = {"status": Invocation.Status.QUEUED, "queued_at": NOW}
+    invocation, is_new = _store_invocation(session, request, state)
+    if is_new:
+        transaction.on_commit(lambda: runs_queued.send(sender=Invocation), robust=True)
+    return invocation
+
+
+def enqueue_prompt(*, session: Session, request: Request) -> QueuedPrompt | Invocation:
+    """Queue a prompt behind what the session is answering, or at once where it is free.
+
+    It becomes a run, with its number, in the transaction in which the session gets free.
+    """
+    check_request_key(request.key)
+    check_storable(request.prompt)
+    with transaction.atomic():
+        Session.objects.select_for_update().filter(pk=session.pk).first()
+        ahead = session.queued_prompts.all()
+        if request.key and (known := ahead.filter(request_key=request.key).first()) is not None:
+            return known
+        if not session.invocations.filter(status__in=Invocation.UNFINISHED).exists():
+            return enqueue(session=session, request=request)
+        last = ahead.aggregate(position=Max("position"))["position"] or 0
+        return QueuedPrompt.objects.create(
+            session=session,
+            position=last + 1,
+            text=request.prompt,
+            request_key=request.key,
+            source=request.source,
+            created_at=timezone.now(),
+        )
+
+
+def resume_invocation(*, invocation: Invocation) -> bool:
+    """Put a run that waited for a person back into the queue; False where it does not wait any more.
+
+    Whatever was answered is stored by who asked. The same recording goes on, in any process; the time that it waited
+    is taken off its total latency.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        waiting = Invocation.objects.select_for_update().filter(pk=invocation.pk, status=Invocation.Status.WAITING)
+        row = waiting.first()
+        if row is None:
+            return False
+        events = events_after(row.pk)
+        last_ms = events[-1]["offset_ms"] if events else 0.0
+        waited_ms = max((now - (row.invoked_at or now)).total_seconds() * 1000 - last_ms, 0.0)
+        row.status, row.queued_at, row.waited_ms = Invocation.Status.QUEUED, now, (row.waited_ms or 0.0) + waited_ms
+        row.save(update_fields=["status", "queued_at", "waited_ms"])
+        notify(invocation.session.topic, f"changed:{row.pk}")
+        transaction.on_commit(lambda: runs_queued.send(sender=Invocation), robust=True)
+    return True
+
+
+def stop_invocation(*, invocation: Invocation) -> bool:
+    """Stop a run, wherever it is: in this process, in another one, in the queue, waiting for a person.
+
+    From any thread; returns False where it is over already. What had arrived is kept.
+    """
+    # Where it runs here it is stopped at once, whatever the database does; elsewhere the row is seen within 50 ms.
+    rows = Invocation.objects.filter(pk=invocation.pk)
+    if not engine.stop(invocation.pk):
+        rows = rows.filter(status__in=Invocation.UNFINISHED)
+    if not rows.update(stop_requested_at=timezone.now()):
+        return False
+    _end_unheld(invocation.pk)
+    return True
+
+
+def stop_soon(invocation: Invocation) -> None:
+    """`stop_invocation` for a coroutine that is being cancelled and can wait for nothing."""
+    if not engine.stop(invocation.pk):
+        asyncio.get_running_loop().run_in_executor(None, _stop_elsewhere, invocation)
+
+
+def _stop_elsewhere(invocation: Invocation) -> None:
+    try:
+        stop_invocation(invocation=invocation)
+    finally:
+        connections.close_all()
+
+
+def _end_unheld(invocation_id: int) -> None:
+    """End a run that no process holds: nobody would hear that it is to stop."""
+    unheld = Invocation.objects.filter(
+        pk=invocation_id, process=None, status__in=(Invocation.Status.QUEUED, Invocation.Status.WAITING)
+    )
+    for invoked_at in unheld.values_list("invoked_at", flat=True):
+        rest = Pending(invocation_id, [], {"is_unsent": invoked_at is None})
+        finish_whatever_listens(None, rest, status=Invocation.Status.STOPPED, completed_at=timezone.now())

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import asyncio
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from loom.processes.runner import run_runner
+
+
+class Command(BaseCommand):
+    help = "Run agents from the queue, without serving pages, until SIGTERM."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--pulse-fd", type=int, help="a pipe that gets a byte every second while all is well")
+
+    def handle(self, *args: object, pulse_fd: int | None, **options: object) -> None:
+        asyncio.run(run_runner(out=self.stdout, pulse_fd=pulse_fd))

@@ -1,0 +1,77 @@
+"""What a process that runs agents needs while it does: its heartbeat, the engine, and whatever follows from runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import Error as DatabaseFailure
+from django.utils import timezone
+
+from apps.core.models import Process
+from apps.core.notices import Tail
+from apps.core.processes import BEAT_EVERY_S, Heartbeat
+from apps.metrics.series.advancing import advance_all, open_advancer
+from apps.sessions.engine.engine import engine
+from apps.sessions.engine.housekeeping import take_care_of_orphans
+
+logger = logging.getLogger(__name__)
+
+
+class Life:
+    """From `begin` to `end`. A web process also hears what others tell its pages; a runner has none."""
+
+    def __init__(self, kind: Process.Kind) -> None:
+        self._kind = kind
+        self._stack: AsyncExitStack | None = None
+        self._lock = asyncio.Lock()
+
+    async def begin(self) -> None:
+        """Register the process and take up runs; a second call does nothing."""
+        async with self._lock:
+            if self._stack is not None:
+                return
+            async with AsyncExitStack() as stack:
+                heartbeat = await stack.enter_async_context(Heartbeat(self._kind, on_renewed=self._renew))
+                if self._kind == Process.Kind.WEB:
+                    await stack.enter_async_context(Tail())
+                # Closed after the engine, whose last runs it hears of.
+                stack.push_async_callback(asyncio.to_thread, open_advancer().close)
+                await engine.start(heartbeat.process_id, takes=self._kind, room=settings.MAX_QUEUED_RUNS)
+                stack.push_async_callback(engine.close)
+                orphans = asyncio.create_task(self._take_care_of_orphans(heartbeat), name="orphans")
+                stack.callback(orphans.cancel)
+                self._stack = stack.pop_all()
+
+    @staticmethod
+    async def _renew(process_id: UUID) -> None:
+        await engine.renew(process_id)
+
+    @staticmethod
+    async def _take_care_of_orphans(heartbeat: Heartbeat) -> None:
+        """End or queue again what dead processes have left, once. The worker does so all the time, but perhaps there
+        is none.
+
+        Not before this process has been alive for as long as others have to be silent: after a database was away, every
+        process is.
+        """
+        while True:
+            await asyncio.sleep(BEAT_EVERY_S)
+            if not heartbeat.is_steady:
+                continue
+            try:
+                await sync_to_async(take_care_of_orphans, thread_sensitive=False)(timezone.now())
+                await sync_to_async(advance_all, thread_sensitive=False)()
+            except DatabaseFailure as error:
+                logger.warning("orphans not taken care of yet error=%s", type(error).__name__)
+            else:
+                return
+
+    async def end(self) -> None:
+        """Let the runs end, then the process."""
+        if self._stack is not None:
+            await self._stack.aclose()
