@@ -22,8 +22,10 @@ $(VENV)/bootstrap.stamp: $(LOCKS)/bootstrap.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
-$(VENV)/run.stamp: $(LOCKS)/run.txt $(VENV)/bootstrap.stamp
+# One .pth file makes packages/ importable for every program of .venv: nothing is installed twice, nothing gets stale.
+$(VENV)/run.stamp: $(LOCKS)/run.txt packages/pyproject.toml $(VENV)/bootstrap.stamp
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r $<
+	@echo '$(CURDIR)/packages' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/loom.pth"
 	@touch $@
 
 $(VENV)/test.stamp: $(LOCKS)/test.txt $(VENV)/run.stamp

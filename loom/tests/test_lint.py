@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -241,7 +242,7 @@ def test_types_are_checked_in_a_clone_that_was_never_started(
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project's Python files with one import of each forbidden kind."""
     folder = tmp_path_factory.mktemp("sources")
-    for name in ("apps", "loom", "loom_client"):
+    for name in ("apps", "loom", "packages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     for path, line in {
@@ -250,7 +251,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "apps/aws/broken.py": "import django, apps.core.exceptions",
         "apps/emulator/broken.py": "import apps.aws.clients, channels",
         "apps/weavers/__init__.py": "",
-        "loom_client/broken.py": "import django",
+        "packages/loom_client/broken.py": "import django",
     }.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(line + "\n")
@@ -259,7 +260,11 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_import_contract_breaks_on_a_wrong_import(sources: Path) -> None:
     program = Path(sys.executable).with_name("lint-imports")
-    result = subprocess.run([program, "--no-cache"], cwd=sources, capture_output=True, text=True, check=False)
+    # Before the .pth file of .venv, which leads to the packages of the project itself.
+    environment = {**os.environ, "PYTHONPATH": str(sources / "packages")}
+    result = subprocess.run(
+        [program, "--no-cache"], cwd=sources, env=environment, capture_output=True, text=True, check=False
+    )
     flat = " ".join(result.stdout.split())
 
     assert result.returncode == 1
