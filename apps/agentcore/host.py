@@ -18,6 +18,7 @@ from apps.aws.errors import ERROR_BY_CODE, AwsError, CredentialsError, NotFoundE
 from apps.aws.stream import StreamParser
 from apps.sessions.engine.host import COMPLETED, Environment, RunEnd, RunHandle, Sent
 from apps.sessions.models import Invocation, Session
+from loom_events.kinds import HeadersEvent
 
 if TYPE_CHECKING:
     from apps.aws.agentcore import AgentCoreClient, InvocationResponse
@@ -111,7 +112,9 @@ class AgentCoreHost:
             on_send=run.begin,
         )
         at_ms = run.now_ms()
-        headers = {"kind": "headers", "http_status": response.http_status, "content_type": response.content_type}
+        headers: HeadersEvent = {
+            "kind": "headers", "http_status": response.http_status, "content_type": response.content_type
+        }  # fmt: skip
         run.emit(headers, at_ms=at_ms)
         run.note(
             {"headers_at": at_ms},

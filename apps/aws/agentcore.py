@@ -30,7 +30,7 @@ from apps.aws.botocore_sessions import async_session, client_arguments, config_a
 from apps.aws.connection import Connection
 from apps.aws.errors import AwsError, ConnectionLostError, UnavailableError, translate
 from apps.aws.retries import AGENTCORE, RetryPolicy
-from apps.aws.stream_events import storable_text
+from loom_events.storable import storable_text
 
 if TYPE_CHECKING:
     from aiohttp import AddrInfoType

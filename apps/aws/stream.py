@@ -10,37 +10,9 @@ from __future__ import annotations
 import codecs
 import json
 
-from apps.aws.stream_events import (
-    ErrorEvent,
-    JsonEvent,
-    ReasoningEvent,
-    StopEvent,
-    StreamEvent,
-    StreamReader,
-    TextEvent,
-    ToolEvent,
-    ToolInputEvent,
-    ToolResultEvent,
-    UnreadableJsonError,
-    UsageEvent,
-    answer_text,
-    read_json,
-    storable_text,
-)
-
-__all__ = [
-    "ErrorEvent",
-    "JsonEvent",
-    "ReasoningEvent",
-    "StopEvent",
-    "StreamEvent",
-    "StreamParser",
-    "TextEvent",
-    "ToolEvent",
-    "ToolInputEvent",
-    "ToolResultEvent",
-    "UsageEvent",
-]
+from apps.aws.stream_events import StreamReader, UnreadableJsonError, answer_text, read_json
+from loom_events.kinds import ErrorEvent, RunEvent
+from loom_events.storable import storable_text
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """The longest event or JSON body that is read; AgentCore's own limit for one chunk is 10 MB."""
@@ -66,13 +38,13 @@ class StreamParser:
             self._reader = _TextReader()
         self._is_closed = False
 
-    def feed(self, data: bytes) -> list[StreamEvent]:
+    def feed(self, data: bytes) -> list[RunEvent]:
         """The events that these bytes complete, in order."""
         if self._is_closed:
             raise ValueError("This parser has been closed.")
         return self._reader.feed(data)
 
-    def close(self) -> list[StreamEvent]:
+    def close(self) -> list[RunEvent]:
         """The events of what was left: an unterminated last line, or the JSON body. Empty when called again."""
         if self._is_closed:
             return []
@@ -91,7 +63,7 @@ class _SseReader:
         self._data: list[str] = []
         self._data_bytes = 0
 
-    def feed(self, data: bytes) -> list[StreamEvent]:
+    def feed(self, data: bytes) -> list[RunEvent]:
         first, *others = data.split(b"\n")
         if not others:
             return self._extend_line(first)
@@ -101,10 +73,10 @@ class _SseReader:
             events += self._read_line(line)
         return events + self._extend_line(others[-1])
 
-    def close(self) -> list[StreamEvent]:
+    def close(self) -> list[RunEvent]:
         return self._end_line() + self._dispatch() + self._values.finish()
 
-    def _extend_line(self, data: bytes) -> list[StreamEvent]:
+    def _extend_line(self, data: bytes) -> list[RunEvent]:
         if self._is_skipping_line:
             return []
         # A bytearray grows in place, so a line that arrives byte by byte costs no more than one that comes at once.
@@ -115,7 +87,7 @@ class _SseReader:
         self._is_skipping_line = True
         return self._skip_event()
 
-    def _end_line(self) -> list[StreamEvent]:
+    def _end_line(self) -> list[RunEvent]:
         line = bytes(self._line)
         self._line.clear()
         if self._is_skipping_line:
@@ -123,7 +95,7 @@ class _SseReader:
             return []
         return self._read_line(line)
 
-    def _read_line(self, line: bytes) -> list[StreamEvent]:
+    def _read_line(self, line: bytes) -> list[RunEvent]:
         if len(line) > self._max_event_bytes:
             return self._skip_event()
         if self._is_first_line:
@@ -142,7 +114,7 @@ class _SseReader:
         self._data_bytes += len(line)
         return self._skip_event() if self._data_bytes > self._max_event_bytes else []
 
-    def _read_whole(self, text: str) -> list[StreamEvent] | None:
+    def _read_whole(self, text: str) -> list[RunEvent] | None:
         """The events of a line that is complete in itself, so that nothing waits for the blank line; else None."""
         if not text.startswith(("{", '"')):
             if text.strip() == _DONE:
@@ -154,7 +126,7 @@ class _SseReader:
         except UnreadableJsonError:
             return None
 
-    def _dispatch(self) -> list[StreamEvent]:
+    def _dispatch(self) -> list[RunEvent]:
         """At a blank line or the end: the event made of the `data` lines so far."""
         lines, self._data, self._data_bytes = self._data, [], 0
         self._is_skipping_event = False
@@ -166,7 +138,7 @@ class _SseReader:
         except UnreadableJsonError:
             return self._values.read_text(text)
 
-    def _skip_event(self) -> list[StreamEvent]:
+    def _skip_event(self) -> list[RunEvent]:
         """Give up the event that is too long, saying so once."""
         self._data, self._data_bytes = [], 0
         if self._is_skipping_event:
@@ -181,7 +153,7 @@ class _JsonReader:
         self._body = bytearray()
         self._is_too_long = False
 
-    def feed(self, data: bytes) -> list[StreamEvent]:
+    def feed(self, data: bytes) -> list[RunEvent]:
         if self._is_too_long:
             return []
         self._body += data
@@ -191,7 +163,7 @@ class _JsonReader:
         self._body.clear()
         return [_too_long("The body", self._max_body_bytes)]
 
-    def close(self) -> list[StreamEvent]:
+    def close(self) -> list[RunEvent]:
         body = self._body.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", errors="replace")
         if not body.strip():
             return []
@@ -208,13 +180,13 @@ class _TextReader:
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def feed(self, data: bytes) -> list[StreamEvent]:
+    def feed(self, data: bytes) -> list[RunEvent]:
         return self._text(self._decoder.decode(data))
 
-    def close(self) -> list[StreamEvent]:
+    def close(self) -> list[RunEvent]:
         return self._text(self._decoder.decode(b"", final=True))
 
-    def _text(self, text: str) -> list[StreamEvent]:
+    def _text(self, text: str) -> list[RunEvent]:
         return [{"kind": "text", "text": storable_text(text)}] if text else []
 
 

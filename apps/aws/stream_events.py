@@ -1,4 +1,4 @@
-"""The events of an agent's answer, and how one JSON value of a stream becomes some of them.
+"""How one JSON value of an agent's stream becomes events of `loom_events`.
 
 Agents on AgentCore send what their framework yields: strings, Bedrock's Converse events (`event`), Strands Agents'
 callback dictionaries (`data`, `current_tool_use`, `message`), the SDK's error object, or `{"chunk": …}`. What is none
@@ -11,9 +11,18 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, Literal, TypeAlias, TypedDict
 
-JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+from loom_events.kinds import (
+    ErrorEvent,
+    JsonValue,
+    RunEvent,
+    Spanned,
+    ToolEvent,
+    ToolInputEvent,
+    ToolResultEvent,
+    UsageEvent,
+)
+from loom_events.storable import storable_text
 
 _MOST_TOKENS = 2**53  # beyond it JavaScript and databases no longer count exactly
 _ANSWER_KEYS = ("result", "response", "output", "answer", "message", "content", "text")
@@ -23,92 +32,6 @@ _BEDROCK_KEYS = frozenset({"contentBlockStart", "contentBlockDelta", "messageSto
 # A Strands event that the SDK could not serialise arrives as its Python repr: a duplicate that may hold the prompt.
 _REPR_MARKS = ("'event_loop_cycle", "AgentResult(", " object at 0x")
 _UNSTORABLE_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
-
-class TextEvent(TypedDict):
-    """A piece of the answer's text."""
-
-    kind: Literal["text"]
-    text: str
-
-
-class JsonEvent(TypedDict):
-    """A whole `application/json` body; `text` is what to show of it."""
-
-    kind: Literal["json"]
-    value: Any
-    text: str
-
-
-class ReasoningEvent(TypedDict):
-    """A piece of the model's reasoning, which is not part of the answer."""
-
-    kind: Literal["reasoning"]
-    text: str
-
-
-class ToolEvent(TypedDict):
-    """The model begins to call a tool."""
-
-    kind: Literal["tool"]
-    tool_use_id: str
-    name: str
-
-
-class ToolInputEvent(TypedDict):
-    """A piece of the JSON text that the model hands to a tool."""
-
-    kind: Literal["tool_input"]
-    tool_use_id: str
-    text: str
-
-
-class ToolResultEvent(TypedDict):
-    """What a tool gave back; `status` is `success` or `error`."""
-
-    kind: Literal["tool_result"]
-    tool_use_id: str
-    status: str
-    text: str
-
-
-class UsageEvent(TypedDict):
-    """The model's token counts of one cycle; a run that calls tools has several, to be added up."""
-
-    kind: Literal["usage"]
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int
-
-
-class StopEvent(TypedDict):
-    """Why the model stopped, in Bedrock's words: `end_turn`, `tool_use`, `max_tokens` …"""
-
-    kind: Literal["stop"]
-    reason: str
-
-
-class ErrorEvent(TypedDict):
-    """The agent failed in mid-stream, although HTTP said 200; or its stream could not be read."""
-
-    kind: Literal["error"]
-    error_type: str
-    message: str
-
-
-StreamEvent = (
-    TextEvent
-    | JsonEvent
-    | ReasoningEvent
-    | ToolEvent
-    | ToolInputEvent
-    | ToolResultEvent
-    | UsageEvent
-    | StopEvent
-    | ErrorEvent
-)
 
 
 class UnreadableJsonError(ValueError):
@@ -128,13 +51,6 @@ def read_json(text: str) -> JsonValue:
     if len(text) > _DEEPEST_JSON and text.count("[") + text.count("{") > _DEEPEST_JSON and _is_too_deep(value):
         raise UnreadableJsonError
     return _storable(value) if "\\u" in text and _UNSTORABLE_ESCAPE.search(text) else value
-
-
-def storable_text(text: str) -> str:
-    """The text without NUL characters and lone surrogates, which neither UTF-8 nor PostgreSQL can hold."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return _UNSTORABLE.sub(_REPLACEMENT, text)
 
 
 def answer_text(value: JsonValue, depth: int = 0) -> str | None:
@@ -157,11 +73,12 @@ class StreamReader:
 
     def __init__(self) -> None:
         self._tool_use_id = ""
+        self._tool_span: Spanned = {}
         self._has_bedrock_events = False
         self._has_text = False
         self._unused_answer: str | None = None
 
-    def read(self, value: JsonValue, raw: str) -> list[StreamEvent]:
+    def read(self, value: JsonValue, raw: str) -> list[RunEvent]:
         """The events of one value; `raw` is the text it was read from."""
         if value is None:
             return []
@@ -169,7 +86,7 @@ class StreamReader:
             return self._read_dict(value)
         return self.read_text(value if isinstance(value, str) else raw)
 
-    def read_text(self, text: str) -> list[StreamEvent]:
+    def read_text(self, text: str) -> list[RunEvent]:
         """The events of one string: its text, unless it is a repr to drop or an event framed a second time."""
         if text.startswith("{'") and any(mark in text for mark in _REPR_MARKS):
             return []
@@ -177,21 +94,21 @@ class StreamReader:
             return self._read_framed(text)
         return self._text(text)
 
-    def finish(self) -> list[StreamEvent]:
+    def finish(self) -> list[RunEvent]:
         """At the end: the answer found in a value that was not text, if there was no text at all."""
         if self._has_text or self._unused_answer is None:
             return []
         return self._text(self._unused_answer)
 
-    def _text(self, text: str) -> list[StreamEvent]:
+    def _text(self, text: str) -> list[RunEvent]:
         if not text:
             return []
         self._has_text = True
         return [{"kind": "text", "text": storable_text(text)}]
 
-    def _read_framed(self, text: str) -> list[StreamEvent]:
+    def _read_framed(self, text: str) -> list[RunEvent]:
         """An agent that yields its own `data: …` lines has them framed once more by the SDK."""
-        events: list[StreamEvent] = []
+        events: list[RunEvent] = []
         for line in text.split("\n"):
             content = line.removesuffix("\r").removeprefix("data:").removeprefix(" ")
             if not line.startswith("data:") or content == "[DONE]":
@@ -203,7 +120,7 @@ class StreamReader:
             events += self._text(value) if isinstance(value, str) else self.read(value, content)
         return events
 
-    def _read_dict(self, value: dict[str, JsonValue]) -> list[StreamEvent]:
+    def _read_dict(self, value: dict[str, JsonValue]) -> list[RunEvent]:
         bedrock = value.get("event")
         if isinstance(bedrock, dict):
             return self._read_plain_text(bedrock) or self._read_bedrock(bedrock)
@@ -223,7 +140,7 @@ class StreamReader:
         self._unused_answer = answer_text(value) or self._unused_answer
         return []
 
-    def _read_plain_text(self, event: dict[str, JsonValue]) -> list[StreamEvent]:
+    def _read_plain_text(self, event: dict[str, JsonValue]) -> list[RunEvent]:
         """A piece of text and nothing else, as nearly every event of a stream is; empty for any other."""
         if len(event) == 1:
             delta = _dict_at(event, "contentBlockDelta", "delta")
@@ -232,10 +149,10 @@ class StreamReader:
                 return self._text(text)
         return []
 
-    def _read_bedrock(self, event: dict[str, JsonValue]) -> list[StreamEvent]:
+    def _read_bedrock(self, event: dict[str, JsonValue]) -> list[RunEvent]:
         """An event of Bedrock's ConverseStream, which Strands hands through under the key `event`."""
         self._has_bedrock_events |= not _BEDROCK_KEYS.isdisjoint(event)
-        events: list[StreamEvent] = []
+        events: list[RunEvent] = []
         if tool := _dict_at(event, "contentBlockStart", "start", "toolUse"):
             events += self._begin_tool(tool)
         events += self._read_delta(_dict_at(event, "contentBlockDelta", "delta"))
@@ -245,15 +162,15 @@ class StreamReader:
             events.append(_usage(usage))
         return events
 
-    def _read_delta(self, delta: dict[str, JsonValue]) -> list[StreamEvent]:
+    def _read_delta(self, delta: dict[str, JsonValue]) -> list[RunEvent]:
         events = self._text(_text_at(delta, "text"))
         if reasoning := _text_at(_dict_at(delta, "reasoningContent"), "text"):
             events.append({"kind": "reasoning", "text": reasoning})
         if tool_input := _text_at(_dict_at(delta, "toolUse"), "input"):
-            events.append({"kind": "tool_input", "tool_use_id": self._tool_use_id, "text": tool_input})
+            events.append(self._tool_input(tool_input))
         return events
 
-    def _read_strands(self, value: dict[str, JsonValue]) -> list[StreamEvent]:
+    def _read_strands(self, value: dict[str, JsonValue]) -> list[RunEvent]:
         """A callback dictionary of Strands, which repeats what the Bedrock event before it said."""
         if self._has_bedrock_events:
             return []
@@ -265,11 +182,21 @@ class StreamReader:
         events = self._begin_tool(tool) if _text_at(tool, "toolUseId") not in ("", self._tool_use_id) else []
         return events + self._read_delta(_dict_at(value, "delta"))
 
-    def _begin_tool(self, tool: dict[str, JsonValue]) -> list[StreamEvent]:
+    def _begin_tool(self, tool: dict[str, JsonValue]) -> list[RunEvent]:
         self._tool_use_id = _text_at(tool, "toolUseId")
-        return [{"kind": "tool", "tool_use_id": self._tool_use_id, "name": _text_at(tool, "name")}]
+        self._tool_span = _span(self._tool_use_id)
+        event: ToolEvent = {
+            "kind": "tool",
+            "tool_use_id": self._tool_use_id,
+            "name": _text_at(tool, "name"),
+            **self._tool_span,
+        }
+        return [event]
 
-    def _read_message(self, message: dict[str, JsonValue]) -> list[StreamEvent]:
+    def _tool_input(self, text: str) -> ToolInputEvent:
+        return {"kind": "tool_input", "tool_use_id": self._tool_use_id, "text": text, **self._tool_span}
+
+    def _read_message(self, message: dict[str, JsonValue]) -> list[RunEvent]:
         """A complete message: a copy of what was streamed, of which only the tools' results are new."""
         content = message.get("content")
         if message.get("role") == "assistant":
@@ -293,17 +220,24 @@ def _usage(usage: dict[str, JsonValue]) -> UsageEvent:
     return {"kind": "usage", "input_tokens": input_tokens, "output_tokens": output_tokens, "total_tokens": total_tokens}
 
 
+def _span(tool_use_id: str) -> Spanned:
+    """A tool call is a span by itself; one without an id is none."""
+    return {"span_id": tool_use_id} if tool_use_id else {}
+
+
 def _tool_result(result: dict[str, JsonValue]) -> ToolResultEvent:
     texts = [
         _text_at(part, "text") if "text" in part else json.dumps(part["json"], ensure_ascii=False)
         for part in _dicts_in(result.get("content"))
         if "text" in part or "json" in part
     ]
+    tool_use_id = _text_at(result, "toolUseId")
     return {
         "kind": "tool_result",
-        "tool_use_id": _text_at(result, "toolUseId"),
+        "tool_use_id": tool_use_id,
         "status": _text_at(result, "status") or "success",
         "text": "\n".join(texts),
+        **_span(tool_use_id),
     }
 
 

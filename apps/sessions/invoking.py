@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from apps.agents.models import Agent
 from apps.agents.payload import check_payload
-from apps.aws.stream_events import storable_text
 from apps.core.exceptions import InvalidInputError, LoomError, MissingError
 from apps.core.notices import notify
 from apps.sessions.engine import guards
@@ -25,6 +24,7 @@ from apps.sessions.exceptions import AgentUnavailableError, RequestKeyReusedErro
 from apps.sessions.models import Invocation, QueuedPrompt, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import runs_queued
+from loom_events.storable import storable_text
 
 logger = logging.getLogger(__name__)
 

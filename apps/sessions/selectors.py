@@ -9,8 +9,8 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from apps.accounts.models import User
 from apps.agents.selectors import in_use
-from apps.sessions.events import Event
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
+from loom_events.recorded import RecordedEvent
 
 
 def sessions_visible_to(user: User | AnonymousUser) -> QuerySet[Session]:
@@ -41,7 +41,7 @@ def with_totals(sessions: QuerySet[Session]) -> QuerySet[Session]:
     return sessions.annotate(invocation_total=Count("invocations"), last_status=Subquery(newest.values("status")[:1]))
 
 
-def events_after(invocation_id: int, sequence: int = 0) -> list[Event]:
+def events_after(invocation_id: int, sequence: int = 0) -> list[RecordedEvent]:
     """The stored events of an invocation with a number above `sequence`, in order; reads little of what is before."""
     events = _compacted_after(invocation_id, sequence)
     if not events:
@@ -53,16 +53,16 @@ def events_after(invocation_id: int, sequence: int = 0) -> list[Event]:
     return [event for event in events if event["seq"] > sequence]
 
 
-def events_by_invocation(invocation_ids: Collection[int]) -> dict[int, list[Event]]:
+def events_by_invocation(invocation_ids: Collection[int]) -> dict[int, list[RecordedEvent]]:
     """All stored events of some invocations; of those that are over with one query for all of them."""
-    found: dict[int, list[Event]] = {pk: [] for pk in invocation_ids}
+    found: dict[int, list[RecordedEvent]] = {pk: [] for pk in invocation_ids}
     parts = Recording.objects.filter(invocation_id__in=found).order_by("invocation_id", "first_sequence")
     for pk, part in parts.values_list("invocation_id", "events"):
         found[pk] += part
     return {pk: events or events_after(pk) for pk, events in found.items()}
 
 
-def _compacted_after(invocation_id: int, sequence: int) -> list[Event]:
+def _compacted_after(invocation_id: int, sequence: int) -> list[RecordedEvent]:
     """The parts of a compacted recording from the one on that holds the next event."""
     parts = Recording.objects.filter(invocation_id=invocation_id)
     current = parts.filter(first_sequence__lte=sequence + 1).order_by("-first_sequence").values("first_sequence")[:1]

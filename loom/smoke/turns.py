@@ -10,8 +10,9 @@ from typing import Literal
 from apps.aws.agentcore import AgentCoreClient, InvocationResponse
 from apps.aws.arn import RuntimeArn
 from apps.aws.errors import AwsError
-from apps.aws.stream import StreamEvent, StreamParser
-from apps.sessions.events import TOKEN_KINDS
+from apps.aws.stream import StreamParser
+from loom_events.fold import TOKEN_KINDS
+from loom_events.kinds import RunEvent
 
 COLD = "cold"
 STOPPED = "stopped"
@@ -154,7 +155,7 @@ async def _read(response: InvocationResponse, turn: Turn, watch: _Stopwatch, *, 
         turn.status = "completed"
 
 
-def _count(turn: Turn, events: list[StreamEvent], now_ms: float | None) -> None:
+def _count(turn: Turn, events: list[RunEvent], now_ms: float | None) -> None:
     for event in events:
         turn.event_counts[event["kind"]] = turn.event_counts.get(event["kind"], 0) + 1
         if turn.first_token_ms is None and event["kind"] in TOKEN_KINDS:

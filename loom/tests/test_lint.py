@@ -252,6 +252,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "apps/emulator/broken.py": "import apps.aws.clients, channels",
         "apps/weavers/__init__.py": "",
         "packages/loom_client/broken.py": "import django",
+        "packages/loom_events/broken.py": "import apps.aws.arn, loom_client.run",
     }.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(line + "\n")
@@ -281,5 +282,7 @@ def test_every_import_contract_breaks_on_a_wrong_import(sources: Path) -> None:
         "apps.emulator is not allowed to import channels",
         "not listed as layers: - apps.weavers",
         "loom_client is not allowed to import django",
+        "loom_events is not allowed to import apps",
+        "loom_events is not allowed to import loom_client",
     ):
         assert broken in flat

@@ -12,13 +12,13 @@ import pytest
 from django.utils import timezone
 
 from apps.sessions.engine.housekeeping import take_care_of_orphans
-from apps.sessions.events import answer_text
 from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from loom.tests.halting_agent import halting_agent
 from loom.tests.running import Running, wait_until
 from loom.tests.test_worker import url_of_this_database
+from loom_events.fold import answer_text
 
 HALF = "".join(f"{number} " for number in range(20))
 LINES = b"".join(b'data: "%d "\n\n' % number for number in range(20))

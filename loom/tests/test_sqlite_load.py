@@ -18,7 +18,6 @@ from apps.agents.models import Agent
 from apps.core.models import Notice
 from apps.core.processes import Heartbeat
 from apps.sessions.engine.engine import engine
-from apps.sessions.events import answer_text
 from apps.sessions.invoking import invoke
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after
@@ -26,6 +25,7 @@ from apps.sessions.services import start_session
 from loom.tests.fixtures import Emulator
 from loom.tests.running import Running, wait_until
 from loom.tests.test_worker import url_of_this_database
+from loom_events.fold import answer_text
 
 STREAMS, CHUNKS, PAUSE_S, TASKS = 300, 40, 0.1, 60
 

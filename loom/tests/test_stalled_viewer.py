@@ -15,7 +15,6 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from apps.sessions.events import answer_text
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.viewing.consumer import SessionConsumer
@@ -23,6 +22,7 @@ from loom.processes.start_all import web_spec
 from loom.tests.halting_agent import HaltingAgent, halting_agent
 from loom.tests.running import PATIENCE_S, Running, free_port, wait_until
 from loom.tests.test_worker import url_of_this_database
+from loom_events.fold import answer_text
 
 PARAGRAPH = b'data: "%s\\n\\n"\n\n' % (b"word " * 200)
 PARAGRAPHS = 3000  # 3 MB in all

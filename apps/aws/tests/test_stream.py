@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.aws.stream import StreamEvent, StreamParser
+from apps.aws.stream import StreamParser
 from apps.aws.tests.wire import SSE, data, merged, parse, text
+from loom_events.kinds import RunEvent
 
 KEYS = [
     "event",
@@ -190,7 +191,7 @@ MESSAGE = {"result": {"role": "assistant", "content": [{"text": "a"}, {"toolUse"
         (b"9" * 5_000, [text("9" * 5_000)]),
     ],
 )
-def test_a_json_body_is_one_value(body: bytes, expected: list[StreamEvent]) -> None:
+def test_a_json_body_is_one_value(body: bytes, expected: list[RunEvent]) -> None:
     """S1-057: an answer that is not streamed, with the obvious answer in it."""
     assert parse(body, content_type="application/json") == expected
 

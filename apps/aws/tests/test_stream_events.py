@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from apps.aws.stream import ErrorEvent, StreamEvent, UsageEvent
 from apps.aws.tests.wire import data, merged, parse, text
+from loom_events.kinds import ErrorEvent, RunEvent, UsageEvent
 
 BOOM: ErrorEvent = {"kind": "error", "error_type": "ValueError", "message": "boom"}
 USAGE: UsageEvent = {"kind": "usage", "input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
 DELTA = {"event": {"contentBlockDelta": {"delta": {"text": "Hel"}}}}
 REPR = "{'data': 'Hel', 'delta': {'text': 'Hel'}, 'event_loop_cycle_id': UUID('1'), 'agent': <A object at 0x7f>}"
 
-VECTORS: list[tuple[str, bytes, list[StreamEvent]]] = [
+VECTORS: list[tuple[str, bytes, list[RunEvent]]] = [
     ("strings", b'data: "Hel"\n\ndata: "lo \\"w\\" \xc3\xbcn\xc3\xaf\\n"\n\n', [text("Hel"), text('lo "w" ünï\n')]),
     ("a delta and its repr", data(DELTA) + data(REPR), [text("Hel")]),
     ("the final repr", data("{'result': AgentResult(stop_reason='end_turn')}"), []),
@@ -20,8 +20,8 @@ VECTORS: list[tuple[str, bytes, list[StreamEvent]]] = [
         data({"event": {"contentBlockStart": {"start": {"toolUse": {"name": "add", "toolUseId": "tooluse_1"}}}}})
         + data({"event": {"contentBlockDelta": {"delta": {"toolUse": {"input": '{"a": '}}}}}),
         [
-            {"kind": "tool", "tool_use_id": "tooluse_1", "name": "add"},
-            {"kind": "tool_input", "tool_use_id": "tooluse_1", "text": '{"a": '},
+            {"kind": "tool", "tool_use_id": "tooluse_1", "name": "add", "span_id": "tooluse_1"},
+            {"kind": "tool_input", "tool_use_id": "tooluse_1", "text": '{"a": ', "span_id": "tooluse_1"},
         ],
     ),
     (
@@ -42,7 +42,18 @@ VECTORS: list[tuple[str, bytes, list[StreamEvent]]] = [
                 }
             }
         ),
-        [{"kind": "tool_result", "tool_use_id": "t1", "status": "error", "text": 'x\n{"n": 1}'}],
+        [{"kind": "tool_result", "tool_use_id": "t1", "status": "error", "text": 'x\n{"n": 1}', "span_id": "t1"}],
+    ),
+    (
+        "a tool without an id",
+        data({"event": {"contentBlockStart": {"start": {"toolUse": {"name": "add"}}}}})
+        + data({"event": {"contentBlockDelta": {"delta": {"toolUse": {"input": "1"}}}}})
+        + data({"message": {"role": "user", "content": [{"toolResult": {"content": [{"text": "2"}]}}]}}),
+        [
+            {"kind": "tool", "tool_use_id": "", "name": "add"},
+            {"kind": "tool_input", "tool_use_id": "", "text": "1"},
+            {"kind": "tool_result", "tool_use_id": "", "status": "success", "text": "2"},
+        ],
     ),
     (
         "usage of two cycles",
@@ -98,9 +109,9 @@ VECTORS: list[tuple[str, bytes, list[StreamEvent]]] = [
         [
             {"kind": "reasoning", "text": "hm"},
             text("a"),
-            {"kind": "tool", "tool_use_id": "t", "name": "add"},
-            {"kind": "tool_input", "tool_use_id": "t", "text": "1"},
-            {"kind": "tool_input", "tool_use_id": "t", "text": "1"},
+            {"kind": "tool", "tool_use_id": "t", "name": "add", "span_id": "t"},
+            {"kind": "tool_input", "tool_use_id": "t", "text": "1", "span_id": "t"},
+            {"kind": "tool_input", "tool_use_id": "t", "text": "1", "span_id": "t"},
         ],
     ),
     ("bare Bedrock events", data({"contentBlockDelta": {"delta": {"text": "a"}}}), [text("a")]),
@@ -136,7 +147,7 @@ VECTORS: list[tuple[str, bytes, list[StreamEvent]]] = [
 @pytest.mark.parametrize(
     ("wire", "expected"), [vector[1:] for vector in VECTORS], ids=[vector[0] for vector in VECTORS]
 )
-def test_what_agents_send(wire: bytes, expected: list[StreamEvent]) -> None:
+def test_what_agents_send(wire: bytes, expected: list[RunEvent]) -> None:
     """S1-002, S1-012, S1-057, S1-062: each framing that agents use becomes the events a reader should see."""
     assert parse(wire) == expected
 

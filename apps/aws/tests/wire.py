@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from apps.aws.stream import StreamEvent, StreamParser, TextEvent
+from apps.aws.stream import StreamParser
+from loom_events.kinds import RunEvent, TextEvent
 
 SSE = "text/event-stream; charset=utf-8"
 
@@ -13,15 +14,15 @@ def text(value: str) -> TextEvent:
     return {"kind": "text", "text": value}
 
 
-def parse(*pieces: bytes, content_type: str = SSE) -> list[StreamEvent]:
+def parse(*pieces: bytes, content_type: str = SSE) -> list[RunEvent]:
     parser = StreamParser(content_type)
     events = [event for piece in pieces for event in parser.feed(piece)]
     return events + parser.close()
 
 
-def merged(events: list[StreamEvent]) -> list[StreamEvent]:
+def merged(events: list[RunEvent]) -> list[RunEvent]:
     """The events with neighbouring texts joined."""
-    result: list[StreamEvent] = []
+    result: list[RunEvent] = []
     for event in events:
         if event["kind"] == "text" and result and result[-1]["kind"] == "text":
             result[-1] = text(result[-1]["text"] + event["text"])

@@ -26,9 +26,9 @@ from apps.sessions.engine.recorder import HOLD_S, Recorder
 from apps.sessions.engine.recording import claim_invocation
 from apps.sessions.engine.run import AnswerTooLargeError, Run
 from apps.sessions.engine.run_stream import LiveStream
-from apps.sessions.events import Event
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.models import Invocation, Session
+from loom_events.recorded import RecordedEvent
 
 logger = logging.getLogger(__name__)
 
@@ -180,7 +180,9 @@ class Engine:
             raise EngineNotStartedError
         self._loop.call_soon_threadsafe(partial(self.launch, invocation, is_claimed=True))
 
-    def launch(self, invocation: Invocation, *, is_claimed: bool = False, recorded: Iterable[Event] = ()) -> LiveStream:
+    def launch(
+        self, invocation: Invocation, *, is_claimed: bool = False, recorded: Iterable[RecordedEvent] = ()
+    ) -> LiveStream:
         """Run a pending invocation (with its session and agent loaded) as a task of this process.
 
         However often and wherever it is launched, it is sent once: by whoever claims its row. `recorded` is what its
@@ -306,7 +308,7 @@ engine = Engine()
 
 async def follow(
     invocation_id: int, after: int = 0, *, pause_s: float | None = None
-) -> AsyncGenerator[list[Event], None]:
+) -> AsyncGenerator[list[RecordedEvent], None]:
     """Hand on the events of an invocation above `after` until it is over, wherever it runs: each once, in order.
 
     In this process they come from memory as they happen; from another process they come from the recording, at most
@@ -336,7 +338,7 @@ async def follow(
         await asyncio.sleep(WAITING_POLL_S if status == Invocation.Status.WAITING else POLL_S)
 
 
-def _read_recording(invocation_id: int, after: int) -> tuple[str | None, list[Event]]:
+def _read_recording(invocation_id: int, after: int) -> tuple[str | None, list[RecordedEvent]]:
     # The status first: events that were stored before the end are then never missed.
     status = Invocation.objects.filter(pk=invocation_id).values_list("status", flat=True).first()
     return status, selectors.events_after(invocation_id, after)

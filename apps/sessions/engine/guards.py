@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from apps.sessions.events import Event
 from apps.sessions.models import Invocation, Session
+from loom_events.recorded import RecordedEvent
 
 
 class Guard(Protocol):
@@ -15,7 +15,7 @@ class Guard(Protocol):
     def before(self, session: Session) -> None:
         """Raise LoomError to refuse a run of the session. Called from threads, may read rows."""
 
-    def during(self, invocation: Invocation, events: Sequence[Event]) -> str | None:
+    def during(self, invocation: Invocation, events: Sequence[RecordedEvent]) -> str | None:
         """Return why the run has to stop now, None where it may go on. On the loop: no waiting, no rows."""
 
 
@@ -41,7 +41,7 @@ def check_before(session: Session) -> None:
         guard.before(session)
 
 
-def reason_to_stop(invocation: Invocation, events: Sequence[Event]) -> str | None:
+def reason_to_stop(invocation: Invocation, events: Sequence[RecordedEvent]) -> str | None:
     """What the first guard that wants the end of the run says, or None."""
     for guard in _guards:
         reason = guard.during(invocation, events)

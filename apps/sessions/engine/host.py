@@ -14,8 +14,9 @@ from typing import Any, Literal, Protocol
 
 from apps.agents.models import Agent
 from apps.core.exceptions import LoomError
-from apps.sessions.events import Event
 from apps.sessions.models import Invocation, Session
+from loom_events.kinds import RunEvent
+from loom_events.recorded import RecordedEvent
 
 Sent = tuple[datetime, datetime | None]
 """When a run was sent and when it ended, None while it goes on."""
@@ -70,7 +71,7 @@ COMPLETED = RunEnd(Invocation.Status.COMPLETED)
 class Resume:
     """What there is of a run that is taken up again: the events that were recorded before, the last one included."""
 
-    events: Sequence[Event]
+    events: Sequence[RecordedEvent]
 
 
 class RunHandle(Protocol):
@@ -93,7 +94,7 @@ class RunHandle(Protocol):
         """Somebody asked for its end; the task is being cancelled."""
 
     @property
-    def events(self) -> Sequence[Event]:
+    def events(self) -> Sequence[RecordedEvent]:
         """Everything recorded so far, in order."""
 
     def begin(self, attempt: int) -> None:
@@ -105,7 +106,7 @@ class RunHandle(Protocol):
     def received(self, size: int, at_ms: float) -> None:
         """So many bytes of the answer arrived; what they say is emitted next."""
 
-    def emit(self, *events: Any, at_ms: float | None = None) -> None:
+    def emit(self, *events: RunEvent, at_ms: float | None = None) -> None:
         """Number, time and hand on events; raises AnswerTooLargeError where that is more than a run may hold."""
 
     def note(self, at: Mapping[str, float] | None = None, **columns: Any) -> None:

@@ -17,10 +17,10 @@ from apps.core.notices import notify
 from apps.core.processes import silent_process_ids
 from apps.sessions.engine.host import host_of
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
-from apps.sessions.events import answer_text, token_counts
 from apps.sessions.models import Invocation, Recording, RecordingBatch
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import runs_queued
+from loom_events.fold import answer_text, token_counts
 
 logger = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from django.utils import timezone
 
 from apps.core import processes
 from apps.core.models import Process
-from apps.sessions.events import Event
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after, of_agents_in_use
+from loom_events.recorded import RecordedEvent
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ LONGEST_DELAY_S = 5.0
 LEFT_TO_RUNNERS = timedelta(seconds=0.5)
 ROOM = 50
 
-Taken = tuple[Invocation, list[Event]]
+Taken = tuple[Invocation, list[RecordedEvent]]
 
 
 def claim_queued(process_id: UUID, kind: Process.Kind, room: int) -> list[Taken]:
@@ -90,7 +90,7 @@ class Runs(Protocol):
 
     def queued_count(self) -> int: ...
 
-    def launch(self, invocation: Invocation, *, is_claimed: bool, recorded: list[Event]) -> Any: ...
+    def launch(self, invocation: Invocation, *, is_claimed: bool, recorded: list[RecordedEvent]) -> Any: ...
 
 
 class Taker:

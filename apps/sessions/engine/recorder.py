@@ -25,8 +25,8 @@ from django.db import DatabaseError, close_old_connections, connections
 
 from apps.sessions.engine import recording
 from apps.sessions.engine.recording import PASSING, Pending
-from apps.sessions.events import Event
 from apps.sessions.models import Invocation
+from loom_events.recorded import RecordedEvent
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Recorded(Protocol):
     """What the recorder needs of a running stream."""
 
     invocation_id: int
-    events: list[Event]
+    events: list[RecordedEvent]
     recorded_sequence: int
     changed_fields: dict[str, Any]
     invocation: Invocation | None

@@ -15,13 +15,14 @@ from django.db.models import F, Max
 from django.utils import timezone
 
 from apps.agents.models import Agent
-from apps.aws.stream_events import storable_text
 from apps.core.notices import notify
 from apps.sessions.engine.host import host_of
-from apps.sessions.events import Event, answer_text
 from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import invocation_completed, runs_queued
+from loom_events.fold import answer_text
+from loom_events.recorded import RecordedEvent
+from loom_events.storable import storable_text
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Pending:
     """
 
     invocation_id: int
-    events: list[Event]
+    events: list[RecordedEvent]
     fields: dict[str, Any] = field(default_factory=dict)
     is_unsure: bool = False
 

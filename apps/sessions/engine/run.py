@@ -8,8 +8,10 @@ from typing import Any
 from apps.sessions.engine import guards
 from apps.sessions.engine.host import Resume
 from apps.sessions.engine.run_stream import LiveStream, RunClock
-from apps.sessions.events import TOKEN_KINDS, Event, answer_text, merge_text, token_counts
 from apps.sessions.models import Invocation
+from loom_events.fold import TOKEN_KINDS, answer_text, merge_text, token_counts
+from loom_events.kinds import RunEvent
+from loom_events.recorded import RecordedEvent
 
 # A run is kept in memory while it goes on. AgentCore's own limit for a body is 100 MB; a million events are two hours
 # of an agent that says a hundred words a second.
@@ -49,7 +51,7 @@ class Run:
         return self.stream.is_cancelled
 
     @property
-    def events(self) -> Sequence[Event]:
+    def events(self) -> Sequence[RecordedEvent]:
         return self.stream.events
 
     def begin(self, attempt: int) -> None:
@@ -69,14 +71,14 @@ class Run:
         self.chunk_count += 1
         self.byte_count += size
 
-    def emit(self, *events: Any, at_ms: float | None = None) -> None:
+    def emit(self, *events: RunEvent, at_ms: float | None = None) -> None:
         merged = merge_text(events)
         if merged:
             self._append(merged, at_ms)
         if self.byte_count > self.max_answer_bytes or len(self.stream.events) > self.max_events:
             raise AnswerTooLargeError
 
-    def _append(self, merged: list[Any], at_ms: float | None) -> None:
+    def _append(self, merged: Sequence[RunEvent], at_ms: float | None) -> None:
         offset_ms = self.clock.offset_ms() if at_ms is None else at_ms
         if not self._has_token and any(event["kind"] in TOKEN_KINDS for event in merged):
             self._has_token = True

@@ -10,22 +10,23 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.sessions.events import Event
 from apps.sessions.models import Invocation
+from loom_events.kinds import RunEvent
+from loom_events.recorded import RecordedEvent
 
-Listener = Callable[[list[Event]], None]
+Listener = Callable[[list[RecordedEvent]], None]
 
 
 class LiveStream:
     """The events of one run, from `invoked` to the last; appended by the run, read by any number of followers."""
 
     def __init__(
-        self, invocation_id: int, invocation: Invocation | None = None, *, recorded: Iterable[Event] = ()
+        self, invocation_id: int, invocation: Invocation | None = None, *, recorded: Iterable[RecordedEvent] = ()
     ) -> None:
         """`recorded` is what the recording of a run that is taken up again holds already."""
         self.invocation_id = invocation_id
         self.invocation = invocation
-        self.events: list[Event] = list(recorded)
+        self.events: list[RecordedEvent] = list(recorded)
         self.recorded_sequence = len(self.events)
         self.changed_fields: dict[str, Any] = {}
         self.ended = asyncio.Event()
@@ -38,10 +39,13 @@ class LiveStream:
         self._waiting: list[asyncio.Future[None]] = []
         self._listeners: list[Listener] = []
 
-    def append(self, *events: Any, offset_ms: float) -> None:
+    def append(self, *events: RunEvent, offset_ms: float) -> None:
         """Number events and hand them on; `offset_ms` counts from invoked_at."""
         offset_ms, number = round(offset_ms, 3), len(self.events)
-        new = [{"seq": number + place, "offset_ms": offset_ms, **event} for place, event in enumerate(events, 1)]
+        new: list[RecordedEvent] = [
+            {"seq": number + place, "offset_ms": offset_ms, **event}  # type: ignore[misc] # mypy adds nothing to a union
+            for place, event in enumerate(events, 1)
+        ]
         self.events += new
         for listener in self._listeners:
             listener(new)
@@ -86,7 +90,7 @@ class LiveStream:
     def lose(self) -> None:
         self.cancel(Invocation.Status.INTERRUPTED)
 
-    async def follow(self, after: int = 0, *, pause_s: float | None = None) -> AsyncIterator[list[Event]]:
+    async def follow(self, after: int = 0, *, pause_s: float | None = None) -> AsyncIterator[list[RecordedEvent]]:
         """Hand on every event above `after`, as many at a time as have gathered, until the run has ended.
 
         With `pause_s` an empty list after so long a silence, and again after the next.

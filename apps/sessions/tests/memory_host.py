@@ -60,7 +60,7 @@ class MemoryHost:
             run.begin(1)
         else:
             said = sum(event["kind"] == "text" for event in run.resume.events)
-            run.emit({"kind": "restart", "text": "goes on"})
+            run.emit({"kind": "restart", "attempt": run.attempt, "checkpoint": "", "reason": "goes on"})
         try:
             for number, word in enumerate(words[said:], said):
                 if number < len(self.gates):

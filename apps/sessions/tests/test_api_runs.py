@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
@@ -18,6 +19,7 @@ from apps.core import processes
 from apps.core.models import Process
 from apps.sessions.api import InvokeIn, _launched
 from apps.sessions.engine.engine import Engine, engine, follow
+from apps.sessions.engine.recording import Pending, finish_invocation
 from apps.sessions.models import Invocation, Session
 from apps.sessions.tests.test_api import Api, numbered, parse
 from apps.sessions.tests.test_api import agent as agent
@@ -191,6 +193,28 @@ async def test_details_tell_of_tools_and_usage(api: Api, demo_agent: Any, agent:
     kinds = {data["kind"] for name, data in detailed if name == "detail"}
     assert {"invoked", "headers", "tool"} <= kinds and not kinds & {"text", "json"}
     assert [event for event in detailed if event[0] != "detail"] == plain
+    calls = [data for name, data in detailed if name == "detail" and data["kind"].startswith("tool")]
+    assert [data["span_id"] for data in calls] == [data["tool_use_id"] for data in calls] != []
+
+
+async def test_what_is_said_inside_a_span_is_a_detail_and_so_is_what_a_later_loom_recorded(
+    api: Api, begin: Begin
+) -> None:
+    invocation = await sync_to_async(begin)()
+    events: list[Any] = [
+        {"seq": 1, "offset_ms": 1.0, "kind": "text", "text": "a"},
+        {"seq": 2, "offset_ms": 2.0, "kind": "text", "text": "b", "span_id": "s1", "parent_id": "t1"},
+        {"seq": 3, "offset_ms": 3.0, "kind": "from_2030", "words": ["c"]},
+        {"seq": 4, "offset_ms": 4.0, "kind": "text", "text": "d"},
+    ]
+    rest = Pending(invocation.pk, events, {"last_sequence": 4})
+    end = sync_to_async(finish_invocation)
+    assert await end(invocation.process_id, rest, status="completed", completed_at=timezone.now())
+
+    detailed = parse(await body_of(await api.client.get(f"{address(invocation)}/events?detail=1")))
+    assert detailed[1:-1] == [
+        ("chunk", {"text": "a"}), ("detail", events[1]), ("detail", events[2]), ("chunk", {"text": "d"})
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("stops_on_leave", [True, False])

@@ -17,7 +17,6 @@ from apps.core import processes
 from apps.core.exceptions import LoomError
 from apps.core.models import Notice, Process
 from apps.sessions.engine.engine import Engine, follow
-from apps.sessions.events import Event
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.invoking import invoke, stop_invocation
 from apps.sessions.models import Invocation, RecordingBatch
@@ -26,11 +25,12 @@ from apps.sessions.services import end_session
 from apps.sessions.tests.clock import Clock
 from apps.sessions.tests.talking import Talker
 from apps.sessions.tests.waiting import PATIENCE_S, wait_until
+from loom_events.recorded import RecordedEvent
 
 Begin = Callable[..., Invocation]
 
 
-async def collect(invocation_id: int, after: int = 0) -> list[Event]:
+async def collect(invocation_id: int, after: int = 0) -> list[RecordedEvent]:
     return [event async for events in follow(invocation_id, after) for event in events]
 
 
@@ -38,7 +38,9 @@ async def reload(invocation: Invocation) -> Invocation:
     return await Invocation.objects.select_related("session__agent").aget(pk=invocation.pk)
 
 
-async def run(running_engine: Engine, begin: Begin, *args: Any, **kwargs: Any) -> tuple[Invocation, list[Event]]:
+async def run(
+    running_engine: Engine, begin: Begin, *args: Any, **kwargs: Any
+) -> tuple[Invocation, list[RecordedEvent]]:
     invocation = await sync_to_async(begin)(*args, **kwargs)
     running_engine.launch(invocation)
     events = await asyncio.wait_for(collect(invocation.pk), PATIENCE_S)
@@ -102,7 +104,7 @@ async def test_stop_closes_the_upstream_and_keeps_what_had_arrived(
     emulator.order(kind="silence", after_chunks=20, seconds=3_600)
     invocation = await sync_to_async(begin)()
     running_engine.launch(invocation)
-    seen: list[Event] = []
+    seen: list[RecordedEvent] = []
     async for events in follow(invocation.pk):
         seen += events
         if any(event["kind"] == "text" for event in seen):

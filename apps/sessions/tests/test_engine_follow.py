@@ -18,14 +18,14 @@ from apps.core.models import Process
 from apps.sessions.engine.engine import follow
 from apps.sessions.engine.housekeeping import compact_recordings
 from apps.sessions.engine.recording import Pending, finish_invocation, write_batches
-from apps.sessions.events import Event
 from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Recording, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.tests.waiting import wait_until
+from loom_events.recorded import RecordedEvent
 
 
-def events(first: int, last: int) -> list[Event]:
+def events(first: int, last: int) -> list[RecordedEvent]:
     return [
         {"seq": number, "offset_ms": float(number), "kind": "text", "text": f"{number} "}
         for number in range(first, last + 1)
@@ -60,10 +60,10 @@ def elsewhere(transactional_db: None, make_session: Callable[..., Session]) -> E
 
 
 async def test_a_run_of_another_process_is_followed_without_gap_or_repeat(elsewhere: Elsewhere) -> None:
-    seen: list[Event] = []
-    from_two: list[Event] = []
+    seen: list[RecordedEvent] = []
+    from_two: list[RecordedEvent] = []
 
-    async def watch(into: list[Event], after: int) -> None:
+    async def watch(into: list[RecordedEvent], after: int) -> None:
         async for new in follow(elsewhere.invocation.pk, after):
             into.extend(new)
 

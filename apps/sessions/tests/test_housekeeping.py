@@ -16,8 +16,11 @@ from apps.sessions.engine.recording import Pending, finish_invocation, write_bat
 from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
+from loom_events.recorded import RecordedEvent
 
-TEXT = [{"seq": number, "offset_ms": number * 100.0, "kind": "text", "text": f"{number} "} for number in range(1, 6)]
+TEXT: list[RecordedEvent] = [
+    {"seq": number, "offset_ms": number * 100.0, "kind": "text", "text": f"{number} "} for number in range(1, 6)
+]
 
 
 @pytest.fixture

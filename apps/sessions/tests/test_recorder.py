@@ -18,6 +18,7 @@ from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import invocation_completed
+from loom_events.recorded import RecordedEvent
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def invocation(process: Process, make_session: Callable[..., Session]) -> Invoca
     return start_invocation(session=make_session(), prompt="go", process_id=process.pk)
 
 
-def events(first: int, last: int) -> list[dict[str, Any]]:
+def events(first: int, last: int) -> list[RecordedEvent]:
     return [
         {"seq": number, "offset_ms": float(number), "kind": "text", "text": f"{number} "}
         for number in range(first, last + 1)

@@ -17,13 +17,13 @@ from apps.accounts.models import User
 from apps.core import processes
 from apps.core.models import Process
 from apps.sessions.engine.engine import engine, follow
-from apps.sessions.events import Event
 from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.tests.talking import PROMPT, Talker
 from apps.sessions.tests.viewing import Page
 from apps.sessions.tests.waiting import PATIENCE_S, wait_until
+from loom_events.recorded import RecordedEvent
 
 pytestmark = pytest.mark.skipif(connection.vendor != "sqlite", reason="the database is a file of this process")
 
@@ -58,7 +58,7 @@ class Viewer:
 
     def __init__(self, invocation: Invocation) -> None:
         self.invocation = invocation
-        self.seen: list[Event] = []
+        self.seen: list[RecordedEvent] = []
         self.task = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:

@@ -1,23 +1,24 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.sessions.viewing.rendering import AnswerRenderer, answer_frame, words_frame
+from loom_events.recorded import RecordedEvent
 
 
-def event(kind: str, **fields: Any) -> dict[str, Any]:
-    return {"seq": fields.pop("seq", 1), "offset_ms": fields.pop("offset_ms", 0.0), "kind": kind, **fields}
+def event(kind: str, **fields: Any) -> RecordedEvent:
+    return cast(RecordedEvent, {"seq": 1, "offset_ms": 0.0, "kind": kind, **fields})
 
 
-def text(value: str, seq: int = 1) -> dict[str, Any]:
+def text(value: str, seq: int = 1) -> RecordedEvent:
     return event("text", text=value, seq=seq)
 
 
-def whole(events: list[dict[str, Any]]) -> str:
+def whole(events: list[RecordedEvent]) -> str:
     renderer = AnswerRenderer(7)
     renderer.feed(events)
     renderer.close()
@@ -95,6 +96,60 @@ def test_reasoning_is_a_step_of_its_own() -> None:
     assert "let me think" in html and html.index("let me think") < html.index("Answer")
 
 
+def test_what_is_said_inside_a_span_is_folded_and_no_part_of_the_answer() -> None:
+    """Two sub-agents at once: a piece goes on with what was said before it only where that is of the same span."""
+    inner = [("a", "The "), ("a", "first"), ("b", "The second")]
+    html = whole(
+        [
+            event("tool", tool_use_id="t1", name="ask", span_id="t1"),
+            *(event("text", text=words, span_id=span, parent_id="t1") for span, words in inner),
+            event("reasoning", text="thought", span_id="b", parent_id="t1"),
+            event("json", value=[1], text="[1]", span_id="b", parent_id="t1"),
+            text("Answer"),
+        ]
+    )
+
+    assert re.findall(r'<span class="tool-name">(.*?)</span>', html) == ["ask", "Text", "Text", "Reasoning", "json"]
+    assert re.findall(r'<pre tabindex="0" aria-label="Result">(.*?)</pre>', html) == [
+        "The first", "The second", "thought"
+    ]  # fmt: skip
+    assert html.endswith("</details><p>Answer</p>\n")
+
+
+def test_an_event_without_a_look_of_its_own_is_kept_as_a_folded_detail() -> None:
+    """One that a later Loom has recorded, too."""
+    html = whole(
+        [
+            text("Before"),
+            event("from_2030", span_id="s1", words="a <b>\nc", numbers=[1, {"two": None}]),
+            event("state", from_state="thinking", event="answered", to_state="done"),
+            text("After"),
+        ]
+    )
+
+    details = re.findall(r"<details.*?</details>", html, re.DOTALL)
+    assert [re.sub(r"<svg.*?</svg>", "", detail, flags=re.DOTALL) for detail in details] == [
+        '<details class="tool" id="invocation-7-step-1"><summary><span class="tool-name">from_2030</span>'
+        '<span class="tool-time"></span></summary><pre tabindex="0" aria-label="Details">'
+        "span_id: s1\nwords: a &lt;b&gt;\nc\nnumbers: [1, {&quot;two&quot;: null}]</pre></details>",
+        '<details class="tool" id="invocation-7-step-2"><summary><span class="tool-name">state</span>'
+        '<span class="tool-time"></span></summary><pre tabindex="0" aria-label="Details">'
+        "from_state: thinking\nevent: answered\nto_state: done</pre></details>",
+    ]
+    assert html.startswith("<p>Before</p>") and html.endswith("<p>After</p>\n")
+
+
+def test_what_the_page_tells_elsewhere_is_no_detail() -> None:
+    told = [
+        event("invoked", at="2026-11-20T10:00:00+00:00", attempt=1),
+        event("headers", http_status=200, content_type="text/event-stream"),
+        event("usage", input_tokens=1, output_tokens=1, total_tokens=2),
+        event("stop", reason="end_turn"),
+        event("error", error_type="ValueError", message="boom"),
+    ]
+    assert whole([*told, text("Answer")]) == "<p>Answer</p>\n"
+
+
 def test_a_json_body_is_shown_as_it_is_and_a_string_as_markdown() -> None:
     assert "&quot;score&quot;: 0.7" in whole([event("json", value={"score": 0.7}, text="…")])
     assert "<strong>fine</strong>" in whole([event("json", value="**fine**", text="**fine**")])
@@ -121,6 +176,7 @@ def test_nothing_an_agent_says_becomes_markup_or_a_request() -> None:
                 event("tool_result", tool_use_id="t", status="success", text=hostile),
                 event("reasoning", text=hostile),
                 event("json", value={hostile: hostile}, text=hostile),
+                event(hostile, **{hostile: hostile}),
             ]
         )
         assert not re.search(r"<(script|img|div|h1|/article)", html), hostile

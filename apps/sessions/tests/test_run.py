@@ -10,9 +10,9 @@ import pytest
 from apps.sessions.engine import guards
 from apps.sessions.engine.run import AnswerTooLargeError, Run
 from apps.sessions.engine.run_stream import LiveStream
-from apps.sessions.events import Event
 from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Session
+from loom_events.recorded import RecordedEvent
 
 
 @pytest.fixture
@@ -65,8 +65,12 @@ class Budget:
 
     def before(self, session: Session) -> None: ...
 
-    def during(self, invocation: Invocation, events: Sequence[Event]) -> str | None:
-        return "The budget is spent." if any(event["text"] == "three" for event in events if "text" in event) else None
+    def during(self, invocation: Invocation, events: Sequence[RecordedEvent]) -> str | None:
+        return (
+            "The budget is spent."
+            if any(event["kind"] == "text" and event["text"] == "three" for event in events)
+            else None
+        )
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from apps.sessions.engine.run_stream import LiveStream
-from apps.sessions.events import Event, answer_text
+from loom_events.fold import answer_text
+from loom_events.recorded import RecordedEvent
 
 
 async def test_followers_with_cursors_of_their_own_see_the_same(transactional_db: None) -> None:
     stream = LiveStream(1)
     stream.append({"kind": "text", "text": "one "}, offset_ms=1.0)
-    seen: dict[int, list[Event]] = {0: [], 1: [], 3: [], 9: []}
+    seen: dict[int, list[RecordedEvent]] = {0: [], 1: [], 3: [], 9: []}
     for after, into in seen.items():
         follower = stream.follow(after)
         if after == 0:

@@ -23,7 +23,6 @@ from apps.sessions import selectors
 from apps.sessions.engine.engine import engine, follow
 from apps.sessions.engine.host import Environment
 from apps.sessions.engine.run_stream import LiveStream
-from apps.sessions.events import Event
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.rendering import (
     AnswerRenderer,
@@ -35,6 +34,7 @@ from apps.sessions.viewing.rendering import (
     turn_html,
     words_frame,
 )
+from loom_events.recorded import RecordedEvent
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class Broadcast:
         self._leave_timer: asyncio.TimerHandle | None = None
         self.is_over = False
         self._look: asyncio.Task[None] | None = None
-        self._gathered: list[Event] = []
+        self._gathered: list[RecordedEvent] = []
         self._next_frame_at = 0.0
         self._frame_timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -241,7 +241,7 @@ class Broadcast:
             logger.exception("environment not shown session=%s", session.pk)
             return []
 
-    def _take(self, events: list[Event]) -> None:
+    def _take(self, events: list[RecordedEvent]) -> None:
         """Take events: at once when the last frame is long enough ago, else together with what comes until then."""
         if not events:
             self._tell(Frame(signal_html("held")))

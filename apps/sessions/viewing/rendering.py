@@ -19,29 +19,12 @@ from apps.core.markdown.rendering import render
 from apps.core.markdown.stream import MarkdownStream
 from apps.sessions.engine.host import Environment, host_of
 from apps.sessions.engine.queue import place_in_queue
-from apps.sessions.events import Event
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
-
-
-@dataclass(slots=True)
-class Step:
-    """A tool call or a piece of reasoning: shown closed, updated as its parts arrive."""
-
-    dom_id: str
-    kind: str
-    name: str
-    tool_use_id: str = ""
-    input: str = ""
-    result: str = ""
-    status: str = "running"
-    offset_ms: float = 0.0
-    duration_ms: float | None = None
-    is_shown: bool = False
-    changed_at: int = 0
-
-    def html(self, *, is_replacement: bool = False) -> SafeString:
-        return render_to_string("sessions/_step.html", {"step": self, "is_replacement": is_replacement}).strip()  # type: ignore[return-value]
+from apps.sessions.viewing.steps import Step, Steps
+from loom_events.fold import is_answer
+from loom_events.kinds import JsonEvent
+from loom_events.recorded import RecordedEvent
 
 
 class AnswerRenderer:
@@ -58,7 +41,7 @@ class AnswerRenderer:
         self._text = MarkdownStream(f"{self.prefix}-growth")
         self._rendered_tail = ""
         self._grown = ""
-        self._steps: list[Step] = []
+        self._steps = Steps(self.prefix)
 
     @property
     def is_blank(self) -> bool:
@@ -86,14 +69,14 @@ class AnswerRenderer:
         older = [item for item in self.parts[:before_part] if isinstance(item, Step) and item.changed_at > after]
         return mark_safe("".join(step.html(is_replacement=True) for step in older))  # noqa: S308 -- from a template
 
-    def extend(self, events: list[Event]) -> str | None:
+    def extend(self, events: list[RecordedEvent]) -> str | None:
         """Take events that only go on with the last line, and return the HTML to append to the open end.
 
         None, and nothing is taken, where they do more than that.
         """
         text = ""
         for event in events:
-            if event["kind"] != "text":
+            if event["kind"] != "text" or not is_answer(event):
                 return None
             text += event["text"]
         words = self._text.extend(text)
@@ -103,20 +86,18 @@ class AnswerRenderer:
         self.position = events[-1]["seq"]
         return words
 
-    def feed(self, events: Iterable[Event]) -> None:
+    def feed(self, events: Iterable[RecordedEvent]) -> None:
         """Take events: close what is closed by them and render the open end anew."""
         text = ""
         for event in events:
             self.position = event["seq"]
-            if event["kind"] == "text":
+            if event["kind"] == "text" and is_answer(event):
                 text += event["text"]
                 continue
             self._flush(text)
             text = ""
-            step = self._step(event)
-            if step is not None:
-                step.changed_at = event["seq"]
-            if event["kind"] == "json":
+            step = self._steps.take(event)
+            if event["kind"] == "json" and is_answer(event):
                 self._break()
                 self.parts.append(json_answer(event))
             elif step is not None and not step.is_shown:
@@ -147,42 +128,8 @@ class AnswerRenderer:
             self.parts.append(html)
         self._rendered_tail = self._grown = ""
 
-    def _step(self, event: Event) -> Step | None:
-        kind = event["kind"]
-        if kind == "reasoning":
-            if not self._steps or self._steps[-1].kind != "reasoning" or self._steps[-1].status != "running":
-                self._add("reasoning", "Reasoning", event)
-            self._steps[-1].result += event["text"]
-            return self._steps[-1]
-        self._end_reasoning(event)
-        if kind == "tool":
-            return self._add("tool", event["name"], event, tool_use_id=event["tool_use_id"])
-        if kind not in {"tool_input", "tool_result"}:
-            return None
-        step = next((step for step in reversed(self._steps) if step.tool_use_id == event["tool_use_id"]), None)
-        if step is None:
-            return None
-        if kind == "tool_input":
-            step.input += event["text"]
-        else:
-            step.result, step.status = event["text"], event["status"]
-            step.duration_ms = event["offset_ms"] - step.offset_ms
-        return step
 
-    def _add(self, kind: str, name: str, event: Event, tool_use_id: str = "") -> Step:
-        dom_id = f"{self.prefix}-step-{len(self._steps) + 1}"
-        self._steps.append(Step(dom_id, kind, name, tool_use_id, offset_ms=event["offset_ms"]))
-        return self._steps[-1]
-
-    def _end_reasoning(self, event: Event) -> None:
-        if self._steps and self._steps[-1].kind == "reasoning" and self._steps[-1].status == "running":
-            step = self._steps[-1]
-            step.status = "success"
-            step.duration_ms = event["offset_ms"] - step.offset_ms
-            step.changed_at = event["seq"]
-
-
-def json_answer(event: Event) -> str:
+def json_answer(event: JsonEvent) -> str:
     """A JSON body: a plain string as markdown, anything else as it is."""
     if isinstance(event["value"], str):
         return render(event["value"])
@@ -242,7 +189,7 @@ class Turn:
         return str(uuid.uuid4())
 
 
-def render_turn(invocation: Invocation, events: Iterable[Event]) -> Turn:
+def render_turn(invocation: Invocation, events: Iterable[RecordedEvent]) -> Turn:
     """The turn with everything that is in `events`; a running one keeps its end open."""
     renderer = AnswerRenderer(invocation.pk)
     renderer.feed(events)

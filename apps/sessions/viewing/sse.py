@@ -7,7 +7,7 @@ colon).
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any
@@ -16,17 +16,18 @@ from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 
 from apps.sessions.engine.engine import engine, follow
-from apps.sessions.events import Event
 from apps.sessions.invoking import stop_soon
 from apps.sessions.models import Invocation
 from apps.sessions.outcomes import error_of
+from loom_events.fold import is_answer
+from loom_events.recorded import RecordedEvent
 
 # Proxies close what is silent for a minute; an agent may well be.
 KEEP_ALIVE_S = 15.0
 KEEP_ALIVE = ": still running\n\n"
 
 
-def frame(event: str, data: dict[str, Any], number: int) -> str:
+def frame(event: str, data: Mapping[str, object], number: int) -> str:
     """One event with its number."""
     return f"id: {number}\nevent: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
@@ -76,7 +77,7 @@ async def run_frames(
             stop_soon(invocation)
 
 
-def _start_frame(invocation: Invocation, first: Event | None, is_new: bool) -> str:
+def _start_frame(invocation: Invocation, first: RecordedEvent | None, is_new: bool) -> str:
     invoked_at = invocation.requested_at
     if first is not None and first["kind"] == "invoked":
         invoked_at = datetime.fromisoformat(first["at"])
@@ -89,10 +90,11 @@ def _start_frame(invocation: Invocation, first: Event | None, is_new: bool) -> s
     return frame("session_start", data, 0 if first is None else first["seq"])
 
 
-def _event_frame(event: Event, has_details: bool) -> str | None:
-    if event["kind"] in {"text", "json"}:
-        return frame("chunk", {"text": event["text"]}, event["seq"]) if event["text"] else None
-    return frame("detail", event, event["seq"]) if has_details else None
+def _event_frame(event: RecordedEvent, has_details: bool) -> str | None:
+    number = event["seq"]
+    if is_answer(event):
+        return frame("chunk", {"text": event["text"]}, number) if event["text"] else None
+    return frame("detail", event, number) if has_details else None
 
 
 def _stored(invocation_id: int) -> Invocation:

@@ -1,0 +1,111 @@
+"""What an agent does beside its answer: tool calls, reasoning, and whatever else happened, shown closed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from loom_events.fold import is_answer
+from loom_events.recorded import RecordedEvent, RecordedReasoning, RecordedText, RecordedToolInput, RecordedToolResult
+
+# The page tells these in places of their own: in the figures, in how the run ended.
+TOLD_ELSEWHERE = frozenset({"usage", "stop", "error", "headers", "invoked"})
+ENVELOPE = frozenset({"seq", "offset_ms", "kind"})
+
+
+@dataclass(slots=True)
+class Step:
+    """One of them: `tool`, `speech` (reasoning, or text inside a span) or `event`; updated as its parts arrive."""
+
+    dom_id: str
+    kind: str
+    name: str
+    span: tuple[str, str] = ("", "")
+    tool_use_id: str = ""
+    input: str = ""
+    result: str = ""
+    status: str = "running"
+    offset_ms: float = 0.0
+    duration_ms: float | None = None
+    is_shown: bool = False
+    changed_at: int = 0
+
+    def html(self, *, is_replacement: bool = False) -> SafeString:
+        return render_to_string("sessions/_step.html", {"step": self, "is_replacement": is_replacement}).strip()  # type: ignore[return-value]
+
+
+class Steps:
+    """The steps of one run, in order."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._steps: list[Step] = []
+
+    def take(self, event: RecordedEvent) -> Step | None:
+        """The step that an event makes or goes on with; None where it is none of them."""
+        if event["kind"] == "reasoning" or event["kind"] == "text":
+            return self._speech(event)
+        self._end_speech(event)
+        if event["kind"] == "tool":
+            step = self._add("tool", event["name"], event)
+            step.tool_use_id = event["tool_use_id"]
+            return step
+        if event["kind"] == "tool_input" or event["kind"] == "tool_result":
+            return self._tool_part(event)
+        return None if is_answer(event) or event["kind"] in TOLD_ELSEWHERE else self._detail(event)
+
+    def _speech(self, event: RecordedReasoning | RecordedText) -> Step:
+        step = self._steps[-1] if self._steps else None
+        name = "Reasoning" if event["kind"] == "reasoning" else "Text"
+        is_going_on = step is not None and step.kind == "speech" and step.status == "running"
+        if step is None or not is_going_on or (step.name, step.span) != (name, _span(event)):
+            self._end_speech(event)
+            step = self._add("speech", name, event)
+        step.result += event["text"]
+        step.changed_at = event["seq"]
+        return step
+
+    def _end_speech(self, event: RecordedEvent) -> None:
+        step = self._steps[-1] if self._steps else None
+        if step is not None and step.kind == "speech" and step.status == "running":
+            step.status = "success"
+            step.duration_ms = event["offset_ms"] - step.offset_ms
+            step.changed_at = event["seq"]
+
+    def _tool_part(self, event: RecordedToolInput | RecordedToolResult) -> Step | None:
+        calls = (step for step in reversed(self._steps) if step.kind == "tool")
+        step = next((call for call in calls if call.tool_use_id == event["tool_use_id"]), None)
+        if step is None:
+            return None
+        if event["kind"] == "tool_input":
+            step.input += event["text"]
+        else:
+            step.result, step.status = event["text"], event["status"]
+            step.duration_ms = event["offset_ms"] - step.offset_ms
+        step.changed_at = event["seq"]
+        return step
+
+    def _detail(self, event: RecordedEvent) -> Step:
+        """An event that has no look of its own, one of a later Loom among them: what it says, key by key."""
+        said = {key: value for key, value in event.items() if key not in ENVELOPE}
+        step = self._add("event", event["kind"], event)
+        step.status = ""
+        step.result = "\n".join(f"{key}: {_words(value)}" for key, value in said.items())
+        return step
+
+    def _add(self, kind: str, name: str, event: RecordedEvent) -> Step:
+        dom_id = f"{self._prefix}-step-{len(self._steps) + 1}"
+        step = Step(dom_id, kind, name, _span(event), offset_ms=event["offset_ms"], changed_at=event["seq"])
+        self._steps.append(step)
+        return step
+
+
+def _span(event: RecordedEvent) -> tuple[str, str]:
+    return event.get("span_id", ""), event.get("parent_id", "")
+
+
+def _words(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
