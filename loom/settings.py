@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "apps.agentcore",
     "apps.sessions",
     "apps.metrics",
+    "apps.awsverify",
     "channels",
     "corsheaders",
     "django_cotton.apps.SimpleAppConfig",  # the loaders below are ours; the default config would replace them

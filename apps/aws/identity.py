@@ -16,6 +16,16 @@ class Identity:
     account_id: str
     arn: str
 
+    @property
+    def role(self) -> str:
+        """The part of the ARN that a reader knows the caller by.
+
+        The role's name of an assumed role, else what stands behind the account: `user/alice`, `root`.
+        """
+        resource = self.arn.split(":", 5)[-1]
+        kind, _, rest = resource.partition("/")
+        return f"role {rest.split('/')[0]}" if kind == "assumed-role" else resource
+
 
 def identity(connection: Connection) -> Identity:
     """Ask AWS (STS GetCallerIdentity) whose credentials these are; needs no permission.

@@ -17,9 +17,9 @@ from apps.agentcore.connection import current_connection
 from apps.agents.models import Agent
 from apps.aws.agentcore import AgentCoreClient
 from apps.aws.arn import RuntimeArn
-from loom.aws_check.check import check_aws
-from loom.aws_check.findings import CheckReport, Finding
-from loom.aws_check.policies import UnknownActionError, policy, statement_for
+from apps.awsverify.permissions.check import check_aws
+from apps.awsverify.permissions.findings import CheckReport, Finding
+from apps.awsverify.permissions.policies import UnknownActionError, policy, statement_for
 from loom.tests.fixtures import Emulator
 from loom.tests.recorded_aws import ACCOUNT, REGION, RecordedAws
 from loom.tests.running import wait_until

@@ -29,6 +29,7 @@ from apps.agents.models import Agent
 from apps.aws.agentcore import AgentCoreClient
 from apps.aws.arn import RuntimeArn
 from apps.aws.control import list_runtimes
+from apps.awsverify.permissions.policies import FEATURES, POLICIES, policy
 from apps.core import processes
 from apps.core.models import Process
 from apps.metrics.models import Measurement
@@ -37,7 +38,6 @@ from apps.sessions.engine.engine import engine, follow
 from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation
 from apps.sessions.services import start_session
-from loom.aws_check.policies import FEATURES, POLICIES, policy
 from loom.tests.recorded_aws import ACCOUNT, REGION, RecordedAws
 from loom.tests.running import wait_until
 

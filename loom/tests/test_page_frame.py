@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from apps.aws.errors import CredentialsError
 from apps.aws.identity import Identity
-from loom.web.page_frame import Caller, role_of, shell
+from loom.web.page_frame import Caller, shell
 
 
 @pytest.mark.parametrize(
@@ -39,18 +39,6 @@ def test_a_page_without_a_match_has_a_frame_too(rf: RequestFactory, settings: Se
 
     assert not any(item.is_current for item in context["navigation"])
     assert (context["mode"].label, context["mode"].detail, context["mode"].is_emulator) == ("Emulator", "", True)
-
-
-@pytest.mark.parametrize(
-    ("arn", "role"),
-    [
-        ("arn:aws:sts::111122223333:assumed-role/LoomReader/session-1", "role LoomReader"),
-        ("arn:aws:iam::111122223333:user/team/alice", "user/team/alice"),
-        ("arn:aws:iam::111122223333:root", "root"),
-    ],
-)
-def test_a_caller_is_known_by_its_role(arn: str, role: str) -> None:
-    assert role_of(arn) == role
 
 
 def test_the_account_is_asked_for_once_and_no_page_waits() -> None:

@@ -16,12 +16,12 @@ from django.core.management import CommandError, call_command
 from apps.agentcore.connection import current_connection
 from apps.agents.models import Agent
 from apps.aws.arn import RuntimeArn
-from loom.aws_check.choice import Choice
-from loom.smoke.findings import SmokeRun
-from loom.smoke.open_points import open_points
-from loom.smoke.plan import PROMPT, Budget, SmokePlan
-from loom.smoke.report import as_json, without_accounts, write_report
-from loom.smoke.run import run_smoke
+from apps.awsverify.permissions.choice import Choice
+from apps.awsverify.smoke.findings import SmokeRun
+from apps.awsverify.smoke.open_points import open_points
+from apps.awsverify.smoke.plan import PROMPT, Budget, SmokePlan
+from apps.awsverify.smoke.report import as_json, without_accounts, write_report
+from apps.awsverify.smoke.run import run_smoke
 from loom.tests.fixtures import Emulator
 from loom.tests.recorded_aws import ACCOUNT, REGION
 

@@ -54,16 +54,6 @@ _PLACES = (
 _PLACE_OF_VIEW = {"sessions:agent-logs": "agents", "metrics:start-series": "agents"}
 
 
-def role_of(arn: str) -> str:
-    """The part of a caller's ARN that a reader knows it by.
-
-    The role's name of an assumed role, else what stands behind the account: `user/alice`, `root`.
-    """
-    resource = arn.split(":", 5)[-1]
-    kind, _, rest = resource.partition("/")
-    return f"role {rest.split('/')[0]}" if kind == "assumed-role" else resource
-
-
 class Caller:
     """Who AWS says we are, asked in the background at most every five minutes, so that no page waits for it."""
 
@@ -92,7 +82,7 @@ class Caller:
             logger.warning("caller unknown code=%s", error.code)
             known = f"account unknown: {error.code}"
         else:
-            known = f"{caller.account_id} · {role_of(caller.arn)}"
+            known = f"{caller.account_id} · {caller.role}"
         with self._lock:
             self._known = known
 

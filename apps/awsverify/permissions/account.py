@@ -6,9 +6,8 @@ from apps.aws.connection import Connection
 from apps.aws.control import RuntimeSummary, list_runtimes
 from apps.aws.errors import AwsError
 from apps.aws.identity import Identity, identity
-from loom.aws_check.findings import ACCOUNT, Finding, failed_call
-from loom.aws_check.policies import statement_for
-from loom.web.page_frame import role_of
+from apps.awsverify.permissions.findings import ACCOUNT, Finding, failed_call
+from apps.awsverify.permissions.policies import statement_for
 
 IDENTITY_ACTION = "sts:GetCallerIdentity"
 DISCOVER_ACTION = "bedrock-agentcore:ListAgentRuntimes"
@@ -24,7 +23,7 @@ def check_credentials(connection: Connection) -> tuple[Finding, Identity | None]
         request = f" (request id {error.request_id})" if error.request_id else ""
         return Finding(ACCOUNT, "credentials", "missing", f"{error.code}: {error.message}{request}", error.advice), None
     profile = f"profile {connection.profile}" if connection.profile else "the default chain"
-    message = f"account {caller.account_id}, {role_of(caller.arn)}, from {profile}"
+    message = f"account {caller.account_id}, {caller.role}, from {profile}"
     return Finding(ACCOUNT, "credentials", "ok", message), caller
 
 

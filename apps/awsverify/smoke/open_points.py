@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from loom.smoke.findings import OpenPoint, SmokeRun
-from loom.smoke.probes import SessionIdAnswer
-from loom.smoke.turns import BY_ENDPOINT_ARN, COLD, FOR_JSON, Turn
+from apps.awsverify.smoke.findings import OpenPoint, SmokeRun
+from apps.awsverify.smoke.probes import SessionIdAnswer
+from apps.awsverify.smoke.turns import BY_ENDPOINT_ARN, COLD, FOR_JSON, Turn
 
 _INVALID = frozenset({"ValidationException", "ParamValidationError"})
 

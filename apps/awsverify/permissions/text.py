@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from loom.aws_check.findings import CheckReport, Finding
+from apps.awsverify.permissions.findings import CheckReport, Finding
 
 
 def as_text(report: CheckReport) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from apps.aws.arn import RuntimeArn
 from apps.aws.connection import Connection
 from apps.aws.identity import Identity
-from loom.aws_check.account import check_credentials, check_discovery
-from loom.aws_check.choice import choose_by_arn, is_arn, registered
-from loom.aws_check.findings import ACCOUNT, CheckReport, Finding
-from loom.aws_check.logs import check_logs
-from loom.aws_check.runtime import check_extras, check_runtime, untested_findings
-from loom.web.page_frame import role_of
+from apps.awsverify.permissions.account import check_credentials, check_discovery
+from apps.awsverify.permissions.choice import choose_by_arn, is_arn, registered
+from apps.awsverify.permissions.findings import ACCOUNT, CheckReport, Finding
+from apps.awsverify.permissions.logs import check_logs
+from apps.awsverify.permissions.runtime import check_extras, check_runtime, untested_findings
 
 
 def check_aws(connection: Connection, agent: str | None = None) -> CheckReport:
@@ -60,6 +59,6 @@ def _report(connection: Connection, caller: Identity | None, findings: list[Find
         origin=connection.origin,
         region=connection.region,
         account=caller.account_id if caller else "",
-        role=role_of(caller.arn) if caller else "",
+        role=caller.role if caller else "",
         findings=tuple(once.values()),
     )

@@ -13,17 +13,17 @@ from apps.aws.agentcore import AgentCoreClient
 from apps.aws.control import describe_runtime, list_endpoints
 from apps.aws.errors import AwsError
 from apps.aws.logs import RuntimeLogs
-from loom.smoke.findings import Say, SmokeRun, Step
-from loom.smoke.log_watch import watch_logs
-from loom.smoke.plan import Budget, SmokePlan
-from loom.smoke.probes import (
+from apps.awsverify.smoke.findings import Say, SmokeRun, Step
+from apps.awsverify.smoke.log_watch import watch_logs
+from apps.awsverify.smoke.plan import Budget, SmokePlan
+from apps.awsverify.smoke.probes import (
     invoke_by_endpoint_arn,
     invoke_for_json,
     list_metric_dimensions,
     try_session_id_lengths,
 )
-from loom.smoke.steps import failed_step, log_step, start_step, turn_step
-from loom.smoke.turns import BY_ENDPOINT_ARN, COLD, FOR_JSON, STOPPED, Request, Turn, take_turn
+from apps.awsverify.smoke.steps import failed_step, log_step, start_step, turn_step
+from apps.awsverify.smoke.turns import BY_ENDPOINT_ARN, COLD, FOR_JSON, STOPPED, Request, Turn, take_turn
 
 
 async def run_smoke(plan: SmokePlan, say: Say) -> SmokeRun:

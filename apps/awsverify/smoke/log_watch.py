@@ -18,7 +18,7 @@ from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
 from apps.aws.markers import parse_marker
 from apps.metrics.starts.search import WEAK_RANK, Window, find_start_of_run
 from apps.metrics.startup import startup_latency_ms
-from loom.smoke.turns import Turn
+from apps.awsverify.smoke.turns import Turn
 
 SKEW = timedelta(seconds=5)
 MAX_PAGES = 5

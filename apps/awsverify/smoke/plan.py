@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from apps.agentcore.payload import build_payload
 from apps.aws.connection import Connection
-from loom.aws_check.choice import Choice
+from apps.awsverify.permissions.choice import Choice
 
 PROMPT = "Count from one to thirty in words, one number on each line, and say nothing else."
 """The only prompt that is ever sent; it makes an answer long enough to be stopped."""

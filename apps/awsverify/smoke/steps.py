@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from apps.aws.errors import AwsError
-from loom.smoke.findings import SmokeRun, Step
-from loom.smoke.log_watch import LogWatch, StartOfTurn
-from loom.smoke.turns import STOPPED, Turn
+from apps.awsverify.smoke.findings import SmokeRun, Step
+from apps.awsverify.smoke.log_watch import LogWatch, StartOfTurn
+from apps.awsverify.smoke.turns import STOPPED, Turn
 
 
 def failed_step(name: str, error: AwsError) -> Step:

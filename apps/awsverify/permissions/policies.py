@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from apps.aws.arn import RuntimeArn
-from loom.environment import BASE_DIR
+from django.conf import settings
 
-POLICIES = BASE_DIR / "iac" / "policies"
+from apps.aws.arn import RuntimeArn
+
+POLICIES = settings.BASE_DIR / "iac" / "policies"
 
 # The narrowest first: `check` and `smoke` bundle what these grant one by one.
 FEATURES = ("base", "discover", "describe", "invoke", "stop", "logs", "metrics", "check", "smoke")

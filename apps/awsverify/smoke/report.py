@@ -12,10 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from loom.smoke.findings import SmokeRun
-from loom.smoke.open_points import open_points
-from loom.smoke.plan import PROMPT, SmokePlan
-from loom.smoke.turns import Turn
+from apps.awsverify.smoke.findings import SmokeRun
+from apps.awsverify.smoke.open_points import open_points
+from apps.awsverify.smoke.plan import PROMPT, SmokePlan
+from apps.awsverify.smoke.turns import Turn
 
 # An account id stands alone or between the colons of an ARN; the last part of a UUID behind a hyphen is none.
 _ACCOUNT_ID = re.compile(r"(?<![\w-])[0-9]{12}(?![\w-])")

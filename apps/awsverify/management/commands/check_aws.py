@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.agentcore.connection import current_connection
 from apps.aws.arn import InvalidArnError
-from loom.aws_check.check import check_aws
-from loom.aws_check.text import as_json, as_text
+from apps.awsverify.permissions.check import check_aws
+from apps.awsverify.permissions.text import as_json, as_text
 
 
 class Command(BaseCommand):

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Literal
 
 from apps.aws.control import EndpointDescription, RuntimeDescription
-from loom.smoke.log_watch import LogWatch
-from loom.smoke.probes import MetricDimensions, SessionIdAnswer
-from loom.smoke.turns import Turn
+from apps.awsverify.smoke.log_watch import LogWatch
+from apps.awsverify.smoke.probes import MetricDimensions, SessionIdAnswer
+from apps.awsverify.smoke.turns import Turn
 
 Say = Callable[[str], None]
 

@@ -18,8 +18,8 @@ from apps.aws.control import (
 )
 from apps.aws.errors import AwsError
 from apps.aws.metrics import read_runtime_metrics
-from loom.aws_check.findings import Finding, failed_call
-from loom.aws_check.policies import statement_for
+from apps.awsverify.permissions.findings import Finding, failed_call
+from apps.awsverify.permissions.policies import statement_for
 
 DESCRIBE_ACTION = "bedrock-agentcore:GetAgentRuntime"
 ENDPOINTS_ACTION = "bedrock-agentcore:ListAgentRuntimeEndpoints"

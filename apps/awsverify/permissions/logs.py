@@ -12,8 +12,8 @@ from apps.aws.errors import AwsError
 from apps.aws.log_streams import LogEvent, classify
 from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
 from apps.aws.markers import Marker, parse_marker
-from loom.aws_check.findings import Finding, failed_call
-from loom.aws_check.policies import statement_for
+from apps.awsverify.permissions.findings import Finding, failed_call
+from apps.awsverify.permissions.policies import statement_for
 
 READ_ACTION = "logs:FilterLogEvents"
 STREAMS_ACTION = "logs:DescribeLogStreams"

@@ -12,7 +12,7 @@ from apps.aws.arn import RuntimeArn
 from apps.aws.clients import client
 from apps.aws.connection import Connection
 from apps.aws.errors import AwsError, translated
-from loom.smoke.turns import Request, Turn, take_turn
+from apps.awsverify.smoke.turns import Request, Turn, take_turn
 
 METRICS_NAMESPACE = "AWS/Bedrock-AgentCore"
 MAX_METRIC_PAGES = 4

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.agentcore.connection import current_connection
@@ -14,11 +15,10 @@ from apps.aws.arn import DEFAULT_QUALIFIER, InvalidArnError, RuntimeArn, is_vali
 from apps.aws.connection import Connection
 from apps.aws.control import list_runtimes
 from apps.aws.errors import AwsError
-from loom.aws_check.choice import Choice, choose_by_arn, is_arn, registered
-from loom.environment import BASE_DIR
-from loom.smoke.plan import LOG_WAIT_S, POLL_EVERY_S, SmokePlan
-from loom.smoke.report import write_report
-from loom.smoke.run import run_smoke
+from apps.awsverify.permissions.choice import Choice, choose_by_arn, is_arn, registered
+from apps.awsverify.smoke.plan import LOG_WAIT_S, POLL_EVERY_S, SmokePlan
+from apps.awsverify.smoke.report import write_report
+from apps.awsverify.smoke.run import run_smoke
 
 
 class Command(BaseCommand):
@@ -33,7 +33,10 @@ class Command(BaseCommand):
         parser.add_argument("--log-wait", type=float, default=LOG_WAIT_S, help="seconds to wait for log lines")
         parser.add_argument("--poll-every", type=float, default=POLL_EVERY_S, help="seconds between log readings")
         parser.add_argument(
-            "--report", type=Path, default=BASE_DIR / "build" / "smoke", help="folder for the report's two files"
+            "--report",
+            type=Path,
+            default=settings.BASE_DIR / "build" / "smoke",
+            help="folder for the report's two files",
         )
         parser.add_argument("--with-account", action="store_true", help="leave account ids in the report")
 
