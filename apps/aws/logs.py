@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from apps.aws.clients import client
 from apps.aws.connection import Connection
 from apps.aws.errors import NotFoundError, translated
 from apps.aws.log_streams import LogEvent, classify
 
-__all__ = ["LogEvent", "LogGroupNotFoundError", "LogPage", "LogStream", "RuntimeLogs"]
+__all__ = ["Choice", "LogEvent", "LogGroupNotFoundError", "LogPage", "LogStream", "RuntimeLogs"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -34,6 +34,17 @@ class LogPage:
 
     events: list[LogEvent]
     next_token: str | None
+
+
+class Choice(TypedDict, total=False):
+    """Which events of a log group are read; as `filter_page` takes them."""
+
+    end: datetime | None
+    stream_prefix: str | None
+    streams: Sequence[str]
+    pattern: str | None
+    limit: int
+    newest_first: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,28 @@ class RuntimeLogs:
         answer = self._call(region, "filter_log_events", request)
         events = [_event(raw["logStreamName"], raw) for raw in answer.get("events", [])]
         return LogPage(sorted(events, key=lambda event: event.at), answer.get("nextToken"))
+
+    def pages(
+        self,
+        *,
+        region: str,
+        log_group: str,
+        start: datetime,
+        max_pages: int,
+        next_token: str | None = None,
+        **choice: Unpack[Choice],
+    ) -> Iterator[LogPage]:
+        """Up to `max_pages` pages of `filter_page`, from `next_token` on, fetched while they are consumed.
+
+        Where the last one has a token, more is there: a further reading goes on from it. Errors are raised by the
+        iteration.
+        """
+        for _ in range(max_pages):
+            page = self.filter_page(region=region, log_group=log_group, start=start, next_token=next_token, **choice)
+            yield page
+            next_token = page.next_token
+            if next_token is None:
+                return
 
     def streams(self, *, region: str, log_group: str, prefix: str | None = None, limit: int = 1_000) -> list[LogStream]:
         """The streams of a group, at most `limit`, by name; the one that AWS makes to test deliveries is left out."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
 
 from django.utils import timezone
 
@@ -141,24 +140,22 @@ class _Reading:
     start: datetime
     end: datetime | None
 
-    def lines(self, page_size: int, **choice: Any) -> Iterator[tuple[list[LogEvent], bool]]:
+    def lines(
+        self, page_size: int, *, pattern: str | None = None, streams: Sequence[str] = ()
+    ) -> Iterator[tuple[list[LogEvent], bool]]:
         """The pages of FilterLogEvents, the newest first, each with whether another follows; at most `_MAX_PAGES`."""
-        token: str | None = None
-        for _ in range(_MAX_PAGES):
-            page = self.logs.filter_page(
-                region=self.region,
-                log_group=self.log_group,
-                start=self.start,
-                end=self.end,
-                next_token=token,
-                limit=page_size,
-                newest_first=True,
-                **choice,
-            )
-            token = page.next_token
-            yield page.events, token is not None
-            if token is None:
-                return
+        pages = self.logs.pages(
+            region=self.region,
+            log_group=self.log_group,
+            start=self.start,
+            end=self.end,
+            max_pages=_MAX_PAGES,
+            limit=page_size,
+            newest_first=True,
+            pattern=pattern,
+            streams=streams,
+        )
+        return ((page.events, page.next_token is not None) for page in pages)
 
     def streams_named(self, session_id: str) -> list[str]:
         """The streams that carry the session in their name, the newest day's first."""

@@ -71,6 +71,20 @@ def test_the_newest_events_first_page_by_page_each_in_time_order(serve: Serve, l
     assert asked(server)[0][1]["startFromHead"] is False
 
 
+def test_pages_are_read_one_by_one_up_to_a_limit_and_from_a_token_on(serve: Serve, logs_of: LogsOf) -> None:
+    server = serve(answers({"events": [raw(0, "a")], "nextToken": "second"}, {"nextToken": "third"}, {}))
+    logs = logs_of(server)
+    first = logs.pages(region="us-east-1", log_group=GROUP, start=NOON, max_pages=2, pattern="a")
+
+    assert next(first) == LogPage([event(0, "a")], "second")
+    assert len(server.requests) == 1  # the second is fetched when it is wanted
+    assert list(first) == [LogPage([], "third")]
+    rest = logs.pages(region="us-east-1", log_group=GROUP, start=NOON, max_pages=2, next_token="third", pattern="a")
+    assert list(rest) == [LogPage([], None)]
+    assert [call.get("nextToken") for _, call in asked(server)] == [None, "second", "third"]
+    assert {call["filterPattern"] for _, call in asked(server)} == {"a"}
+
+
 def test_an_empty_page_may_have_a_next_one(serve: Serve, logs_of: LogsOf) -> None:
     server = serve(answers({"events": [], "nextToken": "more"}, {}))
     logs = logs_of(server)

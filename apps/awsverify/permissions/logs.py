@@ -84,15 +84,8 @@ def _permission_only(
 
 def _recent_events(logs: RuntimeLogs, region: str, group: str) -> list[LogEvent]:
     start = datetime.now(UTC) - LOOK_BACK
-    events: list[LogEvent] = []
-    page_token = None
-    for _ in range(MAX_PAGES):
-        page = logs.filter_page(region=region, log_group=group, start=start, next_token=page_token)
-        events += page.events
-        page_token = page.next_token
-        if page_token is None:
-            break
-    return events
+    pages = logs.pages(region=region, log_group=group, start=start, max_pages=MAX_PAGES)
+    return [event for page in pages for event in page.events]
 
 
 def _streams(logs: RuntimeLogs, region: str, group: str) -> Counter[str]:

@@ -6,14 +6,14 @@ AWS; the lease of a reader that died runs out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
 from apps.aws.log_streams import LogEvent
-from apps.aws.logs import LogPage, RuntimeLogs
+from apps.aws.logs import RuntimeLogs
 from apps.metrics.models import LogGroupSweep
 
 LEASE = timedelta(seconds=30)
@@ -88,7 +88,7 @@ def read_since(lease: Lease, start: datetime, logs: RuntimeLogs) -> list[LogEven
     if group.next_token:
         # Whatever ends this reading early, a token that AWS refuses is not sent again.
         lease.keep_cursor(None, None)
-    events, token = _read(_pages(lease, logs, start, None, token))
+    events, token = _read(lease, logs, start, next_token=token)
     if token:
         lease.keep_cursor(token, start)
     return events
@@ -96,26 +96,21 @@ def read_since(lease: Lease, start: datetime, logs: RuntimeLogs) -> list[LogEven
 
 def read_between(lease: Lease, start: datetime, end: datetime, logs: RuntimeLogs) -> list[LogEvent]:
     """The group's events from `start` to `end`, at most five pages. Raises AwsError and LeaseLostError."""
-    return _read(_pages(lease, logs, start, end, None))[0]
+    return _read(lease, logs, start, end=end)[0]
 
 
-def _read(pages: Iterator[LogPage]) -> tuple[list[LogEvent], str | None]:
-    events: list[LogEvent] = []
-    token = None
-    for page in pages:
-        events += page.events
-        token = page.next_token
-    return events, token
-
-
-def _pages(
-    lease: Lease, logs: RuntimeLogs, start: datetime, end: datetime | None, token: str | None
-) -> Iterator[LogPage]:
+def _read(
+    lease: Lease, logs: RuntimeLogs, start: datetime, *, end: datetime | None = None, next_token: str | None = None
+) -> tuple[list[LogEvent], str | None]:
+    """The events, and where to go on if there are more; the lease is extended before every call."""
     group = lease.group
-    for _ in range(MAX_PAGES):
-        lease.extend()
-        page = logs.filter_page(region=group.region, log_group=group.log_group, start=start, end=end, next_token=token)
-        yield page
-        token = page.next_token
-        if token is None:
-            return
+    events: list[LogEvent] = []
+    lease.extend()
+    for page in logs.pages(
+        region=group.region, log_group=group.log_group, start=start, end=end, max_pages=MAX_PAGES, next_token=next_token
+    ):
+        events += page.events
+        next_token = page.next_token
+        if next_token is not None:
+            lease.extend()
+    return events, next_token
