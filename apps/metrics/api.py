@@ -33,7 +33,11 @@ PENDING_STATES = frozenset({"running", "waiting"})
 
 
 class LatencyOut(Schema):
-    """A run's latency under the keys of the first version of the API, and what came after them. Milliseconds."""
+    """A run's latency under the keys of the first version of the API, and what came after them. Milliseconds.
+
+    `marker_rank` tells how much `source` can be trusted: 1 is the strongest line, 4 merely the first one. `state` is
+    `provisional` while a stronger one may still arrive. `log_stream` is where it was found.
+    """
 
     session_id: str
     qualifier: str
@@ -54,10 +58,13 @@ class LatencyOut(Schema):
     low_ms: float | None
     high_ms: float | None
     source: str
+    marker_rank: int | None
+    log_stream: str
     tries: int
     max_tries: int
     log_group: str
     error: str
+    error_code: str
 
 
 def latency_out(invocation: Invocation) -> dict[str, Any]:
@@ -86,10 +93,13 @@ def latency_out(invocation: Invocation) -> dict[str, Any]:
         "low_ms": panel.low_ms,
         "high_ms": panel.high_ms,
         "source": panel.marker,
+        "marker_rank": panel.marker_rank,
+        "log_stream": panel.log_stream,
         "tries": panel.tries,
         "max_tries": panel.max_tries,
         "log_group": panel.log_group,
         "error": panel.error_message or _explain(panel.state),
+        "error_code": measurement.error_code if measurement else "",
     }
 
 

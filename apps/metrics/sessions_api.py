@@ -16,7 +16,7 @@ from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import MissingError
 from apps.metrics.selectors import measurement_of, startup_of
 from apps.sessions.engine.host import host_of
-from apps.sessions.models import Invocation, Session
+from apps.sessions.models import Invocation, Session, elapsed_ms
 from apps.sessions.outcomes import api_status
 from apps.sessions.selectors import sessions_visible_to
 
@@ -53,7 +53,19 @@ class RunOut(Schema):
 
 
 class InvocationOut(RunOut):
+    """A run with what its request and its answer's bytes showed; `headers_ms` and `first_chunk_ms` are from the send.
+
+    `attempt_count` counts the requests that went out: more than one where AWS provably ran none of those before.
+    """
+
     requested_at: datetime
+    attempt_count: int
+    content_type: str
+    trace_id: str
+    headers_ms: float | None
+    first_chunk_ms: float | None
+    chunk_count: int
+    byte_count: int
 
 
 class SessionOut(RunOut):
@@ -109,6 +121,21 @@ def run_out(invocation: Invocation | None) -> dict[str, Any]:
         "request_id": invocation.request_id,
         "input_token_count": invocation.input_token_count,
         "output_token_count": invocation.output_token_count,
+    }
+
+
+def invocation_out(invocation: Invocation) -> dict[str, Any]:
+    """A run under the keys of InvocationOut."""
+    return {
+        **run_out(invocation),
+        "requested_at": invocation.requested_at,
+        "attempt_count": invocation.attempt_count,
+        "content_type": invocation.content_type,
+        "trace_id": invocation.trace_id,
+        "headers_ms": elapsed_ms(invocation.invoked_at, invocation.headers_at),
+        "first_chunk_ms": elapsed_ms(invocation.invoked_at, invocation.first_chunk_at),
+        "chunk_count": invocation.chunk_count,
+        "byte_count": invocation.byte_count,
     }
 
 
@@ -178,5 +205,5 @@ def get_session(request: HttpRequest, agent_id: int, session_id: str) -> dict[st
     return {
         **session_out(session, runs[-1] if runs else None, len(runs)),
         "environment_expires_at": host_of(session.agent.kind).environment(session, session.sent_runs()).expires_at,
-        "invocations": [{**run_out(run), "requested_at": run.requested_at} for run in runs],
+        "invocations": [invocation_out(run) for run in runs],
     }

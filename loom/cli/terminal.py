@@ -12,6 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 from apps.accounts.selectors import user_of_command
 from apps.accounts.services import passing_token
 from apps.core.exceptions import LoomError
+from apps.core.network import url_of
 from loom.processes.output import Output
 from loom_client import Agent, ApiError, Client, ClientError, Latency, Run, UnreachableError
 
@@ -19,7 +20,6 @@ FAILED, STOPPED = 1, 130
 TOKEN_LIFE = timedelta(hours=12)
 # The search for a start gives up its first round a minute after the end.
 STARTUP_WAIT_S = 75.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- recognised, not bound
 
 
 def add_connection_arguments(parser: CommandParser) -> None:
@@ -29,8 +29,7 @@ def add_connection_arguments(parser: CommandParser) -> None:
 
 def own_url() -> str:
     """The address at which the Loom of these settings answers."""
-    host = _ANYWHERE.get(settings.BACKEND_HOST, settings.BACKEND_HOST)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.BACKEND_PORT}"
+    return url_of(settings.BACKEND_HOST, settings.BACKEND_PORT)
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import ipaddress
 import os
 import shlex
 import socket
@@ -20,6 +18,7 @@ from django.db import connections
 from django.utils import timezone
 
 from apps.core.models import Process
+from apps.core.network import is_loom_there, url_of
 from apps.core.processes import is_process_alive, living
 from loom.processes.child import ChildSpec
 from loom.processes.output import Output
@@ -179,7 +178,7 @@ def check_ports(*, with_emulator: bool) -> None:
 def advise(name: str, host: str, port: int) -> str:
     """Say what to do about a port that cannot be had, which setting `name` chooses."""
     another = f"choose another port: {name}={port + 1}"
-    if name == "BACKEND_PORT" and is_loom_there(reachable(host), port):
+    if name == "BACKEND_PORT" and is_loom_there(host, port):
         return f"Loom is running there already: {address(host, port)}. Use it, stop it, or {another}"
     return f"Perhaps another `make dev` is running, or another program uses the port; otherwise {another}"
 
@@ -211,20 +210,7 @@ def is_there(process: Process) -> bool:
 
 def is_web_healthy() -> bool:
     """Tell whether our web server answers."""
-    return is_loom_there(reachable(settings.BACKEND_HOST), settings.BACKEND_PORT)
-
-
-def is_loom_there(host: str, port: int) -> bool:
-    """Tell whether a Loom answers there."""
-    connection = http.client.HTTPConnection(host, port, timeout=1)
-    try:
-        connection.request("GET", "/healthz", headers={"Host": "localhost"})
-        response = connection.getresponse()
-        return response.status == http.HTTPStatus.OK and response.read(3) == b"ok"
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    return is_loom_there(settings.BACKEND_HOST, settings.BACKEND_PORT)
 
 
 def can_anyone_sign_in() -> bool:
@@ -238,16 +224,4 @@ def can_anyone_sign_in() -> bool:
 
 def address(bind_host: str, port: int) -> str:
     """Return the address to open in a browser on this machine."""
-    host = reachable(bind_host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-
-
-def reachable(bind_host: str) -> str:
-    """Return the host to connect to: one that listens on every address is reached on loopback."""
-    try:
-        ip = ipaddress.ip_address(bind_host)
-    except ValueError:
-        return bind_host
-    if not ip.is_unspecified:
-        return bind_host
-    return "::1" if ip.version == 6 else "127.0.0.1"
+    return f"{url_of(bind_host, port)}/"

@@ -110,16 +110,16 @@ class Client:
 
         return Run(agent_id, begin, lambda *place: self._events(agent_id, *place))
 
-    def follow(self, agent_id: int, session_id: str, invocation: int, since: int = 0) -> Run:
-        """The events of a run after a number, as they were and as they happen."""
+    def follow(self, agent_id: int, session_id: str, invocation: int, since: int = 0, *, detail: bool = False) -> Run:
+        """The events of a run after a number, as they were and as they happen; with `detail` also what is no text."""
         return Run(
             agent_id,
-            lambda: self._events(agent_id, session_id, invocation, since),
-            lambda *place: self._events(agent_id, *place),
+            lambda: self._events(agent_id, session_id, invocation, since, detail=detail),
+            lambda *place: self._events(agent_id, *place, detail=detail),
         )
 
-    def _events(self, agent_id: int, session_id: str, invocation: int, since: int) -> Response:
-        query = {"invocation": invocation, "since": since}
+    def _events(self, agent_id: int, session_id: str, invocation: int, since: int, *, detail: bool = False) -> Response:
+        query = {"invocation": invocation, "since": since} | ({"detail": 1} if detail else {})
         return self._send("GET", self._session(agent_id, session_id, "/events", query))
 
     def stop(self, agent_id: int, session_id: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 
@@ -12,7 +12,7 @@ class _Answer:
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:
         """Take the known keys of an answer."""
-        return cls(**{field.name: body[field.name] for field in fields(cls) if field.name in body})
+        return cls(**{known.name: body[known.name] for known in fields(cls) if known.name in body})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Endpoint(_Answer):
 
 @dataclass(frozen=True, slots=True)
 class Agent(_Answer):
-    """A registered agent; `obstacles` say what keeps Loom from invoking it."""
+    """A registered agent; `obstacles` say what keeps Loom from invoking it, `raw_metadata` is AWS's own description."""
 
     id: int
     arn: str
@@ -40,6 +40,8 @@ class Agent(_Answer):
     invocation_count: int
     endpoints: list[Endpoint]
     obstacles: list[dict[str, str]]
+    protocol: str = ""
+    raw_metadata: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:
@@ -48,7 +50,10 @@ class Agent(_Answer):
 
 @dataclass(frozen=True, slots=True)
 class Invocation(_Answer):
-    """One run of a session. Instants are Unix seconds, durations milliseconds, None where unknown."""
+    """One run of a session. Instants are Unix seconds, durations milliseconds, None where unknown.
+
+    `headers_ms` and `first_chunk_ms` are from the send.
+    """
 
     invocation: int
     requested_at: str
@@ -66,6 +71,14 @@ class Invocation(_Answer):
     is_cold: bool | None
     version: str
     request_id: str
+    http_status: int | None = None
+    attempt_count: int = 0
+    content_type: str = ""
+    trace_id: str = ""
+    headers_ms: float | None = None
+    first_chunk_ms: float | None = None
+    chunk_count: int = 0
+    byte_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,8 @@ class Session(_Answer):
 class Latency(_Answer):
     """What is known of a run's latency; milliseconds, None where unknown.
 
-    `state` is `running`, `waiting` or `provisional` while it may still change.
+    `state` is `running`, `waiting` or `provisional` while it may still change. `source` is the line that told the
+    start, `marker_rank` how strong it is: 1 the strongest, 4 merely the first line. Instants are ISO 8601.
     """
 
     session_id: str
@@ -119,11 +133,22 @@ class Latency(_Answer):
     source: str
     log_group: str
     error: str
+    error_code: str = ""
+    client_invoke_time_iso: str | None = None
+    agent_start_time_iso: str | None = None
+    marker_rank: int | None = None
+    log_stream: str = ""
+    tries: int = 0
 
     @property
     def is_known(self) -> bool:
         """Nothing is waited for any more."""
         return self.state not in {"running", "waiting"}
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing better is waited for either: a weak start line counts until a stronger one arrives."""
+        return self.is_known and self.state != "provisional"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +159,7 @@ class LogLine(_Answer):
     session_id: str
     log_stream: str
     level: str
+    ingested_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,11 @@ class LogsQuery(SessionLogsQuery):
 
 
 class LogEventOut(Schema):
+    """A line: when the agent wrote it, and when CloudWatch had it (`ingested_at`)."""
+
     timestamp_ms: int
     timestamp_iso: datetime
+    ingested_at: datetime
     message: str
     session_id: str
     log_stream: str
@@ -57,6 +60,7 @@ def logs_out(page: LogPage) -> dict[str, Any]:
             {
                 "timestamp_ms": round(line.at.timestamp() * 1000),
                 "timestamp_iso": line.at,
+                "ingested_at": line.ingested_at,
                 "message": line.message,
                 "session_id": line.session_id,
                 "log_stream": line.stream,

@@ -58,12 +58,13 @@ class LogGroupMissingError(AgentRuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line as the agent wrote it at `at` (UTC).
+    """One line as the agent wrote it at `at`; CloudWatch had it at `ingested_at` (UTC both).
 
     `session_id` is "" where no session can be told; `level` is DEBUG, INFO, WARNING, ERROR, CRITICAL, or "".
     """
 
     at: datetime
+    ingested_at: datetime
     message: str
     stream: str
     session_id: str
@@ -221,7 +222,8 @@ def _matching(found: dict[_Identity, LogEvent], session_id: str | None, search: 
     for event in events:
         owner = owners.get(_identity(event), "")
         if session_id in {None, owner} and search.lower() in event.message.lower():
-            lines.append(LogLine(event.at, event.message, event.stream, owner, read_level(event.message)))
+            level = read_level(event.message)
+            lines.append(LogLine(event.at, event.ingested_at, event.message, event.stream, owner, level))
     return sorted(lines, key=lambda line: line.at)
 
 

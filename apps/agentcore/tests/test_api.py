@@ -318,7 +318,10 @@ def test_the_log_lines_of_an_endpoint(order_fault: OrderFault, signed_in: Client
     address = f"/api/agents/{body['id']}/logs?qualifier=prod"
 
     response = signed_in.get(f"{address}&limit=1&search=LINE")
-    assert (response.status_code, response.json()) == (
+    body = response.json()
+    ingested_at = datetime.fromisoformat(body["events"][0].pop("ingested_at"))
+    assert at_ms <= ingested_at.timestamp() * 1000 and ingested_at <= timezone.now()
+    assert (response.status_code, body) == (
         200,
         {
             "log_group": group,

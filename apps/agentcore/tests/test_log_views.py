@@ -212,7 +212,7 @@ def test_a_level_says_how_many_lines_it_leaves_out_and_wrapping_stays_in_the_add
 
 
 def line(message: str, level: str = "") -> LogLine:
-    return LogLine(AT, message, "stream", "", level)
+    return LogLine(AT, AT, message, "stream", "", level)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,13 @@ def read(client: Client, session: Session) -> tuple[int, Any]:
 def test_a_measured_cold_run_under_the_keys_of_the_first_version(as_alice: Client, make_session: MakeSession) -> None:
     """S0-058 to S0-063, S0-089, S0-100e and S0-105: a stored value is returned without asking AWS."""
     session = make_session()
-    make_measured(make_run(session, first_byte_s=1.9, ended_s=3.25), 1_500, log_event_count=7, tries=2)
+    make_measured(
+        make_run(session, first_byte_s=1.9, ended_s=3.25),
+        1_500,
+        log_event_count=7,
+        tries=2,
+        log_stream="2026/11/20/[runtime-logs]",
+    )
 
     assert read(as_alice, session) == (
         200,
@@ -62,10 +68,13 @@ def test_a_measured_cold_run_under_the_keys_of_the_first_version(as_alice: Clien
             "low_ms": 0.0,
             "high_ms": 1900.0,
             "source": "Agent invoked",
+            "marker_rank": 1,
+            "log_stream": "2026/11/20/[runtime-logs]",
             "tries": 2,
             "max_tries": 12,
             "log_group": session.agent.log_group,
             "error": "",
+            "error_code": "",
         },
     )
 

@@ -41,6 +41,11 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
         "error_code": "RuntimeClientError",
         "error_message": "It broke.",
         "prompt": "Again?",
+        "attempt_count": 2,
+        "content_type": "text/event-stream",
+        "trace_id": "1-5f",
+        "chunk_count": 7,
+        "byte_count": 140,
     }
     make_measured(make_run(session, 10, request_id="r-2", **failed), 150, start_kind="reused")
     body = read(as_alice, session, f"/{session.runtime_session_id}")
@@ -55,7 +60,11 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
         "output_token_count": None,
     }  # fmt: skip
     first, second = body.pop("invocations")
-    assert second == {**newest, "requested_at": "2026-11-20T12:00:10Z"}
+    wire = {
+        "attempt_count": 2, "content_type": "text/event-stream", "trace_id": "1-5f", "headers_ms": 0.0,
+        "first_chunk_ms": 2000.0, "chunk_count": 7, "byte_count": 140,
+    }  # fmt: skip
+    assert second == {**newest, "requested_at": "2026-11-20T12:00:10Z", **wire}
     assert (first["status"], first["response"], first["cold_start_latency_ms"]) == ("complete", "Go.", 1500.0)
     assert body == {
         **newest,

@@ -69,6 +69,24 @@ def test_a_stream_that_breaks_goes_on_after_the_last_event_and_is_sent_once() ->
     assert {request.headers["authorization"] for request in server.requests} == {"Bearer loom_x"}
 
 
+def test_a_run_is_followed_with_what_is_no_text() -> None:
+    def serve(exchange: Exchange) -> None:
+        exchange.start_stream()
+        exchange.chunk(frame(1, "session_start", START) + frame(2, "detail", {"kind": "usage"}))
+        if exchange.number == 2:
+            exchange.chunk(frame(3, "session_end", {"session_id": "s" * 36}))
+        exchange.end_stream()
+
+    with loopback(serve) as server:
+        events = list(quick(Client(server.url).follow(7, "s" * 36, 4, detail=True)))
+
+    assert [(event.name, event.data.get("kind")) for event in events if event.name == "detail"] == [
+        ("detail", "usage"), ("detail", "usage")
+    ]  # fmt: skip
+    place = f"/api/agents/7/sessions/{'s' * 36}/events?invocation=4&since="
+    assert [request.path for request in server.requests] == [f"{place}0&detail=1", f"{place}2&detail=1"]
+
+
 def test_a_stream_that_breaks_before_its_first_event_is_asked_for_under_the_same_key() -> None:
     def serve(exchange: Exchange) -> None:
         if exchange.number < 2:
