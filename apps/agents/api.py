@@ -33,7 +33,10 @@ class ObstacleOut(Schema):
 
 
 class AgentOut(Schema):
-    """An agent under the keys of the first version of the API, and what came after them."""
+    """An agent under the keys of the first version of the API, and what came after them.
+
+    `payload_template` is the body that it is sent; `{{prompt}}` stands for the prompt.
+    """
 
     id: int
     arn: str
@@ -52,6 +55,7 @@ class AgentOut(Schema):
     version: str
     protocol: str
     authorizer: str
+    payload_template: Any
     obstacles: list[ObstacleOut]
     endpoints: list[EndpointOut]
     last_invoked_at: datetime | None

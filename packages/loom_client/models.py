@@ -25,7 +25,10 @@ class Endpoint(_Answer):
 
 @dataclass(frozen=True, slots=True)
 class Agent(_Answer):
-    """A registered agent; `obstacles` say what keeps Loom from invoking it, `raw_metadata` is AWS's own description."""
+    """A registered agent; `obstacles` say what keeps Loom from invoking it, `raw_metadata` is AWS's own description.
+
+    `payload_template` is the body that it is sent; `{{prompt}}` stands for the prompt.
+    """
 
     id: int
     arn: str
@@ -42,6 +45,7 @@ class Agent(_Answer):
     obstacles: list[dict[str, str]]
     protocol: str = ""
     raw_metadata: dict[str, Any] = field(default_factory=dict)
+    payload_template: Any = None
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:

@@ -6,7 +6,7 @@ from apps.aws.arn import RuntimeArn
 from apps.aws.connection import Connection
 from apps.aws.identity import Identity
 from apps.awsverify.permissions.account import check_credentials, check_discovery
-from apps.awsverify.permissions.choice import choose_by_arn, is_arn, registered
+from apps.awsverify.permissions.choice import is_arn, registered
 from apps.awsverify.permissions.findings import ACCOUNT, CheckReport, Finding
 from apps.awsverify.permissions.logs import check_logs
 from apps.awsverify.permissions.runtime import check_extras, check_runtime, untested_findings
@@ -18,12 +18,12 @@ def check_aws(connection: Connection, agent: str | None = None) -> CheckReport:
     `agent` is a name or an ARN; without it, every registered agent is looked at, and where there is none the first of
     the region. Raises InvalidArnError for what looks like an ARN and is none.
     """
-    wanted = choose_by_arn(agent).arn if agent is not None and is_arn(agent) else None
+    wanted = RuntimeArn.parse(agent) if agent is not None and is_arn(agent) else None
     credentials, caller = check_credentials(connection)
     if credentials.state == "missing":
         return _report(connection, None, [credentials])
     findings = [credentials]
-    arns = [wanted] if wanted else [choice.arn for choice in registered(agent)]
+    arns = [wanted] if wanted else registered(agent)
     discovery, found = check_discovery(connection, agent if not arns else None)
     findings.append(discovery)
     if not arns:

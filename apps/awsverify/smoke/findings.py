@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from apps.aws.control import EndpointDescription, RuntimeDescription
-from apps.awsverify.smoke.log_watch import LogWatch
+from apps.awsverify.smoke.log_seen import LogSeen
 from apps.awsverify.smoke.probes import MetricDimensions, SessionIdAnswer
 from apps.awsverify.smoke.turns import Turn
+from loom_client import Agent
 
 Say = Callable[[str], None]
 
@@ -32,15 +32,17 @@ class Step:
 
 @dataclass(slots=True)
 class SmokeRun:
-    """Everything that was seen. Text of prompts and answers is nowhere in it, account ids are."""
+    """Everything that was seen. Text of prompts and answers is nowhere in it, account ids are.
 
-    runtime_session_id: str
+    `runtime_session_id` is empty until Loom has begun the session.
+    """
+
     started_at: datetime
-    runtime: RuntimeDescription | None = None
-    endpoints: list[EndpointDescription] = field(default_factory=list)
+    runtime_session_id: str = ""
+    agent: Agent | None = None
     turns: list[Turn] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-    log: LogWatch | None = None
+    log: LogSeen | None = None
     session_id_answers: list[SessionIdAnswer] = field(default_factory=list)
     metrics: MetricDimensions | None = None
     invocation_count: int = 0

@@ -77,9 +77,9 @@ def _ingestion(run: SmokeRun) -> str | None:
     if run.log is None or not run.log.ingestion_ms:
         return None
     all_there = run.log.visible_after_ms
-    found = "not all markers were found"
+    found = "not all markers were settled"
     if all_there is not None:
-        found = f"all markers were found {all_there:.0f} ms after the first look"
+        found = f"all markers were settled {all_there:.0f} ms after the first question"
     return f"{run.log.ingestion_text()}; {found}"
 
 

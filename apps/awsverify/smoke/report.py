@@ -22,11 +22,11 @@ _ACCOUNT_ID = re.compile(r"(?<![\w-])[0-9]{12}(?![\w-])")
 _EMULATED = "Emulated. These figures come from the emulator on this machine and say nothing about AWS."
 
 
-def write_report(plan: SmokePlan, run: SmokeRun, folder: Path, *, with_account: bool) -> list[Path]:
+def write_report(plan: SmokePlan, run: SmokeRun, folder: Path, *, loom: str, with_account: bool) -> list[Path]:
     """Write both files into `folder`, which is made if need be; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    values = as_json(plan, run)
-    stem = folder / f"{run.started_at:%Y%m%dT%H%M%SZ}-{plan.choice.name}"
+    values = as_json(plan, run, loom=loom)
+    stem = folder / f"{run.started_at:%Y%m%dT%H%M%SZ}-{plan.arn.name}"
     texts = {
         ".md": "\n".join(_markdown(values)) + "\n",
         ".json": json.dumps(values, indent=2, ensure_ascii=False) + "\n",
@@ -34,7 +34,7 @@ def write_report(plan: SmokePlan, run: SmokeRun, folder: Path, *, with_account: 
     paths = []
     for suffix, text in texts.items():
         path = stem.with_name(stem.name + suffix)
-        path.write_text(text if with_account else without_accounts(text, plan.choice.arn.account_id), encoding="utf-8")
+        path.write_text(text if with_account else without_accounts(text, plan.arn.account_id), encoding="utf-8")
         paths.append(path)
     return paths
 
@@ -44,8 +44,8 @@ def without_accounts(text: str, known: str) -> str:
     return _ACCOUNT_ID.sub("<account>", text.replace(known, "<account>"))
 
 
-def as_json(plan: SmokePlan, run: SmokeRun) -> dict[str, Any]:
-    """Everything that was seen, as JSON values; durations in ms, instants in ISO 8601."""
+def as_json(plan: SmokePlan, run: SmokeRun, *, loom: str) -> dict[str, Any]:
+    """Everything that was seen, as JSON values; durations in ms, instants in ISO 8601. `loom` says through which."""
     log = run.log
     return {
         "is_emulated": plan.is_emulated,
@@ -55,6 +55,7 @@ def as_json(plan: SmokePlan, run: SmokeRun) -> dict[str, Any]:
             "python": platform.python_version(),
             "boto3": version("boto3"),
             "aiobotocore": version("aiobotocore"),
+            "loom": loom,
             "prompt": PROMPT,
             "max_invocations": plan.max_invocations,
             "log_wait_s": plan.log_wait_s,
@@ -71,21 +72,24 @@ def as_json(plan: SmokePlan, run: SmokeRun) -> dict[str, Any]:
 
 
 def _agent(plan: SmokePlan, run: SmokeRun) -> dict[str, Any]:
-    runtime = run.runtime
-    values: dict[str, Any] = {"arn": plan.choice.arn.runtime_arn, "qualifier": plan.qualifier}
-    if runtime is not None:
-        values |= {
-            "name": runtime.name,
-            "version": runtime.version,
-            "status": runtime.status,
-            "protocol": runtime.protocol,
-            "platform_version": runtime.platform_version,
-            "idle_timeout_s": runtime.idle_timeout_s,
-            "max_lifetime_s": runtime.max_lifetime_s,
-            "requires_mmdsv2": runtime.requires_mmdsv2,
-            "artifact": sorted(runtime.raw.get("agentRuntimeArtifact", {})),
-        }
-    return values | {"endpoints": {endpoint.name: endpoint.live_version for endpoint in run.endpoints}}
+    agent = run.agent
+    values: dict[str, Any] = {"arn": plan.arn.runtime_arn, "qualifier": plan.qualifier}
+    if agent is None:
+        return {**values, "endpoints": {}}
+    described = agent.raw_metadata
+    lifecycle = described.get("lifecycleConfiguration", {})
+    return values | {
+        "name": agent.name,
+        "version": agent.version,
+        "status": agent.status,
+        "protocol": agent.protocol,
+        "platform_version": described.get("platformVersion"),
+        "idle_timeout_s": lifecycle.get("idleRuntimeSessionTimeout"),
+        "max_lifetime_s": lifecycle.get("maxLifetime"),
+        "requires_mmdsv2": described.get("metadataConfiguration", {}).get("requireMMDSV2"),
+        "artifact": sorted(described.get("agentRuntimeArtifact", {})),
+        "endpoints": {endpoint.name: endpoint.live_version for endpoint in agent.endpoints},
+    }
 
 
 def _turn(turn: Turn) -> dict[str, Any]:
@@ -110,6 +114,7 @@ def _markdown(values: dict[str, Any]) -> Iterator[str]:
     outcome = "No step failed" if values["is_ok"] else "**A step failed**"
     yield f"{outcome}. {values['started_at']}, {values['invocation_count']} prompts, all of them the same:"
     yield f"“{values['conditions']['prompt']}”"
+    yield f"Through {values['conditions']['loom']}."
     yield ""
     yield from _table(["agent", ""], [[name, _shown(value)] for name, value in agent.items()])
     yield "## Steps"
@@ -120,9 +125,9 @@ def _markdown(values: dict[str, Any]) -> Iterator[str]:
     )
     yield "## Invocations"
     yield ""
-    yield "Durations in ms from the send, on one clock."
+    yield "Durations in ms from the send, on one clock, as Loom measured them. What has no number was asked past Loom."
     yield ""
-    columns = ["name", "status", "http_status", "headers_ms", "first_chunk_ms", "first_token_ms", "total_ms",
+    columns = ["name", "number", "status", "http_status", "headers_ms", "first_chunk_ms", "first_token_ms", "total_ms",
                "longest_gap_ms", "chunk_count", "byte_count", "content_type", "request_id"]  # fmt: skip
     yield from _table(columns, [[_shown(turn[column]) for column in columns] for turn in values["turns"]])
     if values["log"] is not None:
@@ -138,10 +143,10 @@ def _markdown(values: dict[str, Any]) -> Iterator[str]:
 def _log_markdown(log: dict[str, Any]) -> Iterator[str]:
     yield "## Start, from the log"
     yield ""
-    yield f"Log group `{log['log_group']}`: {log['line_count']} lines in {log['reading_count']} readings."
+    yield f"Log group `{log['log_group']}`: {log['line_count']} lines; Loom read it {log['reading_count']} times."
     yield "`difference_ms` is between two clocks; where causality forbids it, the clocks differ."
     yield ""
-    columns = ["turn", "startup_ms", "difference_ms", "marker", "rank", "stream_began_ms"]
+    columns = ["turn", "state", "startup_ms", "difference_ms", "marker", "rank", "start_kind", "stream_began_ms"]
     yield from _table(columns, [[_shown(start[column]) for column in columns] for start in log["starts"]])
 
 

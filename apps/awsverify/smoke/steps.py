@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from apps.aws.errors import AwsError
 from apps.awsverify.smoke.findings import SmokeRun, Step
-from apps.awsverify.smoke.log_watch import LogWatch, StartOfTurn
+from apps.awsverify.smoke.log_seen import LogSeen, StartOfTurn
 from apps.awsverify.smoke.turns import STOPPED, Turn
+from loom_client import ApiError, ClientError
 
 
-def failed_step(name: str, error: AwsError) -> Step:
+def failed_step(name: str, error: ClientError) -> Step:
+    """What Loom refused, or that it could not be asked."""
+    if not isinstance(error, ApiError):
+        return Step(name, "failed", f"{type(error).__name__}: {error}", "Loom's own log says more.")
     request = f" (request id {error.request_id})" if error.request_id else ""
-    return Step(name, "failed", f"{error.code}: {error.message}{request}", error.advice)
+    return Step(name, "failed", f"{error.code}: {error}{request}", error.advice)
 
 
 def turn_step(turn: Turn) -> Step:
@@ -32,29 +35,42 @@ def turn_step(turn: Turn) -> Step:
     )
 
 
-def log_step(watch: LogWatch) -> Step:
+def recording_step(run: SmokeRun) -> Step:
+    """Whether Loom reads back what it streamed."""
+    turns = [turn for turn in run.turns if turn.is_recorded is not None]
+    unlike = [turn.name for turn in turns if not turn.is_recorded]
+    if not turns:
+        return Step("recording", "skipped", "no answer came")
+    if unlike:
+        message = f"what Loom keeps is not what it streamed: {', '.join(unlike)}"
+        return Step("recording", "failed", message, "Loom's own log says more.")
+    count = sum(sum(turn.event_counts.values()) for turn in turns)
+    return Step("recording", "ok", f"{len(turns)} answers read back as they were streamed, {count} events")
+
+
+def log_step(seen: LogSeen) -> Step:
     """The reading of the log."""
-    if not watch.reading_count:
+    if seen.error_code:
+        return Step("logs", "failed", f"{seen.error_code}: {seen.error_message}", seen.advice)
+    if not seen.log_group:
         return Step("logs", "skipped", "no invocation was answered, so there is nothing to look for")
-    if watch.error_code:
-        return Step("logs", "failed", f"{watch.error_code}: {watch.error_message}", watch.advice)
-    looked = f"{watch.reading_count} reading{'s' * (watch.reading_count > 1)} in {watch.waited_ms / 1000:.1f} s"
-    streams = ", ".join(f"{count} {kind}" for kind, count in sorted(watch.stream_kinds.items()))
-    if watch.line_count:
-        return Step("logs", "ok", f"{watch.line_count} lines in {looked}; streams: {streams}")
-    if watch.foreign_line_count:
-        message = f"{watch.foreign_line_count} lines in {looked}, none names this session; streams: {streams}"
+    looked = f"{seen.reading_count} reading{'s' * (seen.reading_count > 1)} in {seen.waited_ms / 1000:.1f} s"
+    streams = ", ".join(f"{count} {kind}" for kind, count in sorted(seen.stream_kinds.items()))
+    if seen.line_count:
+        return Step("logs", "ok", f"{seen.line_count} lines in {looked}; streams: {streams}")
+    if seen.foreign_line_count:
+        message = f"{seen.foreign_line_count} lines in {looked}, none names this session; streams: {streams}"
         return Step("logs", "skipped", message, "Only lines that name their session can be used: AgentCore's SDK does.")
     advice = "CloudWatch may be slow, or the execution role may not write logs; raise --log-wait, run check_aws."
-    return Step("logs", "failed", f"no line in {looked} of {watch.log_group}", advice)
+    return Step("logs", "failed", f"no line in {looked} of {seen.log_group}", advice)
 
 
-def start_step(watch: LogWatch, run: SmokeRun) -> Step:
+def start_step(seen: LogSeen, run: SmokeRun) -> Step:
     """Startup latency, measured from the log, beside the time to first token."""
-    if not watch.starts:
+    if not seen.starts:
         return Step("startup latency", "skipped", "the log tells of no start")
-    shown = "; ".join(f"{_started(start, run.turn(start.turn))} (marker {start.rank})" for start in watch.starts)
-    if watch.has_measured_all:
+    shown = "; ".join(f"{_started(start, run.turn(start.turn))} (marker {start.rank})" for start in seen.starts)
+    if seen.has_measured_all:
         return Step("startup latency", "ok", shown)
     advice = "Marker 4 is only the first line after the request; let the agent log “Agent invoked - Start time: …”."
     return Step("startup latency", "skipped", shown, advice)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
-from django.core.management.base import BaseCommand, CommandError
+import signal
 
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from loom.processes.parent_death import end_with_parent
 from loom.processes.start_all import DatabaseTakenError, PortTakenError, start_all
 from loom.processes.supervisor import StartFailedError
 
@@ -10,7 +13,14 @@ class Command(BaseCommand):
     help = "Run everything for development: database, demo, emulator, web server and worker, until Ctrl-C."
     requires_system_checks: list[str] = []  # each command it starts makes its own
 
-    def handle(self, *args: object, **options: object) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--parent", type=int, metavar="PID", help="end when this process ends, which has started it"
+        )
+
+    def handle(self, *args: object, parent: int | None = None, **options: object) -> None:
+        if parent is not None:
+            end_with_parent(parent, signal.SIGTERM)
         try:
             start_all(self.stdout, is_production=False)
         except (DatabaseTakenError, PortTakenError, StartFailedError) as error:
