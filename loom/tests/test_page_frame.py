@@ -5,9 +5,7 @@ from django.test import RequestFactory
 from django.urls import resolve
 from pytest_django import Settings
 
-from apps.aws.errors import CredentialsError
-from apps.aws.identity import Identity
-from loom.web.page_frame import Caller, shell
+from loom.web.page_frame import shell
 
 
 @pytest.mark.parametrize(
@@ -39,32 +37,3 @@ def test_a_page_without_a_match_has_a_frame_too(rf: RequestFactory, settings: Se
 
     assert not any(item.is_current for item in context["navigation"])
     assert (context["mode"].label, context["mode"].detail, context["mode"].is_emulator) == ("Emulator", "", True)
-
-
-def test_the_account_is_asked_for_once_and_no_page_waits() -> None:
-    asked: list[bool] = []
-
-    def ask() -> Identity:
-        asked.append(True)
-        return Identity(account_id="111122223333", arn="arn:aws:sts::111122223333:assumed-role/LoomReader/s")
-
-    caller = Caller(ask)
-    first, thread = caller.description()
-    assert thread is not None
-    thread.join(timeout=60)
-
-    assert first == "account not known yet"
-    assert caller.description() == ("111122223333 · role LoomReader", None)
-    assert asked == [True]
-
-
-def test_credentials_that_do_not_work_are_told() -> None:
-    def ask() -> Identity:
-        raise CredentialsError("The session of the profile has ended.", code="ExpiredToken")
-
-    caller = Caller(ask)
-    _, thread = caller.description()
-    assert thread is not None
-    thread.join(timeout=60)
-
-    assert caller.description()[0] == "account unknown: ExpiredToken"

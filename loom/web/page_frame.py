@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 
-from apps.agentcore.connection import current_connection
-from apps.aws.errors import AwsError
-from apps.aws.identity import Identity, identity
-
-logger = logging.getLogger(__name__)
-
-ASK_AGAIN_AFTER_S = 300
+from apps.agentcore.aws_caller import caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,46 +44,10 @@ _PLACES = (
 _PLACE_OF_VIEW = {"sessions:agent-logs": "agents", "metrics:start-series": "agents"}
 
 
-class Caller:
-    """Who AWS says we are, asked in the background at most every five minutes, so that no page waits for it."""
-
-    def __init__(self, ask: Callable[[], Identity]) -> None:
-        self._ask = ask
-        self._known = "account not known yet"
-        self._asked_at: float | None = None
-        self._lock = threading.Lock()
-
-    def description(self) -> tuple[str, threading.Thread | None]:
-        """What is known now, and the thread that finds out more, if this call started one."""
-        with self._lock:
-            now = time.monotonic()
-            if self._asked_at is not None and now - self._asked_at < ASK_AGAIN_AFTER_S:
-                return self._known, None
-            self._asked_at = now
-            known = self._known
-        thread = threading.Thread(target=self._find_out, name="aws-caller", daemon=True)
-        thread.start()
-        return known, thread
-
-    def _find_out(self) -> None:
-        try:
-            caller = self._ask()
-        except AwsError as error:
-            logger.warning("caller unknown code=%s", error.code)
-            known = f"account unknown: {error.code}"
-        else:
-            known = f"{caller.account_id} · {caller.role}"
-        with self._lock:
-            self._known = known
-
-
-_caller = Caller(lambda: identity(current_connection()))
-
-
 def _mode() -> Mode:
     if settings.LOOM_AWS == "emulator":
         return Mode(origin="emulator", label="Emulator", detail="")
-    known, _ = _caller.description()
+    known, _ = caller().description()
     return Mode(origin="aws", label="AWS", detail=f"{settings.AWS_REGION} · {known}")
 
 
