@@ -49,6 +49,7 @@ def shape_of_travel_concierge(pk: int) -> dict[str, Any]:
         "version": "3",
         "protocol": "HTTP",
         "authorizer": "iam",
+        "payload_template": {"prompt": "{{prompt}}"},
         "obstacles": [],
         "endpoints": [
             {"name": "DEFAULT", "live_version": "3", "target_version": "3", "status": "READY"},

@@ -45,7 +45,8 @@ def recording_step(run: SmokeRun) -> Step:
         message = f"what Loom keeps is not what it streamed: {', '.join(unlike)}"
         return Step("recording", "failed", message, "Loom's own log says more.")
     count = sum(sum(turn.event_counts.values()) for turn in turns)
-    return Step("recording", "ok", f"{len(turns)} answers read back as they were streamed, {count} events")
+    read_back = "1 answer read back as it was" if len(turns) == 1 else f"{len(turns)} answers read back as they were"
+    return Step("recording", "ok", f"{read_back} streamed, {count} events")
 
 
 def log_step(seen: LogSeen) -> Step:

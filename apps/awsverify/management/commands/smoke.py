@@ -81,7 +81,7 @@ class Command(BaseCommand):
                 plan = SmokePlan(loom.connection, arn, qualifier, prompts, max_invocations, log_wait, poll_every)
                 is_ok = self._run(plan, loom, report, with_account=with_account)
         except LoomError as error:
-            raise CommandError(f"{error} {error.advice}".strip()) from error
+            raise CommandError(error.text()) from error
         except ClientError as error:
             raise CommandError(explain(error)) from error
         if not is_ok:
