@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from apps.core.admin import LargeTableAdmin, RecordAdmin, service_action
 from apps.sessions.exceptions import SessionBusyError
 from apps.sessions.invoking import stop_invocation
-from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
+from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session
 from apps.sessions.services import delete_session, end_session
 
 
@@ -100,3 +100,13 @@ class RecordingBatchAdmin(RecordAdmin[RecordingBatch]):
 class RecordingAdmin(RecordAdmin[Recording]):
     list_display = ["id", "invocation_id"]
     deferred_fields = ("events",)
+
+
+@admin.register(QueuedPrompt)
+class QueuedPromptAdmin(RecordAdmin[QueuedPrompt]):
+    """What was typed ahead; the text itself is the conversation's and is not shown."""
+
+    list_display = ["session", "position", "source", "created_at"]
+    list_select_related = ["session"]
+    search_fields = ["session__runtime_session_id", "request_key"]
+    exclude = ["text"]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,17 +13,69 @@ from apps.agents.models import Agent
 from apps.core import processes
 from apps.core.models import Process
 from apps.core.notices import Tail
+from apps.sessions.engine import host
 from apps.sessions.engine.engine import Engine, engine
 from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_session
+from apps.sessions.tests.memory_agents import KIND, MemoryAgents
 from apps.sessions.tests.talking import PROMPT, Talker
 from apps.sessions.tests.viewing import Page
+
+HOSTS = ["agentcore", "memory"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test of sessions runs over both hosts, unless it says that it is about AgentCore."""
+    if "host_kind" in metafunc.fixturenames:
+        is_about_agentcore = metafunc.definition.get_closest_marker("agentcore") is not None
+        metafunc.parametrize("host_kind", HOSTS[:1] if is_about_agentcore else HOSTS, indirect=True)
+
+
+@pytest.fixture
+def host_kind(request: pytest.FixtureRequest) -> str:
+    """Who answers: AgentCore, as the emulator or a socket, or a host in this process."""
+    return str(request.param)
+
+
+@pytest.fixture
+def memory(host_kind: str) -> Iterator[MemoryAgents]:
+    """The host in this process, which answers every agent of the test where it is asked for."""
+    agents = MemoryAgents()
+    host.register(KIND, lambda: agents)
+    yield agents
+    host.forget(KIND)
+
+
+@pytest.fixture
+def emulator(emulator: Any, memory: MemoryAgents, host_kind: str) -> Any:
+    """What takes orders and tells the truth of what it was asked."""
+    return emulator if host_kind == "agentcore" else memory
+
+
+@pytest.fixture
+def make_agent(make_agent: Callable[..., Agent], memory: MemoryAgents, host_kind: str) -> Callable[..., Agent]:
+    def make(**overrides: Any) -> Agent:
+        return _of_kind(make_agent(**overrides), host_kind)
+
+    return make
+
+
+@pytest.fixture
+def demo_agent(demo_agent: Callable[[str], Agent], memory: MemoryAgents, host_kind: str) -> Callable[[str], Agent]:
+    return lambda name: _of_kind(demo_agent(name), host_kind)
+
+
+def _of_kind(agent: Agent, host_kind: str) -> Agent:
+    if host_kind == "memory":
+        Agent.objects.filter(pk=agent.pk).update(kind=KIND)
+        agent.refresh_from_db()
+    return agent
 
 
 @pytest_asyncio.fixture
 async def running_engine(transactional_db: None, emulator: Any) -> AsyncIterator[Engine]:
-    """The engine of this process, running on the test's loop against the emulator."""
+    """The engine of this process, running on the test's loop."""
     process = await sync_to_async(processes.register)(Process.Kind.WEB)
     await engine.start(process.pk)
     yield engine
@@ -31,8 +83,14 @@ async def running_engine(transactional_db: None, emulator: Any) -> AsyncIterator
 
 
 @pytest_asyncio.fixture
-async def talker(running_engine: Engine, settings: Any) -> AsyncIterator[Talker]:
+async def talker(
+    running_engine: Engine, settings: Any, memory: MemoryAgents, host_kind: str
+) -> AsyncIterator[Talker | MemoryAgents]:
     """A talker, with the engine of this process in front of it instead of the emulator."""
+    if host_kind == "memory":
+        memory.talks = True
+        yield memory
+        return
     async with Talker.running() as talker:
         process_id = running_engine.process_id
         assert process_id is not None

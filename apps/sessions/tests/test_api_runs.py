@@ -100,6 +100,7 @@ async def test_without_a_stream_the_answer_is_one_json_object(api: Api, agent: A
     assert "**" in invocation.response_text  # markdown as the agent wrote it
 
 
+@pytest.mark.agentcore
 @pytest.mark.parametrize(
     ("order", "status", "error", "is_retryable"),
     [
@@ -129,6 +130,7 @@ async def test_a_failure_has_a_status_and_says_whether_to_try_again(
     assert (details["retryable"], "retryAfter" in details) == (is_retryable, is_retryable)
 
 
+@pytest.mark.agentcore
 async def test_what_provably_did_not_run_may_be_sent_again(
     api: Api, agent: Agent, running_engine: Engine, settings: Any
 ) -> None:
@@ -309,6 +311,7 @@ async def test_ending_a_session_frees_its_environment(api: Api, agent: Agent, em
     }
 
 
+@pytest.mark.agentcore
 async def test_an_end_that_aws_refuses_is_502(api: Api, agent: Agent, emulator: Any) -> None:
     await api.events(agent, prompt="Hi")
     invocation = await Invocation.objects.select_related("session").aget()
@@ -321,6 +324,7 @@ async def test_an_end_that_aws_refuses_is_502(api: Api, agent: Agent, emulator: 
     assert (await Session.objects.aget()).ended_at is None
 
 
+@pytest.mark.agentcore
 async def test_the_log_lines_of_a_session(api: Api, agent: Agent) -> None:
     """S0-100d."""
     ids = [(await api.events(agent, prompt="Hi"))[0][1]["session_id"] for _ in range(2)]

@@ -129,6 +129,7 @@ async def truth_when(emulator: Any, session_id: str, field: str) -> dict[str, An
     return found[0]
 
 
+@pytest.mark.agentcore
 async def test_stop_before_the_first_byte_works_too_and_the_next_prompt_at_once(
     running_engine: Engine, begin: Begin, emulator: Any
 ) -> None:
@@ -187,6 +188,7 @@ async def test_tools_and_usage_are_kept(running_engine: Engine, begin: Begin) ->
     assert "event_loop_cycle" not in invocation.response_text
 
 
+@pytest.mark.agentcore
 async def test_an_agent_that_aws_does_not_know_fails_with_advice(running_engine: Engine, begin: Begin) -> None:
     invocation = await sync_to_async(begin)()
     agent = invocation.session.agent

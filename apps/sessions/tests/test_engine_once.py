@@ -19,6 +19,8 @@ from apps.sessions.engine.engine import Engine, engine, follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.tests.clock import Clock
 
+pytestmark = pytest.mark.agentcore  # it is its wire that is looked at
+
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n"
 ANSWER = HEADERS + b"Content-Length: 16\r\n\r\n" + b'data: "Hello"\n\n\n'
 

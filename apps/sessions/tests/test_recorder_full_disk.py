@@ -20,6 +20,7 @@ from apps.sessions.engine.engine import engine, follow
 from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import events_after
+from apps.sessions.tests.memory_agents import MemoryAgents
 from apps.sessions.tests.talking import PROMPT, Talker
 from apps.sessions.tests.viewing import Page
 from apps.sessions.tests.waiting import PATIENCE_S, wait_until
@@ -42,14 +43,18 @@ def full_disk() -> Iterator[None]:
 
 
 @pytest_asyncio.fixture
-async def talker(transactional_db: None, settings: Any) -> AsyncIterator[Talker]:
+async def talker(
+    transactional_db: None, settings: Any, memory: MemoryAgents, host_kind: str
+) -> AsyncIterator[Talker | MemoryAgents]:
     """A talker, with the engine of this process in front of it, which does not wait long for room."""
     async with Talker.running() as talker:
         settings.EMULATOR_URL = talker.url
+        memory.talks = True
         process = await sync_to_async(processes.register)(Process.Kind.WEB)
         await engine.start(process.pk, hold_s=0.2)
-        yield talker
-        talker.end()
+        speaker = memory if host_kind == "memory" else talker
+        yield speaker
+        speaker.end()
         await engine.close(drain_s=0)
 
 

@@ -59,6 +59,7 @@ def test_the_same_outside_id_twice_is_a_conflict(make_agent: MakeAgent, make_ses
         make_session(agent=agent, runtime_session_id="x" * 40)
 
 
+@pytest.mark.agentcore
 def test_an_unknown_qualifier_is_looked_up_once_and_then_refused(
     demo_agent: Callable[[str], Agent], alice: User
 ) -> None:
@@ -73,12 +74,14 @@ def test_an_unknown_qualifier_is_looked_up_once_and_then_refused(
     assert refused.value.advice == "Its endpoints are: DEFAULT, prod."
 
 
+@pytest.mark.agentcore
 @pytest.mark.parametrize("change", [{"removed_at": timezone.now()}, {"origin": "aws"}, {"authorizer_kind": "jwt"}])
 def test_an_agent_that_cannot_answer_is_not_invoked(make_agent: MakeAgent, alice: User, change: dict[str, Any]) -> None:
     with pytest.raises(AgentUnavailableError):
         start_session(agent=make_agent(**change), owner=alice)
 
 
+@pytest.mark.agentcore
 def test_an_invocation_is_stored_as_it_will_be_sent(make_agent: MakeAgent, make_session: MakeSession) -> None:
     session = make_session(agent=make_agent(payload_template={"input": {"q": "{{prompt}}"}}))
 
