@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.generic import RedirectView
 
@@ -10,6 +13,13 @@ from apps.core.health import healthz, readyz
 from apps.sessions import urls as sessions
 from loom.api import api
 
+api_urls: Any = api.urls
+admin_urls: Any = admin.site.urls
+# What asks for a sign-in itself: every operation of the API, which also takes a token and refuses in JSON, and signing
+# out of the administration, to which nobody is to be led back after signing in.
+for pattern in (*api_urls[0], *(found for found in admin_urls[0] if getattr(found, "name", "") == "logout")):
+    login_not_required(pattern.callback)
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="agents:list"), name="home"),
     path("accounts/", include("apps.accounts.urls")),
@@ -17,8 +27,8 @@ urlpatterns = [
     path("agents/", include(([*agents.urlpatterns, *agentcore.agent_urlpatterns], "agents"))),
     path("sessions/", include(([*sessions.urlpatterns, *agentcore.session_urlpatterns], "sessions"))),
     path("operate/", include("apps.metrics.urls")),
-    path("api/", api.urls),
-    path("admin/", admin.site.urls),
+    path("api/", api_urls),
+    path("admin/", admin_urls),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
 ]

@@ -9,7 +9,7 @@ from apps.accounts.models import User
 
 
 class SignedInRequest(HttpRequest):
-    """A request behind `login_required`."""
+    """A request of a view that is not for everybody: SignedInMiddleware lets nobody else in."""
 
     user: User
     htmx: HtmxDetails

@@ -9,8 +9,11 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from channels.db import database_sync_to_async
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponseBase
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.functional import SimpleLazyObject
 
@@ -87,6 +90,24 @@ def development_sign_in_middleware(get_response: Handler) -> Handler:
         return get_response(request)  # type: ignore[return-value]
 
     return middleware
+
+
+class SignedInMiddleware(LoginRequiredMiddleware):
+    """Leads to the sign-in whoever asks for a page signed out; a view for everybody is marked `login_not_required`."""
+
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., Any], view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
+        # Django's own finds out first who is asking, which asks the database: `/healthz` has to answer without one.
+        if not getattr(view_func, "login_required", True):
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponseRedirect:
+        # The administration has a sign-in of its own, which only some of its pages name to Django.
+        if request.resolver_match is not None and request.resolver_match.app_name == "admin":
+            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+        return super().handle_no_permission(request, view_func)
 
 
 class SocketSignIn:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.contrib.auth import views
+from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
 from apps.accounts.forms import SignInForm
@@ -12,5 +13,6 @@ urlpatterns = [
         views.LoginView.as_view(template_name="accounts/login.html", authentication_form=SignInForm),
         name="login",
     ),
-    path("logout/", views.LogoutView.as_view(), name="logout"),
+    # For everybody: who has signed out in another tab meanwhile would be led back here after signing in.
+    path("logout/", login_not_required(views.LogoutView.as_view()), name="logout"),
 ]

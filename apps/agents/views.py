@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
@@ -39,7 +38,6 @@ def list_context(request: SignedInRequest, query: QueryDict, form: AgentForm) ->
 
 # One address gives a page or its table: without this a browser could show the table alone on the way back.
 @vary_on_headers("HX-Request", "HX-Target")
-@login_required
 @require_safe
 def agent_list(request: SignedInRequest) -> HttpResponse:
     """The agents, searched by `q`, kept by `status`, `region`, `account` and `state`, ordered by `sort`, in pages."""
@@ -48,7 +46,6 @@ def agent_list(request: SignedInRequest) -> HttpResponse:
     return render(request, "agents/agent_list.html" + ("#agent-table" if is_table_only else ""), context)
 
 
-@login_required
 @require_safe
 def agent_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """One agent: prompt, facts, how it is invoked, its sessions and figures. An archived one is only read."""
@@ -71,7 +68,6 @@ def return_to(request: SignedInRequest, otherwise: str) -> str:
     return target if is_ours else otherwise
 
 
-@login_required
 @require_POST
 def agent_archive(request: SignedInRequest, pk: int) -> HttpResponse:
     """Hide the agent from the registry."""

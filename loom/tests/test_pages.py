@@ -33,7 +33,6 @@ EVENTS: list[dict[str, Any]] = [
 OBJECT_OF_ARGUMENT = {"pk": "agent", "agent_pk": "agent", "public_id": "session", "number": "number"}
 # Their `pk` is that of a measurement of an agent's start.
 OF_SERIES = {"metrics:start-series", "metrics:start-series-progress-fragment", "metrics:start-series-cancel"}
-PUBLIC = {"accounts:login", "accounts:logout", "home", "healthz", "readyz"}
 
 
 def find_addresses(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, list[str]]]:
@@ -211,14 +210,6 @@ def test_a_session_is_hidden_from_strangers(client: Client, bob: User, everythin
 
     statuses = {client.get(address).status_code, client.post(address).status_code}
     assert statuses in ({404, 405}, {404})
-
-
-@pytest.mark.parametrize("name", [name for name in ALL if name not in PUBLIC])
-def test_every_address_asks_for_a_sign_in(client: Client, everything: dict[str, Any], name: str) -> None:
-    address = address_of(name, everything)
-
-    for response in (client.get(address), client.post(address)):
-        assert (response.status_code, response["Location"]) == (302, f"{reverse('accounts:login')}?next={address}")
 
 
 @pytest.mark.parametrize("path", ["/nowhere/", "/agents/99999999999999999999/", "/sessions/x/", "/static/nowhere.css"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.test import AsyncClient, Client
@@ -43,11 +44,15 @@ async def invoke_async(request: HttpRequest) -> str:
     return str(await request.auser())
 
 
+@login_not_required
 def page(request: HttpRequest) -> Any:
     return door.create_response(request, str(request.user), status=200)
 
 
-urlpatterns = [path("api/", door.urls), path("page/", page)]
+door_urls: Any = door.urls
+for pattern in door_urls[0]:
+    login_not_required(pattern.callback)
+urlpatterns = [path("api/", door_urls), path("page/", page)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 LOCAL: dict[str, Any] = {"REMOTE_ADDR": "127.0.0.1", "SERVER_NAME": "127.0.0.1", "HTTP_HOST": "localhost:8000"}

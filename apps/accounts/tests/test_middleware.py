@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
@@ -11,14 +12,17 @@ from pytest_django import DjangoAssertNumQueries
 from apps.accounts.models import User
 
 
+@login_not_required
 def who(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(request.user))
 
 
+@login_not_required
 async def who_async(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"{await request.auser()} {await request.auser()}")
 
 
+@login_not_required
 def nobody_asks(request: HttpRequest) -> HttpResponse:
     return HttpResponse("no matter who")
 

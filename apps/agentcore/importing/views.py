@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
@@ -48,7 +47,6 @@ class ImportState:
 
 
 @vary_on_headers("HX-Request", "HX-Target")
-@login_required
 @require_safe
 def agent_import(request: SignedInRequest) -> HttpResponse:
     """The unregistered runtimes of `region`, to choose from."""
@@ -67,7 +65,6 @@ def agent_import(request: SignedInRequest) -> HttpResponse:
 
 
 @vary_on_headers("HX-Request", "HX-Target")
-@login_required
 @require_POST
 def agent_import_chosen(request: SignedInRequest) -> HttpResponse:
     """Register the chosen runtimes, or with htmx the next few of them, and tell what became of each."""

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -134,14 +133,12 @@ def _download(source: LogSource, name: str) -> HttpResponse:
 
 # One address gives a page or its lines: without this a browser could show the lines alone on the way back.
 @vary_on_headers("HX-Request", "HX-Target")
-@login_required
 @require_safe
 def session_logs(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """The log lines of one session, searched by `q`, from a `level` upwards, in an `order`."""
     return _show(request, _session_source(request, public_id), "agentcore/session_logs.html")
 
 
-@login_required
 @require_safe
 def session_logs_download(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """The same lines as a text file."""
@@ -149,14 +146,12 @@ def session_logs_download(request: SignedInRequest, public_id: UUID) -> HttpResp
 
 
 @vary_on_headers("HX-Request", "HX-Target")
-@login_required
 @require_safe
 def agent_logs(request: SignedInRequest, agent_pk: int) -> HttpResponse:
     """The log lines of one endpoint of an agent in a `range` up to now."""
     return _show(request, _agent_source(request, agent_pk), "agentcore/agent_logs.html")
 
 
-@login_required
 @require_safe
 def agent_logs_download(request: SignedInRequest, agent_pk: int) -> HttpResponse:
     """The same lines as a text file."""

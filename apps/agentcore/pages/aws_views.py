@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -21,7 +20,6 @@ from apps.core.exceptions import LoomError
 VERSIONS_SHOWN = 10
 
 
-@login_required
 @require_safe
 def account_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """A warning where the agent lives in another account than Loom's credentials; nothing otherwise."""
@@ -29,7 +27,6 @@ def account_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     return render(request, "agentcore/_account.html", {"agent": agent, "own_account": foreign_account(agent)})
 
 
-@login_required
 @require_safe
 def versions_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """The agent's versions, the newest first, with the endpoints that lead to each; `all` shows the older ones too."""
@@ -50,7 +47,6 @@ def versions_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     return render(request, "agentcore/_versions.html", context)
 
 
-@login_required
 @require_safe
 def aws_metrics_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """What CloudWatch counted of the agent in `range`, from whoever invoked it."""

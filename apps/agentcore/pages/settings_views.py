@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
@@ -37,7 +36,6 @@ def _context(agent: Any, form: InvocationSettingsForm, **more: Any) -> dict[str,
 
 
 @vary_on_headers("HX-Request", "HX-Target")
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def agent_settings(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show and change the settings.

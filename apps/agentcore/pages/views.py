@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,7 +18,6 @@ from apps.agents.views import list_context, return_to
 from apps.core.exceptions import LoomError
 
 
-@login_required
 @require_POST
 def agent_register(request: SignedInRequest) -> HttpResponse:
     """Register by ARN; a refusal comes back at the field, with what was typed."""
@@ -38,7 +36,6 @@ def agent_register(request: SignedInRequest) -> HttpResponse:
     return render(request, "agents/agent_list.html", list_context(request, QueryDict(), form), status=422)
 
 
-@login_required
 @require_POST
 def agent_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
     """Read the agent from AWS again, say what changed, and go back to where that was asked."""
@@ -54,7 +51,6 @@ def agent_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
     return redirect(return_to(request, reverse("agents:detail", args=[pk])))
 
 
-@login_required
 @require_POST
 def agent_revive(request: SignedInRequest, pk: int) -> HttpResponse:
     """Bring an archived agent back, as registering its ARN again does: AWS is asked how it is now."""

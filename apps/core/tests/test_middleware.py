@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import pytest
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
 from django.urls import path
@@ -16,10 +17,12 @@ HOST = "testserver"
 FRONT_END = "http://localhost:5173"
 
 
+@login_not_required
 def answer(request: HttpRequest) -> HttpResponse:
     return HttpResponse("done")
 
 
+@login_not_required
 async def answer_async(request: HttpRequest) -> HttpResponse:
     return HttpResponse("done")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -48,7 +47,6 @@ def _ids(text: str) -> list[int]:
     return [int(part) for part in parts if len(part) < 19]
 
 
-@login_required
 @require_safe
 def agent_list_figures_fragment(request: SignedInRequest) -> HttpResponse:
     """Error rate and time to first token of the agents `ids`, of the last seven days."""

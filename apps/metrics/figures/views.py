@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -27,7 +26,6 @@ AGENTS_SHOWN = 15
 RECENT_SHOWN = 20
 
 
-@login_required
 @require_safe
 def operate(request: SignedInRequest) -> HttpResponse:
     """Figures over a range of time: of all agents or one, and the invocations that the reader may open.
@@ -83,7 +81,6 @@ def _figures_context(request: SignedInRequest, reading: Reading, filters: Filter
     }
 
 
-@login_required
 @require_safe
 def agent_figures_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """The figures of one agent over a range, 30 days unless another is asked for."""

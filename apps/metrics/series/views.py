@@ -6,7 +6,6 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -59,7 +58,6 @@ def _estimate_context(agent: Agent, form: StartSeriesForm) -> dict[str, Any]:
     }
 
 
-@login_required
 @require_safe
 def start_series_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """The card of an agent's page: the form and the newest series."""
@@ -68,7 +66,6 @@ def start_series_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     return render(request, "metrics/_start_series_card.html", _card_context(request, agent, form))
 
 
-@login_required
 @require_safe
 def start_series_estimate_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """What a series as filled in would cost at most."""
@@ -77,7 +74,6 @@ def start_series_estimate_fragment(request: SignedInRequest, pk: int) -> HttpRes
     return render(request, "metrics/_start_series_estimate.html", _estimate_context(agent, form))
 
 
-@login_required
 @require_POST
 def start_series_start(request: SignedInRequest, pk: int) -> HttpResponse:
     """Start a series and go to its page; a refusal comes back with what was filled in."""
@@ -117,7 +113,6 @@ def _series_context(series: StartSeries) -> dict[str, Any]:
     }
 
 
-@login_required
 @require_safe
 def start_series(request: SignedInRequest, pk: int) -> HttpResponse:
     """A series: its progress while it runs, its result, its sessions."""
@@ -125,7 +120,6 @@ def start_series(request: SignedInRequest, pk: int) -> HttpResponse:
     return render(request, "metrics/start_series.html", _series_context(series))
 
 
-@login_required
 @require_safe
 def start_series_progress_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """The part of the page that changes while a series runs."""
@@ -133,7 +127,6 @@ def start_series_progress_fragment(request: SignedInRequest, pk: int) -> HttpRes
     return render(request, "metrics/_start_series.html", _series_context(series))
 
 
-@login_required
 @require_POST
 def start_series_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
     """Cancel a series; its running prompt is stopped."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -15,7 +14,6 @@ from apps.metrics.starts.panel import latency_panels
 from apps.sessions.selectors import sessions_visible_to
 
 
-@login_required
 @require_safe
 def latency_fragment(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """The latency panel of a session's page."""
@@ -23,7 +21,6 @@ def latency_fragment(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     return render(request, "metrics/_latency.html", {"session": session, "panels": latency_panels(session)})
 
 
-@login_required
 @require_POST
 def latency_check(request: SignedInRequest, public_id: UUID, number: int) -> HttpResponse:
     """Look in the logs again for the start of one invocation, and show the panel as it then stands."""

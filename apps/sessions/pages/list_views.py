@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -23,7 +22,6 @@ from apps.sessions.pages.listing import SessionFilter, find_sessions, hidden_cou
 
 # One address gives a page or its table: without this a browser could show the table alone on the way back.
 @vary_on_headers("HX-Request", "HX-Target")
-@login_required
 @require_safe
 def session_list(request: SignedInRequest) -> HttpResponse:
     """The sessions, searched by `q`, kept by `agent`, `status`, `qualifier` and `measure_start`, in pages."""
@@ -44,7 +42,6 @@ def session_list(request: SignedInRequest) -> HttpResponse:
     return render(request, "sessions/session_list.html" + ("#session-table" if is_table_only else ""), context)
 
 
-@login_required
 @require_safe
 def session_table_fragment(request: SignedInRequest) -> HttpResponse:
     """The newest sessions with one `agent`, for its page."""
@@ -76,7 +73,6 @@ def _return_to(request: SignedInRequest) -> str:
     return target if is_ours else reverse("sessions:list")
 
 
-@login_required
 @require_POST
 def session_rename(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Give a session another title."""
@@ -95,7 +91,6 @@ def session_rename(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     return redirect(_return_to(request))
 
 
-@login_required
 @require_POST
 def session_delete(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Delete a session with all that was recorded and measured of it; refused while it answers."""

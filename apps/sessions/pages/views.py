@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -56,7 +55,6 @@ def _detail_context(request: SignedInRequest, session: Session, form: InvokeForm
 
 
 @never_cache  # a page from the browser's own store would carry a used key, and the transcript of then
-@login_required
 @require_safe
 def session_detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """The transcript as stored; the socket brings it up to date from there. `before` shows earlier turns alone."""
@@ -64,7 +62,6 @@ def session_detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     return render(request, "sessions/session_detail.html", _detail_context(request, session, InvokeForm()))
 
 
-@login_required
 @require_safe
 def turns_fragment(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """The turns before a number, to be put above those that are there."""
@@ -72,7 +69,6 @@ def turns_fragment(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     return render(request, "sessions/session_detail.html#turns", _turns(session, _before(request)))
 
 
-@login_required
 @require_safe
 def answer(request: SignedInRequest, public_id: UUID, number: int) -> HttpResponse:
     """The answer of an invocation as it was received, as Markdown text; `download` makes it a file."""
@@ -91,7 +87,6 @@ def _wanted_agent(request: SignedInRequest) -> tuple[list[Agent], Agent | None]:
 
 
 @never_cache
-@login_required
 @require_safe
 def session_new(request: SignedInRequest) -> HttpResponse:
     """Choose an agent and one of its endpoints, and type the first prompt."""
@@ -100,7 +95,6 @@ def session_new(request: SignedInRequest) -> HttpResponse:
     return render(request, "sessions/session_new.html", {"agents": agents, "agent": agent, "prompt_form": form})
 
 
-@login_required
 @require_POST
 def session_start(request: SignedInRequest, agent_pk: int) -> HttpResponse:
     """Start a session with its first prompt and go to its page, which follows the run from the first event."""
@@ -124,7 +118,6 @@ def session_start(request: SignedInRequest, agent_pk: int) -> HttpResponse:
     return render(request, "sessions/session_new.html", context, status=422)
 
 
-@login_required
 @require_POST
 def session_invoke(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Send a prompt without the socket; a refusal keeps what was typed."""
@@ -140,7 +133,6 @@ def session_invoke(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     return render(request, "sessions/session_detail.html", _detail_context(request, session, form), status=422)
 
 
-@login_required
 @require_POST
 def session_stop(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Stop the running invocation, in whichever process it runs; where none runs any more, say so."""
@@ -157,7 +149,6 @@ def session_stop(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     return redirect(session)
 
 
-@login_required
 @require_POST
 def session_end(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Ask AgentCore to end the session's environment; blocks until AWS has answered."""
