@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
+from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.decorators import sync_and_async_middleware
 from django.utils.functional import SimpleLazyObject
 
 from apps.accounts.development import development_user
@@ -22,8 +21,7 @@ from apps.accounts.models import Token, User
 from apps.accounts.services import use_token
 from apps.accounts.tokens import TokenRefusedError, bearer_secret, includes
 from apps.core.middleware import API_PREFIX
-
-Handler = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+from apps.core.middleware_modes import before_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,9 @@ def _caller_with(secret: str) -> Caller:
     return Caller(token.user, token)
 
 
-def _install(request: HttpRequest) -> None:
+@before_view
+def development_sign_in_middleware(request: HttpRequest) -> None:
+    """Take a token of the API; sign a request of this machine in as dev@local when AUTH_DISABLED is set."""
     # Lazy: a request that never asks who is asking costs no query.
     resolve = cache(partial(_resolve, request, request.user))
     request.caller = resolve  # type: ignore[attr-defined]
@@ -72,24 +72,6 @@ def _install(request: HttpRequest) -> None:
         return (await sync_to_async(resolve)()).user
 
     request.auser = auser
-
-
-@sync_and_async_middleware
-def development_sign_in_middleware(get_response: Handler) -> Handler:
-    """Take a token of the API; sign a request of this machine in as dev@local when AUTH_DISABLED is set."""
-    if iscoroutinefunction(get_response):
-
-        async def middleware_async(request: HttpRequest) -> HttpResponseBase:
-            _install(request)
-            return await get_response(request)  # type: ignore[no-any-return]
-
-        return middleware_async
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        _install(request)
-        return get_response(request)  # type: ignore[return-value]
-
-    return middleware
 
 
 class SignedInMiddleware(LoginRequiredMiddleware):

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.utils.decorators import sync_and_async_middleware
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.defaults import bad_request
 
 from apps.core.exceptions import InvalidInputError, LoomError
+from apps.core.middleware_modes import before_view
 
 logger = logging.getLogger(__name__)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 API_PREFIX = "/api/"
-
-Handler = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
 class ForeignRequestError(LoomError):
@@ -112,19 +109,8 @@ def _refuse(request: HttpRequest, error: LoomError) -> HttpResponse:
     return HttpResponse(str(error), status=error.http_status, content_type="text/plain; charset=utf-8")
 
 
-@sync_and_async_middleware
-def foreign_request_middleware(get_response: Handler) -> Handler:
+@before_view
+def foreign_request_middleware(request: HttpRequest) -> HttpResponse | None:
     """Refuse changes that a foreign page asks for, before anything else looks at them."""
-    if iscoroutinefunction(get_response):
-
-        async def guard_async(request: HttpRequest) -> HttpResponseBase:
-            error = refusal(request)
-            return _refuse(request, error) if error else await get_response(request)
-
-        return guard_async
-
-    def guard(request: HttpRequest) -> HttpResponseBase:
-        error = refusal(request)
-        return _refuse(request, error) if error else get_response(request)  # type: ignore[return-value]
-
-    return guard
+    error = refusal(request)
+    return _refuse(request, error) if error else None

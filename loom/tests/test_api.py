@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.test import Client, RequestFactory
+from django.test import AsyncClient, Client, RequestFactory
 
 from apps.accounts.models import User
 from loom.api import api
@@ -96,6 +96,13 @@ def test_a_defect_is_500_in_the_one_shape_and_says_nothing(caplog: pytest.LogCap
         "error": "internal", "message": "Loom failed; its log says how.", "details": {}
     }  # fmt: skip
     assert "secret" in caplog.text
+
+
+async def test_the_server_answers_a_wrong_method_in_the_same_shape(async_client: AsyncClient) -> None:
+    response = await async_client.put("/api/agents", content_type="application/json")
+
+    assert (response.status_code, response["Allow"]) == (405, "GET, POST")
+    assert response.json()["error"] == "method_not_allowed"
 
 
 def test_what_may_not_be_done_is_403_in_the_one_shape() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
-from django.urls import path
+from django.test import AsyncClient, Client
+from django.urls import URLPattern, URLResolver, include, path
 from pytest_django import DjangoAssertNumQueries
 
 from apps.accounts.models import User
@@ -27,7 +27,17 @@ def nobody_asks(request: HttpRequest) -> HttpResponse:
     return HttpResponse("no matter who")
 
 
-urlpatterns = [path("who/", who), path("who-async/", who_async), path("nobody-asks/", nobody_asks)]
+def closed(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(request.user))
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("who/", who),
+    path("who-async/", who_async),
+    path("nobody-asks/", nobody_asks),
+    path("closed/", closed),
+    path("accounts/", include("apps.accounts.urls")),
+]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 LOCAL: dict[str, Any] = {"REMOTE_ADDR": "127.0.0.1", "SERVER_NAME": "127.0.0.1", "HTTP_HOST": "localhost:8000"}
@@ -48,6 +58,22 @@ NOT_LOCAL: list[dict[str, Any]] = [
 def development(settings: Any) -> None:
     settings.DEBUG = True
     settings.AUTH_DISABLED = True
+
+
+async def test_the_server_knows_who_signed_in_as_well(
+    transactional_db: None, async_client: AsyncClient, alice: User
+) -> None:
+    """By another form of the same middleware."""
+    await async_client.aforce_login(alice)
+    answers = [await async_client.get(address) for address in ("/who/", "/who-async/", "/closed/")]
+
+    assert {text for answer in answers for text in answer.content.decode().split()} == {"alice@example.com"}
+
+
+async def test_the_server_leads_anybody_else_to_the_sign_in(transactional_db: None, async_client: AsyncClient) -> None:
+    answer = await async_client.get("/closed/?a=b")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?next=/closed/%3Fa%3Db")
 
 
 def asked(client: Client, address: str, **environ: Any) -> str:
