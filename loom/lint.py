@@ -25,6 +25,8 @@ from pathlib import Path, PurePosixPath
 MAX_LINES = 400
 # Modules that may speak SQL themselves. Everything else goes through the ORM.
 RAW_SQL_ALLOWED: frozenset[str] = frozenset()
+# What speaks of errors in words of its own: the one wording itself, and what knows AWS's errors instead of ours.
+WORDS_OF_ERRORS = ("apps/core/", "apps/aws/", "apps/awsverify/")
 RAW_SQL_METHODS = frozenset({"raw", "extra", "cursor"})
 RAW_SQL_CLASSES = frozenset({"RawSQL", "RunSQL"})
 # The account ids of AWS's own documentation; any other one could be somebody's.
@@ -145,6 +147,16 @@ def find_raw_sql(source: Source) -> Iterator[Finding]:
             yield Finding(source.path, node.lineno, f"{name}: no raw SQL, use the ORM")
 
 
+def find_own_wording(source: Source) -> Iterator[Finding]:
+    """Texts that put an error's advice beside its message: one of them would forget AWS's request id."""
+    if source.name.suffix != ".py" or source.path.startswith(WORDS_OF_ERRORS):
+        return
+    for text in (node for node in ast.walk(ast.parse(source.text)) if isinstance(node, ast.JoinedStr)):
+        for node in ast.walk(text):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "error.advice":
+                yield Finding(source.path, node.lineno, "an error in words of its own: use its text()")
+
+
 def _blank(match: re.Match[str]) -> str:
     """As many characters as the match, lines kept, none of them markup."""
     return re.sub(r"[^\n]", "_", match[0])
@@ -194,6 +206,7 @@ def find_third_party(path: str) -> Iterator[Finding]:
 RULES: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     find_secrets,
     find_raw_sql,
+    find_own_wording,
     find_unsafe_markup,
     find_registries,
     find_machine_paths,

@@ -9,13 +9,13 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.http import SignedInRequest
 from apps.agents import listing, selectors, services
 from apps.agents.forms import AgentFilterForm, AgentForm, PromptForm
+from apps.core.return_to import return_to
 
 
 def list_context(request: SignedInRequest, query: QueryDict, form: AgentForm) -> dict[str, object]:
@@ -59,13 +59,6 @@ def agent_detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "metadata": json.dumps(agent.raw_metadata, indent=2, ensure_ascii=False),
     }
     return render(request, "agents/agent_detail.html", context)
-
-
-def return_to(request: SignedInRequest, otherwise: str) -> str:
-    """The page of ours that a form was sent from, filters and all."""
-    target = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if is_ours else otherwise
 
 
 @require_POST

@@ -68,7 +68,7 @@ class SessionAdmin(LargeTableAdmin[Session]):
             try:
                 delete_session(session=session)
             except SessionBusyError as error:  # a prompt came after the question
-                messages.error(request, f"{session} was not deleted. {error}")
+                messages.error(request, f"{session} was not deleted. {error.text()}")
 
 
 @admin.register(Invocation)

@@ -63,6 +63,14 @@ def test_raw_sql_is_found_where_it_stands(tree: Path, write: Write, line: str, w
     assert found(tree) == [f"apps/agents/migrations/0002_x.py:2: {what}: no raw SQL, use the ORM"]
 
 
+def test_an_error_in_words_of_its_own_is_found(tree: Path, write: Write) -> None:
+    text = 'note = f"Not read. {error.text()}"\nadvice = error.advice\nnote = f"{error}" f" {error.advice or str()}"\n'
+    for path in ("apps/agents/views.py", "apps/core/exceptions.py", "apps/aws/errors.py"):
+        write(path, text)
+
+    assert found(tree) == ["apps/agents/views.py:3: an error in words of its own: use its text()"]
+
+
 @pytest.mark.parametrize(
     ("markup", "message"),
     [

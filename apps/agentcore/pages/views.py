@@ -14,8 +14,9 @@ from apps.agentcore import services
 from apps.agentcore.changes import differences, state_of
 from apps.agents import selectors
 from apps.agents.forms import AgentForm
-from apps.agents.views import list_context, return_to
+from apps.agents.views import list_context
 from apps.core.exceptions import LoomError
+from apps.core.return_to import return_to
 
 
 @require_POST

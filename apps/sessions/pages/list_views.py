@@ -8,13 +8,13 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.http import SignedInRequest
 from apps.agents.selectors import registry_visible_to
 from apps.core.exceptions import LoomError
+from apps.core.return_to import return_to
 from apps.sessions import selectors, services
 from apps.sessions.pages.list_forms import RenameForm, SessionFilterForm
 from apps.sessions.pages.listing import SessionFilter, find_sessions, hidden_count, page_of_sessions
@@ -66,13 +66,6 @@ def _is_archived(request: SignedInRequest, agent_id: int | None) -> bool:
     return registry_visible_to(request.user).filter(pk=agent_id, removed_at__isnull=False).exists()
 
 
-def _return_to(request: SignedInRequest) -> str:
-    """The page of ours that a form was sent from, filters and all; else the list."""
-    target = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if is_ours else reverse("sessions:list")
-
-
 @require_POST
 def session_rename(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Give a session another title."""
@@ -81,14 +74,14 @@ def session_rename(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     if not form.is_valid():
         reasons = " ".join(str(error) for error in form.errors["title"])
         messages.error(request, f"The session was not renamed. {reasons}")
-        return redirect(_return_to(request))
+        return redirect(return_to(request, reverse("sessions:list")))
     try:
         services.rename_session(session=session, title=form.cleaned_data["title"])
     except LoomError as error:
         messages.error(request, f"The session was not renamed. {error.text()}")
     else:
         messages.success(request, "The session is renamed.")
-    return redirect(_return_to(request))
+    return redirect(return_to(request, reverse("sessions:list")))
 
 
 @require_POST
@@ -102,4 +95,4 @@ def session_delete(request: SignedInRequest, public_id: UUID) -> HttpResponse:
         messages.error(request, f"{title} was not deleted. {error.text()}")
     else:
         messages.success(request, f"{title} is deleted, with its invocations, recordings and measurements.")
-    return redirect(_return_to(request))
+    return redirect(return_to(request, reverse("sessions:list")))

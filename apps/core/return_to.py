@@ -1,0 +1,13 @@
+"""Where a form leads after its work: to the page it was sent from."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
+
+
+def return_to(request: HttpRequest, otherwise: str) -> str:
+    """The page that the form names as `next`, filters and all, if that is one of ours; else `otherwise`."""
+    target = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return target if is_ours else otherwise
