@@ -1,7 +1,7 @@
 """Who may call a route of the API: a signed-in user, or a program with a token whose scope reaches.
 
 A route says `auth=may_read`, `may_invoke` or `may_manage`; asynchronous ones take the same with `_async`. The
-middleware has found out who is asking; here is the one place that compares scopes.
+middleware has found out who is asking; the policy says how far a scope goes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from ninja.security.base import AuthBase
 
 from apps.accounts.middleware import caller_of
 from apps.accounts.models import User
-from apps.accounts.tokens import Scope, ScopeError, includes
+from apps.accounts.policy import reaches
+from apps.accounts.tokens import Scope, ScopeError
 
 
 class Access(AuthBase):
@@ -30,7 +31,7 @@ class Access(AuthBase):
         caller = caller_of(request)
         if caller.refusal is not None:
             raise caller.refusal
-        if caller.token is not None and not includes(caller.token.scope, self.scope):
+        if caller.token is not None and not reaches(caller.subject, self.scope):
             raise ScopeError(
                 f"This token may {caller.token.scope}; this takes a token that may {self.scope}.",
                 advice=f"Make one with manage.py create_token --scope {self.scope}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
@@ -18,8 +18,9 @@ from django.utils.functional import SimpleLazyObject
 
 from apps.accounts.development import development_user
 from apps.accounts.models import Token, User
+from apps.accounts.policy import Subject, reaches, subject_of
 from apps.accounts.services import use_token
-from apps.accounts.tokens import TokenRefusedError, bearer_secret, includes
+from apps.accounts.tokens import Scope, TokenRefusedError, bearer_secret
 from apps.core.middleware import API_PREFIX
 from apps.core.middleware_modes import before_view
 
@@ -31,6 +32,11 @@ class Caller:
     user: User | AnonymousUser
     token: Token | None = None
     refusal: TokenRefusedError | None = None
+
+    @property
+    def subject(self) -> Subject:
+        """The caller, as the policy knows it."""
+        return subject_of(self.user, cast(Scope, self.token.scope) if self.token else None)
 
 
 def caller_of(request: HttpRequest) -> Caller:
@@ -106,8 +112,7 @@ class SocketSignIn:
         secret = bearer_secret(headers)
         if secret is not None:
             caller = await database_sync_to_async(_caller_with)(secret)
-            may_invoke = caller.token is not None and includes(caller.token.scope, "invoke")
-            scope = {**scope, "user": caller.user if may_invoke else AnonymousUser()}
+            scope = {**scope, "user": caller.user if reaches(caller.subject, "invoke") else AnonymousUser()}
         elif not scope["user"].is_authenticated:
             client, server = scope.get("client"), scope.get("server")
             user = await database_sync_to_async(development_user)(

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 
 from apps.accounts.access import may_manage, may_read
+from apps.accounts.policy import Action
 from apps.agents import selectors, services
 from apps.agents.models import Agent
 
@@ -74,8 +75,9 @@ class AgentOut(Schema):
         return list(agent.endpoints.all())
 
 
-def find_agent(request: HttpRequest, agent_id: int) -> Agent:
-    return get_object_or_404(selectors.agents_visible_to(request.user).prefetch_related("endpoints"), pk=agent_id)
+def find_agent(request: HttpRequest, agent_id: int, action: Action = "read") -> Agent:
+    agents = selectors.agents_visible_to(request.user, action)
+    return get_object_or_404(agents.prefetch_related("endpoints"), pk=agent_id)
 
 
 @router.get("", auth=may_read, response=list[AgentOut], summary="List the agents")

@@ -7,6 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
+from apps.accounts.policy import Action, subject_of, visible
 from apps.agents.models import Agent
 
 
@@ -18,16 +19,14 @@ def in_use(prefix: str = "") -> Q:
     return Q(**{f"{prefix}origin__in": (settings.LOOM_AWS, Agent.Origin.LOOM)})
 
 
-def registry_visible_to(user: User | AnonymousUser) -> QuerySet[Agent]:
-    """Every agent that `user` may see, archived ones too: all of this mode's, for anyone signed in."""
-    if not user.is_authenticated:
-        return Agent.objects.none()
-    return Agent.objects.filter(in_use())
+def registry_visible_to(user: User | AnonymousUser, action: Action = "read") -> QuerySet[Agent]:
+    """Every agent of this mode with which `user` may do the action, archived ones too."""
+    return Agent.objects.filter(in_use(), visible(subject_of(user), Agent, action))
 
 
-def agents_visible_to(user: User | AnonymousUser) -> QuerySet[Agent]:
-    """The registered agents that `user` may see and invoke; archived ones are not among them."""
-    return registry_visible_to(user).filter(removed_at=None)
+def agents_visible_to(user: User | AnonymousUser, action: Action = "read") -> QuerySet[Agent]:
+    """The registered agents with which `user` may do the action; archived ones are not among them."""
+    return registry_visible_to(user, action).filter(removed_at=None)
 
 
 def search_agents(agents: QuerySet[Agent], text: str) -> QuerySet[Agent]:

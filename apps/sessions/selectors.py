@@ -8,20 +8,15 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from apps.accounts.models import User
+from apps.accounts.policy import subject_of, visible
 from apps.agents.selectors import in_use
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from loom_events.recorded import RecordedEvent
 
 
 def sessions_visible_to(user: User | AnonymousUser) -> QuerySet[Session]:
-    """The sessions that `user` may see: the own ones, and all for staff.
-
-    AgentCore does not tie sessions to users, so this does.
-    """
-    if not user.is_authenticated:
-        return Session.objects.none()
-    sessions = Session.objects.select_related("agent")
-    return sessions if user.is_staff else sessions.filter(owner=user)
+    """The sessions that `user` may see."""
+    return Session.objects.filter(visible(subject_of(user), Session)).select_related("agent")
 
 
 def may_follow_session(user: User | AnonymousUser, topic: str) -> bool:
@@ -31,8 +26,8 @@ def may_follow_session(user: User | AnonymousUser, topic: str) -> bool:
 
 
 def invocations_visible_to(user: User | AnonymousUser) -> QuerySet[Invocation]:
-    """The invocations of the sessions that `user` may see."""
-    return Invocation.objects.filter(session__in=sessions_visible_to(user)).select_related("session__agent")
+    """The invocations that `user` may see: those of the sessions."""
+    return Invocation.objects.filter(visible(subject_of(user), Invocation)).select_related("session__agent")
 
 
 def with_totals(sessions: QuerySet[Session]) -> QuerySet[Session]:

@@ -82,7 +82,7 @@ def logs_out(page: LogPage) -> dict[str, Any]:
 def read_agent_logs(request: HttpRequest, agent_id: int, query: Query[LogsQuery]) -> dict[str, Any]:
     """From CloudWatch, of the last day before the agent's newest run unless `start_time` says else."""
     page = read_logs(
-        agent=find_agent(request, agent_id),
+        agent=find_agent(request, agent_id, "read all lines over the API"),
         qualifier=query.qualifier,
         start_at=query.start_time,
         end_at=query.end_time,

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.http import SignedInRequest
+from apps.accounts.policy import decide, subject_of
 from apps.agentcore.logs.pages import (
     RANGES,
     AgentLogFilterForm,
@@ -76,12 +77,12 @@ def _session_source(request: SignedInRequest, public_id: UUID) -> LogSource:
 
 
 def _agent_source(request: SignedInRequest, agent_pk: int) -> LogSource:
-    """All lines for staff; for others those of their own sessions, since lines may quote what was said."""
+    """All lines for who may read them; for others those of the sessions that they may see."""
     agent = get_object_or_404(agents_visible_to(request.user), pk=agent_pk)
     form = AgentLogFilterForm(request.GET, agent=agent)
     wanted = form.wanted()
     own_ids: frozenset[str] | None = None
-    if not request.user.is_staff:
+    if not decide(subject_of(request.user), "read all lines", agent):
         own = sessions_visible_to(request.user).filter(agent=agent)
         own_ids = frozenset(own.values_list("runtime_session_id", flat=True))
     start_at = timezone.now() - RANGES[wanted["range"] or "24h"]

@@ -50,7 +50,11 @@ def _ids(text: str) -> list[int]:
 @require_safe
 def agent_list_figures_fragment(request: SignedInRequest) -> HttpResponse:
     """Error rate and time to first token of the agents `ids`, of the last seven days."""
-    keys = agents_visible_to(request.user).filter(pk__in=_ids(request.GET.get("ids", ""))).values_list("pk", flat=True)
+    keys = (
+        agents_visible_to(request.user, "read figures")
+        .filter(pk__in=_ids(request.GET.get("ids", "")))
+        .values_list("pk", flat=True)
+    )
     now = timezone.now()
     reading = read(Selection(now - RANGE.length, now), DAY)
     cells = [AgentCells(key, Figures(reading.by_agent.get(key, Tally()))) for key in keys]

@@ -32,7 +32,7 @@ def operate(request: SignedInRequest) -> HttpResponse:
 
     The address holds the state: `range` or `from` and `to`, `agent`, `qualifier`, `version`, `metric`, `sort`, `show`.
     """
-    agents = agents_visible_to(request.user).only("pk", "name", "region", "available_qualifiers")
+    agents = agents_visible_to(request.user, "read figures").only("pk", "name", "region", "available_qualifiers")
     chosen = request.GET.get("agent", "")
     agent = agents.filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
     filters = Filters.parse(request.GET, agent=agent)
@@ -84,7 +84,7 @@ def _figures_context(request: SignedInRequest, reading: Reading, filters: Filter
 @require_safe
 def agent_figures_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """The figures of one agent over a range, 30 days unless another is asked for."""
-    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    agent = get_object_or_404(agents_visible_to(request.user, "read figures"), pk=pk)
     filters = Filters.parse(request.GET, agent=agent, default_range="30d")
     reading = read_figures(filters)
     context = {

@@ -9,6 +9,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
 from apps.accounts.models import User
+from apps.accounts.policy import subject_of, visible
 from apps.metrics.figures.figures import Figures
 from apps.metrics.figures.statistics import Summary
 from apps.metrics.figures.tally import COLUMNS, StartupFigures, Tally
@@ -18,11 +19,8 @@ from apps.sessions.models import Invocation
 
 
 def series_visible_to(user: User | AnonymousUser) -> QuerySet[StartSeries]:
-    """The series that `user` may see: the own ones, and all for staff, as with sessions."""
-    if not user.is_authenticated:
-        return StartSeries.objects.none()
-    series = StartSeries.objects.select_related("agent", "owner")
-    return series if user.is_staff else series.filter(owner=user)
+    """The series that `user` may see."""
+    return StartSeries.objects.filter(visible(subject_of(user), StartSeries)).select_related("agent", "owner")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,137 @@
+"""Who may do what with which thing: rows of rules, and nothing is allowed that no row allows.
+
+A row's condition is written once and read twice, of one thing (`decide`) and as the filter of a list (`visible`): what
+a list shows and what opens by its address are the same things. Nothing here knows a model or asks the database.
+
+Whoever may not read a thing is not told that it exists: doors take things from lists, and answer 404. Who is signed out
+meets a door before: see `SignedInMiddleware` and `Access`. The administration keeps Django's permissions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from django.db.models import Q
+
+from apps.accounts.tokens import Scope, includes
+
+Action = Literal["read", "invoke", "manage", "read figures", "read all lines", "read all lines over the API"]
+
+# The scope that a token needs for it.
+SCOPE_OF: Mapping[Action, Scope] = {
+    "read": "read",
+    "invoke": "invoke",
+    "manage": "manage",
+    "read figures": "read",
+    "read all lines": "read",
+    "read all lines over the API": "read",
+}
+
+
+class Person(Protocol):
+    """A user, or the one who is not signed in."""
+
+    @property
+    def pk(self) -> Any: ...
+    @property
+    def is_staff(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who asks. Without a `key` nobody is signed in; `scope` is as far as a token goes, None for who uses none.
+
+    The development user is one like any other, of the staff.
+    """
+
+    key: int | None = None
+    is_staff: bool = False
+    scope: Scope | None = None
+
+
+def subject_of(person: Person, scope: Scope | None = None) -> Subject:
+    return Subject(person.pk, person.is_staff, scope)
+
+
+# Whether a subject may at all, or what a thing has to have for it: values by their path, in the words of a filter.
+Grant = bool | Mapping[str, object]
+Condition = Callable[[Subject], Grant]
+
+
+def everyone(subject: Subject) -> Grant:
+    """Whoever is signed in."""
+    return True
+
+
+def staff(subject: Subject) -> Grant:
+    return subject.is_staff
+
+
+def owner(path: str) -> Condition:
+    """Whose key the thing has at `path`."""
+    return lambda subject: {path: subject.key}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Lets those of the condition do the actions with things of the model. Several rows of one model add up."""
+
+    actions: frozenset[Action]
+    model: str
+    condition: Condition
+
+
+ANYTHING: frozenset[Action] = frozenset({"read", "invoke", "manage"})
+
+ROWS = (
+    # The registry is everybody's. Figures of an agent count the runs of all, and show none of them.
+    Row(ANYTHING | {"read figures"}, "agents.Agent", everyone),
+    # Lines may quote what was said. Pages show others those of their own sessions; the API does not ask so far.
+    Row(frozenset({"read all lines"}), "agents.Agent", staff),
+    Row(frozenset({"read all lines over the API"}), "agents.Agent", everyone),
+    # AgentCore does not tie sessions to users, so these do.
+    Row(ANYTHING, "agent_sessions.Session", owner("owner_id")),
+    Row(ANYTHING, "agent_sessions.Session", staff),
+    Row(ANYTHING, "agent_sessions.Invocation", owner("session__owner_id")),
+    Row(ANYTHING, "agent_sessions.Invocation", staff),
+    Row(ANYTHING, "metrics.StartSeries", owner("owner_id")),
+    Row(ANYTHING, "metrics.StartSeries", staff),
+)
+
+
+def reaches(subject: Subject, scope: Scope) -> bool:
+    """Whether the subject gets through a door of this scope: it is signed in, and its token, if any, goes as far."""
+    return subject.key is not None and (subject.scope is None or includes(subject.scope, scope))
+
+
+def decide(subject: Subject, action: Action, thing: Any) -> bool:
+    """Whether the subject may do the action with this thing, a row of a model or what looks like one."""
+    granted = _granted(subject, action, thing._meta.label)
+    return any(all(_value(thing, path) == value for path, value in grant.items()) for grant in granted)
+
+
+def visible(subject: Subject, model: Any, action: Action = "read") -> Q:
+    """The filter that leaves the things of a model with which the subject may do the action."""
+    granted = _granted(subject, action, model._meta.label)
+    if {} in granted:  # beside others Django would take an empty filter for none, not for everything
+        return Q()
+    found = Q(pk__in=[])
+    for grant in granted:
+        found |= Q(**grant)
+    return found
+
+
+def _granted(subject: Subject, action: Action, label: str) -> list[Mapping[str, object]]:
+    """What a thing has to have, one after the other; {} where that is nothing."""
+    if not reaches(subject, SCOPE_OF[action]):
+        return []
+    grants = [row.condition(subject) for row in ROWS if row.model == label and action in row.actions]
+    return [{} if grant is True else grant for grant in grants if not isinstance(grant, bool) or grant]
+
+
+def _value(thing: Any, path: str) -> object:
+    for name in path.split("__"):
+        thing = None if thing is None else getattr(thing, name)
+    return thing

@@ -1,0 +1,96 @@
+"""A list holds what opens by its address, for whoever asks: the policy's decisions against its filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.accounts.models import User
+from apps.accounts.policy import ROWS, SCOPE_OF, Subject, decide, subject_of, visible
+from apps.accounts.tokens import SCOPES
+from apps.agents.models import Agent
+from apps.agents.selectors import agents_visible_to, registry_visible_to
+from apps.metrics.models import StartSeries
+from apps.metrics.series.selectors import series_visible_to
+from apps.sessions.models import Invocation, Session
+from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
+
+pytestmark = pytest.mark.django_db
+
+MODELS: tuple[Any, ...] = (Agent, Session, Invocation, StartSeries)
+NOW = timezone.now()
+
+
+def make(agent: Agent, owner: User, number: int) -> None:
+    """A session of the owner's with a run, and a series."""
+    session = Session.objects.create(agent=agent, owner=owner, runtime_session_id=f"{number:036}", created_at=NOW)
+    Invocation.objects.create(session=session, number=1, status="completed", prompt="Hi", requested_at=NOW)
+    StartSeries.objects.create(
+        agent=agent, owner=owner, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=0, state="done",
+        created_at=NOW,
+    )  # fmt: skip
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_a_list_holds_exactly_what_is_decided_of_each_thing(
+    make_agent: Callable[..., Agent], alice: User, bob: User, carol: User, data: st.DataObject
+) -> None:
+    owners = data.draw(st.lists(st.sampled_from([alice, bob, carol]), max_size=5))
+    subject = data.draw(
+        st.builds(
+            Subject,
+            st.sampled_from([None, alice.pk, bob.pk, carol.pk, 0]),
+            st.booleans(),
+            st.sampled_from([None, *SCOPES]),
+        )
+    )
+    with transaction.atomic():
+        for number, owner in enumerate(owners):
+            make(make_agent(), owner, number)
+        for model, action in product(MODELS, SCOPE_OF):
+            things = model.objects.all()
+            decided = {thing.pk for thing in things if decide(subject, action, thing)}
+            assert (
+                model,
+                action,
+                set(things.filter(visible(subject, model, action)).values_list("pk", flat=True)),
+            ) == (
+                model,
+                action,
+                decided,
+            )
+        transaction.set_rollback(True)
+
+
+def test_what_a_selector_gives_is_what_the_policy_decides(
+    make_agent: Callable[..., Agent], alice: User, bob: User, carol: User
+) -> None:
+    agent = make_agent()
+    for number, owner in enumerate((alice, bob, bob)):
+        make(agent, owner, number)
+    archived = make_agent(removed_at=NOW)
+    make_agent(origin="aws")
+    for user, count in ((AnonymousUser(), 0), (alice, 1), (bob, 2), (carol, 3)):
+        for given_things, model in (
+            (sessions_visible_to(user), Session),
+            (invocations_visible_to(user), Invocation),
+            (series_visible_to(user), StartSeries),
+        ):
+            decided = {thing.pk for thing in model.objects.all() if decide(subject_of(user), "read", thing)}
+            assert (len(decided), {thing.pk for thing in given_things}) == (count, decided)
+        is_signed_in = user.is_authenticated
+        assert set(agents_visible_to(user)) == ({agent} if is_signed_in else set())
+        assert set(registry_visible_to(user)) == ({agent, archived} if is_signed_in else set())
+
+
+def test_every_row_is_about_a_model_that_is_there() -> None:
+    assert {row.model for row in ROWS} == {model._meta.label for model in MODELS}
