@@ -14,7 +14,6 @@ EXAMPLES: Mapping[str, object] = {
     "app_label": "agents",
     "content_type_id": 1,
     "number": 1,
-    "object_id": 1,
     "public_id": "00000000-0000-4000-8000-000000000000",
     "rest": "nowhere",
     "session_id": "s" * 36,

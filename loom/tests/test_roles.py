@@ -1,0 +1,279 @@
+"""Every address of Loom, walked in every role: what is missing in these tables fails here.
+
+What others than the owner and the staff may not reach answers them 404, as if there were no such thing. Statuses of
+those who may are what an empty form or body gets, and an AWS that refuses everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.accounts.services import create_token
+from apps.accounts.tokens import SCOPES
+from apps.aws.tests.loopback import Exchange, loopback
+from apps.core import topics
+from apps.metrics.models import StartSeries
+from apps.sessions.models import Invocation, Session
+from apps.sessions.viewing.routing import websocket_urlpatterns
+from loom.tests.fixtures import make_user
+from loom.tests.test_api_routes import SCOPE_OF
+from loom.tests.test_signed_out import FOR_EVERYBODY
+from loom.tests.walking import Address, addresses
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass(frozen=True)
+class Door:
+    """The method to knock with, the status of those who may, and that of others than owner and staff."""
+
+    method: str
+    status: int
+    others: int
+
+
+def shared(method: str, status: int) -> Door:
+    """For whoever is signed in."""
+    return Door(method, status, status)
+
+
+def owned(method: str, status: int) -> Door:
+    """For the owner of the session or series, and for staff."""
+    return Door(method, status, 404)
+
+
+# It leads there, or leads back: which is which, tests of the pages know.
+GONE_ON = 302
+
+MAY = ("owner", "staff", "superuser")
+
+PAGES = {
+    "home": shared("GET", GONE_ON),
+    "agents:list": shared("GET", 200),
+    "agents:detail": shared("GET", 200),
+    "agents:archive": shared("POST", GONE_ON),
+    "agents:register": shared("POST", 422),
+    "agents:import": shared("GET", 200),
+    "agents:import-chosen": shared("POST", 422),
+    "agents:refresh": shared("POST", GONE_ON),
+    "agents:revive": shared("POST", GONE_ON),
+    "agents:settings": shared("POST", 422),
+    "agents:account-fragment": shared("GET", 200),
+    "agents:versions-fragment": shared("GET", 200),
+    "agents:aws-metrics-fragment": shared("GET", 200),
+    "sessions:list": shared("GET", 200),
+    "sessions:table-fragment": shared("GET", 200),
+    "sessions:new": shared("GET", 200),
+    "sessions:start": shared("POST", 422),
+    "sessions:detail": owned("GET", 200),
+    "sessions:answer": owned("GET", 200),
+    "sessions:end": owned("POST", GONE_ON),
+    "sessions:invoke": owned("POST", 422),
+    "sessions:rename": owned("POST", GONE_ON),
+    "sessions:delete": owned("POST", GONE_ON),
+    "sessions:stop": owned("POST", GONE_ON),
+    "sessions:turns-fragment": owned("GET", 200),
+    "sessions:agent-logs": shared("GET", 200),
+    "sessions:agent-logs-download": shared("GET", 502),
+    "sessions:logs": owned("GET", 200),
+    "sessions:logs-download": owned("GET", 502),
+    "metrics:operate": shared("GET", 200),
+    "metrics:latency-fragment": owned("GET", 200),
+    "metrics:latency-check": owned("POST", GONE_ON),
+    "metrics:agent-list-figures-fragment": shared("GET", 200),
+    "metrics:start-series-fragment": shared("GET", 200),
+    "metrics:start-series-estimate-fragment": shared("GET", 200),
+    "metrics:start-series-start": shared("POST", GONE_ON),
+    "metrics:start-series": owned("GET", 200),
+    "metrics:start-series-progress-fragment": owned("GET", 200),
+    "metrics:start-series-cancel": owned("POST", GONE_ON),
+    "metrics:agent-figures-fragment": shared("GET", 200),
+}
+# Operations by their names; how far a token has to go is in `SCOPE_OF`.
+API = {
+    "api:list_agents": shared("GET", 200),
+    "api:create_agent": shared("POST", 400),
+    "api:get_agent": shared("GET", 200),
+    "api:delete_agent": shared("DELETE", 204),
+    "api:refresh_agent": shared("POST", 502),
+    "api:read_agent_logs": shared("GET", 502),  # all lines of all sessions: see the policy
+    "api:invoke_agent": shared("POST", 400),
+    "api:list_sessions": shared("GET", 200),
+    "api:get_session": owned("GET", 200),
+    "api:follow_events": owned("GET", 200),
+    "api:stop_session": owned("POST", 200),
+    "api:end_session": owned("POST", 502),
+    "api:read_session_logs": owned("GET", 502),
+    "api:get_latency": owned("GET", 202),
+    "api:start_series": shared("POST", 400),
+    "api:get_start_series": owned("GET", 200),
+    "api:cancel_start_series": owned("POST", 202),
+    "api:answer_unknown_path": shared("GET", 404),
+}
+# The administration, whose permissions nobody of the staff here was given: staff, superuser.
+ADMIN = {
+    "admin:index": (200, 200),
+    "admin:app_list": (404, 200),
+    "admin:autocomplete": (403, 403),
+    "admin:jsi18n": (200, 200),
+    "admin:password_change": (200, 200),
+    "admin:password_change_done": (200, 200),
+    "admin:auth_user_password_change": (403, 404),
+    "admin:view_on_site": (404, 404),
+    "admin:/admin/<url>": (404, 404),
+}
+# The same for the pages of every model, of which no row is there. What only Loom makes cannot be added.
+ADMIN_OF_MODELS = {
+    "changelist": {(403, 200)},
+    "add": {(403, 200), (403, 403)},
+    "history": {(302, 302)},
+    "delete": {(403, 302), (403, 403)},
+    "change": {(403, 302)},
+    "": {(302, 302)},  # an old address, which leads to `change`
+}
+# For the owner and staff. What a socket closes with, tests of the consumer know.
+TOPICS = {"session."}
+SOCKETS = {"ws/sessions/<uuid:public_id>/"}
+
+
+def refuse(exchange: Exchange) -> None:
+    """Be an AWS that refuses everything, in the words of its services."""
+    headers = {name.lower() for name in exchange.request.headers}
+    is_sts = exchange.request.path == "/" and "x-amz-target" not in headers
+    body = b"<E><Error><Code>ValidationError</Code></Error></E>" if is_sts else b'{"__type": "ValidationException"}'
+    exchange.reply(400, body)
+
+
+class Walk:
+    """A Loom with a session and a series of alice's, and everybody's way to knock at an address of it."""
+
+    def __init__(self, session: Session, series: StartSeries, people: Mapping[str, User]) -> None:
+        self._session, self._series = session, series
+        self._cookies = {"stranger": "", **{role: self._sign_in(user) for role, user in people.items()}}
+        self._secrets = {f"owner's token to {scope}": self._token(people["owner"], scope) for scope in SCOPES}
+        self._secrets |= {"other's token to manage": self._token(people["other"], "manage")}
+
+    @property
+    def tokens(self) -> list[str]:
+        """The roles that are tokens."""
+        return list(self._secrets)
+
+    @staticmethod
+    def _sign_in(user: User) -> str:
+        client = Client()
+        client.force_login(user)
+        return client.cookies["sessionid"].value
+
+    @staticmethod
+    def _token(user: User, scope: str) -> str:
+        return create_token(user=user, scope=scope, life=timedelta(days=1))[1]
+
+    def path(self, address: Address) -> str:
+        agent = self._session.agent_id
+        keys = {
+            "pk": self._series.pk if "/start-series/<" in address.route else agent,
+            "agent_pk": agent,
+            "agent_id": agent,
+            "series_id": self._series.pk,
+            "public_id": self._session.public_id,
+            "session_id": self._session.runtime_session_id,
+        }
+        return address.at({} if address.is_admin else keys)
+
+    def knock(self, address: Address, method: str) -> dict[str, int]:
+        """The status that each role gets; what it changes is taken back."""
+        kind = "application/json" if address.is_api else "application/x-www-form-urlencoded"
+        body = "{}" if address.is_api and method == "POST" else ""
+        found = {}
+        for role in (*self._cookies, *self._secrets):
+            client = Client(raise_request_exception=False)
+            client.cookies["sessionid"] = self._cookies.get(role, "")
+            headers = {"Authorization": f"Bearer {self._secrets[role]}"} if role in self._secrets else {}
+            with transaction.atomic():
+                answer = client.generic(method, self.path(address), body, content_type=kind, headers=headers)
+                transaction.set_rollback(True)
+            found[role] = answer.status_code
+        return found
+
+
+@pytest.fixture
+def people(alice: User, bob: User, carol: User) -> dict[str, User]:
+    dave = make_user("dave@example.com", is_staff=True, is_superuser=True)
+    return {"other": bob, "owner": alice, "staff": carol, "superuser": dave}
+
+
+@pytest.fixture
+def walk(make_session: Callable[..., Session], people: dict[str, User], settings: Any) -> Iterator[Walk]:
+    session, now = make_session(), timezone.now()
+    Invocation.objects.create(
+        session=session, number=1, status="completed", prompt="Hi", requested_at=now, invoked_at=now, completed_at=now
+    )
+    series = StartSeries.objects.create(
+        agent=session.agent, owner=session.owner, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=0,
+        state="done", created_at=now,
+    )  # fmt: skip
+    with loopback(refuse) as aws:
+        settings.EMULATOR_URL = aws.url
+        yield Walk(session, series, people)
+
+
+def walked(is_wanted: Callable[[Address], bool]) -> dict[str, Address]:
+    return {address.name: address for address in addresses() if is_wanted(address)}
+
+
+def test_every_page_in_every_role(walk: Walk) -> None:
+    """A token opens no page."""
+    pages = walked(lambda address: not address.is_api and not address.is_admin and address.name not in FOR_EVERYBODY)
+    assert pages.keys() == PAGES.keys()
+    for name, door in PAGES.items():
+        expected = {"stranger": 302, "other": door.others, **dict.fromkeys(MAY, door.status)}
+        tokens = dict.fromkeys(walk.tokens, 302)
+        assert (name, walk.knock(pages[name], door.method)) == (name, {**expected, **tokens})
+
+
+def test_every_operation_of_the_api_in_every_role(walk: Walk) -> None:
+    operations = walked(lambda address: address.is_api and address.name not in FOR_EVERYBODY)
+    assert operations.keys() == API.keys()
+    for name, door in API.items():
+        address = operations[name]
+        route = address.route.removeprefix("/api").replace("<int:", "<").replace("<", "{").replace(">", "}")
+        needed = SCOPES.index(SCOPE_OF.get((door.method, route), "read"))
+        tokens = {
+            f"owner's token to {scope}": door.status if reach >= needed else 403 for reach, scope in enumerate(SCOPES)
+        }
+        expected = {"stranger": 401, "other": door.others, **dict.fromkeys(MAY, door.status)}
+        tokens["other's token to manage"] = door.others
+        assert (name, walk.knock(address, door.method)) == (name, {**expected, **tokens})
+
+
+def test_every_page_of_the_administration_in_every_role(walk: Walk) -> None:
+    pages = walked(lambda address: address.is_admin and address.name not in FOR_EVERYBODY)
+    assert ADMIN.keys() <= pages.keys()
+    for name, address in pages.items():
+        statuses = walk.knock(address, "GET")
+        found = statuses.pop("staff"), statuses.pop("superuser")
+        of_model = "" if name.startswith("admin:/") else name.rpartition("_")[2]
+        allowed = {ADMIN[name]} if name in ADMIN else ADMIN_OF_MODELS[of_model]
+        assert (name, found in allowed, found) == (name, True, found)
+        if name != "admin:/admin/<url>":
+            assert (name, set(statuses.values())) == (name, {302})
+
+
+def test_every_topic_in_every_role(walk: Walk, people: dict[str, User]) -> None:
+    assert topics._checks.keys() == TOPICS
+    assert {str(pattern.pattern) for pattern in websocket_urlpatterns} == SOCKETS
+    session = Session.objects.get()
+    for user in (AnonymousUser(), people["other"]):
+        assert not topics.may_join(user, session.topic)
+    for role in MAY:
+        assert topics.may_join(people[role], session.topic)
