@@ -99,7 +99,7 @@ def _store_days(stored: QuerySet[FigureSpan]) -> None:
             hours = stored.defer("totals").filter(
                 length=FigureSpan.Length.HOUR, start_at__gte=day, start_at__lt=day + DAY
             )
-            for hour in hours.defer("totals").order_by("start_at"):
+            for hour in hours.order_by("start_at"):
                 count += hour.invocation_count
                 for agent_id, qualifier, version, found in hour.groups:
                     tallies.setdefault((agent_id, qualifier, version), Tally()).merge(Tally.from_json(found))
