@@ -50,6 +50,8 @@ from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from apps.accounts.models import User  # noqa: E402
+from apps.agentcore.models import Runtime  # noqa: E402
+from apps.agentcore.runtime_rows import store_new  # noqa: E402
 from apps.agents.models import Agent, Endpoint  # noqa: E402
 from apps.core.models import Notice  # noqa: E402
 from apps.metrics.figures.store_periods import settle_figures  # noqa: E402
@@ -86,22 +88,26 @@ class Filler:
 
     def _agent(self, number: int) -> Agent:
         runtime_id = f"agent_{number}-AbCdEf{number:04d}"
-        agent = Agent.objects.create(
-            arn=f"arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/{runtime_id}",
+        agent = Agent(
             origin="emulator",
-            runtime_id=runtime_id,
             name=f"agent_{number}",
             status="READY",
-            region="us-east-1",
-            account_id="123456789012",
-            log_group=f"/aws/bedrock-agentcore/runtimes/{runtime_id}-DEFAULT",
             available_qualifiers=["DEFAULT", "prod"],
             version="3",
             registered_at=self._start,
-            last_refreshed_at=self._end,
             invocation_count=self._count // AGENTS,
             last_invoked_at=self._end,
         )
+        runtime = Runtime(
+            agent=agent,
+            arn=f"arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/{runtime_id}",
+            runtime_id=runtime_id,
+            region="us-east-1",
+            account_id="123456789012",
+            log_group=f"/aws/bedrock-agentcore/runtimes/{runtime_id}-DEFAULT",
+            last_refreshed_at=self._end,
+        )
+        store_new(runtime)
         Endpoint.objects.bulk_create(
             Endpoint(agent=agent, name=name, live_version=version, status="READY")
             for name, version in (("DEFAULT", "3"), ("prod", "2"))
@@ -194,7 +200,7 @@ class Filler:
             invocation=run,
             state="measured" if is_found else "not_found",
             start_kind="created" if run.number == 1 else "reused",
-            log_group=run.session.agent.log_group,
+            log_group=run.session.agent.runtime.log_group,
             log_stream="2026/11/20/[runtime-logs]9f2d",
             agent_started_at=run.invoked_at + ttft * 0.8 if is_found else None,
             marker_rank=2 if is_found else None,

@@ -1,62 +1,58 @@
-"""The registry: what AgentCore told is shown, what is Loom's own can be changed."""
+"""Runtimes: what AgentCore told is shown, what is Loom's own can be changed."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
-from django.contrib.admin import EmptyFieldListFilter
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.agentcore.services import refresh_agent
-from apps.agents.models import Agent, Endpoint
-from apps.agents.services import archive_agent
-from apps.core.admin import LargeTableAdmin, RecordAdmin, service_action
+from apps.agentcore.models import Runtime
+from apps.agentcore.selectors import with_runtime
+from apps.agentcore.services import refresh_agent, save_invocation_settings
+from apps.agents.admin import AgentAdmin
+from apps.agents.models import Agent
+from apps.core.admin import LargeTableAdmin, service_action
 
-
-def _registered(agents: QuerySet[Agent]) -> QuerySet[Agent]:
-    return agents.filter(removed_at=None)
+admin.site.unregister(Agent)
 
 
 @admin.register(Agent)
-class AgentAdmin(LargeTableAdmin[Agent]):
-    """Agents are added by registering their ARN, which does more than a row."""
+class RefreshableAgentAdmin(AgentAdmin):
+    """Agents are found by their ARN, and those on AgentCore can be read again."""
 
-    EDITABLE = ("payload_template", "read_timeout_ms", "retry_unproven")
-
-    list_display = ["name", "status", "origin", "account_id", "region", "version", "last_invoked_at", "removed_at"]
-    list_filter = ["origin", "status", "protocol", ("removed_at", EmptyFieldListFilter)]
-    actions = ["refresh", "archive"]
-    search_fields = ["name", "arn"]
-    deferred_fields = ("description", "failure_reason", "raw_metadata")
+    actions = ["refresh", *AgentAdmin.actions]
+    search_fields = [*AgentAdmin.search_fields, "runtime__arn"]
 
     refresh = service_action(
         Agent,
         "Read the selected agents from AWS again",
         lambda agent: refresh_agent(agent=agent),
-        among=_registered,
+        among=lambda agents: with_runtime(agents).filter(removed_at=None),
         done="refreshed",
     )
-    # Hides them from the registry; history stays, AWS is not touched, registering an ARN brings it back.
-    archive = service_action(
-        Agent,
-        "Archive the selected agents",
-        lambda agent: archive_agent(agent=agent),
-        among=_registered,
-        done="archived",
-    )
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> list[str]:
-        return [field.name for field in Agent._meta.fields if field.name not in self.EDITABLE]
+
+@admin.register(Runtime)
+class RuntimeAdmin(LargeTableAdmin[Runtime]):
+    """A runtime comes and goes with its agent."""
+
+    EDITABLE = ("payload_template", "read_timeout_ms", "retry_unproven")
+
+    list_display = ["runtime_id", "agent", "account_id", "region", "protocol", "authorizer_kind", "last_refreshed_at"]
+    list_select_related = ["agent"]
+    list_filter = ["region", "protocol", "authorizer_kind"]
+    search_fields = ["arn", "agent__name"]
+    deferred_fields = ("raw_metadata",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Runtime | None = None) -> list[str]:
+        return [field.name for field in Runtime._meta.fields if field.name not in self.EDITABLE]
+
+    def save_model(self, request: HttpRequest, obj: Runtime, form: Any, change: bool) -> None:
+        save_invocation_settings(agent=obj.agent, **{name: getattr(obj, name) for name in self.EDITABLE})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Runtime | None = None) -> bool:
         return False
-
-
-@admin.register(Endpoint)
-class EndpointAdmin(RecordAdmin[Endpoint]):
-    list_display = ["name", "agent", "live_version", "target_version", "status"]
-    list_select_related = ["agent"]
-    search_fields = ["name", "agent__name"]

@@ -6,15 +6,21 @@ On the router of agents: ninja asks only the first router that knows a path, wha
 from __future__ import annotations
 
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from ninja import Field, Schema, Status
 
 from apps.accounts.access import may_manage
 from apps.agentcore import services
-from apps.agents.api import AgentOut, find_agent, router
+from apps.agentcore.selectors import with_runtime
+from apps.agents.api import AgentOut, agents_with_endpoints, router
 from apps.agents.forms import ARN_MAX_LENGTH
 from apps.agents.models import Agent
 
 __all__ = ["router"]
+
+
+def _find_agent(request: HttpRequest, agent_id: int) -> Agent:
+    return get_object_or_404(with_runtime(agents_with_endpoints(request)), pk=agent_id)
 
 
 class AgentIn(Schema):
@@ -33,5 +39,5 @@ def create_agent(request: HttpRequest, body: AgentIn) -> Status[Agent]:
 @router.post("/{int:agent_id}/refresh", auth=may_manage, response=AgentOut, summary="Read an agent from AWS again")
 def refresh_agent(request: HttpRequest, agent_id: int) -> Agent:
     """502 where AWS refuses; the agent then stays as it was."""
-    services.refresh_agent(agent=find_agent(request, agent_id))
-    return find_agent(request, agent_id)
+    services.refresh_agent(agent=_find_agent(request, agent_id))
+    return _find_agent(request, agent_id)

@@ -91,4 +91,4 @@ def foreign_account(agent: Agent) -> str | None:
     except AwsError as error:
         logger.warning("account not compared agent=%s code=%s", agent.pk, error.code)
         return None
-    return own if own != agent.account_id else None
+    return own if own != agent.runtime.account_id else None

@@ -10,7 +10,6 @@ from django.core.cache import cache
 from apps.agentcore.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agents.models import Agent
-from apps.aws.arn import RuntimeArn
 from apps.aws.errors import AccessDeniedError, AwsError
 from apps.aws.metrics import RuntimeMetrics, read_runtime_metrics
 
@@ -60,7 +59,7 @@ def metrics_of(agent: Agent, metric_range: MetricRange, now: datetime) -> Runtim
     try:
         metrics = read_runtime_metrics(
             connection,
-            RuntimeArn.parse(agent.arn),
+            agent.runtime.parsed_arn,
             start_at=datetime.fromtimestamp(end_s - metric_range.length_s, UTC),
             end_at=datetime.fromtimestamp(end_s, UTC),
             period_s=metric_range.period_s,

@@ -16,8 +16,8 @@ def state_of(agent: Agent, endpoints: list[EndpointDescription] | None = None) -
     state = {
         "status": agent.status,
         "version": agent.version,
-        "protocol": agent.protocol,
-        "obstacles": ", ".join(obstacle.label for obstacle in agent.obstacles) or "none",
+        "protocol": agent.runtime.protocol,
+        "obstacles": ", ".join(obstacle.label for obstacle in agent.runtime.obstacles) or "none",
     }
     for endpoint in agent.endpoints.all() if endpoints is None else endpoints:
         state[f"endpoint {endpoint.name}"] = _pointer(endpoint.live_version, endpoint.target_version, endpoint.status)

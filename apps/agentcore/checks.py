@@ -9,6 +9,7 @@ from django.conf import settings
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.services import refresh_agent
 from apps.agents.models import Agent
+from apps.agents.selectors import origins_in_use
 from apps.sessions.exceptions import AgentUnavailableError, UnknownQualifierError
 
 logger = logging.getLogger(__name__)
@@ -17,7 +18,10 @@ logger = logging.getLogger(__name__)
 def check_invokable(agent: Agent) -> None:
     """Raise AgentUnavailableError where an invocation could only fail."""
     check_origin(agent)
-    if agent.authorizer_kind == Agent.Authorizer.JWT:
+    if not hasattr(agent, "runtime"):
+        # A process of the release before registered it just now.
+        raise AgentUnavailableError(f"{agent.name} is being taken over.", advice="Try again in a few seconds.")
+    if agent.runtime.is_jwt:
         raise AgentUnavailableError(
             f"{agent.name} accepts only JWT bearer tokens, and Loom signs requests with IAM.",
             advice="Invoke an agent without a customJWTAuthorizer, or give this one a second runtime with IAM.",
@@ -26,7 +30,7 @@ def check_invokable(agent: Agent) -> None:
 
 def check_origin(agent: Agent) -> None:
     """Raise AgentUnavailableError for an agent of the other AWS."""
-    if agent.origin != settings.LOOM_AWS:
+    if agent.origin not in origins_in_use():
         raise AgentUnavailableError(
             f"{agent.name} lives on {agent.get_origin_display()}; this Loom runs with LOOM_AWS={settings.LOOM_AWS}."
         )

@@ -27,8 +27,8 @@ def expires_after(session: Session, runs: Sequence[Sent]) -> datetime | None:
     The last activity plus the agent's idle timeout, at most its maximum lifetime (`lifecycleConfiguration` of
     GetAgentRuntime).
     """
-    idle = timedelta(milliseconds=session.agent.idle_timeout_ms)
-    lifetime = timedelta(milliseconds=session.agent.max_lifetime_ms)
+    idle = timedelta(milliseconds=session.agent.runtime.idle_timeout_ms)
+    lifetime = timedelta(milliseconds=session.agent.runtime.max_lifetime_ms)
     born_at: datetime | None = None
     expires_at: datetime | None = None
     for invoked_at, completed_at in runs:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
+from asgiref.sync import sync_to_async
+
 from apps.agentcore.checks import check_invokable, check_origin, check_qualifier
 from apps.agentcore.connection import current_connection
 from apps.agentcore.environment import environment_of
 from apps.agentcore.exceptions import AgentRuntimeError
+from apps.agentcore.models import Runtime
 from apps.agentcore.payload import build_payload
 from apps.agents.models import Agent
-from apps.aws.arn import RuntimeArn
 from apps.aws.errors import ERROR_BY_CODE, AwsError, CredentialsError, NotFoundError, ThrottledError
 from apps.aws.stream import StreamParser
 from apps.sessions.engine.host import COMPLETED, Environment, RunEnd, RunHandle, Sent
@@ -74,7 +76,7 @@ class AgentCoreHost:
         return agent.endpoints.filter(name=qualifier).values_list("live_version", flat=True).first() or ""
 
     def payload(self, agent: Agent, prompt: str) -> str:
-        return build_payload(agent.payload_template, prompt)
+        return build_payload(agent.runtime.payload_template, prompt)
 
     async def run(self, run: RunHandle) -> RunEnd:
         try:
@@ -101,14 +103,15 @@ class AgentCoreHost:
 
     async def _send(self, run: RunHandle) -> InvocationResponse:
         assert self._client is not None, "the host was not opened"
-        session, agent = run.invocation.session, run.invocation.session.agent
+        session = run.invocation.session
+        runtime = await _runtime_of(session.agent)
         response = await self._client.invoke(
-            RuntimeArn.parse(agent.arn or ""),
+            runtime.parsed_arn,
             qualifier=session.qualifier,
             runtime_session_id=session.runtime_session_id,
             payload=run.invocation.payload.encode(),
-            read_timeout=agent.read_timeout_ms / 1000,
-            retry_unproven=agent.retry_unproven,
+            read_timeout=runtime.read_timeout_ms / 1000,
+            retry_unproven=runtime.retry_unproven,
             on_send=run.begin,
         )
         at_ms = run.now_ms()
@@ -139,7 +142,7 @@ class AgentCoreHost:
         assert self._client is not None, "the host was not opened"
         try:
             await self._client.stop_session(
-                RuntimeArn.parse(session.agent.arn or ""),
+                (await _runtime_of(session.agent)).parsed_arn,
                 qualifier=session.qualifier,
                 runtime_session_id=session.runtime_session_id,
             )
@@ -167,6 +170,12 @@ class AgentCoreHost:
         if any(word in invocation.error_code for word in _CREDENTIAL_WORDS):
             return HTTPStatus.UNAUTHORIZED
         return HTTPStatus.GATEWAY_TIMEOUT if "Timeout" in invocation.error_code else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+async def _runtime_of(agent: Agent) -> Runtime:
+    """Nearly always loaded with the agent; read by a thread where it is not."""
+    is_loaded = Agent._meta.get_field("runtime").is_cached(agent)
+    return agent.runtime if is_loaded else await sync_to_async(lambda: agent.runtime, thread_sensitive=False)()
 
 
 def _failed(error: AwsError) -> RunEnd:

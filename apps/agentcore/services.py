@@ -14,7 +14,10 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agentcore.connection import current_connection
 from apps.agentcore.exceptions import AgentExistsError, AgentRuntimeError
+from apps.agentcore.models import Runtime
+from apps.agentcore.runtime_rows import adopt_unsplit_agents, store_changes, store_new
 from apps.agents.models import Agent, Endpoint
+from apps.agents.selectors import origins_in_use
 from apps.aws import control
 from apps.aws.arn import DEFAULT_QUALIFIER, InvalidArnError, RuntimeArn
 from apps.aws.control import EndpointDescription, RuntimeDescription, RuntimeSummary
@@ -36,19 +39,14 @@ VERSIONS_ADVICE = (
     "grants. Invoking and measuring do not depend on it."
 )
 
-# What AWS decides about an agent; everything else in the row is Loom's.
-DESCRIBED_FIELDS = (
+# What AWS decides about an agent and its runtime; everything else in their rows is Loom's.
+DESCRIBED_OF_AGENT = ("name", "description", "status", "failure_reason", "available_qualifiers", "version")
+DESCRIBED_OF_RUNTIME = (
     "runtime_id",
-    "name",
-    "description",
-    "status",
-    "failure_reason",
     "region",
     "account_id",
     "log_group",
-    "available_qualifiers",
     "raw_metadata",
-    "version",
     "protocol",
     "idle_timeout_ms",
     "max_lifetime_ms",
@@ -100,7 +98,7 @@ def register_agent(*, arn: str, user: User | None) -> Agent:
         parsed = RuntimeArn.parse(arn)
     except InvalidArnError as error:
         raise InvalidInputError(str(error)) from error
-    check_unregistered(Agent.objects.filter(arn=parsed.runtime_arn).first())
+    check_unregistered(Agent.objects.filter(runtime__arn=parsed.runtime_arn).first())
     return store_described(description=describe(parsed), user=user)
 
 
@@ -109,31 +107,32 @@ def store_described(*, description: Description, user: User | None) -> Agent:
     runtime_arn = description.arn.runtime_arn
     try:
         with transaction.atomic():
-            agent = Agent.objects.select_for_update().filter(arn=runtime_arn).first()
+            agent = Agent.objects.select_for_update(of=["self"]).filter(runtime__arn=runtime_arn).first()
             check_unregistered(agent)
             if agent is None:
                 agent = described_agent(description)
                 agent.registered_by = user
-                agent.save()
+                store_new(agent.runtime)
             else:
                 agent.removed_at = None
-                _take_over(agent, description, timezone.now())
-                agent.save(update_fields=["removed_at", *DESCRIBED_FIELDS])
+                _take_over(agent.runtime, description, timezone.now())
+                store_changes(agent.runtime, DESCRIBED_OF_RUNTIME, agent_columns=["removed_at", *DESCRIBED_OF_AGENT])
             _store_endpoints(agent, description)
     except IntegrityError as error:
-        if not Agent.objects.filter(arn=runtime_arn).exists():
+        adopt_unsplit_agents()
+        if not Agent.objects.filter(runtime__arn=runtime_arn).exists():
             raise
         # Two people registered it at the same moment.
         raise AgentExistsError(f"{description.arn.name} is registered already.") from error
-    logger.info("agent registered id=%s region=%s", agent.pk, agent.region)
+    logger.info("agent registered id=%s region=%s", agent.pk, description.arn.region)
     return agent
 
 
 def described_agent(description: Description) -> Agent:
-    """The agent that a description makes, not stored."""
+    """The agent that a description makes, with its runtime, neither of them stored."""
     now = timezone.now()
-    agent = Agent(arn=description.arn.runtime_arn, origin=settings.LOOM_AWS, registered_at=now)
-    _take_over(agent, description, now)
+    agent = Agent(origin=settings.LOOM_AWS, registered_at=now)
+    _take_over(Runtime(agent=agent, arn=description.arn.runtime_arn), description, now)
     return agent
 
 
@@ -141,7 +140,7 @@ def check_unregistered(agent: Agent | None) -> None:
     """Raise AgentExistsError for an agent that may not be registered anew; None and an archived one may."""
     if agent is None:
         return
-    if agent.origin != settings.LOOM_AWS:
+    if agent.origin not in origins_in_use():
         raise AgentExistsError(
             f"{agent.name} belongs to {agent.get_origin_display()}; this Loom runs with LOOM_AWS={settings.LOOM_AWS}.",
             advice="Give each LOOM_AWS mode a DATABASE_URL of its own.",
@@ -155,22 +154,22 @@ def refresh_agent(*, agent: Agent) -> Agent:
 
     Only what AWS says is written: while it was asked, others may have invoked, changed or archived the agent.
     """
-    update_described(agent=agent, description=describe(RuntimeArn.parse(agent.arn)))
+    update_described(agent=agent, description=describe(agent.runtime.parsed_arn))
     return agent
 
 
 def update_described(*, agent: Agent, description: Description) -> None:
     """Write what AWS just said of a registered agent, and nothing else."""
     with transaction.atomic():
-        _take_over(agent, description, timezone.now())
-        agent.save(update_fields=DESCRIBED_FIELDS)
+        _take_over(agent.runtime, description, timezone.now())
+        store_changes(agent.runtime, DESCRIBED_OF_RUNTIME, agent_columns=DESCRIBED_OF_AGENT)
         _store_endpoints(agent, description)
 
 
 def versions_of(agent: Agent) -> list[RuntimeSummary]:
     """Ask AWS for the agent's versions, the newest first. Blocks; raises AgentRuntimeError."""
     try:
-        return control.list_versions(current_connection(), RuntimeArn.parse(agent.arn))
+        return control.list_versions(current_connection(), agent.runtime.parsed_arn)
     except AwsError as error:
         if isinstance(error, AccessDeniedError):
             error.advice = VERSIONS_ADVICE
@@ -184,33 +183,34 @@ def save_invocation_settings(
 
     `payload_template` is a JSON value that `payload.read_template` has read.
     """
-    agent.payload_template = payload_template
-    agent.read_timeout_ms = read_timeout_ms
-    agent.retry_unproven = retry_unproven
-    agent.save(update_fields=["payload_template", "read_timeout_ms", "retry_unproven"])
+    runtime = agent.runtime
+    runtime.payload_template = payload_template
+    runtime.read_timeout_ms = read_timeout_ms
+    runtime.retry_unproven = retry_unproven
+    store_changes(runtime, ["payload_template", "read_timeout_ms", "retry_unproven"])
     logger.info("invocation settings saved agent=%s", agent.pk)
 
 
-def _take_over(agent: Agent, description: Description, now: datetime) -> None:
-    arn, runtime = description.arn, description.runtime
-    agent.runtime_id = arn.runtime_id
-    agent.name = runtime.name
-    agent.description = runtime.description
-    agent.status = runtime.status
-    agent.failure_reason = runtime.failure_reason or ""
-    agent.region = arn.region
-    agent.account_id = arn.account_id
-    agent.log_group = arn.log_group()
+def _take_over(runtime: Runtime, description: Description, now: datetime) -> None:
+    agent, arn, described = runtime.agent, description.arn, description.runtime
+    agent.name = described.name
+    agent.description = described.description
+    agent.status = described.status
+    agent.failure_reason = described.failure_reason or ""
     # Every runtime has DEFAULT, also while the list does not show it yet.
     agent.available_qualifiers = [endpoint.name for endpoint in description.endpoints] or [DEFAULT_QUALIFIER]
-    agent.raw_metadata = runtime.raw
-    agent.version = runtime.version
-    agent.protocol = runtime.protocol
-    agent.idle_timeout_ms = (runtime.idle_timeout_s or DEFAULT_IDLE_TIMEOUT_S) * 1000
-    agent.max_lifetime_ms = (runtime.max_lifetime_s or DEFAULT_MAX_LIFETIME_S) * 1000
-    agent.platform_version = runtime.platform_version or ""
-    agent.authorizer_kind = runtime.authorizer_kind
-    agent.last_refreshed_at = now
+    agent.version = described.version
+    runtime.runtime_id = arn.runtime_id
+    runtime.region = arn.region
+    runtime.account_id = arn.account_id
+    runtime.log_group = arn.log_group()
+    runtime.raw_metadata = described.raw
+    runtime.protocol = described.protocol
+    runtime.idle_timeout_ms = (described.idle_timeout_s or DEFAULT_IDLE_TIMEOUT_S) * 1000
+    runtime.max_lifetime_ms = (described.max_lifetime_s or DEFAULT_MAX_LIFETIME_S) * 1000
+    runtime.platform_version = described.platform_version or ""
+    runtime.authorizer_kind = described.authorizer_kind
+    runtime.last_refreshed_at = now
 
 
 def _store_endpoints(agent: Agent, description: Description) -> None:

@@ -55,8 +55,8 @@ class AgentFilterForm(forms.Form):
             cleaned["q"] = cleaned["q"].replace("\0", "")  # PostgreSQL takes no NUL
         super().__init__(cleaned)
         self._choose("status", "Any status", listing.values_of(registry, "status"))
-        self._choose("region", "Any region", listing.values_of(registry, "region"))
-        self._choose("account", "Any account", listing.values_of(registry, "account_id"))
+        self._choose("region", "Any region", listing.values_of(registry, listing.REGION))
+        self._choose("account", "Any account", listing.values_of(registry, listing.ACCOUNT))
         archived = [(listing.ARCHIVED, f"Archived ({archived_count:,})")]
         self._set_choices("state", [("", "Registered"), *(archived if archived_count else [])])
 

@@ -14,10 +14,11 @@ from apps.agents.selectors import search_agents
 PAGE_SIZE = 50
 DEFAULT_SORT = "name"
 ARCHIVED = "archived"
+REGION, ACCOUNT = "runtime__region", "runtime__account_id"
 _SORT_KEYS: dict[str, F | Lower] = {
     "name": Lower("name"),
     "status": F("status"),
-    "place": F("region"),
+    "place": F(REGION),
     "active": F("last_invoked_at"),
     "registered": F("registered_at"),
     "archived": F("removed_at"),
@@ -49,7 +50,8 @@ class AgentFilter:
 def find_agents(registry: QuerySet[Agent], wanted: AgentFilter) -> QuerySet[Agent]:
     """Those of `registry` that the filter keeps, in its order; agents without the value sorted by come last."""
     agents = search_agents(of_state(registry, wanted.state), wanted.text)
-    for column, value in (("status", wanted.status), ("region", wanted.region), ("account_id", wanted.account_id)):
+    kept = (("status", wanted.status), (REGION, wanted.region), (ACCOUNT, wanted.account_id))
+    for column, value in kept:
         if value:
             agents = agents.filter(**{column: value})
     return agents.order_by(*_order(wanted.sort))
@@ -65,7 +67,7 @@ def _order(sort: str) -> list[OrderBy | str]:
     key = _SORT_KEYS[name]
     order = key.desc(nulls_last=True) if sort != name else key.asc(nulls_last=True)
     # Accounts follow their regions, and names decide where nothing else does.
-    return [order, *(["account_id"] if name == "place" else []), Lower("name").asc(), "pk"]
+    return [order, *([ACCOUNT] if name == "place" else []), Lower("name").asc(), "pk"]
 
 
 def counts_by_state(registry: QuerySet[Agent]) -> tuple[int, int]:
@@ -77,5 +79,5 @@ def counts_by_state(registry: QuerySet[Agent]) -> tuple[int, int]:
 
 
 def values_of(agents: QuerySet[Agent], column: str) -> list[str]:
-    """The different values of a column, in order."""
-    return list(agents.order_by(column).values_list(column, flat=True).distinct())
+    """The different values of a column, in order; what an agent's kind does not have is none."""
+    return list(agents.exclude(**{column: None}).order_by(column).values_list(column, flat=True).distinct())

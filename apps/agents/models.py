@@ -5,15 +5,47 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
-from apps.agents.obstacles import Obstacle, find_obstacles
-
 
 def default_payload_template() -> dict[str, Any]:
     """The body that most agents expect; `{{prompt}}` stands for what the user typed."""
     return {"prompt": "{{prompt}}"}
 
 
-class Agent(models.Model):
+class AgentManager(models.Manager["Agent"]):
+    """Agents without their former columns, which nobody reads."""
+
+    def get_queryset(self) -> models.QuerySet[Agent]:
+        former = [field.name for field in FormerColumns._meta.get_fields()]
+        return super().get_queryset().defer(*former)
+
+
+class FormerColumns(models.Model):
+    """What `agentcore.Runtime` took over, written for processes of the release before and read by none of this one.
+
+    `apps.agentcore.runtime_rows` alone writes them, with the row that they repeat. The next release drops them.
+    """
+
+    former_arn = models.CharField(db_column="arn", max_length=255, unique=True, null=True, blank=True)
+    former_runtime_id = models.CharField(db_column="runtime_id", max_length=120, blank=True, db_default="")
+    former_region = models.CharField(db_column="region", max_length=30, blank=True, db_default="")
+    former_account_id = models.CharField(db_column="account_id", max_length=12, blank=True, db_default="")
+    former_log_group = models.CharField(db_column="log_group", max_length=512, blank=True, db_default="")
+    former_raw_metadata = models.JSONField(db_column="raw_metadata", null=True, blank=True)
+    former_protocol = models.CharField(db_column="protocol", max_length=10, blank=True, db_default="")
+    former_idle_timeout_ms = models.PositiveBigIntegerField(db_column="idle_timeout_ms", null=True, blank=True)
+    former_max_lifetime_ms = models.PositiveBigIntegerField(db_column="max_lifetime_ms", null=True, blank=True)
+    former_platform_version = models.CharField(db_column="platform_version", max_length=10, blank=True, db_default="")
+    former_authorizer_kind = models.CharField(db_column="authorizer_kind", max_length=10, blank=True, db_default="")
+    former_payload_template = models.JSONField(db_column="payload_template", null=True, blank=True)
+    former_read_timeout_ms = models.PositiveIntegerField(db_column="read_timeout_ms", null=True, blank=True)
+    former_retry_unproven = models.BooleanField(db_column="retry_unproven", null=True, blank=True)
+    former_last_refreshed_at = models.DateTimeField(db_column="last_refreshed_at", null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Agent(FormerColumns):
     """Anything that can be invoked. Its kind says who answers; archiving hides it, its history stays."""
 
     class Kind(models.TextChoices):
@@ -24,54 +56,43 @@ class Agent(models.Model):
         WORKFLOW = "workflow"
 
     class Origin(models.TextChoices):
+        """Where it lives: no figure mixes the emulator's agents with those of AWS."""
+
         EMULATOR = "emulator"
         AWS = "aws", "AWS"
         LOOM = "loom"
 
-    class Authorizer(models.TextChoices):
-        IAM = "iam", "IAM (SigV4)"
-        JWT = "jwt", "JWT (OAuth)"
-
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.AGENTCORE, db_default=Kind.AGENTCORE)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="owned_agents"
-    )
-    arn = models.CharField("ARN", max_length=255, unique=True)
     origin = models.CharField(max_length=10, choices=Origin.choices)
-    runtime_id = models.CharField(max_length=120)
     name = models.CharField(max_length=120, db_index=True)
     description = models.TextField(blank=True, default="")
     status = models.CharField(max_length=20)
     failure_reason = models.TextField(blank=True, default="")
-    region = models.CharField(max_length=30)
-    account_id = models.CharField(max_length=12)
-    log_group = models.CharField(max_length=512)
-    available_qualifiers = models.JSONField(default=list)
-    raw_metadata = models.JSONField(default=dict)
     version = models.CharField(max_length=10, blank=True, default="")
-    protocol = models.CharField(max_length=10, default="HTTP")
-    idle_timeout_ms = models.PositiveBigIntegerField(default=900_000)
-    max_lifetime_ms = models.PositiveBigIntegerField(default=28_800_000)
-    platform_version = models.CharField(max_length=10, blank=True, default="")
-    authorizer_kind = models.CharField(max_length=10, choices=Authorizer.choices, default=Authorizer.IAM)
-    payload_template = models.JSONField(default=default_payload_template)
-    read_timeout_ms = models.PositiveIntegerField(default=900_000, help_text="The longest silence between two bytes.")
-    retry_unproven = models.BooleanField(
-        default=False,
-        help_text="Send a prompt again after a 503 or 504 before the first byte, although it may have run.",
+    available_qualifiers = models.JSONField(default=list)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="owned_agents"
     )
     registered_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     registered_at = models.DateTimeField()
-    last_refreshed_at = models.DateTimeField()
     # Since when it is archived; None while it is registered.
     removed_at = models.DateTimeField(null=True, blank=True)
     # Written by the services of apps.sessions, so that the registry needs nothing above itself.
     last_invoked_at = models.DateTimeField(null=True, blank=True)
     invocation_count = models.PositiveIntegerField(default=0)
 
+    objects = AgentManager()
+
     class Meta:
         ordering = ["name", "id"]
         indexes = [models.Index(fields=["removed_at", "name"], name="agent_registry")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind="agentcore", former_arn__isnull=False)
+                | (~models.Q(kind="agentcore") & models.Q(former_arn__isnull=True)),
+                name="agent_of_agentcore_has_arn",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -89,17 +110,6 @@ class Agent(models.Model):
     @property
     def is_archived(self) -> bool:
         return self.removed_at is not None
-
-    @property
-    def network_mode(self) -> str:
-        """PUBLIC or VPC, as GetAgentRuntime says; empty where it says nothing."""
-        configuration: dict[str, Any] = self.raw_metadata.get("networkConfiguration") or {}
-        return str(configuration.get("networkMode", ""))
-
-    @property
-    def obstacles(self) -> list[Obstacle]:
-        """What keeps Loom from invoking it, whatever its status."""
-        return find_obstacles(is_jwt=self.authorizer_kind == self.Authorizer.JWT, metadata=self.raw_metadata)
 
 
 class Endpoint(models.Model):

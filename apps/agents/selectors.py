@@ -11,17 +11,22 @@ from apps.accounts.policy import Action, subject_of, visible
 from apps.agents.models import Agent
 
 
-def in_use(prefix: str = "") -> Q:
-    """The agents that this mode shows and counts, as a condition: its own AWS's, and those that live in Loom itself.
+def origins_in_use() -> tuple[str, str]:
+    """Where the agents live that this mode shows, invokes and counts: its own AWS, and Loom itself."""
+    return settings.LOOM_AWS, Agent.Origin.LOOM
 
-    `prefix` is the way to the agent, as `session__agent__`. No figure mixes the emulator's agents with those of AWS.
+
+def in_use(prefix: str = "") -> Q:
+    """Those agents as a condition. No figure mixes the emulator's with those of AWS.
+
+    `prefix` is the way to the agent, as `session__agent__`.
     """
-    return Q(**{f"{prefix}origin__in": (settings.LOOM_AWS, Agent.Origin.LOOM)})
+    return Q(**{f"{prefix}origin__in": origins_in_use()})
 
 
 def registry_visible_to(user: User | AnonymousUser, action: Action = "read") -> QuerySet[Agent]:
     """Every agent of this mode with which `user` may do the action, archived ones too."""
-    return Agent.objects.filter(in_use(), visible(subject_of(user), Agent, action))
+    return Agent.objects.filter(in_use(), visible(subject_of(user), Agent, action)).select_related("runtime")
 
 
 def agents_visible_to(user: User | AnonymousUser, action: Action = "read") -> QuerySet[Agent]:
@@ -32,5 +37,6 @@ def agents_visible_to(user: User | AnonymousUser, action: Action = "read") -> Qu
 def search_agents(agents: QuerySet[Agent], text: str) -> QuerySet[Agent]:
     """Keep the agents whose name, ARN or description holds every word of `text`."""
     for word in text.split():
-        agents = agents.filter(Q(name__icontains=word) | Q(arn__icontains=word) | Q(description__icontains=word))
+        in_text = Q(name__icontains=word) | Q(description__icontains=word)
+        agents = agents.filter(in_text | Q(runtime__arn__icontains=word))
     return agents

@@ -15,6 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 from apps.accounts.http import SignedInRequest
 from apps.agents import listing, selectors, services
 from apps.agents.forms import AgentFilterForm, AgentForm, PromptForm
+from apps.agents.models import Agent
 from apps.core.return_to import return_to
 
 
@@ -55,10 +56,19 @@ def agent_detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "agent": agent,
         "endpoints": agent.endpoints.all(),
         "prompt_form": PromptForm(agent=agent) if agent.is_ready and not agent.is_archived else None,
-        "payload_template": json.dumps(agent.payload_template, indent=2, ensure_ascii=False),
-        "metadata": json.dumps(agent.raw_metadata, indent=2, ensure_ascii=False),
+        **_texts(agent),
     }
     return render(request, "agents/agent_detail.html", context)
+
+
+def _texts(agent: Agent) -> dict[str, str]:
+    """What of a runtime is shown as JSON; nothing of an agent that has none."""
+    if not hasattr(agent, "runtime"):
+        return {}
+    return {
+        "payload_template": json.dumps(agent.runtime.payload_template, indent=2, ensure_ascii=False),
+        "metadata": json.dumps(agent.runtime.raw_metadata, indent=2, ensure_ascii=False),
+    }
 
 
 @require_POST

@@ -35,7 +35,7 @@ class SessionAdmin(LargeTableAdmin[Session]):
         Session,
         "End the selected sessions on AWS",
         lambda session: end_session(session=session),
-        among=lambda sessions: sessions.select_related("agent").filter(ended_at=None),
+        among=lambda sessions: sessions.select_related("agent__runtime").filter(ended_at=None),
         done="ended",
     )
 

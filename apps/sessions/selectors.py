@@ -16,7 +16,7 @@ from loom_events.recorded import RecordedEvent
 
 def sessions_visible_to(user: User | AnonymousUser) -> QuerySet[Session]:
     """The sessions that `user` may see."""
-    return Session.objects.filter(visible(subject_of(user), Session)).select_related("agent")
+    return Session.objects.filter(visible(subject_of(user), Session)).select_related("agent__runtime")
 
 
 def may_follow_session(user: User | AnonymousUser, topic: str) -> bool:

@@ -86,7 +86,7 @@ def _session_of_request(agent: Agent, owner: User, qualifier: str, request_key: 
     """The session that this request made when it came before."""
     if not request_key:
         return None
-    session = Session.objects.select_related("agent").filter(owner=owner, request_key=request_key).first()
+    session = Session.objects.select_related("agent__runtime").filter(owner=owner, request_key=request_key).first()
     if session is not None and (session.agent_id, session.qualifier) != (agent.pk, qualifier):
         raise RequestKeyReusedError
     return session

@@ -10,8 +10,10 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import Error as DatabaseFailure
+from django.db import connections
 from django.utils import timezone
 
+from apps.agentcore.runtime_rows import adopt_unsplit_agents
 from apps.core.models import Process
 from apps.core.notices import Tail
 from apps.core.processes import BEAT_EVERY_S, Heartbeat
@@ -20,6 +22,16 @@ from apps.sessions.engine.engine import engine
 from apps.sessions.engine.housekeeping import take_care_of_orphans
 
 logger = logging.getLogger(__name__)
+
+
+TAKE_OVER_EVERY_S = 5.0
+
+
+def _adopt() -> None:
+    try:
+        adopt_unsplit_agents()
+    finally:
+        connections.close_all()  # the thread may never be used for rows again
 
 
 class Life:
@@ -45,6 +57,8 @@ class Life:
                 stack.push_async_callback(engine.close)
                 orphans = asyncio.create_task(self._take_care_of_orphans(heartbeat), name="orphans")
                 stack.callback(orphans.cancel)
+                taking_over = asyncio.create_task(self._take_over_agents(), name="take over agents")
+                stack.callback(taking_over.cancel)
                 self._stack = stack.pop_all()
 
     @staticmethod
@@ -70,6 +84,16 @@ class Life:
                 logger.warning("orphans not taken care of yet error=%s", type(error).__name__)
             else:
                 return
+
+    @staticmethod
+    async def _take_over_agents() -> None:
+        """What web processes of the release before write while they are replaced; the worker is replaced last."""
+        while True:
+            try:
+                await asyncio.to_thread(_adopt)
+            except DatabaseFailure as error:
+                logger.warning("agents not taken over yet error=%s", type(error).__name__)
+            await asyncio.sleep(TAKE_OVER_EVERY_S)
 
     async def end(self) -> None:
         """Let the runs end, then the process."""

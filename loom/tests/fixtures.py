@@ -25,6 +25,8 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agentcore.connection import current_connection
+from apps.agentcore.models import Runtime
+from apps.agentcore.runtime_rows import SHARED_COLUMNS, store_new
 from apps.agentcore.services import register_agent
 from apps.agents.models import Agent, Endpoint
 from apps.aws.control import list_runtimes
@@ -192,7 +194,13 @@ def make_agent(db: None) -> Callable[..., Agent]:
             "account_id": "123456789012", "log_group": f"/aws/bedrock-agentcore/runtimes/{runtime_id}-DEFAULT",
             "available_qualifiers": ["DEFAULT"], "version": "3", "registered_at": now, "last_refreshed_at": now,
         }  # fmt: skip
-        agent = Agent.objects.create(**{**fields, **overrides})
+        fields |= overrides
+        columns = {name: fields.pop(name) for name in SHARED_COLUMNS if name in fields}
+        agent = Agent(**fields)
+        if agent.kind == Agent.Kind.AGENTCORE:
+            store_new(Runtime(agent=agent, **columns))
+        else:
+            agent.save()
         Endpoint.objects.create(agent=agent, name="DEFAULT", live_version=agent.version, status="READY")
         return agent
 

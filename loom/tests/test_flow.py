@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from loom.tests.fixtures import Loom
-from loom.tests.visiting import LOGS_TIMEOUT_S, Prompt, SessionPage, newest_session_id
+from loom.tests.running import wait_until
+from loom.tests.visiting import LOGS_TIMEOUT_S, Prompt, SessionPage, manage, newest_session_id
 
 
 def invoke(loom: Loom, agent_id: int, prompt: str, **body: Any) -> Iterator[tuple[float, str, dict[str, Any]]]:
@@ -97,3 +98,15 @@ def test_a_socket_shows_a_run_that_the_api_started_and_the_measurement_that_the_
     assert any("Two days in Dinant" in message for message in seen)
     assert sum('data-kind="finished"' in message for message in seen) == 1
     assert [run["client_gone_at"] for run in loom.emulator.invocations(first.session_id)] == [None, None]
+
+
+def test_what_a_web_process_of_the_release_before_writes_is_soon_shown(loom: Loom) -> None:
+    address = f"/api/agents/{loom.agent_id('sentiment_scorer')}"
+    before = loom.get(address)[1]
+    written = f"former_region='of_before', former_last_refreshed_at='{before['registered_at']}'"
+    code = f"from apps.agents.models import Agent; Agent.objects.filter(pk={before['id']}).update({written})"
+
+    manage(loom, "shell", "-c", code)
+
+    wait_until(lambda: loom.get(address)[1]["region"] == "of_before", "the region is taken over")
+    assert loom.post(f"{address}/refresh", {})[1]["region"] == before["region"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -15,11 +15,14 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.agentcore.runtime_rows import SHARED_COLUMNS
 from apps.agents.models import Agent
 from apps.agents.services import archive_agent
 from apps.metrics.models import StartSeries
 from apps.metrics.starts.services import create_measurement
+from apps.sessions.engine import host
 from apps.sessions.models import Invocation, Recording, Session
+from apps.sessions.tests.memory_host import MemoryHost
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +36,13 @@ EVENTS: list[dict[str, Any]] = [
 OBJECT_OF_ARGUMENT = {"pk": "agent", "agent_pk": "agent", "public_id": "session", "number": "number"}
 # Their `pk` is that of a measurement of an agent's start.
 OF_SERIES = {"metrics:start-series", "metrics:start-series-progress-fragment", "metrics:start-series-cancel"}
+# What an agent of another kind has not.
+OF_AGENTCORE = {
+    "agents:account-fragment", "agents:aws-metrics-fragment", "agents:refresh", "agents:revive", "agents:settings",
+    "agents:versions-fragment", "metrics:start-series-estimate-fragment", "metrics:start-series-fragment",
+    "metrics:start-series-start", "sessions:agent-logs", "sessions:agent-logs-download", "sessions:logs",
+    "sessions:logs-download",
+}  # fmt: skip
 
 
 def find_addresses(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, list[str]]]:
@@ -183,6 +193,61 @@ def test_a_page_of_something_new_renders(signed_in: Client, make_session: Callab
 def test_a_page_renders_with_all_kinds_of_data(signed_in: Client, everything: dict[str, Any], name: str) -> None:
     """What agents, AWS and users wrote stays text."""
     visit(signed_in, name, everything)
+
+
+GARBAGE = {
+    **dict.fromkeys(("arn", "runtime_id", "region", "log_group"), "longago"),
+    **dict.fromkeys(("account_id", "protocol", "platform_version", "authorizer_kind"), "longago"),
+    **dict.fromkeys(("idle_timeout_ms", "max_lifetime_ms", "read_timeout_ms"), 777_123_000),
+    **{name: ["longago"] for name in ("raw_metadata", "payload_template")},
+    "retry_unproven": True,
+    "last_refreshed_at": datetime(2001, 1, 1, tzinfo=UTC),
+}
+GARBAGE_SHOWN = re.compile("longago|777.?123|2001-01-01|sent again before")
+JSON = ["/api/agents", "/api/agents/{agent}", "/api/agents/{agent}/sessions"]
+
+
+@pytest.mark.parametrize("place", [*ALL, *JSON])
+def test_no_answer_shows_what_only_the_release_before_reads(
+    signed_in: Client, everything: dict[str, Any], place: str
+) -> None:
+    address = place.format(**everything) if place in JSON else address_of(place, everything)
+    before = signed_in.get(address)
+    assert GARBAGE.keys() == set(SHARED_COLUMNS)
+    Agent.objects.update(**{f"former_{name}": value for name, value in GARBAGE.items()})
+
+    answer = signed_in.get(address)
+
+    assert (answer.status_code, answer.streaming) == (before.status_code, before.streaming)
+    if not answer.streaming:
+        assert GARBAGE_SHOWN.findall(answer.content.decode()) == []
+    if place in JSON:
+        assert (answer.status_code, answer.json()) == (200, before.json())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_agent_of_another_kind_has_its_pages(
+    signed_in: Client, make_agent: Callable[..., Agent], alice: User, name: str, request: pytest.FixtureRequest
+) -> None:
+    """What only AgentCore has is not there, the rest is."""
+    host.register("external", MemoryHost)
+    request.addfinalizer(lambda: host.forget("external"))
+    agent = make_agent(kind="external", origin="loom", name="homemade")
+    session = Session.objects.create(
+        agent=agent, owner=alice, runtime_session_id="s" * 36, created_at=timezone.now(), last_invoked_at=timezone.now()
+    )
+    Invocation.objects.create(
+        session=session, number=1, status="completed", prompt="Hello", requested_at=timezone.now(), version="1",
+        invoked_at=timezone.now(), completed_at=timezone.now(), http_status=200,
+    )  # fmt: skip
+    keys = {"agent": agent.pk, "session": session.public_id}
+
+    if name in OF_AGENTCORE:
+        assert signed_in.get(address_of(name, keys)).status_code in {404, 405}
+    elif name not in OF_SERIES:
+        visit(signed_in, name, keys)
+    if name == "agents:list":
+        assert "homemade" in signed_in.get(reverse(name)).content.decode()
 
 
 @pytest.mark.parametrize("mode", ["emulator", "aws"])

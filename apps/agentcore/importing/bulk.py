@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 
-from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import QuerySet
 
@@ -22,8 +21,10 @@ from apps.agentcore.changes import differences, state_of
 from apps.agentcore.exceptions import AgentExistsError
 from apps.agentcore.importing.arn_lists import ArnEntry
 from apps.agentcore.importing.describing import CONCURRENCY, describe_many
+from apps.agentcore.selectors import with_runtime
 from apps.agentcore.services import Description, check_unregistered, described_agent, store_described, update_described
 from apps.agents.models import Agent
+from apps.agents.selectors import origins_in_use
 from apps.aws.arn import InvalidArnError, RuntimeArn
 from apps.aws.errors import ConnectFailedError, CredentialsError, NotFoundError
 from apps.core.exceptions import InvalidInputError, LoomError
@@ -113,8 +114,8 @@ def _known_agents(arns: set[str]) -> dict[str, Agent]:
     ordered = sorted(arns)
     known: dict[str, Agent] = {}
     for start in range(0, len(ordered), _LOOKUP_SIZE):
-        rows = Agent.objects.filter(arn__in=ordered[start : start + _LOOKUP_SIZE]).defer("raw_metadata", "description")
-        known.update({agent.arn: agent for agent in rows})
+        rows = with_runtime(Agent.objects.filter(runtime__arn__in=ordered[start : start + _LOOKUP_SIZE]))
+        known.update({agent.runtime.arn: agent for agent in rows.defer("runtime__raw_metadata", "description")})
     return known
 
 
@@ -124,7 +125,7 @@ def _refusal_of_known(entry: ArnEntry, agent: Agent) -> Registration | None:
         check_unregistered(agent)
     except AgentExistsError as error:
         # An agent of the other mode is in the way, not registered.
-        result = Result.KNOWN if agent.origin == settings.LOOM_AWS else Result.REFUSED
+        result = Result.KNOWN if agent.origin in origins_in_use() else Result.REFUSED
         return Registration(entry, result, agent=agent if result is Result.KNOWN else None, error=error)
     return None
 
@@ -153,7 +154,7 @@ def refresh_many(agents: QuerySet[Agent], *, concurrency: int = CONCURRENCY) -> 
     def arns() -> Iterator[RuntimeArn]:
         for agent in _read_on(agents):
             waiting.append(agent)
-            yield RuntimeArn.parse(agent.arn)
+            yield agent.runtime.parsed_arn
 
     with closing(describe_many(arns(), concurrency)) as descriptions:
         for answer in descriptions:
@@ -165,7 +166,7 @@ def _read_on(agents: QuerySet[Agent]) -> Iterator[Agent]:
     keys = list(agents.values_list("pk", flat=True))
     for start in range(0, len(keys), _READ_SIZE):
         some = keys[start : start + _READ_SIZE]
-        found = Agent.objects.prefetch_related("endpoints").in_bulk(some)
+        found = Agent.objects.select_related("runtime").prefetch_related("endpoints").in_bulk(some)
         yield from (found[key] for key in some if key in found)
 
 

@@ -10,7 +10,8 @@ from django.conf import settings
 from apps.agentcore.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.importing.pace import description_pace
-from apps.agents.models import Agent
+from apps.agentcore.models import Runtime
+from apps.agents.selectors import in_use
 from apps.aws.control import RuntimeSummary, list_runtimes
 from apps.aws.errors import AccessDeniedError, AwsError
 from apps.core.exceptions import InvalidInputError
@@ -47,7 +48,7 @@ def find_runtimes(region: str) -> RegionRuntimes:
         if isinstance(error, AccessDeniedError):
             error.advice = DISCOVER_ADVICE
         raise AgentRuntimeError(error) from error
-    registered = Agent.objects.filter(region=region, origin=settings.LOOM_AWS, removed_at=None)
+    registered = Runtime.objects.filter(in_use("agent__"), region=region, agent__removed_at=None)
     known = set(registered.values_list("arn", flat=True))
     unregistered = sorted((runtime for runtime in found if runtime.arn not in known), key=lambda runtime: runtime.name)
     return RegionRuntimes(region, unregistered, len(found) - len(unregistered))
@@ -55,6 +56,6 @@ def find_runtimes(region: str) -> RegionRuntimes:
 
 def suggested_regions() -> list[str]:
     """The configured region first, then those of the registered agents."""
-    registered = Agent.objects.filter(origin=settings.LOOM_AWS, removed_at=None).order_by("region")
+    registered = Runtime.objects.filter(in_use("agent__"), agent__removed_at=None).order_by("region")
     others = registered.values_list("region", flat=True).distinct()
     return [settings.AWS_REGION, *(region for region in others if region != settings.AWS_REGION)]

@@ -107,7 +107,7 @@ def range_of(session: Session) -> tuple[datetime, datetime]:
     """When the session's environments can have written lines: from its start to the longest life of the last one."""
     last = session.ended_at or session.last_invoked_at or session.created_at
     start = session.created_at if session.is_own_id else session.created_at - timedelta(days=1)
-    end = last + (_MARGIN if session.ended_at else timedelta(milliseconds=session.agent.max_lifetime_ms))
+    end = last + (_MARGIN if session.ended_at else timedelta(milliseconds=session.agent.runtime.max_lifetime_ms))
     return start - _MARGIN, min(end, timezone.now()) + _MARGIN
 
 

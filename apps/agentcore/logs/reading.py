@@ -17,7 +17,7 @@ from django.utils import timezone
 from apps.agentcore.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agents.models import Agent
-from apps.aws.arn import RuntimeArn, is_valid_qualifier
+from apps.aws.arn import is_valid_qualifier
 from apps.aws.errors import AccessDeniedError, AwsError
 from apps.aws.log_streams import LogEvent, attribute, classify, parse_record
 from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
@@ -101,7 +101,7 @@ def read_logs(
     some calls of CloudWatch. Raises InvalidInputError, LogGroupMissingError (a 404) and AgentRuntimeError.
     """
     _check(qualifier, runtime_session_id, start_at, end_at, limit)
-    arn = RuntimeArn.parse(agent.arn)
+    arn = agent.runtime.parsed_arn
     log_group = arn.log_group(qualifier)
     if start_at is None:
         start_at = min(agent.last_invoked_at or timezone.now(), end_at or timezone.now()) - _DEFAULT_SPAN

@@ -26,6 +26,7 @@ from apps.agentcore.logs.pages import (
     range_of,
 )
 from apps.agentcore.logs.reading import LogGroupMissingError, LogLine, LogPage, read_logs
+from apps.agentcore.selectors import with_runtime
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
@@ -70,7 +71,9 @@ class LogSource:
 
 
 def _session_source(request: SignedInRequest, public_id: UUID) -> LogSource:
-    session = get_object_or_404(sessions_visible_to(request.user), public_id=public_id)
+    session = get_object_or_404(
+        sessions_visible_to(request.user).filter(agent__runtime__isnull=False), public_id=public_id
+    )
     form = LogFilterForm(request.GET)
     start_at, end_at = range_of(session)
     return LogSource(session.agent, session.qualifier, start_at, end_at, form, form.wanted(), session)
@@ -78,7 +81,7 @@ def _session_source(request: SignedInRequest, public_id: UUID) -> LogSource:
 
 def _agent_source(request: SignedInRequest, agent_pk: int) -> LogSource:
     """All lines for who may read them; for others those of the sessions that they may see."""
-    agent = get_object_or_404(agents_visible_to(request.user), pk=agent_pk)
+    agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=agent_pk)
     form = AgentLogFilterForm(request.GET, agent=agent)
     wanted = form.wanted()
     own_ids: frozenset[str] | None = None
@@ -157,4 +160,4 @@ def agent_logs(request: SignedInRequest, agent_pk: int) -> HttpResponse:
 def agent_logs_download(request: SignedInRequest, agent_pk: int) -> HttpResponse:
     """The same lines as a text file."""
     source = _agent_source(request, agent_pk)
-    return _download(source, f"{source.agent.runtime_id}-{source.qualifier}")
+    return _download(source, f"{source.agent.runtime.runtime_id}-{source.qualifier}")

@@ -13,6 +13,7 @@ from apps.accounts.http import SignedInRequest
 from apps.agentcore.aws_caller import foreign_account
 from apps.agentcore.aws_metrics import DEFAULT_RANGE, RANGES, metrics_of
 from apps.agentcore.exceptions import AgentRuntimeError
+from apps.agentcore.selectors import with_runtime
 from apps.agentcore.services import versions_of
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
@@ -23,14 +24,14 @@ VERSIONS_SHOWN = 10
 @require_safe
 def account_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """A warning where the agent lives in another account than Loom's credentials; nothing otherwise."""
-    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=pk)
     return render(request, "agentcore/_account.html", {"agent": agent, "own_account": foreign_account(agent)})
 
 
 @require_safe
 def versions_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """The agent's versions, the newest first, with the endpoints that lead to each; `all` shows the older ones too."""
-    agent = get_object_or_404(agents_visible_to(request.user).prefetch_related("endpoints"), pk=pk)
+    agent = get_object_or_404(with_runtime(agents_visible_to(request.user)).prefetch_related("endpoints"), pk=pk)
     try:
         versions = versions_of(agent)
     except LoomError as error:
@@ -50,7 +51,7 @@ def versions_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_safe
 def aws_metrics_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """What CloudWatch counted of the agent in `range`, from whoever invoked it."""
-    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=pk)
     chosen = RANGES.get(request.GET.get("range", ""), RANGES[DEFAULT_RANGE])
     context = {"agent": agent, "ranges": RANGES.values(), "chosen": chosen}
     try:

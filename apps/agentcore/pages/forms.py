@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from apps.agentcore.models import Runtime
 from apps.agentcore.payload import read_template
 from apps.agents.models import Agent, default_payload_template
 from apps.agents.payload import PayloadError
@@ -14,7 +15,7 @@ from apps.agents.payload import PayloadError
 SAMPLE_MAX_LENGTH = 2_000
 # AgentCore ends a streamed answer after an hour, so that a longer silence cannot be waited for.
 LONGEST_READ_TIMEOUT_S = 3600
-DEFAULT_READ_TIMEOUT_MS: int = Agent._meta.get_field("read_timeout_ms").default
+DEFAULT_READ_TIMEOUT_MS: int = Runtime._meta.get_field("read_timeout_ms").default
 READ_TIMEOUT_RANGE = f"Give whole seconds, from 1 to {LONGEST_READ_TIMEOUT_S} (an hour)."
 
 
@@ -58,7 +59,8 @@ class InvocationSettingsForm(forms.Form):
     @classmethod
     def of(cls, agent: Agent) -> InvocationSettingsForm:
         """The form with what is kept for the agent."""
-        return cls(initial=_settings(agent.payload_template, agent.read_timeout_ms, agent.retry_unproven))
+        kept = agent.runtime
+        return cls(initial=_settings(kept.payload_template, kept.read_timeout_ms, kept.retry_unproven))
 
     @classmethod
     def with_defaults(cls) -> InvocationSettingsForm:

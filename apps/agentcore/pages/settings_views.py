@@ -15,6 +15,7 @@ from apps.accounts.http import SignedInRequest
 from apps.agentcore import services
 from apps.agentcore.pages.forms import InvocationSettingsForm
 from apps.agentcore.payload import fill, read_template
+from apps.agentcore.selectors import with_runtime
 from apps.agents.payload import PayloadError
 from apps.agents.selectors import agents_visible_to
 
@@ -42,7 +43,7 @@ def agent_settings(request: SignedInRequest, pk: int) -> HttpResponse:
 
     `action` of a POST is save, preview (nothing is kept) or reset (the defaults are filled in, not kept).
     """
-    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=pk)
     if request.method != "POST":
         return render(request, PAGE, _context(agent, InvocationSettingsForm.of(agent)))
     action = request.POST.get("action", "save")

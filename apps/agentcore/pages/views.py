@@ -12,6 +12,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from apps.accounts.http import SignedInRequest
 from apps.agentcore import services
 from apps.agentcore.changes import differences, state_of
+from apps.agentcore.selectors import with_runtime
 from apps.agents import selectors
 from apps.agents.forms import AgentForm
 from apps.agents.views import list_context
@@ -40,7 +41,7 @@ def agent_register(request: SignedInRequest) -> HttpResponse:
 @require_POST
 def agent_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
     """Read the agent from AWS again, say what changed, and go back to where that was asked."""
-    agent = get_object_or_404(selectors.agents_visible_to(request.user), pk=pk)
+    agent = get_object_or_404(with_runtime(selectors.agents_visible_to(request.user)), pk=pk)
     before = state_of(agent)
     try:
         services.refresh_agent(agent=agent)
@@ -55,9 +56,9 @@ def agent_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def agent_revive(request: SignedInRequest, pk: int) -> HttpResponse:
     """Bring an archived agent back, as registering its ARN again does: AWS is asked how it is now."""
-    agent = get_object_or_404(selectors.registry_visible_to(request.user), pk=pk)
+    agent = get_object_or_404(with_runtime(selectors.registry_visible_to(request.user)), pk=pk)
     try:
-        services.register_agent(arn=agent.arn, user=request.user)
+        services.register_agent(arn=agent.runtime.arn, user=request.user)
     except LoomError as error:
         messages.error(request, f"{agent.name} stays archived. {error.text()}")
         return redirect(return_to(request, reverse("agents:detail", args=[pk])))

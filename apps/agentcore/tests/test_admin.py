@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 from django.contrib import admin
@@ -23,41 +22,33 @@ def staff(client: Client) -> Client:
 
 
 @pytest.fixture
-def agent() -> Agent:
-    now = datetime(2026, 11, 20, tzinfo=UTC)
-    return Agent.objects.create(
-        arn="arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/weather-AbCdEf1234",
-        origin=Agent.Origin.EMULATOR,
-        runtime_id="weather-AbCdEf1234",
-        name="weather",
-        status="READY",
-        region="us-east-1",
-        account_id="123456789012",
-        log_group="/aws/bedrock-agentcore/runtimes/weather-AbCdEf1234-DEFAULT",
-        registered_at=now,
-        last_refreshed_at=now,
-    )
+def agent(make_agent: Callable[..., Agent]) -> Agent:
+    arn = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/weather-AbCdEf1234"
+    return make_agent(name="weather", arn=arn, runtime_id="weather-AbCdEf1234")
 
 
 def test_only_what_is_ours_can_be_changed(staff: Client, agent: Agent) -> None:
     response = staff.post(
-        reverse("admin:agents_agent_change", args=[agent.pk]),
+        reverse("admin:agentcore_runtime_change", args=[agent.pk]),
         {
             "payload_template": '{"input": "{{prompt}}"}',
             "read_timeout_ms": "5000",
             "retry_unproven": "on",
-            "name": "other",
+            "region": "elsewhere",
         },
     )
 
     agent.refresh_from_db()
     assert response.status_code == 302
-    assert (agent.payload_template, agent.read_timeout_ms, agent.retry_unproven, agent.name) == (
+    runtime = agent.runtime
+    assert (runtime.payload_template, runtime.read_timeout_ms, runtime.retry_unproven, runtime.region) == (
         {"input": "{{prompt}}"},
         5000,
         True,
-        "weather",
+        "us-east-1",
     )
+    page = staff.get(reverse("admin:agents_agent_change", args=[agent.pk])).content.decode()
+    assert "weather" in page and "ormer" not in page
 
 
 def test_agents_are_neither_added_nor_deleted_here(staff: Client, agent: Agent) -> None:

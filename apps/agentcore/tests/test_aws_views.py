@@ -35,11 +35,11 @@ def test_settings_are_kept_only_when_they_can_be_sent(signed_in: Client, make_ag
     assert '"input": "Q: say \\"hi\\""' in text(preview) and not is_page(preview)
     assert "The defaults are filled in." in text(defaults)
     agent.refresh_from_db()
-    assert (agent.payload_template, agent.read_timeout_ms) == ({"prompt": "{{prompt}}"}, 900_000)
+    assert (agent.runtime.payload_template, agent.runtime.read_timeout_ms) == ({"prompt": "{{prompt}}"}, 900_000)
     saved = signed_in.post(address, good)
     agent.refresh_from_db()
     assert (saved.status_code, saved["Location"]) == (302, f"/agents/{agent.pk}/")
-    assert (agent.payload_template, agent.read_timeout_ms, agent.retry_unproven) == (
+    assert (agent.runtime.payload_template, agent.runtime.read_timeout_ms, agent.runtime.retry_unproven) == (
         {"input": "Q: {{prompt}}"}, 60_000, True,
     )  # fmt: skip
 

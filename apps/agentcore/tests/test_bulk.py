@@ -78,8 +78,8 @@ def test_each_entry_is_told_in_order_and_a_bad_one_leaves_the_others(alice: User
     assert told(outcomes)[7][1].startswith("Enter the ARN of an agent runtime")
     assert (outcomes[3].error.code, bool(outcomes[3].error.request_id)) == ("ResourceNotFoundException", True)  # type: ignore[union-attr]
     assert stored_names() == {"each_a", "each_known", "each_removed", "each_z"}
-    assert Agent.objects.get(arn=first).registered_by == alice
-    assert Agent.objects.get(arn=removed).pk == history.pk
+    assert Agent.objects.get(runtime__arn=first).registered_by == alice
+    assert Agent.objects.get(runtime__arn=removed).pk == history.pk
     assert not any(one.is_unreachable for one in outcomes)
 
 
@@ -91,7 +91,7 @@ def test_a_dry_run_asks_aws_and_stores_nothing() -> None:
     assert [one.result for one in outcomes] == [Result.REGISTERED, Result.REFUSED]
     assert outcomes[0].agent is not None
     assert (outcomes[0].agent.name, outcomes[0].agent.version) == ("dry", "1")
-    assert not outcomes[0].agent.obstacles
+    assert not outcomes[0].agent.runtime.obstacles
     assert Agent.objects.count() == 0
 
 
@@ -187,7 +187,7 @@ def test_an_agent_that_was_registered_meanwhile_is_known() -> None:
 def test_an_agent_of_the_other_mode_is_refused(make_agent: Callable[..., Agent]) -> None:
     agent = make_agent(origin="aws")
 
-    outcomes = register(agent.arn)
+    outcomes = register(agent.runtime.arn)
 
     assert told(outcomes) == [("refused", "agent_1 belongs to AWS; this Loom runs with LOOM_AWS=emulator.")]
 
@@ -200,7 +200,7 @@ def test_obstacles_are_recognised_when_registering() -> None:
 
     outcomes = register(plain, jwt, old)
 
-    found = [[obstacle.label for obstacle in one.agent.obstacles] for one in outcomes if one.agent]
+    found = [[obstacle.label for obstacle in one.agent.runtime.obstacles] for one in outcomes if one.agent]
     assert found == [[], ["JWT"], ["No MMDSv2"]]
 
 

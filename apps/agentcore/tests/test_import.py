@@ -121,7 +121,7 @@ def test_the_chosen_are_registered_and_each_is_reported(signed_in: Client, alice
 
     response = signed_in.post(CHOSEN, {"arn": [plain, jwt, lost]}, headers=OPEN)
 
-    assert {agent.arn: agent.registered_by for agent in Agent.objects.all()} == {plain: alice, jwt: alice}
+    assert {agent.runtime.arn: agent.registered_by for agent in Agent.objects.all()} == {plain: alice, jwt: alice}
     said = text(response)
     assert said.startswith("2 registered, 0 known already, 1 refused. ")
     assert "registered chosen_plain" in said

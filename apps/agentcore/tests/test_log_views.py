@@ -38,7 +38,7 @@ def logged(emulator: Any, make_agent: Callable[..., Agent], make_session: MakeSe
 
 
 def group_of(session: Session, qualifier: str = "DEFAULT") -> str:
-    return f"/aws/bedrock-agentcore/runtimes/{session.agent.runtime_id}-{qualifier}"
+    return f"/aws/bedrock-agentcore/runtimes/{session.agent.runtime.runtime_id}-{qualifier}"
 
 
 def write(session: Session, *messages: str, qualifier: str = "DEFAULT", hours_ago: float = 0) -> str:
@@ -243,7 +243,7 @@ def test_a_sessions_range_reaches_from_its_start_to_the_longest_life_of_its_last
 ) -> None:
     session, minute = make_session(), timedelta(minutes=1)
     session.created_at, session.last_invoked_at = AT, AT + timedelta(hours=1)
-    session.agent.max_lifetime_ms = 7_200_000
+    session.agent.runtime.max_lifetime_ms = 7_200_000
 
     assert range_of(session) == (AT - minute, AT + timedelta(hours=3) + minute)
     session.ended_at = AT + timedelta(hours=2)

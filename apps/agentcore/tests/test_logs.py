@@ -31,10 +31,10 @@ class Group:
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
-        self.name = f"/aws/bedrock-agentcore/runtimes/{agent.runtime_id}-DEFAULT"
+        self.name = f"/aws/bedrock-agentcore/runtimes/{agent.runtime.runtime_id}-DEFAULT"
         # CloudWatch keeps milliseconds.
         self.now = timezone.now().replace(microsecond=0)
-        self._logs: Any = client(current_connection(), "logs", agent.region)
+        self._logs: Any = client(current_connection(), "logs", agent.runtime.region)
         self._logs.create_log_group(logGroupName=self.name)
         self._streams: set[str] = set()
 

@@ -39,8 +39,8 @@ def test_all_agents_are_read_and_changes_told() -> None:
     changed, removed = registered("all_changed"), registered("all_removed")
     registered("all_same")
     archive_agent(agent=removed)
-    update_runtime(changed.arn)
-    wait_for_status("READY", changed.arn)
+    update_runtime(changed.runtime.arn)
+    wait_for_status("READY", changed.runtime.arn)
 
     status, lines, complaint = run()
 
@@ -62,16 +62,21 @@ def test_a_gone_agent_is_told_and_kept(make_agent: Callable[..., Agent]) -> None
 
     assert (status, complaint) == (1, "0 were not read, 1 are gone.")
     assert lines[0] == "nobody (us-east-1): gone: AWS no longer knows it; it keeps its last status, READY"
-    before, version = gone.last_refreshed_at, gone.version
+    before, version = gone.runtime.last_refreshed_at, gone.version
     gone.refresh_from_db()
-    assert (gone.status, gone.version, gone.last_refreshed_at, gone.removed_at) == ("READY", version, before, None)
+    assert (gone.status, gone.version, gone.runtime.last_refreshed_at, gone.removed_at) == (
+        "READY",
+        version,
+        before,
+        None,
+    )
 
 
 def test_some_are_chosen_by_name_or_arn() -> None:
     by_name, by_arn = registered("by_name"), registered("by_arn")
     registered("not_chosen")
 
-    status, lines, complaint = run("by_name", f"{by_arn.arn}/runtime-endpoint/DEFAULT", "nobody")
+    status, lines, complaint = run("by_name", f"{by_arn.runtime.arn}/runtime-endpoint/DEFAULT", "nobody")
 
     assert status == 1
     assert lines == [

@@ -179,7 +179,7 @@ def test_the_runtimes_of_several_regions_are_discovered() -> None:
         "ap-south-1: registered: found_there (ap-south-1, version 1)",
         "2 registered, 0 known already, 0 refused in N s",
     ]
-    assert set(Agent.objects.values_list("arn", flat=True)) == {here, known, there}
+    assert set(Agent.objects.values_list("runtime__arn", flat=True)) == {here, known, there}
     assert run("--discover", "--region", "ap-south-1")[:2] == (
         0,
         ["ap-south-1: 0 to register, 1 known already", "0 registered, 0 known already, 0 refused in N s"],

@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agentcore.exceptions import AgentExistsError, AgentRuntimeError
-from apps.agentcore.services import refresh_agent, register_agent
+from apps.agentcore.models import Runtime
+from apps.agentcore.services import refresh_agent, register_agent, save_invocation_settings
 from apps.agentcore.tests.control_plane import ARN, RUNTIME_ID, ControlPlane, described, listed
-from apps.agents.models import Agent, Endpoint
+from apps.agents.models import Agent, Endpoint, FormerColumns
 from apps.agents.services import archive_agent
 from apps.core.exceptions import InvalidInputError, LoomError
 
@@ -39,20 +40,28 @@ def test_what_aws_says_is_stored(control_plane: ControlPlane, alice: User) -> No
     agent = register_agent(arn=ARN, user=alice)
 
     agent.refresh_from_db()
-    stored = model_to_dict(agent, exclude=["id", "raw_metadata", "registered_at", "last_refreshed_at"])
-    assert stored == {
-        "arn": ARN,
+    former = [field.name for field in FormerColumns._meta.get_fields()]
+    assert model_to_dict(agent, exclude=["id", "registered_at", *former]) == {
+        "kind": "agentcore",
+        "owner": None,
         "origin": "emulator",
-        "runtime_id": RUNTIME_ID,
         "name": "my_agent",
         "description": "Answers questions.",
         "status": "READY",
         "failure_reason": "",
+        "available_qualifiers": ["DEFAULT", "prod"],
+        "version": "3",
+        "registered_by": alice.pk,
+        "removed_at": None,
+        "last_invoked_at": None,
+        "invocation_count": 0,
+    }
+    assert model_to_dict(agent.runtime, exclude=["agent", "raw_metadata", "last_refreshed_at"]) == {
+        "arn": ARN,
+        "runtime_id": RUNTIME_ID,
         "region": "us-east-1",
         "account_id": "123456789012",
         "log_group": f"/aws/bedrock-agentcore/runtimes/{RUNTIME_ID}-DEFAULT",
-        "available_qualifiers": ["DEFAULT", "prod"],
-        "version": "3",
         "protocol": "MCP",
         "idle_timeout_ms": 60_000,
         "max_lifetime_ms": 3_600_000,
@@ -61,20 +70,20 @@ def test_what_aws_says_is_stored(control_plane: ControlPlane, alice: User) -> No
         "payload_template": {"prompt": "{{prompt}}"},
         "read_timeout_ms": 900_000,
         "retry_unproven": False,
-        "registered_by": alice.pk,
-        "removed_at": None,
-        "last_invoked_at": None,
-        "invocation_count": 0,
     }
-    assert before <= agent.registered_at == agent.last_refreshed_at <= timezone.now()
+    assert before <= agent.registered_at == agent.runtime.last_refreshed_at <= timezone.now()
     assert pointers(agent) == [("DEFAULT", "3", "3", "READY"), ("prod", "2", "3", "UPDATING")]
 
 
 def test_what_aws_leaves_out_is_what_agentcore_applies(control_plane: ControlPlane) -> None:
     agent = register_agent(arn=ARN, user=None)
 
-    assert (agent.protocol, agent.idle_timeout_ms, agent.max_lifetime_ms) == ("HTTP", 900_000, 28_800_000)
-    assert (agent.platform_version, agent.authorizer_kind, agent.description) == ("", "iam", "")
+    assert (agent.runtime.protocol, agent.runtime.idle_timeout_ms, agent.runtime.max_lifetime_ms) == (
+        "HTTP",
+        900_000,
+        28_800_000,
+    )
+    assert (agent.runtime.platform_version, agent.runtime.authorizer_kind, agent.description) == ("", "iam", "")
 
 
 def test_an_agent_with_oauth_and_one_that_failed_are_told_apart(control_plane: ControlPlane) -> None:
@@ -87,7 +96,7 @@ def test_an_agent_with_oauth_and_one_that_failed_are_told_apart(control_plane: C
     agent = register_agent(arn=ARN, user=None)
 
     assert (agent.status, agent.failure_reason) == ("CREATE_FAILED", "The image was not found.")
-    assert (agent.authorizer_kind, agent.is_ready) == ("jwt", False)
+    assert (agent.runtime.authorizer_kind, agent.is_ready) == ("jwt", False)
 
 
 def test_no_environment_value_is_stored(control_plane: ControlPlane) -> None:
@@ -97,7 +106,7 @@ def test_no_environment_value_is_stored(control_plane: ControlPlane) -> None:
     agent = register_agent(arn=ARN, user=None)
 
     agent.refresh_from_db()
-    assert agent.raw_metadata == {
+    assert agent.runtime.raw_metadata == {
         **described(),
         "createdAt": "2026-11-01T10:00:00+00:00",
         "lastUpdatedAt": "2026-11-19T10:00:00+00:00",
@@ -109,7 +118,7 @@ def test_no_environment_value_is_stored(control_plane: ControlPlane) -> None:
     "text", [f"  {ARN}\n", f"{ARN}/runtime-endpoint/prod", f"{ARN}/runtime-endpoint/DEFAULT:DEFAULT"]
 )
 def test_an_arn_may_be_pasted_with_blanks_or_an_endpoint(control_plane: ControlPlane, text: str) -> None:
-    assert register_agent(arn=text, user=None).arn == ARN
+    assert register_agent(arn=text, user=None).runtime.arn == ARN
 
 
 @pytest.mark.parametrize("endpoints", [[], None])
@@ -176,10 +185,11 @@ def test_removing_hides_and_registering_again_revives_with_the_history(
     control_plane: ControlPlane, alice: User, bob: User
 ) -> None:
     agent = register_agent(arn=ARN, user=alice)
-    Agent.objects.update(invocation_count=7, last_invoked_at=timezone.now(), payload_template={"input": "{{prompt}}"})
+    Agent.objects.update(invocation_count=7, last_invoked_at=timezone.now())
+    save_invocation_settings(agent=agent, payload_template={"input": 1}, read_timeout_ms=5000, retry_unproven=True)
     agent.refresh_from_db()
     archive_agent(agent=agent)
-    removed = Agent.objects.get()
+    removed = Agent.objects.select_related("runtime").get()
     assert removed.removed_at is not None
 
     control_plane.runtime = described(agentRuntimeVersion="4")
@@ -189,8 +199,8 @@ def test_removing_hides_and_registering_again_revives_with_the_history(
     assert (revived.pk, revived.version, revived.removed_at) == (agent.pk, "4", None)
     assert (revived.registered_by, revived.registered_at) == (alice, agent.registered_at)
     assert (revived.invocation_count, revived.last_invoked_at) == (7, agent.last_invoked_at)
-    assert revived.payload_template == {"input": "{{prompt}}"}
-    assert revived.last_refreshed_at > agent.last_refreshed_at
+    assert (revived.runtime.payload_template, revived.runtime.read_timeout_ms) == ({"input": 1}, 5000)
+    assert revived.runtime.last_refreshed_at > removed.runtime.last_refreshed_at
 
 
 def test_removing_twice_keeps_the_first_time(control_plane: ControlPlane) -> None:
@@ -220,7 +230,7 @@ def test_refreshing_reads_everything_again(control_plane: ControlPlane) -> None:
     prod = agent.endpoints.get(name="prod")
     control_plane.runtime = described(agentRuntimeVersion="4", status="UPDATING", description="New.")
     control_plane.endpoints = [listed("DEFAULT", "4", "4"), listed("gamma", "4", "4"), listed("prod", "3", "4")]
-    before = agent.last_refreshed_at
+    before = agent.runtime.last_refreshed_at
 
     assert refresh_agent(agent=agent) is agent
 
@@ -233,12 +243,12 @@ def test_refreshing_reads_everything_again(control_plane: ControlPlane) -> None:
         ("prod", "3", "4", "READY"),
     ]
     assert agent.endpoints.get(name="prod").pk == prod.pk
-    assert agent.last_refreshed_at > before
+    assert agent.runtime.last_refreshed_at > before
 
 
 def test_a_refresh_that_fails_changes_nothing(control_plane: ControlPlane) -> None:
     agent = register_agent(arn=ARN, user=None)
-    before = Agent.objects.values().get()
+    before = Agent.objects.values().get(), Runtime.objects.values().get()
     control_plane.runtime = described(status="UPDATING")
     control_plane.failing = "ListAgentRuntimeEndpoints"
     control_plane.failure = (400, "ValidationException", "Not like that.")
@@ -246,26 +256,22 @@ def test_a_refresh_that_fails_changes_nothing(control_plane: ControlPlane) -> No
     with pytest.raises(AgentRuntimeError):
         refresh_agent(agent=agent)
 
-    assert Agent.objects.values().get() == before
+    assert (Agent.objects.values().get(), Runtime.objects.values().get()) == before
     assert pointers(agent) == [("DEFAULT", "3", "3", "READY")]
 
 
 def test_a_refresh_keeps_what_others_changed_while_aws_was_asked(control_plane: ControlPlane) -> None:
     agent = register_agent(arn=ARN, user=None)
     now = timezone.now() + timedelta(minutes=1)
-    ours = {
-        "invocation_count": 5,
-        "last_invoked_at": now,
-        "removed_at": now,
-        "payload_template": {"input": "{{prompt}}"},
-        "read_timeout_ms": 5000,
-        "retry_unproven": True,
-    }
+    ours = {"invocation_count": 5, "last_invoked_at": now, "removed_at": now}
+    settings = {"payload_template": {"input": "{{prompt}}"}, "read_timeout_ms": 5000, "retry_unproven": True}
     Agent.objects.update(**ours)
+    Runtime.objects.update(**settings)
 
     refresh_agent(agent=agent)
 
     assert Agent.objects.values(*ours).get() == ours
+    assert Runtime.objects.values(*settings).get() == settings
 
 
 @pytest.mark.django_db(transaction=True)

@@ -33,7 +33,7 @@ def test_only_saving_keeps_anything(
     assert (answer.status_code, is_page(answer)) == (200, True)
     assert [part for part in shown if part not in page] == []
     agent.refresh_from_db()
-    assert (agent.payload_template, agent.read_timeout_ms, agent.retry_unproven) == (
+    assert (agent.runtime.payload_template, agent.runtime.read_timeout_ms, agent.runtime.retry_unproven) == (
         {"input": "{{prompt}}"}, 30_000, True
     )  # fmt: skip
 
@@ -53,4 +53,4 @@ def test_a_read_timeout_that_cannot_be_is_told_what_can(
         "sample": ["A sample prompt has at most 2,000 characters; this one has 2001."],
     }
     agent.refresh_from_db()
-    assert agent.read_timeout_ms == 900_000
+    assert agent.runtime.read_timeout_ms == 900_000

@@ -146,7 +146,7 @@ def test_registering_leads_to_the_agent(emulator: Any, signed_in: Client, alice:
     response = signed_in.post(REGISTER, {"arn": f" {TRAVEL} "}, headers=headers)
 
     agent = Agent.objects.get()
-    assert (agent.arn, agent.registered_by) == (TRAVEL, alice)
+    assert (agent.runtime.arn, agent.registered_by) == (TRAVEL, alice)
     where = "HX-Redirect" if headers else "Location"
     assert (response.status_code, response[where]) == (200 if headers else 302, f"/agents/{agent.pk}/")
     assert said(response) == [("success", "travel_concierge is registered.")]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import DatabaseError
 
-from apps.agents.models import Agent
+from apps.agentcore.models import Runtime
+from apps.agents.selectors import in_use
 from apps.aws.arn import RuntimeArn
 
 
@@ -15,10 +15,10 @@ def is_arn(text: str) -> bool:
 
 def registered(name: str | None = None) -> list[RuntimeArn]:
     """The registered agents of this mode, or those of a name; none where there is no database yet."""
-    agents = Agent.objects.filter(removed_at=None, origin=settings.LOOM_AWS)
+    runtimes = Runtime.objects.filter(in_use("agent__"), agent__removed_at=None).order_by("agent__name", "pk")
     if name is not None:
-        agents = agents.filter(name=name)
+        runtimes = runtimes.filter(agent__name=name)
     try:
-        return [RuntimeArn.parse(arn) for arn in agents.values_list("arn", flat=True)]
+        return [RuntimeArn.parse(arn) for arn in runtimes.values_list("arn", flat=True)]
     except DatabaseError:
         return []

@@ -174,7 +174,7 @@ def _figure_row(metric: str, hint: str, temperature: str, summary: Summary, note
 
 def agent_rows(reading: Reading, sort: str) -> list[AgentRow]:
     """The agents of a reading, in the order of one of `SORTS`."""
-    agents = Agent.objects.defer("raw_metadata").in_bulk(list(reading.by_agent))
+    agents = Agent.objects.select_related("runtime").defer("runtime__raw_metadata").in_bulk(list(reading.by_agent))
     rows = [AgentRow(agents[pk], Figures(tally)) for pk, tally in reading.by_agent.items() if pk in agents]
     rows.sort(key=lambda row: row.agent.name)
     rows.sort(key=lambda row: _rank(row, sort), reverse=True)

@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
+from apps.agents.selectors import in_use
 from apps.metrics.figures.tally import COLUMNS, Gathering, Tally, counts_and_values
 from apps.metrics.models import FigureSpan
 from apps.sessions.models import Invocation
@@ -136,7 +137,7 @@ def tallies_of_rows(
     wanted = [Q(requested_at__gte=start, requested_at__lt=end) for start, end in gaps]
     if not wanted:
         return
-    rows = Invocation.objects.filter(reduce(or_, wanted), session__agent__origin=settings.LOOM_AWS).order_by()
+    rows = Invocation.objects.filter(reduce(or_, wanted), in_use("session__agent__")).order_by()
     if agent_id is not None:
         rows = rows.filter(session__agent_id=agent_id)
     found: dict[tuple[datetime, Group], Tally] = {}

@@ -42,7 +42,7 @@ def recent_invocations(
     rows = (
         Invocation.objects.filter(pk__in=[pk for _, pk in found])
         .select_related("session__agent", "measurement")
-        .defer("response_text", "payload", "session__agent__raw_metadata")
+        .defer("response_text", "payload", "session__agent__former_raw_metadata")
         .order_by("-requested_at", "-pk")
     )
     return [RecentInvocation(row, startup_of(row)) for row in rows]

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Min, QuerySet
 
+from apps.agents.models import Agent
 from apps.metrics.figures.periods import (
     DAY,
     HOUR,
@@ -68,7 +69,9 @@ def _delete_outdated(stored: QuerySet[FigureSpan]) -> None:
 def _unsettled_hours(now: datetime, oldest: datetime) -> set[datetime]:
     """The hours of which something runs or is waited for."""
     running = Invocation.objects.filter(status__in=Invocation.UNFINISHED).order_by()
-    unmeasured = Invocation.objects.filter(completed_at__gt=now - MISSING_SOUGHT_FOR, measurement=None).order_by()
+    unmeasured = Invocation.objects.filter(
+        completed_at__gt=now - MISSING_SOUGHT_FOR, measurement=None, session__agent__kind=Agent.Kind.AGENTCORE
+    ).order_by()
     waiting = Measurement.objects.filter(state=Measurement.State.WAITING, invocation__requested_at__gte=oldest)
     instants = [
         *running.values_list("requested_at", flat=True),

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from apps.accounts.http import SignedInRequest
-from apps.agents.selectors import agents_visible_to
+from apps.agents.selectors import agents_visible_to, in_use
 from apps.metrics.figures.figures import Figures
 from apps.metrics.figures.operate import Filters, agent_rows, chart_of, figure_rows, read_figures
 from apps.metrics.figures.periods import Reading
@@ -32,7 +32,8 @@ def operate(request: SignedInRequest) -> HttpResponse:
 
     The address holds the state: `range` or `from` and `to`, `agent`, `qualifier`, `version`, `metric`, `sort`, `show`.
     """
-    agents = agents_visible_to(request.user, "read figures").only("pk", "name", "region", "available_qualifiers")
+    agents = agents_visible_to(request.user, "read figures")
+    agents = agents.only("pk", "name", "available_qualifiers", "runtime__region")
     chosen = request.GET.get("agent", "")
     agent = agents.filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
     filters = Filters.parse(request.GET, agent=agent)
@@ -55,7 +56,7 @@ def operate(request: SignedInRequest) -> HttpResponse:
 
 def _recent(request: SignedInRequest, filters: Filters) -> list[RecentInvocation]:
     """The newest of the invocations that the reader may open, as the filters select them."""
-    sessions = sessions_visible_to(request.user).filter(agent__origin=settings.LOOM_AWS)
+    sessions = sessions_visible_to(request.user).filter(in_use("agent__"))
     if filters.agent is not None:
         sessions = sessions.filter(agent=filters.agent)
     if filters.qualifier:

@@ -33,7 +33,9 @@ def advance_series(series_id: int) -> None:
 
     Whatever ends the series early is written as its state and message.
     """
-    series = StartSeries.objects.select_related("agent", "owner").filter(pk=series_id, state__in=StartSeries.ACTIVE)
+    series = StartSeries.objects.select_related("agent__runtime", "owner").filter(
+        pk=series_id, state__in=StartSeries.ACTIVE
+    )
     found = series.first()
     if found is None:
         return

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Field, Router, Schema, Status
 
 from apps.accounts.access import may_invoke, may_read
+from apps.agentcore.selectors import with_runtime
 from apps.agents.selectors import agents_visible_to
 from apps.metrics.models import StartSeries
 from apps.metrics.series import selectors, services
@@ -96,7 +97,7 @@ def start_series(request: HttpRequest, agent_id: int, body: StartSeriesIn) -> An
 
     The header `Idempotency-Key` makes a repeated request the same series.
     """
-    agent = get_object_or_404(agents_visible_to(request.user), pk=agent_id)
+    agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=agent_id)
     plan = Plan(
         count=body.count,
         qualifier=body.qualifier,

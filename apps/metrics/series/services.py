@@ -55,8 +55,10 @@ def prices() -> Prices:
 
 
 def idle_after(agent: Agent, *, ends_session: bool) -> timedelta:
-    """How long an environment stays after its last answer."""
-    return ENDING if ends_session else timedelta(milliseconds=agent.idle_timeout_ms)
+    """How long an environment stays after its last answer; where none is kept, no longer than to end it."""
+    if ends_session or not hasattr(agent, "runtime"):
+        return ENDING
+    return timedelta(milliseconds=agent.runtime.idle_timeout_ms)
 
 
 def typical_answer(agent: Agent) -> timedelta:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from apps.accounts.http import SignedInRequest
+from apps.agentcore.selectors import with_runtime
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
@@ -61,7 +62,7 @@ def _estimate_context(agent: Agent, form: StartSeriesForm) -> dict[str, Any]:
 @require_safe
 def start_series_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """The card of an agent's page: the form and the newest series."""
-    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=pk)
     form = StartSeriesForm(agent=agent, initial={"request_key": str(uuid.uuid4())})
     return render(request, "metrics/_start_series_card.html", _card_context(request, agent, form))
 
@@ -69,7 +70,7 @@ def start_series_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_safe
 def start_series_estimate_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     """What a series as filled in would cost at most."""
-    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=pk)
     form = StartSeriesForm(request.GET, agent=agent)
     return render(request, "metrics/_start_series_estimate.html", _estimate_context(agent, form))
 
@@ -77,7 +78,7 @@ def start_series_estimate_fragment(request: SignedInRequest, pk: int) -> HttpRes
 @require_POST
 def start_series_start(request: SignedInRequest, pk: int) -> HttpResponse:
     """Start a series and go to its page; a refusal comes back with what was filled in."""
-    agent = get_object_or_404(agents_visible_to(request.user), pk=pk)
+    agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=pk)
     form = StartSeriesForm(request.POST, agent=agent)
     if form.is_valid():
         try:

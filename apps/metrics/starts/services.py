@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apps.aws.arn import RuntimeArn
+from apps.agents.models import Agent
 from apps.metrics.figures.store_periods import forget_figures
 from apps.metrics.models import Measurement
 from apps.metrics.starts.start_kind import EarlierRun, Kind, Verdict, decide
@@ -60,7 +60,7 @@ def _earlier_run(row: Mapping[str, Any]) -> EarlierRun:
 
 def decide_start_kind(invocation: Invocation) -> Verdict:
     """The start kind as far as it is certain without logs."""
-    session, agent = invocation.session, invocation.session.agent
+    session, runtime = invocation.session, invocation.session.agent.runtime
     if not invocation.has_reached_agent:
         return Verdict("unknown", "no agent was started: the request was refused")
     assert invocation.invoked_at is not None
@@ -73,19 +73,21 @@ def decide_start_kind(invocation: Invocation) -> Verdict:
         version=invocation.version,
         is_own_id=session.is_own_id,
         ended_at=session.ended_at,
-        idle_timeout=timedelta(milliseconds=agent.idle_timeout_ms),
-        max_lifetime=timedelta(milliseconds=agent.max_lifetime_ms),
+        idle_timeout=timedelta(milliseconds=runtime.idle_timeout_ms),
+        max_lifetime=timedelta(milliseconds=runtime.max_lifetime_ms),
         earlier=earlier_runs(invocation),
     )
 
 
 def create_measurement(*, invocation: Invocation) -> None:
-    """Make the measurement of a finished run; it waits for CloudWatch where an agent may have started.
+    """Make the measurement of a finished run on AgentCore; it waits for CloudWatch where an agent may have started.
 
-    Idempotent: a run has one measurement, whoever makes it first.
+    Nothing starts for an agent of another kind. Idempotent: a run has one measurement, whoever makes it first.
     """
-    verdict = decide_start_kind(invocation)
     session = invocation.session
+    if session.agent.kind != Agent.Kind.AGENTCORE:
+        return
+    verdict = decide_start_kind(invocation)
     is_searched = invocation.has_reached_agent
     high_at = invocation.first_chunk_at or invocation.completed_at
     high_ms = None
@@ -96,7 +98,7 @@ def create_measurement(*, invocation: Invocation) -> None:
         state=Measurement.State.WAITING if is_searched else Measurement.State.NOT_FOUND,
         start_kind=verdict.kind,
         start_kind_reason=verdict.reason,
-        log_group=RuntimeArn.parse(session.agent.arn).log_group(session.qualifier),
+        log_group=session.agent.runtime.parsed_arn.log_group(session.qualifier),
         high_ms=high_ms,
         next_at=timezone.now() if is_searched else None,
         error_message="" if is_searched else "No agent was started, so there is no start to measure.",
@@ -131,8 +133,11 @@ def look_again(*, invocation: Invocation) -> bool:
 def create_missing_measurements(now: datetime) -> int:
     """Make the measurements that finished runs younger than ten minutes lack; return how many."""
     missing = Invocation.objects.filter(
-        status__in=Invocation.FINISHED, completed_at__gt=now - MISSING_SOUGHT_FOR, measurement=None
-    ).select_related("session__agent")
+        status__in=Invocation.FINISHED,
+        completed_at__gt=now - MISSING_SOUGHT_FOR,
+        measurement=None,
+        session__agent__runtime__isnull=False,
+    ).select_related("session__agent__runtime")
     for invocation in missing:
         create_measurement(invocation=invocation)
     return len(missing)

@@ -12,11 +12,11 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Min, QuerySet
 
 from apps.agentcore.logs.reading import LOGS_ADVICE
+from apps.agents.selectors import in_use
 from apps.aws.errors import AccessDeniedError, AwsError
 from apps.aws.log_streams import attribute, classify
 from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
@@ -32,6 +32,7 @@ from apps.sessions.models import Invocation
 
 logger = logging.getLogger(__name__)
 
+AGENT = "invocation__session__agent"
 SKEW = timedelta(seconds=5)
 DUE_AT_ONCE = 500
 # At one call per group and five seconds this stays below CloudWatch's lowest quota, 5 calls a second.
@@ -43,14 +44,18 @@ LATE_SPAN = timedelta(minutes=1)
 def due_measurements(now: datetime) -> QuerySet[Measurement]:
     """The measurements of this mode to look for now: emulated logs are not looked for in AWS, nor AWS's here."""
     return Measurement.objects.filter(
-        state=Measurement.State.WAITING, next_at__lte=now, invocation__session__agent__origin=settings.LOOM_AWS
+        in_use(f"{AGENT}__"),
+        state=Measurement.State.WAITING,
+        next_at__lte=now,
+        invocation__session__agent__runtime__isnull=False,
     )
 
 
 def due_groups(now: datetime) -> list[GroupKey]:
     """The log groups that something waits for, the longest waiting first, as many as one sweep may read."""
-    agent = "invocation__session__agent"
-    groups = due_measurements(now).values_list(f"{agent}__account_id", f"{agent}__region", "log_group")
+    groups = due_measurements(now).values_list(
+        f"{AGENT}__runtime__account_id", f"{AGENT}__runtime__region", "log_group"
+    )
     waiting = groups.annotate(waiting_since=Min("next_at")).order_by("waiting_since")[:GROUPS_AT_ONCE]
     return [(account_id, region, log_group) for account_id, region, log_group, _ in waiting]
 
@@ -80,10 +85,10 @@ def _sweep_group(key: GroupKey, lease: Lease, logs: RuntimeLogs) -> int:
     account_id, region, log_group = key
     due = due_measurements(lease.clock()).filter(
         log_group=log_group,
-        invocation__session__agent__account_id=account_id,
-        invocation__session__agent__region=region,
+        invocation__session__agent__runtime__account_id=account_id,
+        invocation__session__agent__runtime__region=region,
     )
-    rows = list(due.select_related("invocation__session__agent").order_by("next_at")[:DUE_AT_ONCE])
+    rows = list(due.select_related("invocation__session__agent__runtime").order_by("next_at")[:DUE_AT_ONCE])
     for measurement in [row for row in rows if row.tries >= ALL_TRIES]:
         # Its last try never came back.
         measurement.next_at = None

@@ -85,7 +85,7 @@ async def _call(session: Session, payload: bytes) -> dict[str, Any]:
     client = AgentCoreClient(current_connection())
     try:
         response = await client.invoke(
-            RuntimeArn.parse(session.agent.arn),
+            RuntimeArn.parse(session.agent.runtime.arn),
             qualifier=session.qualifier,
             runtime_session_id=session.runtime_session_id,
             payload=payload,

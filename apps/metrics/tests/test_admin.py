@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -27,8 +28,8 @@ def staff(client: Client) -> Client:
 
 
 @pytest.fixture
-def measurement() -> Measurement:
-    agent = Agent.objects.create(arn="arn:one", name="weather", registered_at=NOW, last_refreshed_at=NOW)
+def measurement(make_agent: Callable[..., Agent]) -> Measurement:
+    agent = make_agent(name="weather")
     owner = get_user_model().objects.create_user("bob@example.com")
     session = Session.objects.create(agent=agent, owner=owner, runtime_session_id="s" * 36, created_at=NOW)
     invocation = Invocation.objects.create(

@@ -39,9 +39,7 @@ def begin(memory: MemoryHost, make_agent: Callable[..., Agent], alice: User) -> 
     """A series that has begun."""
 
     def make(**plan: Any) -> StartSeries:
-        agent = make_agent()
-        Agent.objects.filter(pk=agent.pk).update(kind="external")
-        agent.refresh_from_db()
+        agent = make_agent(kind="external")
         series = start_series(agent=agent, owner=alice, plan=Plan(**{"prompt": "Two days?", "count": 2, **plan}))
         advance_series(series.pk)
         series.refresh_from_db()

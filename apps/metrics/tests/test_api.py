@@ -72,7 +72,7 @@ def test_a_measured_cold_run_under_the_keys_of_the_first_version(as_alice: Clien
             "log_stream": "2026/11/20/[runtime-logs]",
             "tries": 2,
             "max_tries": 12,
-            "log_group": session.agent.log_group,
+            "log_group": session.agent.runtime.log_group,
             "error": "",
             "error_code": "",
         },

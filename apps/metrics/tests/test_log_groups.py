@@ -66,8 +66,8 @@ def test_two_sweeps_at_once_read_a_group_once(make_session: MakeSession, logs_of
 
     assert other.looked == 1
     assert [asked["logGroupName"] for asked in cloudwatch.filters()] == [
-        second.agent.log_group,
-        first.agent.log_group,
+        second.agent.runtime.log_group,
+        first.agent.runtime.log_group,
     ]
     assert [Measurement.objects.get(pk=row.pk).tries for row in measurements] == [1, 1]
 
@@ -77,7 +77,7 @@ def test_the_lease_of_a_reader_that_died_runs_out(make_session: MakeSession, log
     cloudwatch = CloudWatch()
     agent = make_session().agent
     measurement = make_due(make_run(make_session(agent=agent)))
-    key = (agent.account_id, agent.region, agent.log_group)
+    key = (agent.runtime.account_id, agent.runtime.region, agent.runtime.log_group)
     assert take_lease(key, lambda: NOON) is not None
     logs = logs_of(cloudwatch)
 
@@ -115,8 +115,8 @@ def test_who_lost_the_lease_reads_and_stores_no_more(make_session: MakeSession, 
     invocation = make_run(session)
     measurement = make_due(invocation)
     stream = stream_of(session.runtime_session_id)
-    cloudwatch.write(session.agent.log_group, stream, at(1), start_line(at(1)))
-    cloudwatch.write(session.agent.log_group, stream, at(2), "INFO: done")
+    cloudwatch.write(session.agent.runtime.log_group, stream, at(1), start_line(at(1)))
+    cloudwatch.write(session.agent.runtime.log_group, stream, at(2), "INFO: done")
 
     assert sweep(now=NOON, logs=logs_of(cloudwatch)) == 0
     measurement.refresh_from_db()
@@ -127,7 +127,7 @@ def test_who_lost_the_lease_reads_and_stores_no_more(make_session: MakeSession, 
 
 def write_lines(cloudwatch: CloudWatch, session: Session, count: int) -> None:
     """`count` lines of another session, then the start line of this one."""
-    group = session.agent.log_group
+    group = session.agent.runtime.log_group
     for number in range(count):
         cloudwatch.write(group, stream_of("somebody-else-0000000000000000001"), at(0.5 + number / 1000), "noise")
     cloudwatch.write(group, stream_of(session.runtime_session_id), at(1.5), start_line(at(1.5)))
@@ -172,9 +172,9 @@ def test_only_a_reading_that_holds_what_is_wanted_is_continued(
     session = make_session()
     make_due(make_run(session))
     LogGroupSweep.objects.create(
-        account_id=session.agent.account_id,
-        region=session.agent.region,
-        log_group=session.agent.log_group,
+        account_id=session.agent.runtime.account_id,
+        region=session.agent.runtime.region,
+        log_group=session.agent.runtime.log_group,
         next_token="0",
         started_from_at=at(started_from_s),
     )
@@ -190,9 +190,9 @@ def test_a_cursor_that_cloudwatch_refuses_is_not_sent_again(make_session: MakeSe
     session = make_session()
     make_due(make_run(session))
     LogGroupSweep.objects.create(
-        account_id=session.agent.account_id,
-        region=session.agent.region,
-        log_group=session.agent.log_group,
+        account_id=session.agent.runtime.account_id,
+        region=session.agent.runtime.region,
+        log_group=session.agent.runtime.log_group,
         next_token="expired",
         started_from_at=at(-5),
     )

@@ -75,7 +75,7 @@ def test_a_panel_says_all_that_is_known(make_session: MakeSession) -> None:
     assert (panel.invocation, panel.ttft_ms, panel.total_ms, panel.startup_ms) == (1, 1900.0, 3250.0, 1500.0)
     assert (panel.low_ms, panel.high_ms, panel.tries, panel.max_tries) == (0.0, 1900.0, 2, 12)
     assert (panel.marker, panel.marker_rank, panel.start_kind) == ("Agent invoked", 1, "created")
-    assert (panel.log_group, panel.log_stream, panel.is_emulated) == (session.agent.log_group, "stream", True)
+    assert (panel.log_group, panel.log_stream, panel.is_emulated) == (session.agent.runtime.log_group, "stream", True)
 
 
 def test_the_newest_twenty_panels_in_one_query(make_session: MakeSession) -> None:

@@ -42,7 +42,7 @@ def test_the_end_of_a_run_makes_its_measurement(make_session: MakeSession) -> No
     measurement = Measurement.objects.get()
     assert (measurement.state, measurement.tries, measurement.low_ms, measurement.high_ms) == ("waiting", 0, 0, 2000)
     assert (measurement.start_kind, measurement.start_kind_reason) == ("created", "first of its session")
-    assert measurement.log_group == session.agent.log_group
+    assert measurement.log_group == session.agent.runtime.log_group
     assert measurement.next_at is not None
     assert before <= measurement.next_at <= timezone.now()
 
@@ -81,7 +81,7 @@ def test_the_log_group_is_that_of_the_sessions_endpoint(make_session: MakeSessio
     agent = make_agent(available_qualifiers=["DEFAULT", "prod"])
     measurement = make_measurement(make_run(make_session(agent=agent, qualifier="prod")))
 
-    assert measurement.log_group == f"/aws/bedrock-agentcore/runtimes/{agent.runtime_id}-prod"
+    assert measurement.log_group == f"/aws/bedrock-agentcore/runtimes/{agent.runtime.runtime_id}-prod"
 
 
 def test_without_a_first_byte_the_end_bounds_the_start(make_session: MakeSession) -> None:
@@ -200,7 +200,7 @@ def test_in_a_long_conversation_two_earlier_runs_decide(
     for number in range(6):
         make_measurement(make_run(session, 10.0 * number))
     last = make_run(session, 60.0)
-    last = Invocation.objects.select_related("session__agent").get(pk=last.pk)
+    last = Invocation.objects.select_related("session__agent__runtime").get(pk=last.pk)
 
     with django_assert_max_num_queries(3):  # the run before, the one that started the environment, the insert
         create_measurement(invocation=last)

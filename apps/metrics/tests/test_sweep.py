@@ -25,7 +25,7 @@ def write(cloudwatch: CloudWatch, invocation: Invocation, seconds: float, messag
     """Let the run's agent write a line (its own start line) at so many seconds after noon."""
     session = invocation.session
     stream = stream_of(session.runtime_session_id)
-    cloudwatch.write(session.agent.log_group, stream, at(seconds), message or start_line(at(seconds)))
+    cloudwatch.write(session.agent.runtime.log_group, stream, at(seconds), message or start_line(at(seconds)))
 
 
 def state_of(measurement: Measurement) -> tuple[Any, ...]:
@@ -63,7 +63,7 @@ def test_one_question_for_all_that_wait_for_a_group(make_session: MakeSession, l
 
     assert sweep(now=at(60), logs=logs_of(cloudwatch)) == 31
     assert cloudwatch.filters() == [
-        {"logGroupName": first.agent.log_group, "startTime": to_ms(at(5)), "limit": 10_000},
+        {"logGroupName": first.agent.runtime.log_group, "startTime": to_ms(at(5)), "limit": 10_000},
     ]
     assert [state_of(measurement)[:2] for measurement in measurements] == [("measured", 1)] * 31
     assert [measurement.agent_started_at for measurement in measurements[:3]] == [at(11), at(21), at(22)]
@@ -180,9 +180,9 @@ def test_a_late_try_reads_the_runs_own_time_only(make_session: MakeSession, logs
 
     assert sweep(now=at(600), logs=logs_of(cloudwatch)) == 2
     assert cloudwatch.filters() == [
-        {"logGroupName": session.agent.log_group, "startTime": to_ms(at(590)), "limit": 10_000},
+        {"logGroupName": session.agent.runtime.log_group, "startTime": to_ms(at(590)), "limit": 10_000},
         {
-            "logGroupName": session.agent.log_group,
+            "logGroupName": session.agent.runtime.log_group,
             "startTime": to_ms(at(-5)),
             "endTime": to_ms(at(13)),
             "limit": 10_000,
@@ -292,7 +292,7 @@ def test_a_neighbours_line_in_a_shared_stream_is_not_taken(make_session: MakeSes
     session = make_session()
     other = make_session(agent=session.agent)
     measurement, neighbour = make_due(make_run(session)), make_due(make_run(other))
-    group, stream = session.agent.log_group, "2026/11/20/runtime-logs"
+    group, stream = session.agent.runtime.log_group, "2026/11/20/runtime-logs"
     streaming = "Returning streaming response (generator) (0.000s)"
     cloudwatch.write(group, stream, at(1), sdk_line(streaming, at(1), other.runtime_session_id))
     cloudwatch.write(group, stream, at(1.1), start_line(at(1.1)))

@@ -111,11 +111,11 @@ def test_the_log_stream_shows_how_each_turn_got_its_environment(
     """The environment disappears between the third and the fourth turn, which Loom could not know."""
     agent = demo_agent("code_tutor")
     session = start_session(agent=agent, owner=alice)
-    emulator.order(kind="start_kind", start_kind=first, runtime_id=agent.runtime_id)
+    emulator.order(kind="start_kind", start_kind=first, runtime_id=agent.runtime.runtime_id)
     for _ in range(3):
         invoke(session)
     emulator.advance(1_000)
-    emulator.order(kind="start_kind", start_kind="created", runtime_id=agent.runtime_id)
+    emulator.order(kind="start_kind", start_kind="created", runtime_id=agent.runtime.runtime_id)
     invoke(session)
     invoke(session)
     without_logs = kinds(emulator, session)[0]
@@ -143,7 +143,7 @@ def test_the_turns_of_a_session_have_each_their_own_start(
 
 def test_a_refused_invocation_waits_for_no_log(emulator: GroundTruth, demo_agent: DemoAgent, alice: User) -> None:
     agent = demo_agent("travel_concierge")
-    emulator.order(kind="error", code="AccessDeniedException", runtime_id=agent.runtime_id)
+    emulator.order(kind="error", code="AccessDeniedException", runtime_id=agent.runtime.runtime_id)
     invocation = invoke(start_session(agent=agent, owner=alice))
 
     assert (invocation.status, invocation.http_status) == ("failed", 403)

@@ -126,7 +126,7 @@ def finish_invocation(
             return False
         RecordingBatch.objects.bulk_create([batch for item in _unstored([rest]) for batch in _batches(item)])
         if invocation is None:
-            invocation = Invocation.objects.select_related("session__agent").get(pk=rest.invocation_id)
+            invocation = Invocation.objects.select_related("session__agent__runtime").get(pk=rest.invocation_id)
         session = invocation.session
         Agent.objects.filter(pk=session.agent_id).update(
             last_invoked_at=invocation.requested_at, invocation_count=F("invocation_count") + 1

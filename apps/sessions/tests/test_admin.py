@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -27,13 +28,8 @@ def staff(client: Client) -> Client:
 
 
 @pytest.fixture
-def session() -> Session:
-    agent = Agent.objects.create(
-        arn="arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/weather-AbCdEf1234",
-        name="weather",
-        registered_at=NOW,
-        last_refreshed_at=NOW,
-    )
+def session(make_agent: Callable[..., Agent]) -> Session:
+    agent = make_agent(name="weather")
     owner = get_user_model().objects.create_user("bob@example.com")
     return Session.objects.create(agent=agent, owner=owner, runtime_session_id="s" * 36, created_at=NOW)
 

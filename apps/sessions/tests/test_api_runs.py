@@ -334,7 +334,7 @@ async def test_the_log_lines_of_a_session(api: Api, agent: Agent) -> None:
             await asyncio.sleep(0.1)
 
     assert {event["session_id"] for event in page["events"]} == {ids[0]}
-    assert page["log_group"] == agent.log_group
+    assert page["log_group"] == agent.runtime.log_group
     assert page["log_stream"] == page["events"][-1]["log_stream"]
     assert json.loads((await api.client.get(f"{url}?search=no+such+words")).content)["events"] == []
 

@@ -192,7 +192,7 @@ async def test_tools_and_usage_are_kept(running_engine: Engine, begin: Begin) ->
 async def test_an_agent_that_aws_does_not_know_fails_with_advice(running_engine: Engine, begin: Begin) -> None:
     invocation = await sync_to_async(begin)()
     agent = invocation.session.agent
-    agent.arn = agent.arn[:-10] + "AAAAAAAAAA"
+    agent.runtime.arn = agent.runtime.arn[:-10] + "AAAAAAAAAA"
     running_engine.launch(invocation)
     await asyncio.wait_for(collect(invocation.pk), PATIENCE_S)
 

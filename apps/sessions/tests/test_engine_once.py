@@ -68,11 +68,9 @@ async def wire(transactional_db: None, settings: Any) -> AsyncIterator[Wire]:
 
 
 @pytest.fixture
-def begin(make_session: Callable[..., Session]) -> Callable[..., Invocation]:
+def begin(make_session: Callable[..., Session], make_agent: Callable[..., Agent]) -> Callable[..., Invocation]:
     def make(**agent: Any) -> Invocation:
-        session = make_session()
-        Agent.objects.filter(pk=session.agent_id).update(invocation_count=0, **agent)
-        session.agent.refresh_from_db()
+        session = make_session(agent=make_agent(**agent))
         return invoking.start_invocation(session=session, prompt="go", process_id=engine.process_id)
 
     return make

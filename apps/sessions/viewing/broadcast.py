@@ -311,7 +311,7 @@ def final_turn(invocation_id: int) -> tuple[Invocation, str]:
 
 
 def _idle_environment_html(session_id: int) -> str:
-    session = Session.objects.select_related("agent").get(pk=session_id)  # it may have been ended meanwhile
+    session = Session.objects.select_related("agent__runtime").get(pk=session_id)  # it may have been ended meanwhile
     return environment_html(session, idle_environment_of(session))
 
 

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.agentcore.connection import current_connection
 from apps.agentcore.exceptions import AgentExistsError
+from apps.agentcore.models import Runtime
 from apps.agentcore.services import register_agent
-from apps.agents.models import Agent
 from apps.aws.control import list_runtimes
 from apps.aws.errors import AwsError
 from apps.core.exceptions import LoomError
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.LOOM_AWS != "emulator":
             raise CommandError("seed_demo fills the registry from the emulator only; here LOOM_AWS is aws.")
-        known = set(Agent.objects.values_list("arn", flat=True))
+        known = set(Runtime.objects.values_list("arn", flat=True))
         added = 0
         try:
             for runtime in list_runtimes(current_connection(), settings.AWS_REGION):

@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q, QuerySet
 
 from apps.agentcore.importing.bulk import Refreshment, refresh_many
 from apps.agentcore.importing.report import Report, said_once
+from apps.agentcore.selectors import with_runtime
 from apps.agents.models import Agent
+from apps.agents.selectors import in_use
 from apps.aws.arn import InvalidArnError, RuntimeArn
 
 NOTHING_USABLE = 2
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("agents", nargs="*", metavar="NAME|ARN", help="which ones; all without any")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        registered = Agent.objects.filter(removed_at=None, origin=settings.LOOM_AWS)
+        registered = with_runtime(Agent.objects.filter(in_use(), removed_at=None))
         chosen, unknown = _choose(registered, options["agents"]) if options["agents"] else (registered, [])
         for name in unknown:
             self.stderr.write(f"{name}: no such agent is registered.")
@@ -48,7 +49,7 @@ class Command(BaseCommand):
                     counts["gone" if done.is_gone else "failed" if done.error else "read"] += 1
                     counts["changed"] += bool(done.changes)
                     counts["unreachable"] += done.is_unreachable
-                    report.add(f"{done.agent.name} ({done.agent.region}): {_describe(done)}")
+                    report.add(f"{done.agent.name} ({done.agent.runtime.region}): {_describe(done)}")
         except KeyboardInterrupt:
             report.finish(_summary(counts, report.elapsed_s))
             raise CommandError("Interrupted. What was read is stored.", returncode=INTERRUPTED) from None
@@ -59,8 +60,8 @@ class Command(BaseCommand):
 def _choose(registered: QuerySet[Agent], wanted: list[str]) -> tuple[QuerySet[Agent], list[str]]:
     """The agents of these names and ARNs, and what matched none. A name may stand for agents of several regions."""
     arns = {text: _runtime_arn(text) for text in wanted}
-    chosen = registered.filter(Q(name__in=wanted) | Q(arn__in=arns.values()))
-    found = {text for pair in chosen.values_list("name", "arn") for text in pair}
+    chosen = registered.filter(Q(name__in=wanted) | Q(runtime__arn__in=arns.values()))
+    found = {text for pair in chosen.values_list("name", "runtime__arn") for text in pair}
     return chosen, [text for text in wanted if not {text, arns[text]} & found]
 
 

@@ -126,10 +126,9 @@ def _read_entries(name: str) -> list[ArnEntry]:
 def _describe(done: Registration, is_dry_run: bool) -> str:
     if done.result is Result.REGISTERED and done.agent is not None:
         verb = "would be registered" if is_dry_run else "registered"
-        notes = "".join(f"; {obstacle.message}" for obstacle in done.agent.obstacles)
-        return (
-            f"{done.entry.place}: {verb}: {done.agent.name} ({done.agent.region}, version {done.agent.version}){notes}"
-        )
+        notes = "".join(f"; {obstacle.message}" for obstacle in done.agent.runtime.obstacles)
+        where = f"{done.agent.runtime.region}, version {done.agent.version}"
+        return f"{done.entry.place}: {verb}: {done.agent.name} ({where}){notes}"
     if done.result is Result.KNOWN:
         return f"{done.entry.place}: {done.result}: {done.error}"
     reason = "" if done.error is None else f": {done.error.text()}"

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.db import models
+
+from apps.agentcore.obstacles import Obstacle, find_obstacles
+from apps.agents.models import Agent, default_payload_template
+from apps.aws.arn import RuntimeArn
+
+
+class Runtime(models.Model):
+    """What only an agent on AgentCore has: its ARN, what AWS says of it, and how Loom sends to it."""
+
+    class Authorizer(models.TextChoices):
+        IAM = "iam", "IAM (SigV4)"
+        JWT = "jwt", "JWT (OAuth)"
+
+    agent = models.OneToOneField(Agent, on_delete=models.CASCADE, primary_key=True, related_name="runtime")
+    arn = models.CharField("ARN", max_length=255, unique=True)
+    runtime_id = models.CharField(max_length=120)
+    region = models.CharField(max_length=30)
+    account_id = models.CharField(max_length=12)
+    log_group = models.CharField(max_length=512)
+    raw_metadata = models.JSONField(default=dict)
+    protocol = models.CharField(max_length=10, default="HTTP")
+    idle_timeout_ms = models.PositiveBigIntegerField(default=900_000)
+    max_lifetime_ms = models.PositiveBigIntegerField(default=28_800_000)
+    platform_version = models.CharField(max_length=10, blank=True, default="")
+    authorizer_kind = models.CharField(max_length=10, choices=Authorizer.choices, default=Authorizer.IAM)
+    payload_template = models.JSONField(default=default_payload_template)
+    read_timeout_ms = models.PositiveIntegerField(default=900_000, help_text="The longest silence between two bytes.")
+    retry_unproven = models.BooleanField(
+        default=False,
+        help_text="Send a prompt again after a 503 or 504 before the first byte, although it may have run.",
+    )
+    last_refreshed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.runtime_id
+
+    @cached_property
+    def parsed_arn(self) -> RuntimeArn:
+        return RuntimeArn.parse(self.arn)
+
+    @property
+    def network_mode(self) -> str:
+        """PUBLIC or VPC, as GetAgentRuntime says; empty where it says nothing."""
+        configuration: dict[str, Any] = self.raw_metadata.get("networkConfiguration") or {}
+        return str(configuration.get("networkMode", ""))
+
+    @property
+    def is_jwt(self) -> bool:
+        return self.authorizer_kind == self.Authorizer.JWT
+
+    @property
+    def obstacles(self) -> list[Obstacle]:
+        """What keeps Loom from invoking the agent, whatever its status."""
+        return find_obstacles(is_jwt=self.is_jwt, metadata=self.raw_metadata)
