@@ -27,11 +27,12 @@ SERIES_SHOWN = 5
 
 
 def _card_context(request: SignedInRequest, agent: Agent, form: StartSeriesForm) -> dict[str, Any]:
-    newest = selectors.series_visible_to(request.user).filter(agent=agent)[:SERIES_SHOWN]
+    newest = list(selectors.series_visible_to(request.user).filter(agent=agent)[:SERIES_SHOWN])
+    results = selectors.results_of(newest)
     return {
         "agent": agent,
         "form": form,
-        "series": [(series, selectors.result_of(series)) for series in newest],
+        "series": [(series, results[series.pk]) for series in newest],
         **_estimate_context(agent, form),
     }
 
