@@ -8,7 +8,7 @@ MANAGE := $(BIN)/python manage.py
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 LOCKS := etc/requirements
 
-.PHONY: help dev run test test.unit test.browser lint format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.pages clean
+.PHONY: help dev run test test.unit test.browser lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.pages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -67,17 +67,20 @@ lint: $(VENV)/test.stamp ## Check style, types, imports, templates, migrations a
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m loom.lint
-	@$(BIN)/python -m loom.lint manage check --fail-level WARNING
-	@$(BIN)/python -m loom.lint manage makemigrations --check --dry-run
-	@$(BIN)/python -m loom.lint types
+	@$(BIN)/python -m etc.checks.lint
+	@$(BIN)/python -m etc.checks.lint manage check --fail-level WARNING
+	@$(BIN)/python -m etc.checks.lint manage makemigrations --check --dry-run
+	@$(BIN)/python -m etc.checks.lint types
+
+budget: $(VENV)/test.stamp ## Check what pages, starts and packages cost against etc/budget.toml.
+	@$(BIN)/python -m etc.checks.budget
 
 format: $(VENV)/test.stamp ## Format the code.
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
 secrets-scan: $(VENV)/test.stamp ## Look for secrets in every tracked file.
-	@$(BIN)/python -m loom.lint secrets
+	@$(BIN)/python -m etc.checks.lint secrets
 
 # --- looking after the project ---------------------------------------------------------------------------------------
 

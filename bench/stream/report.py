@@ -1,4 +1,4 @@
-"""docs/performance.md and its picture, written from the results: no figure in it is typed by hand."""
+"""docs/performance.md and its picture, written from the results: no figure above its last part is typed by hand."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from bench.stream.suite import LAG_LIMIT_MS
 PAGE = TOP / "docs" / "performance.md"
 PICTURE = TOP / "docs" / "images" / "streams.svg"
 TEXTS = Path(__file__).parent / "texts"
+# What follows it on the page is no result, and stays.
+BY_HAND = "<!-- by hand -->"
 
 TITLES = {
     "loom": "Loom, page (WebSocket, HTML)",
@@ -47,7 +49,8 @@ def write_report(results: Results, page: Path = PAGE, picture: Path = PICTURE) -
         "## One answer, many viewers; viewers that never read; a browser\n\n" + others(results),
         (TEXTS / "method.md").read_text(),
     ]
-    page.write_text("\n".join(section.rstrip("\n") + "\n" for section in sections))
+    by_hand = page.read_text().partition(BY_HAND) if page.exists() else ("", "", "")
+    page.write_text("\n".join(section.rstrip("\n") + "\n" for section in [*sections, "".join(by_hand[1:])]))
 
 
 def points(load: list[Outcome], rungs: list[Outcome]) -> list[tuple[int, float]]:

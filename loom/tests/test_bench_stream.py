@@ -165,6 +165,8 @@ def test_the_report_shows_what_was_measured_and_which_targets_were_missed(tmp_pa
         },
     }  # fmt: skip
 
+    (tmp_path / "performance.md").write_text("# Figures of then\n\n<!-- by hand -->\n## Budget\n")
+
     write_report(results, tmp_path / "performance.md", tmp_path / "streams.svg")
     page, picture = (tmp_path / "performance.md").read_text(), (tmp_path / "streams.svg").read_text()
 
@@ -176,4 +178,6 @@ def test_the_report_shows_what_was_measured_and_which_targets_were_missed(tmp_pa
     assert "| last token to `session_end`, p99: 50 ms or less | 48.0 ms | yes |" in page
     assert "| ~Loom, page (WebSocket, HTML) | 17.5 | 35.0 | 150 | 12.0 | 48.0 | 50 |" in page
     assert "42 ms, 40 – 44" in page
+    assert "Figures of then" not in page
+    assert page.endswith("\n\n<!-- by hand -->\n## Budget\n")
     assert picture.count("<path ") == 3

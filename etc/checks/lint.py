@@ -1,9 +1,9 @@
 """The rules of this project that no other tool knows.
 
-    python -m loom.lint             every rule, over every file that git tracks or would track
-    python -m loom.lint secrets     only the search for secrets
-    python -m loom.lint manage …    a management command in a throw-away environment, its warnings as errors
-    python -m loom.lint types       mypy in the same environment, for its Django plugin reads the settings
+    python -m etc.checks.lint             every rule, over every file that git tracks or would track
+    python -m etc.checks.lint secrets     only the search for secrets
+    python -m etc.checks.lint manage …    a management command in a throw-away environment, its warnings as errors
+    python -m etc.checks.lint types       mypy in the same environment, for its Django plugin reads the settings
 
 Each finding names its file and line; the exit status is 1 where there is one. The rules need only Python and git.
 """
@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import ast
 import math
-import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from etc.checks.apart import ROOT, throw_away_environment
 
 MAX_LINES = 400
 # Modules that may speak SQL themselves. Everything else goes through the ORM.
@@ -224,20 +224,8 @@ def lint(root: Path, rules: Iterable[Callable[[Source], Iterator[Finding]]] = RU
 
 
 def run_apart(root: Path, command: list[str]) -> int:
-    """Run a Python command with settings of its own and an empty database; return its exit status.
-
-    A clone that was never started has no `etc/environment.sh`, and a developer's own must not change a finding.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ} | {
-            "LOOM_ENVIRONMENT_FILE": "",
-            "LOOM_AWS": "emulator",
-            "SECRET_KEY": "only-for-lint-" + "x" * 40,
-            "DEBUG": "1",
-            "AUTH_DISABLED": "0",
-            "BACKEND_HOST": "127.0.0.1",
-            "DATABASE_URL": f"sqlite:///{folder}/lint.db",
-        }
+    """Run a Python command with settings of its own and an empty database; return its exit status."""
+    with throw_away_environment() as environment:
         return subprocess.run([sys.executable, *command], cwd=root, env=environment, check=False).returncode
 
 
@@ -248,7 +236,7 @@ def main(arguments: list[str], root: Path) -> int:
     if arguments == ["types"]:
         return run_apart(root, ["-m", "mypy"])
     if arguments not in ([], ["secrets"]):
-        sys.stderr.write("usage: python -m loom.lint [secrets | types | manage COMMAND …]\n")
+        sys.stderr.write("usage: python -m etc.checks.lint [secrets | types | manage COMMAND …]\n")
         return 2
     findings = lint(root, (find_secrets,)) if arguments else lint(root)
     for finding in findings:
@@ -257,4 +245,4 @@ def main(arguments: list[str], root: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], Path(__file__).resolve().parent.parent))
+    sys.exit(main(sys.argv[1:], ROOT))

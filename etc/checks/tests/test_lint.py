@@ -1,4 +1,4 @@
-"""Every rule of `loom.lint` and every import contract, each broken once on a sample tree (S0-038, S0-114, S0-116)."""
+"""Every rule of `make lint` and every import contract, each broken once on a sample tree (S0-038, S0-114, S0-116)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loom import lint
+from etc.checks import lint
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
 Write = Callable[[str, str], Path]
 
 # Put together here, so that the scan of this repository does not find them.
@@ -213,7 +213,7 @@ def test_files_that_git_ignores_are_not_read(tree: Path, write: Write) -> None:
 
 def test_an_unknown_word_is_answered_with_the_usage(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lint.main(["secret"], tree) == 2
-    assert capsys.readouterr().err == "usage: python -m loom.lint [secrets | types | manage COMMAND …]\n"
+    assert capsys.readouterr().err == "usage: python -m etc.checks.lint [secrets | types | manage COMMAND …]\n"
 
 
 def test_manage_needs_no_environment_and_raises_warnings(

@@ -1,0 +1,138 @@
+"""Rows for the pages to show: of every kind some, and as many again when asked."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.accounts.services import create_token
+from apps.agentcore.connection import current_connection
+from apps.agentcore.services import Description, register_agent, store_described
+from apps.agents.models import Agent, Endpoint
+from apps.aws.agentcore import AgentCoreClient
+from apps.aws.arn import RuntimeArn
+from apps.aws.control import EndpointDescription, RuntimeDescription, list_runtimes
+from apps.core.models import Notice
+from apps.metrics.figures.store_periods import settle_figures
+from apps.metrics.models import Measurement, StartSeries, StartSeriesRun
+from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
+from apps.sessions.services import start_session
+
+DEMO_AGENT = "travel_concierge"  # the emulator answers for it, where a page asks AWS
+STATUSES = (Invocation.Status.COMPLETED, Invocation.Status.FAILED, Invocation.Status.STOPPED)
+# From the first rows on some are in this hour, some in one whose figures are stored, some in a day that is: the pages
+# read these in different statements, and what is measured must be the same at every time of the day.
+AGES = (timedelta(hours=30), timedelta(0), timedelta(hours=5))
+EVENTS: list[dict[str, Any]] = [
+    {"seq": 1, "offset_ms": 0.0, "kind": "invoked", "at": "2026-11-20T10:00:00+00:00", "attempt": 1},
+    {"seq": 2, "offset_ms": 90.0, "kind": "headers", "http_status": 200, "content_type": "text/event-stream"},
+    {"seq": 3, "offset_ms": 100.0, "kind": "text", "text": "The *cheapest* train leaves at 08:12."},
+]
+
+
+@dataclass
+class Filling:
+    """What was stored: the staff member who looks, and the objects that the pages are about."""
+
+    viewer: User = field(init=False)
+    agent: Agent = field(init=False)
+    session: Session = field(init=False)
+    series: StartSeries = field(init=False)
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.now = timezone.now()
+        self.viewer = User.objects.create(email="viewer@example.com", is_staff=True, is_superuser=True)
+        arns = {runtime.name: runtime.arn for runtime in list_runtimes(current_connection(), "us-east-1")}
+        self.agent = register_agent(arn=arns[DEMO_AGENT], user=self.viewer)
+        self.session = start_session(agent=self.agent, owner=self.viewer, title="The one that is looked at")
+        self.series = self._series(self.viewer)
+        asyncio.run(self._begin_log_group())
+
+    async def _begin_log_group(self) -> None:
+        """One run on the emulator, without which there is no log to read."""
+        data_plane = AgentCoreClient(current_connection())
+        try:
+            answer = await data_plane.invoke(
+                RuntimeArn.parse(self.agent.arn), qualifier="DEFAULT", payload=b'{"prompt": "When does it leave?"}',
+                runtime_session_id=self.session.runtime_session_id,
+            )  # fmt: skip
+            async for _ in answer.chunks():
+                pass
+        finally:
+            await data_plane.close()
+
+    def grow(self, count: int) -> None:
+        """Store `count` more of everything that can be many, everywhere where it can."""
+        for number in range(self.count + 1, self.count + count + 1):
+            self._grow(number)
+        self.count += count
+        while settle_figures(self.now):
+            pass
+
+    def _grow(self, number: int) -> None:
+        owner = User.objects.create(email=f"owner{number}@example.com")
+        create_token(user=owner, scope="read", life=timedelta(days=1))
+        Notice.objects.create(topic=self.session.topic, kind="finished")
+        Endpoint.objects.create(agent=self.agent, name=f"stage{number}", live_version="1", status="READY")
+        other = store_described(description=_description(number), user=owner)
+        self._turn(self.session, number)
+        for agent in (self.agent, other):
+            session = start_session(agent=agent, owner=owner, title=f"Question {number}")
+            for turn in (1, 2):
+                self._turn(session, turn)
+        self._series(owner)
+        self._measured(number, owner)
+
+    def _turn(self, session: Session, number: int) -> Invocation:
+        sent_at = self.now - AGES[number % len(AGES)] - timedelta(minutes=number)
+        run = Invocation.objects.create(
+            session=session, number=number, status=STATUSES[number % len(STATUSES)], prompt="When does it leave?",
+            response_text="The *cheapest* train leaves at 08:12.", requested_at=sent_at, invoked_at=sent_at,
+            headers_at=sent_at + timedelta(milliseconds=90), first_chunk_at=sent_at + timedelta(milliseconds=95),
+            first_token_at=sent_at + timedelta(milliseconds=100), completed_at=sent_at + timedelta(seconds=2),
+            http_status=200, content_type="text/event-stream", error_code="RuntimeClientError", version="1",
+            last_sequence=len(EVENTS),
+        )  # fmt: skip
+        Recording.objects.create(invocation=run, events=EVENTS)
+        RecordingBatch.objects.create(invocation=run, first_sequence=1, last_sequence=1, events=[])
+        Measurement.objects.create(
+            invocation=run, state="measured", start_kind="created", log_group="/aws/bedrock-agentcore/runtimes/x",
+            agent_started_at=sent_at + timedelta(milliseconds=80), marker_rank=2, high_ms=100.0,
+        )  # fmt: skip
+        Session.objects.filter(pk=session.pk).update(last_invoked_at=self.now)
+        return run
+
+    def _series(self, owner: User) -> StartSeries:
+        return StartSeries.objects.create(
+            agent=self.agent, owner=owner, state="done", prompt="When does it leave?", count=1, max_cost_usd=1,
+            estimated_cost_usd=0, created_at=self.now, started_at=self.now, finished_at=self.now,
+        )  # fmt: skip
+
+    def _measured(self, position: int, owner: User) -> None:
+        """One more start in the series that is looked at."""
+        session = start_session(agent=self.agent, owner=owner, purpose=Session.Purpose.MEASURE_START)
+        StartSeriesRun.objects.create(series=self.series, invocation=self._turn(session, 1), position=position)
+
+
+def _description(number: int) -> Description:
+    """What AWS would say of a runtime that nobody runs."""
+    arn = RuntimeArn.parse(
+        f"arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/agent_{number}-AbCdEf{number:04d}"
+    )
+    now = timezone.now()
+    runtime = RuntimeDescription(
+        arn=arn.runtime_arn, runtime_id=arn.runtime_id, name=arn.name, version="1", status="READY",
+        failure_reason=None, description="", protocol="HTTP", idle_timeout_s=900, max_lifetime_s=28_800,
+        platform_version=None, authorizer_kind="iam", requires_mmdsv2=True, created_at=now, updated_at=now, raw={},
+    )  # fmt: skip
+    endpoint = EndpointDescription(
+        name="DEFAULT", arn=arn.endpoint_arn("DEFAULT"), live_version="1", target_version=None, status="READY",
+        description="",
+    )  # fmt: skip
+    return Description(arn=arn, runtime=runtime, endpoints=[endpoint])
