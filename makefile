@@ -8,7 +8,7 @@ MANAGE := $(BIN)/python manage.py
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 LOCKS := etc/requirements
 
-.PHONY: help dev run test test.unit test.browser lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.pages clean
+.PHONY: help dev run test test.unit test.browser test.deep lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.pages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -58,10 +58,13 @@ migrations: $(VENV)/run.stamp etc/environment.sh ## Write the migrations that th
 test: test.unit test.browser ## Run every test.
 
 test.unit: $(VENV)/test.stamp ## Run the tests that need no browser.
-	@$(BIN)/python -m pytest -m "not browser"
+	@$(BIN)/python -m pytest -m "not browser and not deep"
 
 test.browser: $(VENV)/test.stamp ## Run the tests in headless Chromium.
 	@$(BIN)/python -m pytest -m browser
+
+test.deep: $(VENV)/test.stamp ## Run the full sizes of what make test proves on small ones.
+	@$(BIN)/python -m pytest -m deep --capture=no
 
 lint: $(VENV)/test.stamp ## Check style, types, imports, templates, migrations and secrets.
 	@$(BIN)/ruff check .

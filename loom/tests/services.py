@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from loom.tests.fixtures import Loom, free_port, running_loom
 from loom.tests.running import wait_until
@@ -90,6 +91,12 @@ class PostgresServer(Server):
     def url(self) -> str:
         """The DATABASE_URL of its one, empty database."""
         return f"postgres://loom@127.0.0.1:{self.port}/postgres"
+
+    def create_database(self, name: str) -> str:
+        """Make one more, empty database; return its DATABASE_URL."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        return f"postgres://loom@127.0.0.1:{self.port}/{name}"
 
     def is_up(self) -> bool:
         try:
