@@ -59,7 +59,7 @@ class Filling:
         data_plane = AgentCoreClient(current_connection())
         try:
             answer = await data_plane.invoke(
-                RuntimeArn.parse(self.agent.arn), qualifier="DEFAULT", payload=b'{"prompt": "When does it leave?"}',
+                self.agent.runtime.parsed_arn, qualifier="DEFAULT", payload=b'{"prompt": "When does it leave?"}',
                 runtime_session_id=self.session.runtime_session_id,
             )  # fmt: skip
             async for _ in answer.chunks():

@@ -9,6 +9,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
@@ -23,17 +24,20 @@ from etc.checks.budget.processes import family
 from etc.checks.budget.weight import files_of
 
 
+@login_not_required
 def show_count(request: HttpRequest) -> HttpResponse:
     """A page of two statements, however many users there are."""
     return HttpResponse(f"{User.objects.count()} {User.objects.filter(is_staff=True).exists()}")
 
 
+@login_not_required
 def show_each(request: HttpRequest) -> HttpResponse:
     """A page that asks once for each user."""
     keys = list(User.objects.values_list("pk", flat=True))
     return HttpResponse(" ".join(str(User.objects.get(pk=key)) for key in keys))
 
 
+@login_not_required
 def show_nothing(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=500)
 

@@ -255,7 +255,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "pyproject.toml", folder)
     for path, line in {
         "apps/agents/broken.py": "import apps.sessions.models, loom.settings, apps.emulator.config, boto3",
-        "apps/agents/obstacles.py": "import apps.agents.views",
+        "apps/agents/payload.py": "import apps.agents.views",
         "apps/aws/broken.py": "import django, apps.core.exceptions",
         "apps/emulator/broken.py": "import apps.aws.clients, channels",
         "apps/weavers/__init__.py": "",
@@ -282,7 +282,7 @@ def test_every_import_contract_breaks_on_a_wrong_import(sources: Path) -> None:
         "apps is not allowed to import loom",
         "apps.agents.broken -> apps.emulator.config",
         "apps.agents.broken -> boto3",
-        "apps.agents.obstacles is not allowed to import apps.agents.views",
+        "apps.agents.payload is not allowed to import apps.agents.views",
         "not listed as layers: - apps.agents.broken",
         "apps.aws is not allowed to import django",
         "apps.aws is not allowed to import apps.core",
