@@ -182,6 +182,11 @@ def enqueue(*, session: Session, request: Request) -> Invocation:
     return invocation
 
 
+def store_adopted(*, session: Session, request: Request) -> Invocation:
+    """Store a run whose events arrive from outside, for `engine.adopt`; the same key again is the same run."""
+    return _store_invocation(session, request, {"claimed_at": NOW, "status": Invocation.Status.PENDING})[0]
+
+
 def enqueue_prompt(*, session: Session, request: Request) -> QueuedPrompt | Invocation:
     """Queue a prompt behind what the session is answering, or at once where it is free.
 

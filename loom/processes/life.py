@@ -67,23 +67,26 @@ class Life:
 
     @staticmethod
     async def _take_care_of_orphans(heartbeat: Heartbeat) -> None:
-        """End or queue again what dead processes have left, once. The worker does so all the time, but perhaps there
-        is none.
+        """End or queue again what dead processes have left: the worker does so too, but it may have died with them.
 
         Not before this process has been alive for as long as others have to be silent: after a database was away, every
         process is.
         """
+        is_failing, is_first = False, True
         while True:
             await asyncio.sleep(BEAT_EVERY_S)
             if not heartbeat.is_steady:
                 continue
             try:
-                await sync_to_async(take_care_of_orphans, thread_sensitive=False)(timezone.now())
-                await sync_to_async(advance_all, thread_sensitive=False)()
+                found = await sync_to_async(take_care_of_orphans, thread_sensitive=False)(timezone.now())
+                if found or is_first:
+                    await sync_to_async(advance_all, thread_sensitive=False)()
             except DatabaseFailure as error:
-                logger.warning("orphans not taken care of yet error=%s", type(error).__name__)
+                if not is_failing:
+                    logger.warning("orphans not taken care of yet error=%s", type(error).__name__)
+                is_failing = True
             else:
-                return
+                is_failing = is_first = False
 
     @staticmethod
     async def _take_over_agents() -> None:

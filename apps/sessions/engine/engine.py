@@ -21,6 +21,7 @@ from channels.db import database_sync_to_async
 from apps.core.models import Process
 from apps.sessions import selectors
 from apps.sessions.engine import queue
+from apps.sessions.engine.adopting import AdoptedRun, claim_adopted
 from apps.sessions.engine.host import AgentHost, RunEnd, UnknownKindError, make_hosts
 from apps.sessions.engine.recorder import HOLD_S, Recorder
 from apps.sessions.engine.recording import claim_invocation
@@ -55,6 +56,7 @@ class Engine:
         self._admitted = 0
         self._admission = threading.Condition()
         self._streams: dict[int, LiveStream] = {}
+        self._adopted: dict[int, AdoptedRun] = {}
         self._hosts: dict[str, AgentHost] = {}
         self._recorder: Recorder | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -204,6 +206,26 @@ class Engine:
         )
         return stream
 
+    async def adopt(self, invocation: Invocation) -> AdoptedRun:
+        """Take the events of a stored run (with its session and agent loaded) from outside: see `adopting`.
+
+        Adopted a second time, it is the same run, and goes on from what is recorded. Raises HeldElsewhereError.
+        """
+        if self._recorder is None or self.process_id is None:
+            raise EngineNotStartedError
+        adopted = self._adopted.get(invocation.pk)
+        if adopted is not None and invocation.pk in self._streams:
+            return adopted
+        recorded = await self._recorder.call(claim_adopted, self.process_id, invocation.pk)
+        stream = LiveStream(invocation.pk, copy(invocation), recorded=recorded)
+        run = Run(invocation, stream)
+        adopted = self._adopted[invocation.pk] = AdoptedRun(run)
+        self._streams[invocation.pk] = stream
+        running = self._run(run, self._recorder, is_claimed=True, answered_by=adopted)
+        stream.task = asyncio.create_task(running, name=f"adopted-{invocation.pk}", context=Context())
+        await asyncio.sleep(0)  # it begins
+        return adopted
+
     def stop(self, invocation_id: int) -> bool:
         """Close the upstream connection of a run, from any thread; return whether it runs in this process."""
         stream = self._streams.get(invocation_id)
@@ -236,10 +258,12 @@ class Engine:
         except KeyError:
             raise UnknownKindError(f"This process answers for no agents of the kind {kind}.") from None
 
-    async def _run(self, run: Run, recorder: Recorder, *, is_claimed: bool) -> None:
+    async def _run(
+        self, run: Run, recorder: Recorder, *, is_claimed: bool, answered_by: AdoptedRun | None = None
+    ) -> None:
         stream = run.stream
         try:
-            end = await self._execute(run, recorder, is_claimed=is_claimed)
+            end = await self._execute(run, recorder, is_claimed=is_claimed, answered_by=answered_by)
             if end is None:
                 return
             stream.is_finishing = True
@@ -254,12 +278,17 @@ class Engine:
             )  # fmt: skip
         finally:
             self._streams.pop(stream.invocation_id, None)
+            self._adopted.pop(stream.invocation_id, None)
             stream.end()
             if self._taker is not None:
                 self._taker.wake()  # there is room again
 
-    async def _execute(self, run: Run, recorder: Recorder, *, is_claimed: bool) -> RunEnd | None:
-        """Claim the run and let its host answer it; return how it ended, None where somebody else has it."""
+    async def _execute(
+        self, run: Run, recorder: Recorder, *, is_claimed: bool, answered_by: AdoptedRun | None
+    ) -> RunEnd | None:
+        """Claim the run and let its host, or who brings its events, answer it; return how it ended, None where somebody
+        else has it.
+        """
         stream, invocation = run.stream, run.invocation
         try:
             stream.begin()
@@ -270,6 +299,8 @@ class Engine:
             if stream.is_from_queue and not await recorder.begin(invocation.pk):
                 logger.warning("invocation from the queue is not ours any more id=%s", invocation.pk)
                 return None
+            if answered_by is not None:
+                return await answered_by.wait()
             return await self._host(invocation.session.agent.kind).run(run)
         except asyncio.CancelledError:
             status = Invocation.Status(stream.end_reason)

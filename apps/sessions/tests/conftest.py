@@ -67,9 +67,11 @@ def demo_agent(demo_agent: Callable[[str], Agent], memory: MemoryAgents, host_ki
 
 
 def _of_kind(agent: Agent, host_kind: str) -> Agent:
-    if host_kind == "memory":
-        Agent.objects.filter(pk=agent.pk).update(kind=KIND)
-        agent.refresh_from_db()
+    """The agent as one of another kind, which has no runtime on AWS, where the test runs over the other host."""
+    if host_kind == "memory" and agent.kind == Agent.Kind.AGENTCORE:
+        agent.runtime.delete()
+        Agent.objects.filter(pk=agent.pk).update(kind=KIND, former_arn=None)
+        return Agent.objects.get(pk=agent.pk)
     return agent
 
 

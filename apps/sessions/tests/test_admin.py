@@ -150,6 +150,7 @@ def test_running_invocations_are_asked_to_stop_and_finished_ones_left_alone(staf
     assert [stop is not None for stop in asked] == [False, True]
 
 
+@pytest.mark.agentcore
 def test_ending_a_session_says_why_it_failed(staff: Client, session: Session) -> None:
     Agent.objects.update(origin=Agent.Origin.AWS)
     address = reverse("admin:agent_sessions_session_changelist")
