@@ -12,15 +12,14 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from apps.agents.models import Agent
 from apps.agents.payload import check_payload
 from apps.core.exceptions import InvalidInputError, LoomError, MissingError
 from apps.core.notices import notify
 from apps.sessions.engine import guards
 from apps.sessions.engine.engine import engine
-from apps.sessions.engine.host import host_of
+from apps.sessions.engine.host import check_agent, host_of
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
-from apps.sessions.exceptions import AgentUnavailableError, RequestKeyReusedError, SessionBusyError
+from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
 from apps.sessions.models import Invocation, QueuedPrompt, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import runs_queued
@@ -31,16 +30,6 @@ logger = logging.getLogger(__name__)
 
 REQUEST_KEY_LENGTH = 64
 NOW = object()  # in a state: the instant at which it is stored
-
-
-def check_agent(agent: Agent, qualifier: str | None = None) -> None:
-    """Raise LoomError where an invocation could only fail; with `qualifier` also where there is no such endpoint.
-
-    May block for one refresh of the agent.
-    """
-    if agent.removed_at is not None:
-        raise AgentUnavailableError(f"{agent.name} is archived.", advice="Bring it back to invoke it.")
-    host_of(agent.kind).check(agent, qualifier)
 
 
 def check_storable(text: str) -> None:

@@ -15,8 +15,9 @@ from apps.agents.models import Agent
 from apps.core.exceptions import InvalidInputError
 from apps.core.notices import notify
 from apps.sessions.engine.engine import engine
+from apps.sessions.engine.host import check_agent
 from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
-from apps.sessions.invoking import check_agent, check_request_key, check_storable, stop_invocation
+from apps.sessions.invoking import check_request_key, check_storable, stop_invocation
 from apps.sessions.models import Invocation, Session
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from apps.agents.models import Agent
 from apps.core.exceptions import ConflictError, InvalidInputError
 from apps.metrics.models import StartSeries
 from apps.metrics.series.prices import ENDING, Prices, rounded_up
-from apps.sessions.invoking import check_agent, check_request_key, check_storable
+from apps.sessions.engine.host import check_agent
+from apps.sessions.invoking import check_request_key, check_storable
 from apps.sessions.models import Invocation, Session
 
 logger = logging.getLogger(__name__)

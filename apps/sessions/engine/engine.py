@@ -18,11 +18,12 @@ from uuid import UUID
 
 from channels.db import database_sync_to_async
 
+from apps.core.exceptions import LoomError
 from apps.core.models import Process
 from apps.sessions import selectors
 from apps.sessions.engine import queue
 from apps.sessions.engine.adopting import AdoptedRun, claim_adopted
-from apps.sessions.engine.host import AgentHost, RunEnd, UnknownKindError, make_hosts
+from apps.sessions.engine.host import AgentHost, RunEnd, UnknownKindError, check_agent, make_hosts
 from apps.sessions.engine.recorder import HOLD_S, Recorder
 from apps.sessions.engine.recording import claim_invocation
 from apps.sessions.engine.run import AnswerTooLargeError, Run
@@ -296,9 +297,12 @@ class Engine:
             if not is_claimed and not await recorder.call(claim_invocation, self.process_id, invocation.pk):
                 logger.warning("invocation is claimed already id=%s", invocation.pk)
                 return None
-            if stream.is_from_queue and not await recorder.begin(invocation.pk):
-                logger.warning("invocation from the queue is not ours any more id=%s", invocation.pk)
-                return None
+            if stream.is_from_queue:
+                # While it was queued, the agent may have been archived, or changed.
+                await recorder.call(check_agent, invocation.session.agent)
+                if not await recorder.begin(invocation.pk):
+                    logger.warning("invocation from the queue is not ours any more id=%s", invocation.pk)
+                    return None
             if answered_by is not None:
                 return await answered_by.wait()
             return await self._host(invocation.session.agent.kind).run(run)
@@ -317,7 +321,7 @@ class Engine:
                 advice="What it said until then is kept. Let the agent store large results, and answer with where "
                 "they are.",
             )
-        except UnknownKindError as error:
+        except LoomError as error:
             return RunEnd(Invocation.Status.FAILED, code=error.code, message=str(error), advice=error.advice)
         except Exception:  # the top frame of the task: a defect of ours ends as a row too
             logger.exception("invocation failed id=%s", stream.invocation_id)

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 from apps.agents.models import Agent
 from apps.core.exceptions import LoomError
+from apps.sessions.exceptions import AgentUnavailableError
 from apps.sessions.models import Invocation, Session
 from loom_events.kinds import RunEvent
 from loom_events.recorded import RecordedEvent
@@ -187,6 +188,16 @@ def host_of(kind: str) -> AgentHost:
         raise UnknownKindError(
             f"Nothing here answers for agents of the kind {kind}.", advice="Install the part of Loom that does."
         ) from None
+
+
+def check_agent(agent: Agent, qualifier: str | None = None) -> None:
+    """Raise LoomError where an invocation could only fail; with `qualifier` also where there is no such endpoint.
+
+    May block for one refresh of the agent.
+    """
+    if agent.removed_at is not None:
+        raise AgentUnavailableError(f"{agent.name} is archived.", advice="Bring it back to invoke it.")
+    host_of(agent.kind).check(agent, qualifier)
 
 
 def make_hosts() -> dict[str, AgentHost]:

@@ -10,11 +10,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
+from apps.agents.models import Agent
 from apps.core import processes
 from apps.core.exceptions import LoomError
 from apps.core.models import Process
 from apps.sessions.engine import guards
-from apps.sessions.engine.engine import Engine, follow
+from apps.sessions.engine.engine import Engine, engine, follow
 from apps.sessions.engine.housekeeping import take_care_of_orphans
 from apps.sessions.engine.queue import claim_queued, place_in_queue, put_back
 from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
@@ -28,7 +29,7 @@ from apps.sessions.invoking import (
 from apps.sessions.models import Invocation, QueuedPrompt, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.tests.memory_host import MemoryHost
-from apps.sessions.tests.queueing import KIND, MakeSession, enqueued, in_state, over
+from apps.sessions.tests.queueing import KIND, MakeSession, enqueued, in_state, over, started
 from apps.sessions.tests.queueing import echo as echo
 from apps.sessions.tests.queueing import runner as runner
 from apps.sessions.tests.queueing import taker as taker
@@ -51,6 +52,20 @@ async def test_a_queued_run_is_taken_and_answered_once(taker: Engine, talk: Make
     assert len(echo.runs) == 8
     assert all(run.queued_at and run.invoked_at and run.queued_at <= run.invoked_at for run in ended)
     assert {run.kind for run in ended} == {KIND}
+
+
+async def test_a_run_of_an_agent_that_was_archived_meanwhile_is_not_sent(
+    transactional_db: None, talk: MakeSession, echo: MemoryHost
+) -> None:
+    session = await sync_to_async(talk)()
+    run = await enqueued(session)
+    await Agent.objects.filter(pk=session.agent_id).aupdate(removed_at=timezone.now())
+    taking = await started(Process.Kind.WEB, engine)
+    ended = await over(run)
+    await taking.close(drain_s=0)
+
+    assert (ended.status, ended.error_code, ended.is_unsent, echo.runs) == ("failed", "agent_unavailable", True, [])
+    assert ended.error_message.endswith("is archived.")
 
 
 async def test_two_engines_share_the_queue_and_none_is_sent_twice(
