@@ -93,6 +93,7 @@ TEMPLATES: list[dict[str, Any]] = [
             ],
             "builtins": [
                 "apps.core.templatetags.loom",
+                "django.templatetags.i18n",
                 "django.templatetags.static",
                 "django_cotton.templatetags.cotton",
                 "lucide.templatetags.lucide",
