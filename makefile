@@ -24,16 +24,16 @@ $(VENV)/bootstrap.stamp: $(LOCKS)/bootstrap.txt
 
 # One .pth file makes packages/ importable for every program of .venv: nothing is installed twice, nothing gets stale.
 $(VENV)/run.stamp: $(LOCKS)/run.txt packages/pyproject.toml $(VENV)/bootstrap.stamp
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r $<
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
 	@echo '$(CURDIR)/packages' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/loom.pth"
 	@touch $@
 
 $(VENV)/test.stamp: $(LOCKS)/test.txt $(VENV)/run.stamp
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r $<
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
 	@touch $@
 
 $(VENV)/bench.stamp: $(LOCKS)/bench.txt $(VENV)/test.stamp
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r $<
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
 	@touch $@
 
 etc/environment.sh: $(VENV)/bootstrap.stamp

@@ -1,5 +1,8 @@
 """Loaded by pytest before Django reads its settings: tests take nothing from the developer's environment.
 
+Many tests start Python. Without a cache of bytecode each such process compiles Django, boto3 and Loom anew, which takes
+longer than most tests: it is written even where the environment forbids it.
+
 `LOOM_NO_SKIP=1` (set by continuous integration) turns a skipped test into a failed run.
 """
 
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,7 +31,15 @@ os.environ.update(
         "BACKEND_HOST": "127.0.0.1",
     }
 )
-for name in ("REDIS_URL", "ALLOWED_HOSTS", "CONTENT_RETENTION_DAYS", "EMULATOR_RUNTIMES", "EMULATOR_OPTIONS"):
+sys.dont_write_bytecode = False
+for name in (
+    "PYTHONDONTWRITEBYTECODE",
+    "REDIS_URL",
+    "ALLOWED_HOSTS",
+    "CONTENT_RETENTION_DAYS",
+    "EMULATOR_RUNTIMES",
+    "EMULATOR_OPTIONS",
+):
     os.environ.pop(name, None)
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell has its background jobs ignore Ctrl-C, what they start inherits that, and tests press it there.
