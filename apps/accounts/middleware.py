@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from apps.accounts.development import development_user
+from apps.accounts.development import development_account, development_user, needs_no_password
 from apps.accounts.models import Token, User
 from apps.accounts.policy import Subject, reaches, subject_of
 from apps.accounts.services import use_token
@@ -115,8 +115,8 @@ class SocketSignIn:
             scope = {**scope, "user": caller.user if reaches(caller.subject, "invoke") else AnonymousUser()}
         elif not scope["user"].is_authenticated:
             client, server = scope.get("client"), scope.get("server")
-            user = await database_sync_to_async(development_user)(
+            if needs_no_password(
                 client=client[0] if client else None, server=server[0] if server else None, headers=headers
-            )
-            scope = {**scope, "user": user or scope["user"]}
+            ):
+                scope = {**scope, "user": await database_sync_to_async(development_account)()}
         await self.inner(scope, receive, send)

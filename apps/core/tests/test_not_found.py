@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
 from django.test import AsyncClient, Client
 
-ADDRESSES = ["/nowhere/", f"/sessions/{uuid.uuid4()}/", "/agents/999999/", "/admin/nowhere/"]
+ADDRESSES = ["/nowhere/", "/sessions/9ecbbc48-2d7e-4f16-bd4b-209d5e88657d/", "/agents/999999/", "/admin/nowhere/"]
 
 
 @pytest.mark.parametrize("is_debug", [True, False])
