@@ -3,9 +3,11 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from apps.aws.botocore_sessions import async_session, sync_session
 from apps.aws.clients import client
 from apps.aws.connection import Connection
 from apps.aws.control import list_runtimes
@@ -41,6 +43,16 @@ def test_threads_that_come_at_the_same_time_get_the_same_client() -> None:
 
     with ThreadPoolExecutor(count) as pool:
         assert len(set(pool.map(ask, range(count)))) == 1
+
+
+def test_what_describes_aws_is_read_once_for_all_connections(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    loader = sync_session(connection(5)).get_component("data_loader")
+
+    assert sync_session(connection(6)).get_component("data_loader") is loader
+    assert async_session(connection(7)).get_component("data_loader") is loader
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    own = sync_session(Connection("aws", "us-east-1")).get_component("data_loader")
+    assert (str(tmp_path) in own.search_paths, str(tmp_path) in loader.search_paths) == (True, False)
 
 
 def test_a_forked_child_makes_its_own() -> None:
