@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,6 +21,7 @@ FAILED, STOPPED = 1, 130
 TOKEN_LIFE = timedelta(hours=12)
 # The search for a start gives up its first round a minute after the end.
 STARTUP_WAIT_S = 75.0
+LOOK_EVERY_S = 0.1
 
 
 def add_connection_arguments(parser: CommandParser) -> None:
@@ -65,6 +67,22 @@ def explain(error: ClientError) -> str:
         request_id = f"AWS request id {error.request_id}." if error.request_id else ""
         return " ".join(part for part in (str(error), advice, request_id) if part)
     return str(error)
+
+
+@contextmanager
+def keys_heard() -> Iterator[None]:
+    """Ctrl-C interrupts input() in this block whenever it comes; for the main thread.
+
+    One that comes after Python's last look for signals and before readline waits for a key would lie there until the
+    next key. A signal that means nothing wakes readline, after which Python looks again.
+    """
+    before = signal.signal(signal.SIGALRM, lambda number, frame: None)
+    signal.setitimer(signal.ITIMER_REAL, LOOK_EVERY_S, LOOK_EVERY_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def write_answer(client: Client, run: Run, output: Output, notes: Output) -> tuple[Run, bool]:

@@ -23,6 +23,8 @@ from loom.tests.fixtures import ROOT, Loom, read_until, stop
 from loom.tests.visiting import newest_run, rows
 from loom_client import Agent, Latency
 
+# Without care one key in a few hundred gets lost, and one in a few ends the chat.
+PRESSES = 100
 SESSION = re.compile(r"session ([0-9a-f-]{36})")
 
 
@@ -189,6 +191,19 @@ def test_ctrl_c_stops_an_answer_and_not_the_chat(loom: Loom) -> None:
     assert typist.leave() == 0
     stored = newest_run(loom)
     assert (stored.row["number"], stored.row["status"]) == (2, "completed")
+
+
+def test_ctrl_c_is_heard_however_soon_it_is_typed(loom: Loom) -> None:
+    """A key that comes between an answer and the next prompt is neither lost nor the end of the chat."""
+    typist = Typist(loom, "chat", "travel_concierge")
+    typist.read_until("Talking with travel_concierge.")
+    for _ in range(PRESSES):
+        typist.type("/new\n")
+        typist.read_until("The next prompt begins a new session.")
+        typist.type("\x03")
+        typist.read_until("Nothing is running. /quit leaves.")
+
+    assert typist.leave() == 0
 
 
 def latency(**overrides: Any) -> Latency:

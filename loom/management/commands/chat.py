@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from loom.cli.terminal import add_connection_arguments, connected, describe_latency, explain, write_answer
+from loom.cli.terminal import add_connection_arguments, connected, describe_latency, explain, keys_heard, write_answer
 from loom_client import Agent, ApiError, Client, LostError
 
 HELP = "/new begins a new session, /end ends this one, /quit leaves. Ctrl-C stops an answer, not the chat."
@@ -44,14 +44,19 @@ class Chat:
                 # input() then knows the arrow keys and what was typed before; there is none on some systems.
                 import readline  # noqa: F401, PLC0415
             self._say(f"Talking with {self._agent.name}. {HELP}")
+        with keys_heard() if self._is_terminal else nullcontext():
+            while True:
+                try:
+                    return self._talk()
+                except KeyboardInterrupt:
+                    self._say("\nNothing is running. /quit leaves.")
+
+    def _talk(self) -> None:
         while True:
             try:
                 line = input("› " if self._is_terminal else "").strip()
             except EOFError:
                 return
-            except KeyboardInterrupt:
-                self._say("\nNothing is running. /quit leaves.")
-                continue
             if line == "/quit":
                 return
             if line:
