@@ -6,7 +6,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import get_hasher, make_password
+from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -30,8 +29,10 @@ from apps.agentcore.runtime_rows import SHARED_COLUMNS, store_new
 from apps.agentcore.services import register_agent
 from apps.agents.models import Agent, Endpoint
 from apps.aws.control import list_runtimes
+from apps.aws.tests.emulator_process import EXACT, Emulator, running_emulator
 from apps.sessions.models import Session
 from apps.sessions.services import start_session
+from loom.tests.running import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "correct horse battery staple"
@@ -39,15 +40,19 @@ START_TIMEOUT_S = 60
 
 
 @cache
-def _hashed_password(algorithm: str) -> str:
-    # Hashing is slow on purpose; once for all users of a test run is enough. Some tests set a quick hasher, which then
-    # is the only one that they know.
-    return make_password(PASSWORD, hasher=algorithm)
+def _hashed_password() -> str:
+    return make_password(PASSWORD)
 
 
 def make_user(email: str, **fields: Any) -> User:
     """Store a user whose password is PASSWORD."""
-    return User.objects.create(email=email, password=_hashed_password(get_hasher().algorithm), **fields)
+    return User.objects.create(email=email, password=_hashed_password(), **fields)
+
+
+@pytest.fixture(autouse=True)
+def quick_hashing(settings: Any) -> None:
+    """Passwords are hashed as fast as possible: what makes hashing safe would make these tests slow."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
@@ -66,13 +71,6 @@ def bob(db: None) -> User:
 def carol(db: None) -> User:
     """Staff: may see every session."""
     return make_user("carol@example.com", is_staff=True)
-
-
-def free_port() -> int:
-    """A port of this machine that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def read_until(process: subprocess.Popen[str], wanted: str, timeout_s: float = START_TIMEOUT_S) -> list[str]:
@@ -112,53 +110,11 @@ def stop(process: subprocess.Popen[str], timeout_s: float = 30) -> int:
     return process.returncode
 
 
-@dataclass(frozen=True)
-class Emulator:
-    """A running emulator; its ground truth is what really happened to an invocation."""
-
-    url: str
-
-    def invocations(self, session_id: str) -> list[dict[str, Any]]:
-        with urllib.request.urlopen(f"{self.url}/_emulator/invocations?session_id={session_id}") as answer:  # noqa: S310 -- loopback
-            result: list[dict[str, Any]] = json.load(answer)
-            return result
-
-    def order(self, **fault: Any) -> None:
-        """Let something go wrong next, as `kind="silence", after_chunks=10, seconds=60`: see apps.emulator.faults."""
-        self._send("POST", json.dumps({"count": 1, **fault}).encode())
-
-    def clear(self) -> None:
-        """Forget every order that was not carried out."""
-        self._send("DELETE", None)
-
-    def _send(self, method: str, body: bytes | None) -> None:
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}/_emulator/faults", body, headers, method=method)  # noqa: S310 -- loopback
-        urllib.request.urlopen(request).close()  # noqa: S310 -- loopback
-
-
 @pytest.fixture(scope="session")
 def emulator_process() -> Iterator[Emulator]:
-    """The emulator as its own process, twenty times as fast as life, the same in every run."""
-    command = [
-        sys.executable,
-        "-m",
-        "apps.emulator",
-        "--port",
-        "0",
-        "--seed",
-        "7",
-        "--time-scale",
-        "0.05",
-        "--log-delay-scale",
-        "0.02",
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        line = read_until(process, "emulator listening on")[-1]
-        yield Emulator(line.split("listening on ")[1].split()[0])
-    finally:
-        stop(process)
+    """One emulator for all tests that run in this process."""
+    with running_emulator(*EXACT) as emulator:
+        yield emulator
 
 
 @pytest.fixture

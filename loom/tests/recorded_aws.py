@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from loom.tests.fixtures import Emulator
+from apps.aws.tests.emulator_process import Emulator
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"

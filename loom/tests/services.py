@@ -24,8 +24,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from loom.tests.fixtures import Loom, free_port, running_loom
-from loom.tests.running import wait_until
+from loom.tests.fixtures import Loom, running_loom
+from loom.tests.running import free_port, wait_until
 
 SERVER_ACCOUNT = "postgres"
 

@@ -16,13 +16,7 @@ EXTERNAL = re.compile(r"""(?:src|href|action|data|url)\s*[=(:]\s*["']?(?:[a-z]+:
 
 
 @pytest.fixture
-def quick_hashing(settings: Any) -> None:
-    """What makes the hashing of passwords safe would make these tests slow."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture
-def signed_in(client: Client, quick_hashing: None, alice: User) -> Client:
+def signed_in(client: Client, alice: User) -> Client:
     client.force_login(alice)
     return client
 

@@ -17,10 +17,10 @@ from apps.agentcore.connection import current_connection
 from apps.agents.models import Agent
 from apps.aws.agentcore import AgentCoreClient
 from apps.aws.arn import RuntimeArn
+from apps.aws.tests.emulator_process import Emulator
 from apps.awsverify.permissions.check import check_aws
 from apps.awsverify.permissions.findings import CheckReport, Finding
 from apps.awsverify.permissions.policies import UnknownActionError, policy, statement_for
-from loom.tests.fixtures import Emulator
 from loom.tests.recorded_aws import ACCOUNT, REGION, RecordedAws
 from loom.tests.running import wait_until
 

@@ -10,12 +10,13 @@ from django.core.management import call_command
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
+from apps.aws.tests.emulator_process import Emulator
 from apps.metrics.models import StartSeries
 from apps.metrics.tests.runs import make_run
 from apps.sessions.models import Invocation, QueuedPrompt
 from apps.sessions.models import Session as StoredSession
 from loom.demo_history import PROMPTS, TURNS
-from loom.tests.fixtures import Emulator, Loom
+from loom.tests.fixtures import Loom
 from loom.tests.running import wait_until
 from loom.tests.visiting import manage
 from loom_client import Client, Session

@@ -12,12 +12,12 @@ import pytest
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
+from apps.aws.tests.emulator_process import Emulator
 from apps.metrics.models import Measurement, StartSeries, StartSeriesRun
 from apps.metrics.series.advancing import advance_series
 from apps.metrics.series.services import Plan, start_series
 from apps.sessions.models import Invocation, Session
 from loom.processes.start_all import web_spec
-from loom.tests.fixtures import Emulator
 from loom.tests.running import Running, free_port, wait_until
 from loom.tests.test_worker import url_of_this_database
 

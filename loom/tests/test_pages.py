@@ -109,12 +109,6 @@ def visit(client: Client, name: str, keys: dict[str, Any]) -> None:
         check(response.content.decode(), is_page=not name.endswith("-fragment"))
 
 
-@pytest.fixture(autouse=True)
-def quick_hashing(settings: Any) -> None:
-    """What makes the hashing of passwords safe would make these tests slow."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def signed_in(client: Client, alice: User) -> Client:
     client.force_login(alice)

@@ -15,6 +15,7 @@ from django_q.tasks import async_task
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
+from apps.aws.tests.emulator_process import Emulator
 from apps.core.models import Notice
 from apps.core.processes import Heartbeat
 from apps.sessions.engine.engine import engine
@@ -22,7 +23,6 @@ from apps.sessions.invoking import invoke
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_session
-from loom.tests.fixtures import Emulator
 from loom.tests.running import Running, wait_until
 from loom.tests.test_worker import url_of_this_database
 from loom_events.fold import answer_text

@@ -22,8 +22,8 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from loom.processes.start_all import web_spec
-from loom.tests.fixtures import ROOT, Loom, free_port, stop
-from loom.tests.running import wait_until
+from loom.tests.fixtures import ROOT, Loom, stop
+from loom.tests.running import free_port, wait_until
 
 # CloudWatch is late by seconds, now and then by more than a minute; the emulator is too.
 LOGS_TIMEOUT_S = 150.0

@@ -1,23 +1,16 @@
 from __future__ import annotations
 
-import json
 import socket
-import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from apps.agentcore.tests.control_plane import ControlPlane
+from apps.aws.tests.emulator_process import Emulator
 from apps.aws.tests.loopback import loopback
 
 OrderFault = Callable[..., None]
-
-
-@pytest.fixture(autouse=True)
-def quick_hashing(settings: Any) -> None:
-    """Passwords are hashed as fast as possible: what makes hashing safe would make these tests slow."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
@@ -30,20 +23,9 @@ def control_plane(settings: Any) -> Iterator[ControlPlane]:
 
 
 @pytest.fixture
-def order_fault(emulator: Any) -> Iterator[OrderFault]:
-    """Order something to go wrong in the emulator next; what was not used is forgotten after the test."""
-
-    def send(method: str, order: dict[str, Any] | None = None) -> None:
-        request = urllib.request.Request(  # noqa: S310 -- loopback
-            f"{emulator.url}/_emulator/faults",
-            method=method,
-            data=None if order is None else json.dumps(order).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        urllib.request.urlopen(request).close()  # noqa: S310 -- loopback
-
-    yield lambda **order: send("POST", order)
-    send("DELETE")
+def order_fault(emulator: Emulator) -> OrderFault:
+    """Order something to go wrong in the emulator next."""
+    return emulator.order
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from apps.agentcore.connection import current_connection
 from apps.agentcore.services import register_agent
 from apps.agents.models import Agent
 from apps.aws.logs import RuntimeLogs
+from apps.aws.tests.emulator_process import Emulator
 from apps.metrics.models import Measurement
 from apps.metrics.selectors import startup_of
 from apps.metrics.starts.sweep import sweep
 from apps.metrics.startup import MAX_TRIES
-from apps.metrics.tests.conftest import GroundTruth
 from apps.metrics.tests.row_by_row import figures, invocations_in_figures
 from apps.metrics.tests.runs import invoke
 from apps.sessions.models import Invocation, Session
@@ -42,7 +42,7 @@ def reloaded(invocation: Invocation) -> Invocation:
     return Invocation.objects.select_related("session__agent", "measurement").get(pk=invocation.pk)
 
 
-def true_startup_ms(emulator: GroundTruth, invocation: Invocation) -> float:
+def true_startup_ms(emulator: Emulator, invocation: Invocation) -> float:
     """started_at of the emulator − invoked_at of the row."""
     truth = emulator.invocations(invocation.session.runtime_session_id)[invocation.number - 1]
     assert invocation.invoked_at is not None
@@ -60,7 +60,7 @@ def true_startup_ms(emulator: GroundTruth, invocation: Invocation) -> float:
     ],
 )
 def test_the_startup_latency_is_what_really_passed(
-    emulator: GroundTruth, demo_agent: DemoAgent, alice: User, name: str, rank: int
+    emulator: Emulator, demo_agent: DemoAgent, alice: User, name: str, rank: int
 ) -> None:
     """S0-002, S0-058, S0-059, S0-063; for agents with a start line of their own and with the SDK's lines only."""
     invocation = invoke(start_session(agent=demo_agent(name), owner=alice))
@@ -74,7 +74,7 @@ def test_the_startup_latency_is_what_really_passed(
     assert measured_ms == pytest.approx(true_startup_ms(emulator, run), abs=RESOLUTION_MS)
 
 
-def test_an_agent_that_answers_one_json_body_through_the_sdk(emulator: GroundTruth, alice: User) -> None:
+def test_an_agent_that_answers_one_json_body_through_the_sdk(emulator: Emulator, alice: User) -> None:
     """Its line comes at the end and says how long it took (rank 3); there is no first token before the end."""
     from_elsewhere = "arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/release_digest-Hc7MxB5iZt"
     invocation = invoke(start_session(agent=register_agent(arn=from_elsewhere, user=alice), owner=alice))
@@ -97,7 +97,7 @@ def test_an_agent_whose_lines_say_nothing_is_not_found_and_in_no_figure(demo_age
     assert (found.invocation_count, found.startup_cold.summary.n, found.cold_states) == (1, 0, {"not_found": 1})
 
 
-def kinds(emulator: GroundTruth, session: Session) -> tuple[list[str], list[str]]:
+def kinds(emulator: Emulator, session: Session) -> tuple[list[str], list[str]]:
     """The start kinds of a session's runs, as measured and as they were."""
     measured = Measurement.objects.filter(invocation__session=session).order_by("invocation__number")
     truth = emulator.invocations(session.runtime_session_id)
@@ -106,7 +106,7 @@ def kinds(emulator: GroundTruth, session: Session) -> tuple[list[str], list[str]
 
 @pytest.mark.parametrize("first", ["created", "pooled"])
 def test_the_log_stream_shows_how_each_turn_got_its_environment(
-    emulator: GroundTruth, demo_agent: DemoAgent, alice: User, first: str
+    emulator: Emulator, demo_agent: DemoAgent, alice: User, first: str
 ) -> None:
     """The environment disappears between the third and the fourth turn, which Loom could not know."""
     agent = demo_agent("code_tutor")
@@ -127,7 +127,7 @@ def test_the_log_stream_shows_how_each_turn_got_its_environment(
 
 
 def test_the_turns_of_a_session_have_each_their_own_start(
-    emulator: GroundTruth, demo_agent: DemoAgent, alice: User
+    emulator: Emulator, demo_agent: DemoAgent, alice: User
 ) -> None:
     """Sent one right after the other's end, and looked for all at once."""
     session = start_session(agent=demo_agent("travel_concierge"), owner=alice)
@@ -141,7 +141,7 @@ def test_the_turns_of_a_session_have_each_their_own_start(
     assert found.startup_cold.source == "SDK line"
 
 
-def test_a_refused_invocation_waits_for_no_log(emulator: GroundTruth, demo_agent: DemoAgent, alice: User) -> None:
+def test_a_refused_invocation_waits_for_no_log(emulator: Emulator, demo_agent: DemoAgent, alice: User) -> None:
     agent = demo_agent("travel_concierge")
     emulator.order(kind="error", code="AccessDeniedException", runtime_id=agent.runtime.runtime_id)
     invocation = invoke(start_session(agent=agent, owner=alice))

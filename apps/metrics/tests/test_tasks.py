@@ -10,9 +10,9 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from apps.aws.tests.emulator_process import Emulator
 from apps.metrics.models import Measurement
 from apps.metrics.starts.tasks import enqueue_due_sweep, sweep_measurements
-from apps.metrics.tests.conftest import GroundTruth
 from apps.metrics.tests.runs import make_due, make_run
 from apps.sessions.models import Session
 
@@ -76,9 +76,7 @@ def test_the_tick_makes_a_missing_measurement_and_looks_for_it(make_session: Mak
     assert queued() == ["sweep measurements"]
 
 
-def test_the_task_looks_once_at_the_connection_of_the_settings(
-    emulator: GroundTruth, make_session: MakeSession
-) -> None:
+def test_the_task_looks_once_at_the_connection_of_the_settings(emulator: Emulator, make_session: MakeSession) -> None:
     """The agent is none of the emulator's, so it has no log group there."""
     measurement = make_due(make_run(make_session()))
     sweep_measurements()
