@@ -55,13 +55,14 @@ migrations: $(VENV)/run.stamp etc/environment.sh ## Write the migrations that th
 
 # --- checking --------------------------------------------------------------------------------------------------------
 
-test: test.unit test.browser ## Run every test.
+test: $(VENV)/test.stamp ## Run every test; PARTS="apps browser" for some, TEST="-k chat" for pytest.
+	@$(BIN)/python -m loom.tests.parts $(PARTS) $(if $(TEST),-- $(TEST))
 
 test.unit: $(VENV)/test.stamp ## Run the tests that need no browser.
-	@$(BIN)/python -m pytest -m "not browser and not deep"
+	@$(BIN)/python -m loom.tests.parts whole processes services apps $(if $(TEST),-- $(TEST))
 
 test.browser: $(VENV)/test.stamp ## Run the tests in headless Chromium.
-	@$(BIN)/python -m pytest -m browser
+	@$(BIN)/python -m loom.tests.parts browser $(if $(TEST),-- $(TEST))
 
 test.deep: $(VENV)/test.stamp ## Run the full sizes of what make test proves on small ones.
 	@$(BIN)/python -m pytest -m deep --capture=no

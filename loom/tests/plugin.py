@@ -8,14 +8,20 @@ longer than most tests: it is written even where the environment forbids it.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from loom.tests.leftovers import remove_leftovers
+
+pytest_plugins = ["loom.tests.budget"]
+# Fixtures of a running Loom: several processes that mostly wait, see loom.tests.parts.
+WHOLE = {"loom", "loom_on_services"}
 
 for name in [name for name in os.environ if name.startswith(("AWS_", "LOOM_AWS"))]:
     del os.environ[name]
@@ -46,6 +52,21 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 BUILD.mkdir(exist_ok=True)
+# A busy machine is no defect of an example.
+hypothesis.settings.register_profile(
+    "loom", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("loom")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if WHOLE & set(getattr(item, "fixturenames", ())):
+        item.add_marker("whole")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: it is not to be looked through again with every collection of garbage."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

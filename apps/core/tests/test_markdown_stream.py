@@ -126,7 +126,7 @@ def split_documents(draw: st.DrawFn) -> list[str]:
     return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(split_documents())
 def test_however_it_is_split_a_streamed_answer_equals_the_whole_one(pieces: list[str]) -> None:
     page = GrowingPage()
@@ -136,7 +136,7 @@ def test_however_it_is_split_a_streamed_answer_equals_the_whole_one(pieces: list
     assert streamed(pieces) == page.closed_html() == render("".join(pieces))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(alphabet="ab \n\r\t#-*>`|[]():!1.\\<&_~=", max_size=80), st.integers(1, 7))
 def test_any_text_streams_inertly_and_the_tail_shows_all_that_is_open(text: str, size: int) -> None:
     stream = MarkdownStream()
@@ -158,7 +158,7 @@ ROW_TO_COME = re.compile(r"[\n\r](\|[^\n]*)?$")
 ODD_TEXT = st.text(alphabet="ab \n\r#-*>`|[]():!1.\\<&;_~='\"", max_size=4)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.one_of(st.sampled_from(PIECES), ODD_TEXT), max_size=30))
 def test_a_growing_page_shows_what_a_whole_rendering_would(pieces: list[str]) -> None:
     """Except for a line that has said nothing yet, a table's row without its end, and the colours of code."""

@@ -131,7 +131,7 @@ def test_reader_reads_a_flood_in_batches_without_a_loss() -> None:
 
 
 @pytest.mark.django_db
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(order=st.permutations(range(1, 30)), reads=st.sets(st.integers(0, 28)))
 def test_whatever_the_order_of_commits_each_notice_is_read_once(order: list[int], reads: set[int]) -> None:
     Notice.objects.all().delete()

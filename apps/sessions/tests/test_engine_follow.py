@@ -85,7 +85,7 @@ async def test_a_run_of_another_process_is_followed_without_gap_or_repeat(elsewh
         assert [event async for new in follow(elsewhere.invocation.pk, after) for event in new] == events(after + 1, 7)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     sizes=st.lists(st.integers(1, 700), min_size=1, max_size=6),
     cuts=st.lists(st.integers(0, 4300), min_size=1, max_size=5),

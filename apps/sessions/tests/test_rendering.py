@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.sessions.viewing.rendering import AnswerRenderer, answer_frame, words_frame
@@ -186,7 +186,6 @@ def test_nothing_an_agent_says_becomes_markup_or_a_request() -> None:
 PIECES = ["word ", "more", "**bold** ", "\n\n", "- item\n", "`x` ", "> quote\n", "1. one\n", "```py\n", "x = 1\n"]
 
 
-@settings(deadline=None)  # a busy machine is no defect
 @given(st.lists(st.tuples(st.sampled_from(PIECES), st.booleans()), max_size=40))
 def test_whatever_a_page_has_missed_one_frame_brings_it_to_what_the_others_show(pieces: list[tuple[str, bool]]) -> None:
     renderer = AnswerRenderer(7)
