@@ -54,13 +54,20 @@ class Part:
     cpu_s: float = 0.0
     process: subprocess.Popen[str] | None = None
 
-    def run(self, announce: threading.Lock) -> None:
+    def run(self, logs: Path, announce: threading.Lock) -> None:
         """Run it to its end, telling now and then how far it is."""
         began_s, told = time.monotonic(), 0
         command = [sys.executable, "-m", "pytest", *self.arguments]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         assert self.process.stdout is not None
-        with self.process.stdout, (LOGS / f"{self.name}.log").open("w", buffering=1) as log:
+        with self.process.stdout, (logs / f"{self.name}.log").open("w", buffering=1) as log:
             for line in self.process.stdout:
                 log.write(line)
                 self.lines.append(line.rstrip("\n"))
@@ -90,14 +97,14 @@ def _say(announce: threading.Lock, text: str) -> None:
         sys.stdout.flush()
 
 
-def run_parts(chosen: Sequence[Part], at_once: int) -> int:
+def run_parts(chosen: Sequence[Part], at_once: int, logs: Path = LOGS) -> int:
     """Run these parts, so many at once; the exit status. Ctrl-C and SIGTERM end every pytest in good order."""
-    LOGS.mkdir(parents=True, exist_ok=True)
+    logs.mkdir(parents=True, exist_ok=True)
     announce, is_ending = threading.Lock(), threading.Event()
 
     def run(part: Part) -> None:
         if not is_ending.is_set():
-            part.run(announce)
+            part.run(logs, announce)
 
     def end(number: int, frame: FrameType | None) -> None:
         is_ending.set()

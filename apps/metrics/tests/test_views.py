@@ -202,16 +202,19 @@ def test_check_again_leaves_what_is_measured_or_was_never_sent(as_alice: Client,
 
 
 def test_only_the_owner_and_staff_may_check_again(
-    client: Client, make_session: MakeSession, bob: User, carol: User
+    client: Client, make_session: MakeSession, alice: User, bob: User, carol: User
 ) -> None:
-    session = make_session()
-    make_due(make_run(session), state="not_found", tries=14)
-    statuses = []
-    for user in (bob, carol):
+    session = make_session(owner=alice)
+    measurement = make_due(make_run(session))
+    seen = []
+    for user in (bob, alice, carol):
+        Measurement.objects.update(state="not_found", tries=14, updated_at=timezone.now() - timedelta(hours=2))
         client.force_login(user)
-        statuses.append(client.post(check_address(session)).status_code)
+        status = client.post(check_address(session)).status_code
+        measurement.refresh_from_db()
+        seen.append((user, status, measurement.state))
 
-    assert statuses == [404, 302]
+    assert seen == [(bob, 404, "not_found"), (alice, 302, "waiting"), (carol, 302, "waiting")]
     assert client.get(check_address(session)).status_code == 405
 
 
