@@ -18,7 +18,7 @@ _PROPERTY = "computing_s"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addini("computing_limit_s", "seconds of computing after which a test that is not marked slow fails")
+    parser.addini("computing_limit_s", "seconds of computing after which a test not marked slow fails", default="inf")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -110,8 +110,8 @@ def run_parts(chosen: Sequence[Part], at_once: int, logs: Path = LOGS) -> int:
         is_ending.set()
         for part in chosen:
             # From a terminal Ctrl-C reaches every pytest by itself, and a second one would break off its ending.
-            if part.process is not None and part.status == -1 and number != signal.SIGINT:
-                part.process.send_signal(signal.SIGINT)
+            if part.process is not None and part.status == -1 and number == signal.SIGTERM:
+                part.process.send_signal(signal.SIGTERM)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)

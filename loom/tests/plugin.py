@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import hypothesis
 import pytest
@@ -50,6 +51,16 @@ for name in (
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell has its background jobs ignore Ctrl-C, what they start inherits that, and tests press it there.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Once: a second one, which may come to a whole group of processes as well, must not break off the ending."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+# Who ends a run, as a time limit does, would leave servers behind that fixtures have started.
+signal.signal(signal.SIGTERM, _interrupt)
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 BUILD.mkdir(exist_ok=True)
 # A busy machine is no defect of an example.

@@ -70,6 +70,7 @@ def test_a_latency_is_waited_for(loom: Loom) -> None:
     assert client.sessions(agent.id, limit=1, purpose="conversation")[0].session_id == run.session_id
 
 
+@pytest.mark.slow("four commands")
 def test_a_token_reaches_as_far_as_its_scope_and_no_further_than_its_end(loom: Loom) -> None:
     read, invoke = (
         manage(loom, "create_token", "--scope", scope, "--days", "1").strip() for scope in ("read", "invoke")

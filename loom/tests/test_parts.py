@@ -21,8 +21,8 @@ RUN = """
 import pathlib, sys
 from loom.tests.parts import Part, run_parts
 folder = pathlib.Path(sys.argv[1])
-chosen = [Part(file.stem, ["-c", "/dev/null", "-p", "no:django", "-p", "no:cacheprovider", str(file)])
-          for file in sorted(folder.glob("*.py"))]
+plain = ["-c", "/dev/null", "-p", "no:django", "-p", "no:cacheprovider", "-p", "loom.tests.plugin"]
+chosen = [Part(file.stem, [*plain, str(file)]) for file in sorted(folder.glob("*.py"))]
 sys.exit(run_parts(chosen, 2, folder / "logs"))
 """
 

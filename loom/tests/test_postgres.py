@@ -174,6 +174,7 @@ def test_a_killed_web_process_leaves_an_interrupted_run_without_a_gap(loom_on_se
     assert "".join(prompt.finish().chunks()).startswith(run.text)
 
 
+@pytest.mark.slow("starts more processes of a whole Loom")
 def test_a_restart_of_postgresql_is_outlived(loom_on_services: Loom, postgres: PostgresServer) -> None:
     """Readiness tells, a running answer is recorded without a gap, pages go on, and no process is replaced."""
     loom = loom_on_services

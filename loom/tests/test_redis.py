@@ -22,7 +22,7 @@ from loom.tests.visiting import (
     rows,
 )
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.slow("each starts two web processes")]
 
 
 def output_of(html: str) -> str:

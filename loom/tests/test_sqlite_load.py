@@ -86,6 +86,7 @@ def check_recordings(invocations: list[Invocation]) -> None:
         assert answer_text(events) == row.response_text == "".join(answer_to(row.prompt))
 
 
+@pytest.mark.slow("three hundred streams")
 async def test_three_hundred_streams_and_a_worker_lose_nothing_on_one_file(
     emulator: Emulator,
     running_engine: None,

@@ -241,6 +241,7 @@ def dev_environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow("starts and ends a whole Loom")
 def test_dev_starts_everything_refuses_a_second_start_and_dies_as_a_whole(dev_environment: dict[str, str]) -> None:
     """One start for several questions, as it is the slowest thing in this file."""
     web_port, emulator_port = int(dev_environment["BACKEND_PORT"]), int(dev_environment["EMULATOR_PORT"])
@@ -314,6 +315,7 @@ def test_processes_that_ended_or_are_gone_do_not_keep_the_database() -> None:
     check_database()
 
 
+@pytest.mark.slow("starts and ends a whole Loom")
 def test_run_is_production_and_ctrl_c_leaves_nothing_behind(dev_environment: dict[str, str]) -> None:
     web_port = int(dev_environment["BACKEND_PORT"])
     with Running("manage.py", "run", environment=dev_environment) as running:
@@ -329,6 +331,7 @@ def test_run_is_production_and_ctrl_c_leaves_nothing_behind(dev_environment: dic
         assert running.pids() == []
 
 
+@pytest.mark.slow("starts and ends a whole Loom")
 def test_a_second_ctrl_c_ends_everything_at_once_whatever_runs(dev_environment: dict[str, str]) -> None:
     url = f"http://127.0.0.1:{dev_environment['BACKEND_PORT']}"
     with Running("manage.py", "dev", environment=dev_environment) as running:
