@@ -64,6 +64,7 @@ def has_begun(run: StoredRun, prompt: str) -> bool:
     return run.row["prompt"] == prompt and run.row["first_chunk_at"] is not None
 
 
+@pytest.mark.slow("starts web processes beside a whole Loom")
 def test_a_web_process_that_ends_lets_runs_end_and_its_viewers_go_on_elsewhere(loom: Loom) -> None:
     """Of two runs one ends by itself within the 20 s, the other does not.
 
@@ -112,6 +113,7 @@ def test_a_web_process_that_ends_lets_runs_end_and_its_viewers_go_on_elsewhere(l
     assert "Too late" not in runs
 
 
+@pytest.mark.slow("starts web processes beside a whole Loom")
 def test_a_process_that_was_paused_for_too_long_goes_on_under_a_new_id(loom: Loom) -> None:
     with another_web_process(loom) as paused:
         loom.emulator.order(kind="silence", after_chunks=10, seconds=3_600)
