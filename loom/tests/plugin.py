@@ -20,7 +20,7 @@ import pytest
 
 from loom.tests.leftovers import remove_leftovers
 
-pytest_plugins = ["loom.tests.budget"]
+pytest_plugins = ["loom.tests.computing"]
 # Fixtures of a running Loom: several processes that mostly wait, see loom.tests.parts.
 WHOLE = {"loom", "loom_on_services"}
 

@@ -31,7 +31,7 @@ def test_waits():
 def run(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
     (folder / "pytest.ini").write_text("[pytest]\ncomputing_limit_s = 0.5\n")
     (folder / "test_it.py").write_text(tests)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:django", "-p", "loom.tests.budget"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:django", "-p", "loom.tests.computing"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.sessions.broadcast import Frame, Place
-from apps.sessions.outbox import Outbox, Shown
+from apps.sessions.viewing.broadcast import Frame, Place
+from apps.sessions.viewing.viewer_queue import Outbox, Shown
 
 LIMIT = 20
 # A frame of so many characters is put, None takes one, and a viewer that reads again has its outbox cleared.
