@@ -91,6 +91,7 @@ def test_a_socket_shows_a_run_that_the_api_started_and_the_measurement_that_the_
     with SessionPage(loom, newest_session_id(loom)) as page:
         page.join()
         before = len(page.messages)
+        loom.emulator.order(kind="silence", after_chunks=20, seconds=4)
         second = Prompt(loom, agent_id, "Two days in Dinant", session_id=first.session_id)
         page.read_until('data-kind="finished"')
         # The first measurement that is told is the time to first token; the worker's comes after the end.

@@ -56,6 +56,7 @@ def follow_from_elsewhere(runs: Loom, sees: Loom, public_id: str) -> None:
     """Let a session answer in one process while a page of the other is open: all of it appears there by itself."""
     session_id = re.search(r'data-copy="([0-9a-f-]{36})"', get_page(runs, f"/sessions/{public_id}/"))
     assert session_id is not None
+    runs.emulator.order(kind="silence", after_chunks=20, seconds=4)  # the agent pauses in the middle of its answer
     with SessionPage(sees, public_id) as page:
         page.join()
         prompt = Prompt(runs, runs.agent_id("travel_concierge"), "Two days in Bruges", session_id=session_id[1])
