@@ -18,7 +18,7 @@ from apps.awsverify.smoke.plan import PROMPT, SmokePlan
 from apps.awsverify.smoke.turns import Turn
 
 # An account id stands alone or between the colons of an ARN; the last part of a UUID behind a hyphen is none.
-_ACCOUNT_ID = re.compile(r"(?<![\w-])[0-9]{12}(?![\w-])")
+_ACCOUNT_ID = re.compile(r"(?<![\w.-])[0-9]{12}(?![\w-])")
 _EMULATED = "Emulated. These figures come from the emulator on this machine and say nothing about AWS."
 
 
