@@ -114,7 +114,9 @@ def test_lists_are_walked_searched_and_explained_by_keys(page: Page, loom: Loom,
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
     page.keyboard.press("j")
+    expect(page.locator("tbody .row-link").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="travel_concierge")).to_be_visible()
 

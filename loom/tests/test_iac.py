@@ -182,6 +182,7 @@ def test_checking_needs_the_check_policy(recorded_aws: RecordedAws) -> None:
     assert_exactly_granted("check", recorded_aws)
 
 
+@pytest.mark.slow("goes through everything, with a whole Loom of its own")
 def test_a_smoke_run_needs_the_smoke_policy(recorded_aws: RecordedAws, settings: Any, tmp_path: Path) -> None:
     """No Loom runs here, so the command brings one, which calls AWS too."""
     settings.BACKEND_PORT = free_port()
