@@ -39,7 +39,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     spent_s = _computed_s() - began_s
     item.user_properties.append((_PROPERTY, spent_s))
     limit_s = float(item.config.getini("computing_limit_s"))
-    if spent_s > limit_s and item.get_closest_marker("slow") is None:
+    if spent_s > limit_s and not any(item.iter_markers("slow")) and not any(item.iter_markers("deep")):
         pytest.fail(
             f"It computed for {spent_s:.1f} s, more than the {limit_s:g} s of computing_limit_s. "
             "Make it quicker, or mark it slow with the reason.",

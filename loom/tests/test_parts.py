@@ -105,11 +105,11 @@ def test_a_signal_ends_every_part_in_good_order(tmp_path: Path) -> None:
         assert (tmp_path / "tidied").exists()
 
 
-def test_every_test_is_in_one_part() -> None:
+def test_every_test_is_in_one_part_but_for_deep_ones() -> None:
     known = parts()
     within = {name: arguments[2] for name, arguments in known.items() if arguments[0] == "loom"}
-    for values in itertools.product([False, True], repeat=3):
-        marks = dict(zip(("whole", "browser", "services"), values, strict=True))
+    for values in itertools.product([False, True], repeat=4):
+        marks = dict(zip(("whole", "browser", "services", "deep"), values, strict=True))
         chosen = [name for name, expression in within.items() if eval(expression, {}, marks)]  # noqa: S307 -- our own
-        assert len(chosen) == 1, marks
+        assert len(chosen) == (0 if marks["deep"] else 1), marks
     assert "loom" not in known["apps"] and "apps" in known["apps"]
