@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
+from apps.aws.tests.emulator_process import Emulator
 from apps.core.models import Process
 from apps.sessions.engine.queue import place_in_queue
 from apps.sessions.invoking import Request, enqueue
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_session
-from loom.tests.fixtures import Emulator
 from loom.tests.running import Running, wait_until
 from loom.tests.test_worker import url_of_this_database
 

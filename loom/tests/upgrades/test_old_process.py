@@ -13,8 +13,9 @@ from typing import Any, Self
 
 import pytest
 
-from loom.tests.fixtures import Emulator, Loom, free_port, stop
-from loom.tests.running import wait_until
+from apps.aws.tests.emulator_process import Emulator
+from loom.tests.fixtures import Loom, stop
+from loom.tests.running import free_port, wait_until
 from loom.tests.upgrades.driving import Database
 from loom.tests.visiting import status_of
 

@@ -28,6 +28,7 @@ def upgrade_and_compare(database: Database, before: dict[str, str], expected: di
     assert differences(expected, second) == []
 
 
+@pytest.mark.slow("migrates forward, back and forward, each in a process of its own")
 def test_a_small_database_keeps_everything(database: Database) -> None:
     _, _, before = database.take("create", f"fill:{SMALL}", "rows")
 
