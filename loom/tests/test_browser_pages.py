@@ -90,11 +90,13 @@ class EvilLoom:
 def _poison(loom: Loom, folder: Path) -> None:
     """Write attempts into the texts that no agent can reach but users and AWS can."""
     poisoned = []
-    for row in rows(loom, "agents.agent", "agent_sessions.session", "agent_sessions.invocation"):
+    for row in rows(loom, "agents.agent", "agentcore.runtime", "agent_sessions.session", "agent_sessions.invocation"):
         fields = {key: value for key, value in row.items() if key not in {"pk", "model"}}
         if row["model"] == "agents.agent":
-            fields |= {"description": EVIL, "failure_reason": EVIL, "raw_metadata": {"evil": EVIL}}
+            fields |= {"description": EVIL, "failure_reason": EVIL}
             fields["name"] = EVIL[:120] if fields["name"] == "evil_agent" else f"{fields['name']:_<60}"
+        elif row["model"] == "agentcore.runtime":
+            fields |= {"raw_metadata": {"evil": EVIL}}
         elif row["model"] == "agent_sessions.session":
             fields |= {"title": EVIL[:200], "tags": [EVIL]}
         elif fields["status"] == "failed":

@@ -259,10 +259,14 @@ def test_a_registered_agent_brings_its_payload(quick: Loom) -> None:
     """What the agent expects stands in the registry, and the prompt goes where the template says."""
 
     def keep(template: dict[str, str]) -> None:
-        code = "from apps.agents.models import Agent\n"
-        manage(
-            quick, "shell", "-c", f"{code}Agent.objects.filter(name='code_tutor').update(payload_template={template})"
+        code = (
+            "from apps.agentcore.services import save_invocation_settings\n"
+            "from apps.agents.models import Agent\n"
+            "agent = Agent.objects.get(name='code_tutor')\n"
+            f"save_invocation_settings(agent=agent, payload_template={template}, "
+            "read_timeout_ms=agent.runtime.read_timeout_ms, retry_unproven=False)"
         )
+        manage(quick, "shell", "-c", code)
 
     keep({"input": "{{prompt}}", "mode": "short"})
     try:
