@@ -23,11 +23,11 @@ settings.configure(USE_I18N=False)  # all that Django's string classes want to k
 
 from apps.core.markdown.rendering import render  # noqa: E402
 from apps.core.markdown.stream import MarkdownStream  # noqa: E402
-from apps.emulator.scripts import pieces_of  # noqa: E402
+from apps.emulator.agents.scripts import pieces_of  # noqa: E402
 
 TOP = Path(__file__).resolve().parent.parent
 DOCUMENT = TOP / "docs" / "performance-markdown.md"
-TEXTS = TOP / "apps" / "emulator" / "texts"
+TEXTS = TOP / "apps" / "emulator" / "agents" / "texts"
 SENTENCES = "It is a place of narrow streets, where one can walk for hours without coming to an end. "
 ITEMS = "- **Morning:** start at the castle, which opens at ten, and see the *armoury* before the crowd comes\n"
 CODE = "def level_of(line: str) -> str:\n    _, level, _ = line.split(' ', 2)\n    return level\n\n\n"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from apps.emulator.clock import Clock
 from apps.emulator.config import EmulatorConfig
-from apps.emulator.environments import Environments
+from apps.emulator.environments.environments import Environments
 from apps.emulator.faults import FaultBoard
 from apps.emulator.ground_truth import Ledger
-from apps.emulator.log_store import LogStore
+from apps.emulator.logs.store import LogStore
 from apps.emulator.quotas import Quotas
 from apps.emulator.registry import Registry
 

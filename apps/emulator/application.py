@@ -14,16 +14,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from apps.emulator import metrics_plane
 from apps.emulator.account import EmulatedAccount
 from apps.emulator.aws_wire import AwsError, json_error, new_request_id, rest_json_error
 from apps.emulator.config import is_loopback
-from apps.emulator.control_plane import ControlPlane
-from apps.emulator.data_plane import InvokeEndpoint, StopEndpoint
-from apps.emulator.identity import answer_sts
-from apps.emulator.logs_plane import LogsPlane
-from apps.emulator.metrics_plane import MetricsPlane
-from apps.emulator.own_routes import OwnRoutes
+from apps.emulator.planes import metrics_plane
+from apps.emulator.planes.control_plane import ControlPlane
+from apps.emulator.planes.data_plane import InvokeEndpoint, StopEndpoint
+from apps.emulator.planes.identity import answer_sts
+from apps.emulator.planes.logs_plane import LogsPlane
+from apps.emulator.planes.metrics_plane import MetricsPlane
+from apps.emulator.planes.own_routes import OwnRoutes
 
 
 def create_application(account: EmulatedAccount) -> Starlette:

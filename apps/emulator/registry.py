@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from apps.emulator.agent_traits import AgentTraits
+from apps.emulator.agents.traits import AgentTraits
 from apps.emulator.aws_wire import AwsError, conflict_error, not_found_error
 from apps.emulator.clock import Clock, iso_instant
 

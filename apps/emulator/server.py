@@ -15,8 +15,8 @@ import uvicorn
 from apps.emulator.account import EmulatedAccount
 from apps.emulator.application import create_application
 from apps.emulator.config import EmulatorConfig, EmulatorConfigError
-from apps.emulator.demo import register_demo
-from apps.emulator.real_agents import register_real_agents
+from apps.emulator.fleet.demo import register_demo
+from apps.emulator.fleet.real_agents import register_real_agents
 
 __all__ = ["EmulatorConfig", "EmulatorConfigError", "build_account", "serve"]
 

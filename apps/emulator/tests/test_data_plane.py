@@ -10,7 +10,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from apps.emulator.answers import CLAIMS, TRAVEL, TRAVEL_BRIEF, TUTOR
+from apps.emulator.agents.answers import CLAIMS, TRAVEL, TRAVEL_BRIEF, TUTOR
 from apps.emulator.faults import STATUS_OF_CODE
 from apps.emulator.tests.running_emulator import RunningEmulator, new_session_id, text_of, wait_until
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.emulator.log_patterns import FilterPatternError, compile_pattern
+from apps.emulator.logs.patterns import FilterPatternError, compile_pattern
 
 SDK_LINE = json.dumps(
     {

@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 
 from apps.emulator.account import EmulatedAccount
 from apps.emulator.config import EmulatorConfig
-from apps.emulator.demo import created_agent
+from apps.emulator.fleet.demo import created_agent
 from apps.emulator.ground_truth import InvocationRecord
-from apps.emulator.metrics_plane import MetricsPlane, statistic_of
+from apps.emulator.planes.metrics_plane import MetricsPlane, statistic_of
 from apps.emulator.tests.running_emulator import RunningEmulator, new_session_id
 
 NAMESPACE = "AWS/Bedrock-AgentCore"

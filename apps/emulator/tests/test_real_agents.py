@@ -14,10 +14,10 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from apps.emulator.agent_process import LAUNCHER, launched
-from apps.emulator.agent_traits import CommandAgent, ServedAgent
+from apps.emulator.agents.traits import CommandAgent, ServedAgent
 from apps.emulator.config import EmulatorConfigError
-from apps.emulator.real_agents import read_real_agents
+from apps.emulator.environments.agent_process import LAUNCHER, launched
+from apps.emulator.fleet.real_agents import read_real_agents
 from apps.emulator.tests.running_emulator import (
     RunningEmulator,
     new_session_id,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.emulator.demo import DEMO_AGENTS, DemoAgent
-from apps.emulator.scripts import PayloadError, ScriptCall, gaps, pieces_of, prompt_of, quoted, sse_event
+from apps.emulator.agents.scripts import PayloadError, ScriptCall, gaps, pieces_of, prompt_of, quoted, sse_event
+from apps.emulator.fleet.demo import DEMO_AGENTS, DemoAgent
 
 
 @given(st.text())

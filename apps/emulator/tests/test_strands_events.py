@@ -8,8 +8,8 @@ import re
 import sys
 from pathlib import Path
 
-from apps.emulator.scripts import sse_event
-from apps.emulator.strands_events import Cycle, StrandsRun, ToolUse
+from apps.emulator.agents.scripts import sse_event
+from apps.emulator.agents.strands_events import Cycle, StrandsRun, ToolUse
 from apps.emulator.tests.running_emulator import running_emulator
 
 REAL_AGENT = Path(__file__).with_name("real_agent.py")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from apps.emulator.log_lines import LogLine, SdkLine
+from apps.emulator.logs.lines import LogLine, SdkLine
 
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 JSON_BODY = "application/json"

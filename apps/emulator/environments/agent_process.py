@@ -16,7 +16,7 @@ from pathlib import Path
 
 import aiohttp
 
-from apps.emulator.environment_log import EnvironmentLog
+from apps.emulator.environments.environment_log import EnvironmentLog
 
 # AgentCore gives a container two minutes to answer its first ping.
 START_TIMEOUT_S = 120.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.emulator.scripts import Script
+from apps.emulator.agents.scripts import Script
 
 
 @dataclass(frozen=True)

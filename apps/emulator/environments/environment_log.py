@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from apps.emulator.log_lines import LogLine, render_line
-from apps.emulator.log_store import LogStore
+from apps.emulator.logs.lines import LogLine, render_line
+from apps.emulator.logs.store import LogStore
 from apps.emulator.provisioning import StartDraw, draw_ingestion_delay
 
 

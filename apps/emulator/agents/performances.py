@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from apps.emulator import answers
-from apps.emulator.log_lines import BareLine, LogLine, SdkLine, StartLine
-from apps.emulator.scripts import (
+from apps.emulator.agents import answers
+from apps.emulator.agents.scripts import (
     JSON_BODY,
     Performance,
     ScriptCall,
@@ -20,7 +19,8 @@ from apps.emulator.scripts import (
     streamed_text,
     streaming_response_line,
 )
-from apps.emulator.strands_events import Cycle, StrandsRun, ToolUse
+from apps.emulator.agents.strands_events import Cycle, StrandsRun, ToolUse
+from apps.emulator.logs.lines import BareLine, LogLine, SdkLine, StartLine
 
 CHUNK_COUNT_VARIABLE = "EMULATOR_CHUNKS"
 CHUNK_RATE_VARIABLE = "EMULATOR_CHUNKS_PER_SECOND"

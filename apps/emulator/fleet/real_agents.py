@@ -7,7 +7,7 @@ import shlex
 from urllib.parse import urlsplit
 
 from apps.emulator.account import EmulatedAccount
-from apps.emulator.agent_traits import CommandAgent, ServedAgent
+from apps.emulator.agents.traits import CommandAgent, ServedAgent
 from apps.emulator.config import EmulatorConfigError, is_loopback
 from apps.emulator.registry import DEFAULT_ENDPOINT, Endpoint, Runtime, RuntimeVersion, stable_suffix
 

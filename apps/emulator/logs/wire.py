@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.emulator.aws_wire import AwsError, decode_page_token, encode_page_token
-from apps.emulator.log_store import LogGroup, LogStore, LogStream
+from apps.emulator.logs.store import LogGroup, LogStore, LogStream
 
 Body = dict[str, Any]
 

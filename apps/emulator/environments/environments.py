@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from apps.emulator.agent_process import AgentProcess, AgentProcessError
-from apps.emulator.agent_traits import CommandAgent, ScriptedAgent, ServedAgent
+from apps.emulator.agents.traits import CommandAgent, ScriptedAgent, ServedAgent
 from apps.emulator.aws_wire import (
     AwsError,
     not_found_error,
@@ -23,14 +22,15 @@ from apps.emulator.aws_wire import (
 )
 from apps.emulator.clock import Clock
 from apps.emulator.config import EmulatorConfig
-from apps.emulator.environment_log import EnvironmentLog
+from apps.emulator.environments.agent_process import AgentProcess, AgentProcessError
+from apps.emulator.environments.environment_log import EnvironmentLog
+from apps.emulator.environments.warm_pool import WarmPool
 from apps.emulator.faults import FaultBoard
 from apps.emulator.ground_truth import StartKind
-from apps.emulator.log_store import LogStore, environment_stream_name, group_name_of
+from apps.emulator.logs.store import LogStore, environment_stream_name, group_name_of
 from apps.emulator.provisioning import StartDraw, draw_dispatch, draw_start, profile_of
 from apps.emulator.quotas import NEW_SESSIONS_PER_S, Quotas
 from apps.emulator.registry import Runtime, RuntimeVersion
-from apps.emulator.warm_pool import WarmPool
 
 STOP_S = 0.4
 # A boot prints its lines when the artifact is there and the process runs: about this far into a cold start.

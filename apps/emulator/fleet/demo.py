@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from apps.emulator import performances
 from apps.emulator.account import ACCOUNT_ID, EmulatedAccount
-from apps.emulator.agent_traits import ScriptedAgent
+from apps.emulator.agents import performances
+from apps.emulator.agents.scripts import Script
+from apps.emulator.agents.traits import ScriptedAgent
 from apps.emulator.registry import DEFAULT_ENDPOINT, Endpoint, Runtime, RuntimeVersion
-from apps.emulator.scripts import Script
 
 REGION = "us-east-1"
 CREATED_AT = datetime(2026, 9, 14, 8, 30, tzinfo=UTC).timestamp()

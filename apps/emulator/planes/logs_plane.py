@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from apps.emulator.account import EmulatedAccount
 from apps.emulator.aws_wire import AwsError, json_1_1, region_of, require_signature
-from apps.emulator.log_queries import LogQueries
-from apps.emulator.log_store import LogGroup, LogStream
-from apps.emulator.logs_wire import Body, bounded, cut_page, find_group, find_stream, invalid_parameter_error
+from apps.emulator.logs.queries import LogQueries
+from apps.emulator.logs.store import LogGroup, LogStream
+from apps.emulator.logs.wire import Body, bounded, cut_page, find_group, find_stream, invalid_parameter_error
 from apps.emulator.quotas import OTHER_LOGS_PER_S
 
 TARGET_PREFIX = "Logs_20140328."

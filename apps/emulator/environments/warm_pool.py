@@ -7,9 +7,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from apps.emulator.agent_traits import ScriptedAgent
+from apps.emulator.agents.traits import ScriptedAgent
 from apps.emulator.clock import Clock
-from apps.emulator.log_store import LogStore, LogStream, environment_stream_name, group_name_of
+from apps.emulator.logs.store import LogStore, LogStream, environment_stream_name, group_name_of
 from apps.emulator.provisioning import profile_of, seeded_uuid
 from apps.emulator.registry import Runtime, RuntimeVersion
 

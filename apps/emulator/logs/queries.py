@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 from apps.emulator.aws_wire import decode_page_token, encode_page_token
 from apps.emulator.faults import FaultBoard
-from apps.emulator.log_patterns import FilterPatternError, compile_pattern
-from apps.emulator.log_store import LogEvent, LogGroup, LogStore, LogStream
-from apps.emulator.logs_wire import (
+from apps.emulator.logs.patterns import FilterPatternError, compile_pattern
+from apps.emulator.logs.store import LogEvent, LogGroup, LogStore, LogStream
+from apps.emulator.logs.wire import (
     Body,
     bounded,
     find_group,

@@ -18,7 +18,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from apps.emulator.account import EmulatedAccount
-from apps.emulator.agent_traits import ScriptedAgent
+from apps.emulator.agents.traits import ScriptedAgent
+from apps.emulator.answering.played_answer import play_answer
+from apps.emulator.answering.served_answer import pass_answer
+from apps.emulator.answering.wire_answer import WireAnswer
 from apps.emulator.aws_wire import (
     AwsError,
     new_request_id,
@@ -29,11 +32,8 @@ from apps.emulator.aws_wire import (
     validation_error,
 )
 from apps.emulator.ground_truth import InvocationRecord
-from apps.emulator.played_answer import play_answer
 from apps.emulator.quotas import DATA_PLANE_PER_S
 from apps.emulator.registry import DEFAULT_ENDPOINT, Runtime, RuntimeVersion, Status
-from apps.emulator.served_answer import pass_answer
-from apps.emulator.wire_answer import WireAnswer
 
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 TRACE_HEADER = "X-Amzn-Trace-Id"

@@ -21,7 +21,7 @@ from apps.emulator.aws_wire import (
     validation_error,
 )
 from apps.emulator.clock import iso_instant
-from apps.emulator.demo import created_agent
+from apps.emulator.fleet.demo import created_agent
 from apps.emulator.quotas import CONTROL_GET_PER_S, CONTROL_LIST_PER_S, CONTROL_MUTATION_PER_S
 from apps.emulator.registry import Endpoint, Runtime, RuntimeVersion, Status, runtime_summary
 

@@ -8,10 +8,10 @@ import aiohttp
 from starlette.requests import Request
 
 from apps.emulator.account import EmulatedAccount
-from apps.emulator.agent_traits import ServedAgent
+from apps.emulator.agents.traits import ServedAgent
+from apps.emulator.answering.wire_answer import WireAnswer
 from apps.emulator.aws_wire import AwsError, runtime_answered_error, runtime_start_error
-from apps.emulator.environments import Environment
-from apps.emulator.wire_answer import WireAnswer
+from apps.emulator.environments.environments import Environment
 
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 REQUEST_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Request-Id"

@@ -6,14 +6,14 @@ import asyncio
 import uuid
 
 from apps.emulator.account import EmulatedAccount
-from apps.emulator.agent_traits import ScriptedAgent
+from apps.emulator.agents.scripts import EVENT_STREAM, PayloadError, Performance, ScriptCall, Step, prompt_of, refusal
+from apps.emulator.agents.traits import ScriptedAgent
+from apps.emulator.answering.wire_answer import WireAnswer
 from apps.emulator.aws_wire import runtime_answered_error
-from apps.emulator.environments import Environment
+from apps.emulator.environments.environments import Environment
 from apps.emulator.faults import Fault
-from apps.emulator.log_lines import OTEL_STREAM, otel_record
-from apps.emulator.log_store import group_name_of
-from apps.emulator.scripts import EVENT_STREAM, PayloadError, Performance, ScriptCall, Step, prompt_of, refusal
-from apps.emulator.wire_answer import WireAnswer
+from apps.emulator.logs.lines import OTEL_STREAM, otel_record
+from apps.emulator.logs.store import group_name_of
 
 # A wait shorter than a timer can keep is not worth a turn of the loop; the next deadline makes up for it.
 SHORTEST_WAIT_S = 0.0005
