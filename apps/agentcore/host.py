@@ -17,7 +17,7 @@ from apps.agentcore.models import Runtime
 from apps.agentcore.payload import build_payload
 from apps.agents.models import Agent
 from apps.aws.errors import ERROR_BY_CODE, AwsError, CredentialsError, NotFoundError, ThrottledError
-from apps.aws.stream import StreamParser
+from apps.aws.stream.parsing import StreamParser
 from apps.sessions.engine.host import COMPLETED, Environment, RunEnd, RunHandle, Sent
 from apps.sessions.models import Invocation, Session
 from loom_events.kinds import HeadersEvent

@@ -19,8 +19,8 @@ from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agents.models import Agent
 from apps.aws.arn import is_valid_qualifier
 from apps.aws.errors import AccessDeniedError, AwsError
-from apps.aws.log_streams import LogEvent, attribute, classify, parse_record
-from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
+from apps.aws.logs.reading import LogGroupNotFoundError, RuntimeLogs
+from apps.aws.logs.streams import LogEvent, attribute, classify, parse_record
 from apps.core.exceptions import InvalidInputError
 from apps.sessions.models import Session
 

@@ -19,7 +19,7 @@ from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.logs.reading import LOGS_ADVICE, MAX_LINES, LogGroupMissingError, LogPage, read_level, read_logs
 from apps.agents.models import Agent
 from apps.aws.clients import client
-from apps.aws.log_streams import VALIDATION_STREAM
+from apps.aws.logs.streams import VALIDATION_STREAM
 from apps.core.exceptions import InvalidInputError
 
 MakeAgent = Callable[..., Agent]

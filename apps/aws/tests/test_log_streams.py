@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.aws.log_streams import LogEvent, LogStreamName, attribute, classify
+from apps.aws.logs.streams import LogEvent, LogStreamName, attribute, classify
 
 SESSION = "f07e0b11-3090-d01d-78b7-ad8eaf4a93fd"
 OTHER_SESSION = "0a1b2c3d-3090-d01d-78b7-ad8eaf4a93fd"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.aws.errors import AccessDeniedError, NotFoundError, ThrottledError
-from apps.aws.logs import LogEvent, LogGroupNotFoundError, LogPage, LogStream, RuntimeLogs
+from apps.aws.logs.reading import LogEvent, LogGroupNotFoundError, LogPage, LogStream, RuntimeLogs
 from apps.aws.tests.conftest import Emulated, Serve
 from apps.aws.tests.loopback import Exchange, Loopback
 

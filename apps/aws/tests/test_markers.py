@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.aws.log_streams import LogEvent
-from apps.aws.markers import Marker, Start, find_start, parse_marker
+from apps.aws.logs.markers import Marker, Start, find_start, parse_marker
+from apps.aws.logs.streams import LogEvent
 
 AT = datetime(2026, 11, 20, 23, 26, tzinfo=UTC)
 INVOKED = "Agent invoked - Start time: 2026-02-11T19:44:38.558763"

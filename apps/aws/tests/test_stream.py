@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.aws.stream import StreamParser
+from apps.aws.stream.parsing import StreamParser
 from apps.aws.tests.wire import SSE, data, merged, parse, text
 from loom_events.kinds import RunEvent
 

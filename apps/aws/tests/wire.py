@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from apps.aws.stream import StreamParser
+from apps.aws.stream.parsing import StreamParser
 from loom_events.kinds import RunEvent, TextEvent
 
 SSE = "text/event-stream; charset=utf-8"

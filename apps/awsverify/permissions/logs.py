@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from apps.aws.arn import RuntimeArn
 from apps.aws.connection import Connection
 from apps.aws.errors import AwsError
-from apps.aws.log_streams import LogEvent, classify
-from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
-from apps.aws.markers import Marker, parse_marker
+from apps.aws.logs.markers import Marker, parse_marker
+from apps.aws.logs.reading import LogGroupNotFoundError, RuntimeLogs
+from apps.aws.logs.streams import LogEvent, classify
 from apps.awsverify.permissions.findings import Finding, failed_call
 from apps.awsverify.permissions.policies import statement_for
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from apps.aws.log_streams import classify, parse_record
-from apps.aws.markers import parse_marker
+from apps.aws.logs.markers import parse_marker
+from apps.aws.logs.streams import classify, parse_record
 from apps.awsverify.smoke.turns import Turn
 from apps.metrics.starts.search import WEAK_RANK
 from loom_client import ApiError, Client, Latency, Logs

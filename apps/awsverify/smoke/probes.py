@@ -14,8 +14,8 @@ from apps.aws.arn import RuntimeArn
 from apps.aws.clients import client
 from apps.aws.connection import Connection
 from apps.aws.errors import AwsError, translated
-from apps.aws.log_streams import classify
-from apps.aws.logs import RuntimeLogs
+from apps.aws.logs.reading import RuntimeLogs
+from apps.aws.logs.streams import classify
 from apps.awsverify.smoke.log_seen import LogSeen
 from apps.awsverify.smoke.turns import Turn
 

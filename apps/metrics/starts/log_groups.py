@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
-from apps.aws.log_streams import LogEvent
-from apps.aws.logs import RuntimeLogs
+from apps.aws.logs.reading import RuntimeLogs
+from apps.aws.logs.streams import LogEvent
 from apps.metrics.models import LogGroupSweep
 
 LEASE = timedelta(seconds=30)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from apps.aws.log_streams import LogEvent
-from apps.aws.markers import Start, find_start
+from apps.aws.logs.markers import Start, find_start
+from apps.aws.logs.streams import LogEvent
 
 TOLERANCE = timedelta(seconds=1)
 # Rank 4 is only the first line of a stream; the others tell when the agent's code was entered.

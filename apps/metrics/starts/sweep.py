@@ -18,9 +18,9 @@ from django.db.models import Min, QuerySet
 from apps.agentcore.logs.reading import LOGS_ADVICE
 from apps.agents.selectors import in_use
 from apps.aws.errors import AccessDeniedError, AwsError
-from apps.aws.log_streams import attribute, classify
-from apps.aws.logs import LogGroupNotFoundError, RuntimeLogs
-from apps.aws.markers import Start
+from apps.aws.logs.markers import Start
+from apps.aws.logs.reading import LogGroupNotFoundError, RuntimeLogs
+from apps.aws.logs.streams import attribute, classify
 from apps.core.notices import notify
 from apps.metrics.figures.store_periods import forget_figures
 from apps.metrics.models import Measurement

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from apps.aws.connection import Connection
-from apps.aws.logs import RuntimeLogs
+from apps.aws.logs.reading import RuntimeLogs
 from apps.aws.tests.loopback import loopback
 from apps.metrics.tests.cloudwatch import CloudWatch
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.aws.log_streams import LogEvent
-from apps.aws.markers import Start
+from apps.aws.logs.markers import Start
+from apps.aws.logs.streams import LogEvent
 from apps.metrics.starts.search import Window, find_start_of_run, is_better
 from apps.metrics.startup import next_try_at, startup_latency_ms
 from apps.metrics.tests.cloudwatch import sdk_line, start_line, stream_of, streaming_line

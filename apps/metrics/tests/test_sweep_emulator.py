@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.agentcore.connection import current_connection
 from apps.agentcore.services import register_agent
 from apps.agents.models import Agent
-from apps.aws.logs import RuntimeLogs
+from apps.aws.logs.reading import RuntimeLogs
 from apps.aws.tests.emulator_process import Emulator
 from apps.metrics.models import Measurement
 from apps.metrics.selectors import startup_of

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, Unpack
 from apps.aws.clients import client
 from apps.aws.connection import Connection
 from apps.aws.errors import NotFoundError, translated
-from apps.aws.log_streams import LogEvent, classify
+from apps.aws.logs.streams import LogEvent, classify
 
 __all__ = ["Choice", "LogEvent", "LogGroupNotFoundError", "LogPage", "LogStream", "RuntimeLogs"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import json
 
-from apps.aws.stream_events import StreamReader, UnreadableJsonError, answer_text, read_json
+from apps.aws.stream.events import StreamReader, UnreadableJsonError, answer_text, read_json
 from loom_events.kinds import ErrorEvent, RunEvent
 from loom_events.storable import storable_text
 

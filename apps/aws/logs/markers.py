@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from apps.aws.log_streams import LogEvent, classify, parse_record
+from apps.aws.logs.streams import LogEvent, classify, parse_record
 
 FIRST_EVENT = "First log event"
 
