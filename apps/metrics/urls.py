@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.metrics.figures import agent_list_views
-from apps.metrics.figures import views as figures_views
+from apps.metrics.figures.pages import agent_list_views
+from apps.metrics.figures.pages import views as figures_views
 from apps.metrics.series import views as series_views
 from apps.metrics.starts import views as starts_views
 

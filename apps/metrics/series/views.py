@@ -16,7 +16,7 @@ from apps.agentcore.selectors import with_runtime
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
-from apps.metrics.figures.tiles import startup_tile
+from apps.metrics.figures.pages.tiles import startup_tile
 from apps.metrics.models import StartSeries
 from apps.metrics.series import selectors, services
 from apps.metrics.series.advancing import advance_series

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from apps.metrics.figures.charts import Chart, Mark, latency_chart
-from apps.metrics.figures.ranges import parse_range, step_for
+from apps.metrics.figures.pages.charts import Chart, Mark, latency_chart
+from apps.metrics.figures.pages.ranges import parse_range, step_for
 from apps.metrics.figures.tally import Tally
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

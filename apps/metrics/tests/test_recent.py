@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.metrics.figures.recent import FEW_SESSIONS, recent_invocations
+from apps.metrics.figures.pages.recent import FEW_SESSIONS, recent_invocations
 from apps.metrics.tests.runs import NOON, at, make_measured, make_run
 from apps.sessions.models import Session
 

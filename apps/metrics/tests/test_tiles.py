@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from apps.metrics.figures.figures import Figures
+from apps.metrics.figures.pages.tiles import Tile, make_tiles
 from apps.metrics.figures.tally import Tally
-from apps.metrics.figures.tiles import Tile, make_tiles
 
 
 def tiles(

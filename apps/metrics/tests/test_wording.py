@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.metrics.figures.wording import percent
+from apps.metrics.figures.pages.wording import percent
 
 
 @pytest.mark.parametrize(

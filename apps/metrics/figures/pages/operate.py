@@ -10,13 +10,13 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from apps.agents.models import Agent
-from apps.metrics.figures.charts import METRICS, Chart, latency_chart
 from apps.metrics.figures.figures import Figures
+from apps.metrics.figures.pages.charts import METRICS, Chart, latency_chart
+from apps.metrics.figures.pages.ranges import PRESETS, Preset, TimeRange, parse_range
+from apps.metrics.figures.pages.tiles import missing_starts
+from apps.metrics.figures.pages.wording import NOTHING, interval, percent, summary_text
 from apps.metrics.figures.periods import Reading, Selection, read
-from apps.metrics.figures.ranges import PRESETS, Preset, TimeRange, parse_range
 from apps.metrics.figures.statistics import Summary
-from apps.metrics.figures.tiles import missing_starts
-from apps.metrics.figures.wording import NOTHING, interval, percent, summary_text
 
 SORTS = {"failing": "Failing first", "slowest": "Slowest first", "busiest": "Busiest first"}
 SHOWN = {"all": "All", "failed": "Failed"}

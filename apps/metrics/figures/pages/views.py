@@ -14,11 +14,11 @@ from django.views.decorators.http import require_safe
 from apps.accounts.http import SignedInRequest
 from apps.agents.selectors import agents_visible_to, in_use
 from apps.metrics.figures.figures import Figures
-from apps.metrics.figures.operate import Filters, agent_rows, chart_of, figure_rows, read_figures
+from apps.metrics.figures.pages.operate import Filters, agent_rows, chart_of, figure_rows, read_figures
+from apps.metrics.figures.pages.recent import RecentInvocation, recent_invocations
+from apps.metrics.figures.pages.tiles import Tile, make_tiles
 from apps.metrics.figures.periods import Reading
-from apps.metrics.figures.recent import RecentInvocation, recent_invocations
 from apps.metrics.figures.tally import FAILED
-from apps.metrics.figures.tiles import Tile, make_tiles
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import sessions_visible_to
 

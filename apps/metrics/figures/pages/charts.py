@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from apps.metrics.figures.pages.ranges import TimeRange
+from apps.metrics.figures.pages.wording import NOTHING, interval, summary_text
 from apps.metrics.figures.periods import floor
-from apps.metrics.figures.ranges import TimeRange
 from apps.metrics.figures.statistics import Summary
 from apps.metrics.figures.tally import Tally
-from apps.metrics.figures.wording import NOTHING, interval, summary_text
 
 METRICS = {"ttft": "Time to first token", "startup": "Startup latency", "total": "Total latency"}
 TEMPERATURES = ("cold", "warm")

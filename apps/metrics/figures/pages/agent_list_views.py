@@ -13,10 +13,10 @@ from apps.accounts.http import SignedInRequest
 from apps.agents.listing import PAGE_SIZE
 from apps.agents.selectors import agents_visible_to
 from apps.metrics.figures.figures import Figures
+from apps.metrics.figures.pages.ranges import PRESETS
+from apps.metrics.figures.pages.wording import percent, summary_text
 from apps.metrics.figures.periods import DAY, Selection, read
-from apps.metrics.figures.ranges import PRESETS
 from apps.metrics.figures.tally import Tally
-from apps.metrics.figures.wording import percent, summary_text
 
 RANGE = PRESETS["7d"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.metrics.figures.figures import Figures
+from apps.metrics.figures.pages.wording import LEAST_FOR_MEDIAN, NOTHING, percent, span, span_text, split
 from apps.metrics.figures.statistics import Summary
 from apps.metrics.figures.tally import StartupFigures
-from apps.metrics.figures.wording import LEAST_FOR_MEDIAN, NOTHING, percent, span, span_text, split
 
 MISSING = {
     "weak": "by their first log line only",
