@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import RecordAdmin, service_action
-from apps.metrics.models import FigureSpan, LogGroupSweep, Measurement, StartSeries, StartSeriesRun
+from apps.metrics.models import FigurePeriod, LogGroupSweep, Measurement, StartSeries, StartSeriesRun
 from apps.metrics.series.services import cancel_series
 
 
@@ -22,8 +22,8 @@ class LogGroupSweepAdmin(RecordAdmin[LogGroupSweep]):
     list_display = ["log_group", "account_id", "region", "started_from_at", "lease_until"]
 
 
-@admin.register(FigureSpan)
-class FigureSpanAdmin(RecordAdmin[FigureSpan]):
+@admin.register(FigurePeriod)
+class FigurePeriodAdmin(RecordAdmin[FigurePeriod]):
     list_display = ["start_at", "length", "origin", "invocation_count"]
     list_filter = ["length", "origin"]
     deferred_fields = ("groups", "totals")

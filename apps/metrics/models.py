@@ -90,7 +90,7 @@ class LogGroupSweep(models.Model):
         return self.log_group
 
 
-class FigureSpan(models.Model):
+class FigurePeriod(models.Model):
     """What the invocations of an hour or a day (of UTC) add up to, once nothing in it is running or waited for.
 
     A cache: whatever changes a measurement in it deletes the row, and the worker makes it again.
@@ -102,9 +102,9 @@ class FigureSpan(models.Model):
 
     origin = models.CharField(max_length=10)
     length = models.PositiveSmallIntegerField(choices=Length.choices, help_text="In hours.")
-    start_at = models.DateTimeField(help_text="An invocation belongs to the span by requested_at.")
+    start_at = models.DateTimeField(help_text="An invocation belongs to the period by requested_at.")
     invocation_count = models.PositiveIntegerField(
-        help_text="All invocations of the span; where it differs from the present number, the row is out of date."
+        help_text="All invocations of the period; where it differs from the present number, the row is out of date."
     )
     groups = models.JSONField(help_text="[agent id, qualifier, version, tally] each.")
     totals = models.JSONField(
@@ -113,6 +113,8 @@ class FigureSpan(models.Model):
     )
 
     class Meta:
+        # Names in the database stay: processes of the release before read and write this table.
+        db_table = "metrics_figurespan"
         ordering = ["start_at"]
         constraints = [
             models.UniqueConstraint(fields=["origin", "length", "start_at"], name="figures_of_span_stored_once")

@@ -1,7 +1,7 @@
 """Reading the figures of a range of time: stored days and hours where there are any, invocations for the rest.
 
-A stored span is used only while it is up to date; where none is, the same is added up from the rows. So the figures are
-right at any moment, and a hundred thousand invocations cost as much as some hundred rows.
+A stored period is used only while it is up to date; where none is, the same is added up from the rows. So the figures
+are right at any moment, and a hundred thousand invocations cost as much as some hundred rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.db.models import Q
 
 from apps.agents.selectors import in_use
 from apps.metrics.figures.tally import COLUMNS, Gathering, Tally, counts_and_values
-from apps.metrics.models import FigureSpan
+from apps.metrics.models import FigurePeriod
 from apps.sessions.models import Invocation
 
 HOUR = timedelta(hours=1)
@@ -111,19 +111,21 @@ def read(selection: Selection, step: timedelta, metric: str = "") -> Reading:
     reading = Reading(selection, metric)
     gaps = [(selection.start, selection.end)]
     # Days first; hours for what they leave.
-    lengths = [(DAY, FigureSpan.Length.DAY), (HOUR, FigureSpan.Length.HOUR)]
+    lengths = [(DAY, FigurePeriod.Length.DAY), (HOUR, FigurePeriod.Length.HOUR)]
     for length, kind in [(length, kind) for length, kind in lengths if step % length == timedelta(0)]:
         unread = "groups" if selection.is_whole else "totals"
-        spans = [span for start, end in gaps if end - start >= length for span in _stored(kind, start, end, unread)]
-        for span in spans:
-            at = floor(span.start_at, step)
+        periods = [
+            period for start, end in gaps if end - start >= length for period in _stored(kind, start, end, unread)
+        ]
+        for period in periods:
+            at = floor(period.start_at, step)
             if selection.is_whole:
-                for agent_id, stored in span.totals:
+                for agent_id, stored in period.totals:
                     reading.take_total(at, agent_id, stored)
             else:
-                for agent_id, qualifier, version, stored in span.groups:
+                for agent_id, qualifier, version, stored in period.groups:
                     reading.take(at, (agent_id, qualifier, version), stored)
-        gaps = [rest for gap in gaps for rest in _rest(gap, spans)]
+        gaps = [rest for gap in gaps for rest in _rest(gap, periods)]
     for at, group, tally in tallies_of_rows(gaps, step, selection.agent_id):
         reading.take(at, group, tally)
     reading.finish()
@@ -149,26 +151,26 @@ def tallies_of_rows(
         yield at, group, tally
 
 
-def _stored(kind: FigureSpan.Length, start: datetime, end: datetime, unread: str) -> list[FigureSpan]:
+def _stored(kind: FigurePeriod.Length, start: datetime, end: datetime, unread: str) -> list[FigurePeriod]:
     """The stored days or hours that lie within a range as a whole and are up to date, in order, but for a column."""
-    stored = FigureSpan.objects.defer(unread).filter(origin=settings.LOOM_AWS, length=kind, start_at__gte=start)
-    spans = list(stored.filter(start_at__lte=end - timedelta(hours=kind)).order_by("start_at"))
-    outdated = outdated_spans(spans)
-    return [span for span in spans if span.pk not in outdated]
+    stored = FigurePeriod.objects.defer(unread).filter(origin=settings.LOOM_AWS, length=kind, start_at__gte=start)
+    periods = list(stored.filter(start_at__lte=end - timedelta(hours=kind)).order_by("start_at"))
+    outdated = outdated_periods(periods)
+    return [period for period in periods if period.pk not in outdated]
 
 
-def outdated_spans(spans: Sequence[FigureSpan]) -> set[int]:
-    """The keys of the spans, given in order, that count other invocations than there are.
+def outdated_periods(periods: Sequence[FigurePeriod]) -> set[int]:
+    """The keys of the periods, given in order, that count other invocations than there are.
 
     A session was deleted, or a row came late. Counting the invocations of a long time is quick, so what differs is
-    halved until the spans are found.
+    halved until the periods are found.
     """
     outdated: set[int] = set()
-    waiting = list(_runs(spans))
+    waiting = list(_runs(periods))
     while waiting:
         members = waiting.pop()
         present = Invocation.objects.filter(requested_at__gte=members[0].start_at, requested_at__lt=members[-1].end_at)
-        if present.count() == sum(span.invocation_count for span in members):
+        if present.count() == sum(period.invocation_count for period in members):
             continue
         if len(members) == 1:
             outdated.add(members[0].pk)
@@ -178,22 +180,22 @@ def outdated_spans(spans: Sequence[FigureSpan]) -> set[int]:
     return outdated
 
 
-def _runs(spans: Sequence[FigureSpan]) -> Iterator[list[FigureSpan]]:
-    """Spans in order, in pieces without a gap."""
-    piece: list[FigureSpan] = []
-    for span in spans:
-        if piece and piece[-1].end_at != span.start_at:
+def _runs(periods: Sequence[FigurePeriod]) -> Iterator[list[FigurePeriod]]:
+    """Periods in order, in pieces without a gap."""
+    piece: list[FigurePeriod] = []
+    for period in periods:
+        if piece and piece[-1].end_at != period.start_at:
             yield piece
             piece = []
-        piece.append(span)
+        piece.append(period)
     if piece:
         yield piece
 
 
-def _rest(gap: Gap, spans: Sequence[FigureSpan]) -> Iterator[Gap]:
-    """What of a gap no span (in order) covers."""
+def _rest(gap: Gap, periods: Sequence[FigurePeriod]) -> Iterator[Gap]:
+    """What of a gap no period (in order) covers."""
     at, end = gap
-    for piece in _runs([span for span in spans if at <= span.start_at and span.end_at <= end]):
+    for piece in _runs([period for period in periods if at <= period.start_at and period.end_at <= end]):
         if at < piece[0].start_at:
             yield at, piece[0].start_at
         at = piece[-1].end_at
@@ -202,12 +204,12 @@ def _rest(gap: Gap, spans: Sequence[FigureSpan]) -> Iterator[Gap]:
 
 
 def stored_groups(tallies: Iterable[tuple[Group, Tally]]) -> list[Any]:
-    """The value of `FigureSpan.groups`."""
+    """The value of `FigurePeriod.groups`."""
     return [[*group, tally.as_json()] for group, tally in tallies]
 
 
 def stored_totals(tallies: Iterable[tuple[Group, Tally]]) -> list[Any]:
-    """The value of `FigureSpan.totals`; empty where there is no group."""
+    """The value of `FigurePeriod.totals`; empty where there is no group."""
     totals: dict[int | None, Tally] = {}
     for (agent_id, _, _), tally in tallies:
         for key in (agent_id, None):

@@ -14,13 +14,13 @@ from apps.metrics.figures.periods import (
     HOUR,
     Group,
     floor,
-    outdated_spans,
+    outdated_periods,
     stored_groups,
     stored_totals,
     tallies_of_rows,
 )
 from apps.metrics.figures.tally import Tally
-from apps.metrics.models import FigureSpan, Measurement
+from apps.metrics.models import FigurePeriod, Measurement
 from apps.metrics.startup import MISSING_SOUGHT_FOR
 from apps.sessions.models import Invocation
 
@@ -37,13 +37,13 @@ def settle_figures(now: datetime, limit: int = HOURS_AT_ONCE) -> int:
     Days of which all hours are stored are stored as well. What is out of date or too old to be shown is deleted.
     """
     oldest = floor(now - KEPT_FOR, DAY)
-    stored = FigureSpan.objects.filter(origin=settings.LOOM_AWS)
+    stored = FigurePeriod.objects.filter(origin=settings.LOOM_AWS)
     stored.filter(start_at__lt=oldest).delete()
     first = Invocation.objects.filter(requested_at__gte=oldest).aggregate(first=Min("requested_at"))["first"]
     if first is None:
         return 0
     _delete_outdated(stored)
-    known = set(_starts(stored, FigureSpan.Length.HOUR)) | _unsettled_hours(now, oldest)
+    known = set(_starts(stored, FigurePeriod.Length.HOUR)) | _unsettled_hours(now, oldest)
     # Whole days, so that the first one can be stored as well.
     hour, last = floor(first, DAY), floor(now - SETTLED_AFTER, HOUR) - HOUR
     settled = 0
@@ -56,14 +56,14 @@ def settle_figures(now: datetime, limit: int = HOURS_AT_ONCE) -> int:
     return settled
 
 
-def _starts(stored: QuerySet[FigureSpan], length: FigureSpan.Length) -> QuerySet[FigureSpan, datetime]:
+def _starts(stored: QuerySet[FigurePeriod], length: FigurePeriod.Length) -> QuerySet[FigurePeriod, datetime]:
     return stored.filter(length=length).values_list("start_at", flat=True)
 
 
-def _delete_outdated(stored: QuerySet[FigureSpan]) -> None:
+def _delete_outdated(stored: QuerySet[FigurePeriod]) -> None:
     counted = stored.only("start_at", "length", "invocation_count").order_by("start_at")
-    for length in FigureSpan.Length:
-        stored.filter(pk__in=outdated_spans(list(counted.filter(length=length)))).delete()
+    for length in FigurePeriod.Length:
+        stored.filter(pk__in=outdated_periods(list(counted.filter(length=length)))).delete()
 
 
 def _unsettled_hours(now: datetime, oldest: datetime) -> set[datetime]:
@@ -85,32 +85,32 @@ def _store_hour(hour: datetime) -> None:
     with transaction.atomic():
         tallies = [(group, tally) for _, group, tally in tallies_of_rows([(hour, hour + HOUR)], HOUR)]
         count = Invocation.objects.filter(requested_at__gte=hour, requested_at__lt=hour + HOUR).count()
-        _store(FigureSpan.Length.HOUR, hour, count, tallies)
+        _store(FigurePeriod.Length.HOUR, hour, count, tallies)
 
 
-def _store_days(stored: QuerySet[FigureSpan]) -> None:
+def _store_days(stored: QuerySet[FigurePeriod]) -> None:
     """Add the stored hours of each day up that has all of them."""
     hours_of: dict[datetime, int] = {}
-    for start in _starts(stored, FigureSpan.Length.HOUR):
+    for start in _starts(stored, FigurePeriod.Length.HOUR):
         day = floor(start, DAY)
         hours_of[day] = hours_of.get(day, 0) + 1
-    known = set(_starts(stored, FigureSpan.Length.DAY))
+    known = set(_starts(stored, FigurePeriod.Length.DAY))
     for day in [day for day, count in hours_of.items() if count == DAY // HOUR and day not in known]:
         with transaction.atomic():
             tallies: dict[Group, Tally] = {}
             count = 0
             hours = stored.defer("totals").filter(
-                length=FigureSpan.Length.HOUR, start_at__gte=day, start_at__lt=day + DAY
+                length=FigurePeriod.Length.HOUR, start_at__gte=day, start_at__lt=day + DAY
             )
             for hour in hours.order_by("start_at"):
                 count += hour.invocation_count
                 for agent_id, qualifier, version, found in hour.groups:
                     tallies.setdefault((agent_id, qualifier, version), Tally()).merge(Tally.from_json(found))
-            _store(FigureSpan.Length.DAY, day, count, list(tallies.items()))
+            _store(FigurePeriod.Length.DAY, day, count, list(tallies.items()))
 
 
-def _store(length: FigureSpan.Length, start: datetime, count: int, tallies: list[tuple[Group, Tally]]) -> None:
-    FigureSpan.objects.get_or_create(
+def _store(length: FigurePeriod.Length, start: datetime, count: int, tallies: list[tuple[Group, Tally]]) -> None:
+    FigurePeriod.objects.get_or_create(
         origin=settings.LOOM_AWS,
         length=length,
         start_at=start,
@@ -124,5 +124,5 @@ def _store(length: FigureSpan.Length, start: datetime, count: int, tallies: list
 
 def forget_figures(requested_at: datetime) -> None:
     """Delete the stored figures of the hour and the day that an invocation was requested in."""
-    for length, span in ((FigureSpan.Length.HOUR, HOUR), (FigureSpan.Length.DAY, DAY)):
-        FigureSpan.objects.filter(length=length, start_at=floor(requested_at, span)).delete()
+    for length, step in ((FigurePeriod.Length.HOUR, HOUR), (FigurePeriod.Length.DAY, DAY)):
+        FigurePeriod.objects.filter(length=length, start_at=floor(requested_at, step)).delete()

@@ -23,7 +23,7 @@ def invocations_in_figures(since: datetime | None = None, agent_id: int | None =
 
 
 def figures(invocations: QuerySet[Invocation]) -> Figures:
-    """Sum up some invocations, row by row; over a span of time `periods.read` is quicker."""
+    """Sum up some invocations, row by row; over a period `periods.read` is quicker."""
     tally = Tally()
     for row in invocations.values_list(*COLUMNS).iterator(chunk_size=2000):
         tally.add(row)

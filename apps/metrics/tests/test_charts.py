@@ -23,9 +23,9 @@ def tally(kind: str, *ttft_ms: float, status: str = "completed") -> Tally:
 
 def draw(**by_hour: Tally) -> Chart:
     """The chart of the four hours until noon, whose tallies are given as h8 to h11."""
-    span = parse_range({"from": "2026-11-20T08:00", "to": "2026-11-20T12:00"}, NOON)
+    period = parse_range({"from": "2026-11-20T08:00", "to": "2026-11-20T12:00"}, NOON)
     steps = {NOON.replace(hour=int(name[1:])): found for name, found in by_hour.items()}
-    return latency_chart(steps, span, "ttft", lambda start, end: f"?{start:%H:%M}-{end:%H:%M}")
+    return latency_chart(steps, period, "ttft", lambda start, end: f"?{start:%H:%M}-{end:%H:%M}")
 
 
 def test_enough_runs_are_a_median_with_its_interval_and_few_are_points() -> None:
@@ -41,9 +41,9 @@ def test_enough_runs_are_a_median_with_its_interval_and_few_are_points() -> None
 
 def test_medians_are_joined_where_their_steps_follow_each_other() -> None:
     six = [100.0] * 6
-    span = parse_range({"range": "24h"}, NOON)
+    period = parse_range({"range": "24h"}, NOON)
     steps = {NOON.replace(hour=hour): tally("reused", *six) for hour in (7, 8, 10)}
-    drawn = latency_chart(steps, span, "ttft", lambda start, end: "").series[0]
+    drawn = latency_chart(steps, period, "ttft", lambda start, end: "").series[0]
 
     assert len(drawn.medians) == 3
     assert [(line.x1, line.x2) for line in drawn.lines] == [(drawn.medians[0].x, drawn.medians[1].x)]
@@ -80,11 +80,11 @@ def test_nothing_is_drawn_of_nothing() -> None:
     ],
 )
 def test_a_range_is_what_the_address_says_or_the_default(query: dict[str, Any], key: str, problem: bool) -> None:
-    span = parse_range(query, NOON)
+    period = parse_range(query, NOON)
 
-    assert (span.key, bool(span.problem)) == (key, problem)
-    assert span.start < span.end <= NOON
-    assert (span.end - span.start) / span.step <= 48
+    assert (period.key, bool(period.problem)) == (key, problem)
+    assert period.start < period.end <= NOON
+    assert (period.end - period.start) / period.step <= 48
 
 
 def test_steps_are_as_fine_as_forty_of_them_allow() -> None:

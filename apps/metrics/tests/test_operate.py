@@ -226,10 +226,10 @@ def test_stored_hours_change_nothing_of_the_page(as_alice: Client, make_session:
     for hours in range(1, 21):
         make_measured(run_now(session, minutes_ago=hours * 60), 1_000.0 + hours, start_kind="created")
     now = timezone.now()  # both look at the same time, also where an hour begins between them
-    span = {"from": f"{now - timedelta(days=1):%Y-%m-%dT%H:%M}", "to": f"{now:%Y-%m-%dT%H:%M}"}
-    before = page(as_alice, **span)
+    period = {"from": f"{now - timedelta(days=1):%Y-%m-%dT%H:%M}", "to": f"{now:%Y-%m-%dT%H:%M}"}
+    before = page(as_alice, **period)
     assert settle_figures(now) > 15
 
-    after = page(as_alice, **span)
+    after = page(as_alice, **period)
     assert tile(before, "Invocations").startswith("20 0 running")
     assert re.sub(r"value=\S+", "", after) == re.sub(r"value=\S+", "", before)

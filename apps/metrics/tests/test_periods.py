@@ -8,7 +8,7 @@ import pytest
 
 from apps.metrics.figures.periods import DAY, HOUR, Reading, Selection, floor, read
 from apps.metrics.figures.store_periods import KEPT_FOR, settle_figures
-from apps.metrics.models import FigureSpan, Measurement
+from apps.metrics.models import FigurePeriod, Measurement
 from apps.metrics.starts.services import look_again
 from apps.metrics.tests.runs import NOON, at, make_due, make_measured, make_run
 from apps.sessions.models import Invocation, Session
@@ -73,7 +73,7 @@ def test_stored_hours_say_what_the_rows_say(day: list[Session], selection: Selec
 
 def test_stored_hours_are_what_is_read(day: list[Session]) -> None:
     settle_figures(LATER)
-    FigureSpan.objects.filter(length=1, start_at=NOON).update(groups=[], totals=[])
+    FigurePeriod.objects.filter(length=1, start_at=NOON).update(groups=[], totals=[])
 
     assert read(TODAY, HOUR).by_step.get(NOON) is None
 
@@ -106,7 +106,7 @@ def test_hours_in_which_something_is_open_are_not_stored(make_session: MakeSessi
 
     settle_figures(LATER)
     open_hours = {NOON, NOON + HOUR, NOON + 2 * HOUR}
-    stored = set(FigureSpan.objects.filter(length=1).values_list("start_at", flat=True))
+    stored = set(FigurePeriod.objects.filter(length=1).values_list("start_at", flat=True))
     assert NOON - HOUR in stored
     assert not stored & open_hours
 
@@ -116,23 +116,23 @@ def test_the_hour_that_goes_on_is_not_stored(make_session: MakeSession) -> None:
 
     def is_stored(seconds: float) -> bool:
         settle_figures(at(seconds))
-        return FigureSpan.objects.filter(length=1, start_at=NOON).exists()
+        return FigurePeriod.objects.filter(length=1, start_at=NOON).exists()
 
     assert [is_stored(seconds) for seconds in (1_800, 3_600 + 60, 3_600 + 600)] == [False, False, True]
 
 
 def test_a_day_is_stored_when_all_of_its_hours_are(day: list[Session]) -> None:
     settle_figures(NOON + timedelta(hours=11))
-    assert not FigureSpan.objects.filter(length=24).exists()
+    assert not FigurePeriod.objects.filter(length=24).exists()
     settle_figures(LATER)
-    whole = FigureSpan.objects.get(length=24)
+    whole = FigurePeriod.objects.get(length=24)
 
     assert (whole.start_at, whole.end_at) == (floor(NOON, DAY), floor(NOON, DAY) + DAY)
     assert whole.invocation_count == Invocation.objects.count()
-    FigureSpan.objects.filter(length=1).delete()
+    FigurePeriod.objects.filter(length=1).delete()
     selection = Selection(whole.start_at - HOUR, whole.end_at + HOUR)
     assert read(selection, DAY).overall.invocation_count == whole.invocation_count
-    FigureSpan.objects.update(groups=[], totals=[])
+    FigurePeriod.objects.update(groups=[], totals=[])
     assert read(selection, DAY).overall.invocation_count == 0
 
 
@@ -142,31 +142,31 @@ def test_looking_again_forgets_the_stored_hour(day: list[Session]) -> None:
     assert look_again(invocation=given_up.invocation)
 
     assert (
-        not FigureSpan.objects.filter(start_at__in=[NOON, floor(NOON, DAY)])
+        not FigurePeriod.objects.filter(start_at__in=[NOON, floor(NOON, DAY)])
         .exclude(length=1, start_at=floor(NOON, DAY))
         .exists()
     )
     settle_figures(LATER)
-    assert not FigureSpan.objects.filter(length=1, start_at=NOON).exists()
+    assert not FigurePeriod.objects.filter(length=1, start_at=NOON).exists()
 
 
 def test_hours_too_old_to_be_shown_are_deleted(day: list[Session]) -> None:
     settle_figures(LATER)
-    assert FigureSpan.objects.exists()
+    assert FigurePeriod.objects.exists()
 
     settle_figures(LATER + KEPT_FOR + timedelta(days=1))
-    assert not FigureSpan.objects.exists()
+    assert not FigurePeriod.objects.exists()
 
 
 def test_a_long_past_is_stored_in_portions_the_newest_first(day: list[Session]) -> None:
     assert settle_figures(LATER, limit=3) == 3
-    newest = FigureSpan.objects.order_by("-start_at").filter(length=1).values_list("start_at", flat=True)
+    newest = FigurePeriod.objects.order_by("-start_at").filter(length=1).values_list("start_at", flat=True)
     assert newest[0] == NOON + timedelta(hours=28)
 
     while settle_figures(LATER, limit=10):
         pass
     first = Invocation.objects.order_by("requested_at").values_list("requested_at", flat=True)[0]
-    assert FigureSpan.objects.order_by("start_at")[0].start_at == floor(first, DAY)
+    assert FigurePeriod.objects.order_by("start_at")[0].start_at == floor(first, DAY)
 
 
 def test_steps_count_from_the_epoch_in_utc() -> None:

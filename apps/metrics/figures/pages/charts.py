@@ -120,12 +120,12 @@ class Chart:
 
 def latency_chart(
     by_step: Mapping[datetime, Tally],
-    span: TimeRange,
+    period: TimeRange,
     metric: str,
     address_of: Callable[[datetime, datetime], str],
 ) -> Chart:
     """Draw a metric (a key of `METRICS`) over a range; `address_of` gives the page that shows a step alone."""
-    starts = _starts(span)
+    starts = _starts(period)
     empty = Tally()
     tallies = [by_step.get(start, empty) for start in starts]
     found = {temperature: [tally.latency(metric, temperature) for tally in tallies] for temperature in TEMPERATURES}
@@ -139,50 +139,50 @@ def latency_chart(
     }
     line_ms, line_count = _scale(max(_highest(summary) for summaries in found.values() for summary in summaries))
     top_ms = line_ms * line_count
-    places = [_place(span, start, min(start + span.step, span.end)) for start in starts]
+    places = [_place(period, start, min(start + period.step, period.end)) for start in starts]
     series = [
         _series(temperature, found[temperature], values[temperature], places, top_ms) for temperature in TEMPERATURES
     ]
     steps = [
         Step(
-            start=max(start, span.start),
-            end=min(start + span.step, span.end),
+            start=max(start, period.start),
+            end=min(start + period.step, period.end),
             x=x,
             width=width,
             cold=_step_figure(found["cold"][index]),
             warm=_step_figure(found["warm"][index]),
             invocation_count=tallies[index].invocation_count,
             failed_count=tallies[index].failed_count,
-            href=address_of(max(start, span.start), min(start + span.step, span.end)),
+            href=address_of(max(start, period.start), min(start + period.step, period.end)),
         )
         for index, (start, (x, width)) in enumerate(zip(starts, places, strict=True))
     ]
-    has_days = span.end - span.start > timedelta(hours=36)
+    has_days = period.end - period.start > timedelta(hours=36)
     return Chart(
         metric=metric,
         title=METRICS[metric],
         steps=steps,
         series=[drawn for drawn in series if drawn.medians or drawn.points],
         y_ticks=_y_ticks(line_ms, line_count),
-        x_ticks=_x_ticks(span, starts, has_days=has_days),
+        x_ticks=_x_ticks(period, starts, has_days=has_days),
         has_days=has_days,
     )
 
 
-def _starts(span: TimeRange) -> list[datetime]:
+def _starts(period: TimeRange) -> list[datetime]:
     """The beginnings of a range's steps; the first may lie before the range, whose part of it is drawn."""
     starts = []
-    at = floor(span.start, span.step)
-    while at < span.end:
+    at = floor(period.start, period.step)
+    while at < period.end:
         starts.append(at)
-        at += span.step
+        at += period.step
     return starts
 
 
-def _place(span: TimeRange, start: datetime, end: datetime) -> tuple[float, float]:
-    length = span.end - span.start
-    left = max(0.0, (start - span.start) / length * 100)
-    return round(left, 3), round((end - span.start) / length * 100 - left, 3)
+def _place(period: TimeRange, start: datetime, end: datetime) -> tuple[float, float]:
+    length = period.end - period.start
+    left = max(0.0, (start - period.start) / length * 100)
+    return round(left, 3), round((end - period.start) / length * 100 - left, 3)
 
 
 def _highest(summary: Summary) -> float:
@@ -242,11 +242,11 @@ def _y_ticks(line_ms: float, count: int) -> list[Tick]:
     return [Tick(round(100 - 100 * index / count, 2), label) for index, label in enumerate(labels)]
 
 
-def _x_ticks(span: TimeRange, starts: list[datetime], *, has_days: bool) -> list[Tick]:
-    inside = [start for start in starts if start >= span.start]
+def _x_ticks(period: TimeRange, starts: list[datetime], *, has_days: bool) -> list[Tick]:
+    inside = [start for start in starts if start >= period.start]
     every = max(1, math.ceil(len(inside) / X_LABELS))
     pattern = "%d %b" if has_days else "%H:%M"
     return [
-        Tick(round((start - span.start) / (span.end - span.start) * 100, 2), f"{start:{pattern}}", start)
+        Tick(round((start - period.start) / (period.end - period.start) * 100, 2), f"{start:{pattern}}", start)
         for start in inside[::every]
     ]

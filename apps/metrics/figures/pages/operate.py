@@ -26,7 +26,7 @@ SHOWN = {"all": "All", "failed": "Failed"}
 class Filters:
     """What is asked for in the address of a page of figures; anything senseless is as if it were missing."""
 
-    span: TimeRange
+    period: TimeRange
     agent: Agent | None
     qualifier: str
     version: str
@@ -40,7 +40,7 @@ class Filters:
             return query.get(name, "") if query.get(name, "") in choices else next(iter(choices))
 
         return cls(
-            span=parse_range(query, timezone.now(), default_range),
+            period=parse_range(query, timezone.now(), default_range),
             agent=agent,
             # An endpoint or version is one of an agent; PostgreSQL takes no NUL.
             qualifier=query.get("qualifier", "").replace("\0", "") if agent else "",
@@ -53,7 +53,7 @@ class Filters:
     @property
     def selection(self) -> Selection:
         return Selection(
-            self.span.start, self.span.end, self.agent.pk if self.agent else None, self.qualifier, self.version
+            self.period.start, self.period.end, self.agent.pk if self.agent else None, self.qualifier, self.version
         )
 
     @property
@@ -120,7 +120,7 @@ class AgentRow:
 
 def read_figures(filters: Filters) -> Reading:
     """Add up what the filters select, in steps that the chart can draw."""
-    return read(filters.selection, filters.span.step, filters.metric)
+    return read(filters.selection, filters.period.step, filters.metric)
 
 
 def chart_of(reading: Reading, filters: Filters, query: QueryDict) -> Chart:
@@ -133,7 +133,7 @@ def chart_of(reading: Reading, filters: Filters, query: QueryDict) -> Chart:
         narrowed["from"], narrowed["to"] = (f"{at:%Y-%m-%dT%H:%M}" for at in (start, _up(end)))
         return f"?{narrowed.urlencode()}"
 
-    return latency_chart(reading.by_step, filters.span, filters.metric, address_of)
+    return latency_chart(reading.by_step, filters.period, filters.metric, address_of)
 
 
 def _up(at: datetime) -> datetime:

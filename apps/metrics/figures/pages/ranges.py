@@ -1,4 +1,4 @@
-"""Spans of time as a page's address names them, and the steps in which they are drawn."""
+"""Periods as a page's address names them, and the steps in which they are drawn."""
 
 from __future__ import annotations
 

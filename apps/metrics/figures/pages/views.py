@@ -63,8 +63,8 @@ def _recent(request: SignedInRequest, filters: Filters) -> list[RecentInvocation
         sessions = sessions.filter(qualifier=filters.qualifier)
     return recent_invocations(
         sessions,
-        start=filters.span.start,
-        end=filters.span.end,
+        start=filters.period.start,
+        end=filters.period.end,
         version=filters.version,
         statuses=FAILED if filters.shown == "failed" else (),
         limit=RECENT_SHOWN,
