@@ -22,6 +22,7 @@ from channels.db import database_sync_to_async
 from apps.sessions import selectors
 from apps.sessions.engine.engine import engine, follow
 from apps.sessions.engine.host import Environment
+from apps.sessions.engine.queue import place_in_queue
 from apps.sessions.engine.run_stream import LiveStream
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.rendering import (
@@ -92,6 +93,7 @@ class Broadcast:
         self._renderer = AnswerRenderer(invocation.pk)
         self._places: OrderedDict[int, int] = OrderedDict()  # event → parts that were closed then
         self._whole_turn = Frame("")  # as it was rendered last
+        self._place_in_queue: int | None = None
         self._is_caught_up = asyncio.Event()
         self._leave_timer: asyncio.TimerHandle | None = None
         self.is_over = False
@@ -123,8 +125,13 @@ class Broadcast:
             return self._frame_from(shown.sequence, self._places[shown.sequence])
         place = self.place
         if self._whole_turn.place != place:  # viewers of a run that begins come all at once
-            self._whole_turn = Frame(turn_html(self._renderer.turn(self.invocation, str(place))), place)
+            self._whole_turn = self._render_whole_turn()
         return self._whole_turn
+
+    @property
+    def is_running(self) -> bool:
+        """A process has it: until then, and while it waits for a person, no environment works for it."""
+        return self.invocation.status in Invocation.RUNNING
 
     @cached_property
     def busy_environment(self) -> Frame:
@@ -141,17 +148,20 @@ class Broadcast:
 
     async def _refresh(self) -> None:
         read = database_sync_to_async(_unfinished, thread_sensitive=False)
-        invocation = await read(self.invocation.pk)
+        invocation, place_in_queue = await read(self.invocation.pk)
         if invocation is None or self.is_over:
             return
-        self.invocation = invocation
+        has_begun = not self.is_running
+        self.invocation, self._place_in_queue = invocation, place_in_queue
         self._hand_on()
-        render = database_sync_to_async(turn_html, thread_sensitive=False)  # its place in the queue is read from rows
+        self._whole_turn = self._render_whole_turn()
+        self._tell(self._whole_turn)
+        if has_begun and self.is_running:
+            self._tell(self.busy_environment)
+
+    def _render_whole_turn(self) -> Frame:
         place = self.place
-        html = await render(self._renderer.turn(invocation, str(place)))
-        if not self.is_over and place == self.place:
-            self._whole_turn = Frame(html, place)
-            self._tell(self._whole_turn)
+        return Frame(turn_html(self._renderer.turn(self.invocation, str(place), self._place_in_queue)), place)
 
     def leave(self, viewer: Viewer) -> None:
         """Hand it nothing more; without viewers the broadcast ends after a while."""
@@ -196,8 +206,8 @@ class Broadcast:
             self._tell(frame)
 
     async def _catch_up(self, stream: LiveStream | None) -> None:
-        read = database_sync_to_async(selectors.events_after, thread_sensitive=False)
-        past = list(stream.events) if stream else await read(self.invocation.pk)
+        read = database_sync_to_async(_recorded, thread_sensitive=False)
+        past, self._place_in_queue = (list(stream.events), None) if stream else await read(self.invocation)
         if past:
             self._renderer.feed(past)
         self._remember()
@@ -232,11 +242,13 @@ class Broadcast:
         end = Frame(f"{turn}{signal}", Place(invocation.pk), is_end=True)
         self._tell(end)
         session = invocation.session
-        if invocation.number == 1:
-            return [Frame(environment_html(session, idle_environment_of(session, invocation)), end.place, is_end=True)]
         render_environment = database_sync_to_async(_idle_environment_html, thread_sensitive=False)
         try:
-            return [Frame(await render_environment(session.pk), end.place, is_end=True)]
+            if invocation.number == 1:
+                environment = environment_html(session, idle_environment_of(session, invocation))
+            else:
+                environment = await render_environment(session.pk)
+            return [Frame(environment, end.place, is_end=True)]
         except Exception:  # the end is told, and nobody is to lose the connection for a card beside it
             logger.exception("environment not shown session=%s", session.pk)
             return []
@@ -299,14 +311,21 @@ class Broadcast:
             viewer.take(frame)
 
 
-def _unfinished(invocation_id: int) -> Invocation | None:
-    rows = Invocation.objects.select_related("session__agent")
-    return rows.filter(pk=invocation_id, status__in=Invocation.UNFINISHED).first()
+def _unfinished(invocation_id: int) -> tuple[Invocation | None, int | None]:
+    """A run as it stands now, with its place in the queue; None where it is over."""
+    rows = Invocation.objects.select_related("session__agent__runtime")
+    invocation = rows.filter(pk=invocation_id, status__in=Invocation.UNFINISHED).first()
+    return invocation, None if invocation is None else place_in_queue(invocation)
+
+
+def _recorded(invocation: Invocation) -> tuple[list[RecordedEvent], int | None]:
+    """What is recorded of a run so far, and its place in the queue."""
+    return selectors.events_after(invocation.pk), place_in_queue(invocation)
 
 
 def final_turn(invocation_id: int) -> tuple[Invocation, str]:
     """A finished invocation and its turn, from what is stored of it."""
-    invocation = Invocation.objects.select_related("session__agent").get(pk=invocation_id)
+    invocation = Invocation.objects.select_related("session__agent__runtime").get(pk=invocation_id)
     return invocation, turn_html(render_turn(invocation, selectors.events_after(invocation_id)))
 
 

@@ -337,7 +337,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         session = selectors.sessions_visible_to(self.user).filter(pk=self.session.pk).first()
         if session is None:
             return None, [], ""
-        of_session = session.invocations.select_related("session__agent")
+        of_session = session.invocations.select_related("session__agent__runtime")
         if self._shown.last is None:  # a viewer without a page: it wants what comes
             ended = of_session.exclude(status__in=Invocation.UNFINISHED).order_by("-number").first()
             self._shown.last = ended.pk if ended else 0
@@ -372,5 +372,5 @@ class SessionConsumer(AsyncWebsocketConsumer):
         await self._send_frame(state)
 
     def _show_environment(self, broadcast: Broadcast) -> None:
-        if broadcast.invocation.pk in self._broadcasts and not broadcast.is_over:
+        if broadcast.invocation.pk in self._broadcasts and broadcast.is_running and not broadcast.is_over:
             self.take(broadcast.busy_environment)

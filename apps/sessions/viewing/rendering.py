@@ -110,9 +110,9 @@ class AnswerRenderer:
         """Close what was still open; nothing comes after it."""
         self._break()
 
-    def turn(self, invocation: Invocation, position: str = "") -> Turn:
+    def turn(self, invocation: Invocation, position: str = "", place_in_queue: int | None = None) -> Turn:
         """The turn as far as it is rendered."""
-        return Turn(invocation, self.output, self.tail, position)
+        return Turn(invocation, self.output, self.tail, position, place_in_queue)
 
     def _flush(self, text: str) -> None:
         if text:
@@ -139,7 +139,7 @@ def json_answer(event: JsonEvent) -> str:
 
 def environment_of(session: Session) -> Environment:
     """What is known of what the host keeps for a session now."""
-    is_busy = not session.is_ended and session.invocations.filter(status__in=Invocation.UNFINISHED).exists()
+    is_busy = not session.is_ended and session.invocations.filter(status__in=Invocation.RUNNING).exists()
     return Environment("busy") if is_busy else idle_environment_of(session)
 
 
@@ -152,26 +152,28 @@ def idle_environment_of(session: Session, first_run: Invocation | None = None) -
     else:
         sent_at = first_run.invoked_at if first_run.has_reached_agent else None
         runs = [(sent_at, first_run.completed_at)] if sent_at else []
+    if session.ended_at is not None and all(sent_at <= session.ended_at for sent_at, _ in runs):
+        return Environment("ended")  # what was asked since has not been sent
     return host_of(session.agent.kind).environment(session, runs)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A prompt and its answer as the transcript shows them; `position` is the place in the stream that it shows."""
+    """A prompt and its answer as the transcript shows them.
+
+    `position` is the place in the stream that it shows; `place_in_queue` counts from 1, and is None where it is not
+    queued. All is there before it is rendered: that happens on the event loop, too.
+    """
 
     invocation: Invocation
     output_html: SafeString
     tail_html: SafeString
     position: str = ""
+    place_in_queue: int | None = None
 
     @property
     def is_unfinished(self) -> bool:
         return self.invocation.is_unfinished
-
-    @property
-    def place_in_queue(self) -> int | None:
-        """Its place in the queue, from 1; None where it is not queued."""
-        return place_in_queue(self.invocation)
 
     @property
     def agent_name(self) -> str:
@@ -195,7 +197,7 @@ def render_turn(invocation: Invocation, events: Iterable[RecordedEvent]) -> Turn
     renderer.feed(events)
     if not invocation.is_unfinished:
         renderer.close()
-    return renderer.turn(invocation)
+    return renderer.turn(invocation, place_in_queue=place_in_queue(invocation))
 
 
 def turn_html(turn: Turn) -> str:
