@@ -23,7 +23,7 @@ class Figures:
         return self._tally.invocation_count
 
     @property
-    def running_count(self) -> int:
+    def unfinished_count(self) -> int:
         return self._tally.count(UNFINISHED)
 
     @property
@@ -37,7 +37,7 @@ class Figures:
     @property
     def finished_count(self) -> int:
         """Finished − stopped: what the error rate is a share of."""
-        return self.invocation_count - self.running_count - self.stopped_count
+        return self.invocation_count - self.unfinished_count - self.stopped_count
 
     @property
     def error_rate(self) -> float | None:

@@ -41,7 +41,7 @@ class SeriesResult:
 
     @property
     def is_answering(self) -> bool:
-        return bool(self.figures.running_count)
+        return bool(self.figures.unfinished_count)
 
     @property
     def startup(self) -> StartupFigures:

@@ -55,7 +55,7 @@ def test_operate_shows_the_figures_of_all_but_only_the_readers_runs(
         shown = page(client)
         assert "Invocations made by Loom, last 24 hours" in shown
         assert "Agents 3 registered" in shown
-        assert tile(shown, "Invocations").startswith("2 0 running · 0 stopped")
+        assert tile(shown, "Invocations").startswith("2 0 unfinished · 0 stopped")
         lists[user.email] = re.findall(r"Asked [a-zA-Z ]+?(?= agent_)", shown)
 
     assert lists == {
@@ -90,7 +90,7 @@ def test_the_range_decides_what_is_counted(as_alice: Client, make_session: MakeS
     for hours in (0.5, 20, 6 * 24, 29 * 24, 31 * 24):
         run_now(session, minutes_ago=hours * 60)
 
-    assert tile(page(as_alice, range=key), "Invocations").startswith(f"{count} 0 running")
+    assert tile(page(as_alice, range=key), "Invocations").startswith(f"{count} 0 unfinished")
 
 
 def test_a_range_of_ones_own_and_one_that_makes_no_sense(as_alice: Client, make_session: MakeSession) -> None:
@@ -101,10 +101,10 @@ def test_a_range_of_ones_own_and_one_that_makes_no_sense(as_alice: Client, make_
     first, last = ((now - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M") for hours in (5, 3))
 
     shown = page(as_alice, **{"range": "custom", "from": first, "to": last})
-    assert tile(shown, "Invocations").startswith("1 0 running")
+    assert tile(shown, "Invocations").startswith("1 0 unfinished")
     shown = page(as_alice, **{"range": "custom", "from": last, "to": first})
     assert "The range was not understood. From lies before to, by at most 92 days." in shown
-    assert tile(shown, "Invocations").startswith("2 0 running")
+    assert tile(shown, "Invocations").startswith("2 0 unfinished")
 
 
 def test_agent_endpoint_and_version_narrow_every_figure(as_alice: Client, make_session: MakeSession) -> None:
@@ -231,5 +231,5 @@ def test_stored_hours_change_nothing_of_the_page(as_alice: Client, make_session:
     assert settle_figures(now) > 15
 
     after = page(as_alice, **period)
-    assert tile(before, "Invocations").startswith("20 0 running")
+    assert tile(before, "Invocations").startswith("20 0 unfinished")
     assert re.sub(r"value=\S+", "", after) == re.sub(r"value=\S+", "", before)

@@ -186,7 +186,7 @@ def test_the_error_rate_leaves_out_the_stopped_and_the_running(make_session: Mak
     make_run(session, status="streaming", completed_at=None)
 
     found = figures(invocations_in_figures())
-    assert (found.invocation_count, found.running_count, found.stopped_count, found.failed_count) == (8, 1, 2, 2)
+    assert (found.invocation_count, found.unfinished_count, found.stopped_count, found.failed_count) == (8, 1, 2, 2)
     assert (found.finished_count, found.error_rate) == (5, 0.4)
 
 

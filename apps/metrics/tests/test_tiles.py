@@ -45,7 +45,7 @@ def said(tile: Tile) -> tuple[str, str, str]:
 
 def test_nothing_is_said_of_nothing() -> None:
     assert {label: said(tile) for label, tile in tiles().items()} == {
-        "Invocations": ("0", "", "0 running · 0 stopped"),
+        "Invocations": ("0", "", "0 unfinished · 0 stopped"),
         "TTFT, cold": ("–", "", "nothing measured yet"),
         "TTFT, warm": ("–", "", "nothing measured yet"),
         "Startup, cold": ("–", "", "nothing measured yet"),
@@ -118,7 +118,7 @@ def test_runs_of_unknown_start_are_in_neither_figure_and_said_so() -> None:
 def test_the_error_rate_with_its_share() -> None:
     found = tiles(counts=(1_208, 3, 5, 5))
 
-    assert said(found["Invocations"]) == ("1,208", "", "3 running · 5 stopped")
+    assert said(found["Invocations"]) == ("1,208", "", "3 unfinished · 5 stopped")
     assert said(found["Error rate"]) == ("0.4", "%", "5 of 1,200 failed")
 
 

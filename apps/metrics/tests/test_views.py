@@ -237,7 +237,7 @@ def test_the_figures_of_an_agent_are_its_own(as_alice: Client, make_session: Mak
     run_now(other)
 
     shown = text_of(as_alice, figures_of(session.agent))
-    assert "Invocations 1 0 running · 0 stopped" in shown
+    assert "Invocations 1 0 unfinished · 0 stopped" in shown
     assert "1.50 s n = 1; the median needs 6 · start line" in shown
 
 
@@ -245,7 +245,7 @@ def test_the_figures_of_an_agent_keep_to_their_range(as_alice: Client, make_sess
     session = make_session()
     run_now(session, minutes_ago=25 * 60)
 
-    assert "Invocations 1 0 running" in text_of(as_alice, figures_of(session.agent))
+    assert "Invocations 1 0 unfinished" in text_of(as_alice, figures_of(session.agent))
     day = text_of(as_alice, figures_of(session.agent) + "?range=24h")
     assert "No invocations in the last 24 hours" in day
 

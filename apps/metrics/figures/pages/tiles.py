@@ -89,7 +89,7 @@ def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
         Tile(
             "Invocations",
             f"{figures.invocation_count:,}",
-            meta=f"{figures.running_count} running · {figures.stopped_count} stopped",
+            meta=f"{figures.unfinished_count} unfinished · {figures.stopped_count} stopped",
             hint="Invocations made by Loom; AWS may have seen others.",
         ),
         _latency_tile(
