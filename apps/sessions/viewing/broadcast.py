@@ -14,6 +14,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property
 from typing import NamedTuple, Protocol, Self
 
@@ -207,7 +208,12 @@ class Broadcast:
 
     async def _catch_up(self, stream: LiveStream | None) -> None:
         read = database_sync_to_async(_recorded, thread_sensitive=False)
-        past, self._place_in_queue = (list(stream.events), None) if stream else await read(self.invocation)
+        if stream is None:
+            past, self._place_in_queue = await read(self.invocation)
+        else:
+            past = list(stream.events)
+            if self.invocation.status == Invocation.Status.QUEUED and stream.invocation is not None:
+                self.invocation = copy(stream.invocation)  # taken since its row was read
         if past:
             self._renderer.feed(past)
         self._remember()
@@ -226,8 +232,8 @@ class Broadcast:
         async for events in follow(self.invocation.pk, after=known, pause_s=QUEUE_LOOK_S):
             if events:
                 self._take(events)
-            elif self.invocation.status == Invocation.Status.QUEUED:
-                self.look_again()  # its place changes as others are taken
+            if self.invocation.status == Invocation.Status.QUEUED:
+                self.look_again()  # its place changes as others are taken, and so does what was read before it was
 
     async def _last_frames(self, stream: LiveStream | None) -> list[Frame]:
         """The finished turn, and then what becomes of the environment."""
