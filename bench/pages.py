@@ -57,7 +57,7 @@ from apps.core.models import Notice  # noqa: E402
 from apps.metrics.figures.store_periods import settle_figures  # noqa: E402
 from apps.metrics.models import Measurement  # noqa: E402
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session  # noqa: E402
-from apps.sessions.pages.listing import PAGE_SIZE  # noqa: E402
+from apps.sessions.pages.listing import SESSIONS  # noqa: E402
 
 settings.DEBUG = False  # templates are cached, queries are not kept
 
@@ -219,7 +219,7 @@ def pages(filler: Filler) -> dict[str, str]:
     keys = ",".join(str(one.pk) for one in filler.agents)
     hour = (datetime.now(UTC) - timedelta(days=4)).replace(minute=0)
     custom = f"?range=custom&from={hour - timedelta(hours=5):%Y-%m-%dT%H:%M}&to={hour:%Y-%m-%dT%H:%M}"
-    last_page = -(-Session.objects.count() // PAGE_SIZE)
+    last_page = -(-Session.objects.count() // SESSIONS.page_size)
     return {
         "Agents": "/agents/",
         "Agents: figures of the list": f"/operate/agents/figures/?ids={keys}",

@@ -4,10 +4,7 @@ import uuid
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
 
-from apps.agents import listing
-from apps.agents.listing import AgentFilter
 from apps.agents.models import Agent
 from apps.agents.payload import PayloadError, check_payload
 from apps.aws.arn import DEFAULT_QUALIFIER
@@ -37,61 +34,6 @@ class AgentForm(forms.Form):
             }
         ),
     )
-
-
-class AgentFilterForm(forms.Form):
-    """The list's query string. A value that cannot be meant is left out, so that an old link still shows a list."""
-
-    q = forms.CharField(label="Search agents", required=False, max_length=200)
-    status = forms.ChoiceField(label="Status", required=False)
-    region = forms.ChoiceField(label="Region", required=False)
-    account = forms.ChoiceField(label="Account", required=False)
-    state = forms.ChoiceField(label="Registered or archived", required=False)
-    sort = forms.ChoiceField(required=False, choices=[(name, name) for name in listing.SORTS])
-
-    def __init__(self, data: Any, *, registry: QuerySet[Agent], archived_count: int) -> None:
-        cleaned = data.copy()
-        if "q" in cleaned:
-            cleaned["q"] = cleaned["q"].replace("\0", "")  # PostgreSQL takes no NUL
-        super().__init__(cleaned)
-        self._choose("status", "Any status", listing.values_of(registry, "status"))
-        self._choose("region", "Any region", listing.values_of(registry, listing.REGION))
-        self._choose("account", "Any account", listing.values_of(registry, listing.ACCOUNT))
-        archived = [(listing.ARCHIVED, f"Archived ({archived_count:,})")]
-        self._set_choices("state", [("", "Registered"), *(archived if archived_count else [])])
-
-    def _choose(self, name: str, everything: str, values: list[str]) -> None:
-        words = [(value, value.replace("_", " ").capitalize() if name == "status" else value) for value in values]
-        self._set_choices(name, [("", everything), *words])
-
-    def _set_choices(self, name: str, choices: list[tuple[str, str]]) -> None:
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = choices
-
-    @property
-    def useful_fields(self) -> list[forms.BoundField]:
-        """The filters that can leave something out: there are two values to choose between."""
-        found = []
-        for name in ("status", "region", "account", "state"):
-            field = self.fields[name]
-            assert isinstance(field, forms.ChoiceField) and isinstance(field.choices, list)
-            if len(field.choices) > (1 if name == "state" else 2) or self.data.get(name):
-                found.append(self[name])
-        return found
-
-    def wanted(self) -> AgentFilter:
-        """The filter as far as it is valid."""
-        self.full_clean()
-        valid = self.cleaned_data
-        return AgentFilter(
-            text=valid.get("q", ""),
-            status=valid.get("status", ""),
-            region=valid.get("region", ""),
-            account_id=valid.get("account", ""),
-            state=valid.get("state", ""),
-            sort=valid.get("sort") or listing.DEFAULT_SORT,
-        )
 
 
 class PromptField(forms.CharField):

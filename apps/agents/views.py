@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,7 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.http import SignedInRequest
 from apps.agents import listing, selectors, services
-from apps.agents.forms import AgentFilterForm, AgentForm, PromptForm
+from apps.agents.forms import AgentForm, PromptForm
 from apps.agents.models import Agent
 from apps.core.return_to import return_to
 
@@ -22,15 +21,8 @@ from apps.core.return_to import return_to
 def list_context(request: SignedInRequest, query: QueryDict, form: AgentForm) -> dict[str, object]:
     registry = selectors.registry_visible_to(request.user)
     registered_count, archived_count = listing.counts_by_state(registry)
-    filters = AgentFilterForm(query, registry=registry, archived_count=archived_count)
-    wanted = filters.wanted()
-    found = listing.find_agents(registry, wanted).prefetch_related("endpoints")
-    page = Paginator(found, listing.PAGE_SIZE).get_page(query.get("page"))
     return {
-        "agents": page.object_list,
-        "page": page,
-        "filters": filters,
-        "wanted": wanted,
+        "table": listing.list_agents(registry, query, archived_count=archived_count),
         "registered_count": registered_count,
         "archived_count": archived_count,
         "form": form,

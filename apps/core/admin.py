@@ -9,8 +9,8 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from apps.core.exceptions import LoomError
 from apps.core.models import Notice, Process
+from apps.core.tables.bulk import apply
 
 RowT = TypeVar("RowT", bound=Model)
 
@@ -41,19 +41,15 @@ def service_action(
 
     @admin.action(description=description, permissions=["operate"])
     def carry_out(model_admin: Any, request: HttpRequest, queryset: QuerySet[RowT]) -> None:
-        rows = list(among(queryset))
-        count = 0
-        for row in rows:
-            try:
-                act(row)
-            except LoomError as error:
-                messages.error(request, f"{row}: {error.text()}".rstrip())
-            else:
-                count += 1
+        outcomes = apply(among(queryset), act)
+        for outcome in outcomes:
+            if not outcome.is_done:
+                messages.error(request, str(outcome))
+        count = sum(outcome.is_done for outcome in outcomes)
         if count:
             noun = model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural
             messages.success(request, f"{count} {noun} {done}.")
-        if not rows:
+        if not outcomes:
             messages.warning(request, "Nothing was done: it does not apply to what is selected.")
 
     return carry_out

@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agentcore.tests.conftest import OrderFault
 from apps.agentcore.tests.test_views import LIST, REGISTER, TRAVEL, said, text
-from apps.agents.listing import SORTS, AgentFilter, find_agents
+from apps.agents.listing import AGENTS
 from apps.agents.models import Agent
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +56,7 @@ def test_each_order_is_by_its_own_column_without_regard_to_case_and_with_nothing
     make_agent(name="Ada", status="READY", region="us-west-2", registered_at=days_ago(1), last_invoked_at=days_ago(1))
     make_agent(name="bea", status="UPDATING", **place, registered_at=days_ago(5), last_invoked_at=days_ago(3))
 
-    assert [agent.name for agent in find_agents(Agent.objects.all(), AgentFilter(sort=sort))] == order.split()
+    assert [agent.name for agent in AGENTS.find(Agent.objects.all(), AGENTS.wanted(sort=sort))] == order.split()
 
 
 def test_the_archive_is_ordered_by_when_something_came_into_it(make_agent: MakeAgent) -> None:
@@ -66,10 +66,10 @@ def test_the_archive_is_ordered_by_when_something_came_into_it(make_agent: MakeA
     make_agent(name="dan")
 
     def archived(sort: str) -> list[str]:
-        return [agent.name for agent in find_agents(Agent.objects.all(), AgentFilter(state="archived", sort=sort))]
+        return [agent.name for agent in AGENTS.find(Agent.objects.all(), AGENTS.wanted(state="archived", sort=sort))]
 
     assert (archived("archived"), archived("-archived")) == (["bea", "ada", "cid"], ["cid", "ada", "bea"])
-    assert {sort.removeprefix("-") for sort in SORTS} == {
+    assert {sort.removeprefix("-") for sort in AGENTS.columns.orders} == {
         "name", "status", "place", "active", "registered", "archived"
     }  # fmt: skip
 

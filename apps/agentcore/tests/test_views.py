@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agentcore.tests.conftest import OrderFault
-from apps.agents.listing import PAGE_SIZE
+from apps.agents.listing import AGENTS
 from apps.agents.models import Agent
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def said(response: Any) -> list[tuple[str, str]]:
 
 
 def listed(response: Any) -> list[str]:
-    return [agent.name for agent in response.context["agents"]]
+    return [agent.name for agent in response.context["table"].rows]
 
 
 def test_an_empty_registry_says_what_to_do_next(signed_in: Client) -> None:
@@ -118,12 +118,12 @@ def test_going_back_in_the_browser_gets_the_whole_page(signed_in: Client) -> Non
 
 
 def test_long_lists_come_in_pages_that_keep_the_search(signed_in: Client, make_agent: Callable[..., Agent]) -> None:
-    for number in range(PAGE_SIZE + 1):
+    for number in range(AGENTS.page_size + 1):
         make_agent(name=f"agent_{number:03}")
 
     first, second = signed_in.get(LIST, {"q": "agent"}), signed_in.get(LIST, {"q": "agent", "page": "2"})
 
-    assert (len(listed(first)), listed(second)) == (PAGE_SIZE, [f"agent_{PAGE_SIZE:03}"])
+    assert (len(listed(first)), listed(second)) == (AGENTS.page_size, [f"agent_{AGENTS.page_size:03}"])
     assert 'rel="next" href="/agents/?q=agent&page=2"' in text(first)
     assert 'rel="prev" href="/agents/?q=agent&page=1"' in text(second)
     for nonsense in ("0", "x", "999", "-1", "1e9"):

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.agents.listing import PAGE_SIZE
+from apps.agents.listing import AGENTS
 from apps.agents.models import Agent
 from apps.metrics.tests.runs import make_measured, make_run
 from apps.sessions.models import Session
@@ -90,7 +90,7 @@ def test_what_names_no_agent_gets_no_cell(as_alice: Client, make_agent: MakeAgen
 def test_no_more_agents_are_told_than_a_page_holds(as_alice: Client, make_agent: MakeAgent) -> None:
     agent = make_agent()
 
-    assert cells(as_alice, "0," * PAGE_SIZE + str(agent.pk)) == {}
+    assert cells(as_alice, "0," * AGENTS.page_size + str(agent.pk)) == {}
 
 
 def test_agents_of_the_other_mode_and_strangers_get_nothing(client: Client, make_agent: MakeAgent, alice: User) -> None:

@@ -16,8 +16,8 @@ from apps.agents.selectors import registry_visible_to
 from apps.core.exceptions import LoomError
 from apps.core.return_to import return_to
 from apps.sessions import selectors, services
-from apps.sessions.pages.list_forms import RenameForm, SessionFilterForm
-from apps.sessions.pages.listing import SessionFilter, find_sessions, hidden_count, page_of_sessions
+from apps.sessions.pages.list_forms import RenameForm
+from apps.sessions.pages.listing import SESSIONS, hidden_count
 
 
 # One address gives a page or its table: without this a browser could show the table alone on the way back.
@@ -26,17 +26,12 @@ from apps.sessions.pages.listing import SessionFilter, find_sessions, hidden_cou
 def session_list(request: SignedInRequest) -> HttpResponse:
     """The sessions, searched by `q`, kept by `agent`, `status`, `qualifier` and `measure_start`, in pages."""
     visible = selectors.sessions_visible_to(request.user)
-    form = SessionFilterForm(request.GET, sessions=visible)
-    wanted = form.wanted()
-    page, sessions = page_of_sessions(find_sessions(visible, wanted), request.GET.get("page"))
+    table = SESSIONS.listing(visible, request.GET)
     context = {
-        "sessions": sessions,
-        "page": page,
-        "form": form,
-        "wanted": wanted,
-        "hidden_count": hidden_count(visible, wanted),
+        "table": table,
+        "hidden_count": hidden_count(visible, table.wanted),
         "is_list": True,
-        "has_any": bool(sessions) or visible.exists(),
+        "has_any": bool(table.rows) or visible.exists(),
     }
     is_table_only = request.htmx and request.htmx.target == "session-table"
     return render(request, "sessions/session_list.html" + ("#session-table" if is_table_only else ""), context)
@@ -46,16 +41,14 @@ def session_list(request: SignedInRequest) -> HttpResponse:
 def session_table_fragment(request: SignedInRequest) -> HttpResponse:
     """The newest sessions with one `agent`, for its page."""
     agent = request.GET.get("agent", "")
-    is_key = agent.isdecimal() and len(agent) < 19  # a longer one overflows the column's type
-    wanted = SessionFilter(agent_id=int(agent) if is_key else None)
+    agent_id = int(agent) if agent.isdecimal() and len(agent) < 19 else None  # a longer one overflows the column's type
+    wanted = SESSIONS.wanted(agent="" if agent_id is None else str(agent_id))
     visible = selectors.sessions_visible_to(request.user)
-    page, sessions = page_of_sessions(find_sessions(visible, wanted), request.GET.get("page"))
+    table = SESSIONS.listing_of(visible, request.GET, wanted)
     context = {
-        "sessions": sessions,
-        "page": page,
-        "wanted": wanted,
+        "table": table,
         "hidden_count": hidden_count(visible, wanted),
-        "is_archived": not sessions and _is_archived(request, wanted.agent_id),
+        "is_archived": not table.rows and _is_archived(request, agent_id),
     }
     return render(request, "sessions/session_list.html#session-table", context)
 

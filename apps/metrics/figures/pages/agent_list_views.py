@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.accounts.http import SignedInRequest
-from apps.agents.listing import PAGE_SIZE
+from apps.agents.listing import AGENTS
 from apps.agents.selectors import agents_visible_to
 from apps.metrics.figures.figures import Figures
 from apps.metrics.figures.pages.ranges import PRESETS
@@ -43,7 +43,7 @@ class AgentCells:
 
 def _ids(text: str) -> list[int]:
     """The keys in a list of them; what is no key is left out, and so is what no page of the list can hold."""
-    parts = [part for part in text.split(",")[:PAGE_SIZE] if part.isascii() and part.isdecimal()]
+    parts = [part for part in text.split(",")[: AGENTS.page_size] if part.isascii() and part.isdecimal()]
     return [int(part) for part in parts if len(part) < 19]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.http import SignedInRequest
 from apps.agents.selectors import agents_visible_to, in_use
+from apps.core.tables.page import page_of
 from apps.metrics.figures.figures import Figures
 from apps.metrics.figures.pages.operate import Filters, agent_rows, chart_of, figure_rows, read_figures
 from apps.metrics.figures.pages.recent import RecentInvocation, recent_invocations
@@ -46,7 +46,7 @@ def operate(request: SignedInRequest) -> HttpResponse:
         "tiles": [count, *figures["tiles"]],
         "agents": agents.order_by("name", "pk"),
         "versions": sorted(reading.versions | {filters.version} - {""}, key=lambda name: (len(name), name)),
-        "agent_page": Paginator(rows, AGENTS_SHOWN).get_page(request.GET.get("page")),
+        "agent_page": page_of(rows, request.GET, AGENTS_SHOWN),
         "recent": _recent(request, filters),
         "has_invocations": bool(reading.by_agent) or Invocation.objects.exists(),
         "agent_path": reverse("metrics:operate"),
