@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.admin import EmptyFieldListFilter
 from django.http import HttpRequest
 
-from apps.agents.models import Agent, Endpoint, FormerColumns
+from apps.agents.models import Agent, AgentTag, Endpoint, FormerColumns
 from apps.agents.services import archive_agent
 from apps.core.admin import LargeTableAdmin, RecordAdmin, service_action
 
@@ -46,3 +46,10 @@ class EndpointAdmin(RecordAdmin[Endpoint]):
     list_display = ["name", "agent", "live_version", "target_version", "status"]
     list_select_related = ["agent"]
     search_fields = ["name", "agent__name"]
+
+
+@admin.register(AgentTag)
+class AgentTagAdmin(RecordAdmin[AgentTag]):
+    list_display = ["agent", "tag"]
+    list_select_related = ["agent", "tag"]
+    search_fields = ["tag__name"]

@@ -77,6 +77,7 @@ class Agent(FormerColumns):
     registered_at = models.DateTimeField()
     # Since when it is archived; None while it is registered.
     removed_at = models.DateTimeField(null=True, blank=True)
+    tags = models.ManyToManyField("core.Tag", through="AgentTag", related_name="agents")
     # Written by the services of apps.sessions, so that the registry needs nothing above itself.
     last_invoked_at = models.DateTimeField(null=True, blank=True)
     invocation_count = models.PositiveIntegerField(default=0)
@@ -110,6 +111,20 @@ class Agent(FormerColumns):
     @property
     def is_archived(self) -> bool:
         return self.removed_at is not None
+
+
+class AgentTag(models.Model):
+    """That an agent has a tag; the oldest is its first."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE)
+    tag = models.ForeignKey("core.Tag", on_delete=models.CASCADE)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["agent", "tag"], name="tag_unique_per_agent")]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} {self.tag_id}"
 
 
 class Endpoint(models.Model):

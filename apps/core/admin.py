@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from apps.core.models import Notice, Process
+from apps.core.models import Notice, Process, Tag
 from apps.core.tables.bulk import apply
 
 RowT = TypeVar("RowT", bound=Model)
@@ -94,3 +94,10 @@ class ProcessAdmin(RecordAdmin[Process]):
 @admin.register(Notice)
 class NoticeAdmin(RecordAdmin[Notice]):
     list_display = ["id", "topic", "kind", "created_at"]
+
+
+@admin.register(Tag)
+class TagAdmin(RecordAdmin[Tag]):
+    list_display = ["name"]
+    search_fields = ["name"]
+    ordering = ["key"]

@@ -45,3 +45,22 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic} {self.kind}"
+
+
+class Tag(models.Model):
+    """A word that rows of any noun can be found by; each noun has its own table of which row has which.
+
+    `key` is the name without regard to case, in which databases differ. `apps.core.tags` alone makes them.
+    """
+
+    NAME_LENGTH = 40
+    KEY_LENGTH = 3 * NAME_LENGTH  # a character has three at most without its case
+
+    name = models.CharField(max_length=NAME_LENGTH)
+    key = models.CharField(max_length=KEY_LENGTH, unique=True, editable=False)
+
+    class Meta:
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import EmptyFieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core.admin import LargeTableAdmin, RecordAdmin, service_action
+from apps.core.exceptions import InvalidInputError
+from apps.core.tags import normalised
 from apps.sessions.exceptions import SessionBusyError
 from apps.sessions.invoking import stop_invocation
-from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session
-from apps.sessions.services import delete_session, end_session
+from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session, SessionTag
+from apps.sessions.selectors import tags_by_session
+from apps.sessions.services import delete_session, end_session, set_session_tags
+
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Session]
+else:
+    ModelForm = forms.ModelForm  # which takes its model's type when types are checked only
+
+
+class SessionForm(ModelForm):
+    """A session's title, and its tags as a list."""
+
+    tags = forms.JSONField(required=False, help_text='A list as ["one", "two"].')
+
+    class Meta:
+        model = Session
+        fields = ("title",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["tags"] = tags_by_session([self.instance.pk])[self.instance.pk]
+
+    def clean_tags(self) -> list[str]:
+        names = self.cleaned_data["tags"] or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise forms.ValidationError('Tags are a list of words: ["one", "two"].')
+        try:
+            return normalised(names)
+        except InvalidInputError as error:
+            raise forms.ValidationError(error.text()) from error
 
 
 @admin.register(Session)
@@ -22,8 +55,8 @@ class SessionAdmin(LargeTableAdmin[Session]):
     answers, and with all that was recorded and measured.
     """
 
-    EDITABLE = ("title", "tags")
-
+    form = SessionForm
+    exclude = ["former_tags"]
     list_display = ["runtime_session_id", "title", "agent", "qualifier", "owner", "created_at", "last_invoked_at"]
     list_select_related = ["agent", "owner"]
     list_filter = [("ended_at", EmptyFieldListFilter)]
@@ -40,7 +73,12 @@ class SessionAdmin(LargeTableAdmin[Session]):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Session | None = None) -> list[str]:
-        return [field.name for field in Session._meta.fields if field.name not in self.EDITABLE]
+        return [field.name for field in Session._meta.fields if field.name not in {"title", "former_tags"}]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The tags, by their service: Django's own way knows no rows between."""
+        if "tags" in form.changed_data:
+            set_session_tags(session=form.instance, names=form.cleaned_data["tags"])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -110,3 +148,10 @@ class QueuedPromptAdmin(RecordAdmin[QueuedPrompt]):
     list_select_related = ["session"]
     search_fields = ["session__runtime_session_id", "request_key"]
     exclude = ["text"]
+
+
+@admin.register(SessionTag)
+class SessionTagAdmin(RecordAdmin[SessionTag]):
+    list_display = ["session", "tag"]
+    list_select_related = ["session", "tag"]
+    search_fields = ["tag__name"]

@@ -34,7 +34,10 @@ class Session(models.Model):
     qualifier = models.CharField(max_length=48, default="DEFAULT")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="agent_sessions")
     title = models.CharField(max_length=200, blank=True, default="")
-    tags = models.JSONField(default=list, blank=True)
+    tags = models.ManyToManyField("core.Tag", through="SessionTag", related_name="sessions")
+    # The names of its tags, written for processes of the release before and read by none of this one. The next release
+    # takes over what such a process wrote meanwhile, which only the administration can, and drops the column.
+    former_tags = models.JSONField(db_column="tags", default=list, blank=True)
     purpose = models.CharField(
         max_length=16,
         choices=Purpose.choices,
@@ -100,6 +103,20 @@ class Session(models.Model):
         InvokeAgentRuntime allows up to 256 characters, but its response and the names of log streams do not.
         """
         return _RUNTIME_SESSION_ID.fullmatch(text) is not None
+
+
+class SessionTag(models.Model):
+    """That a session has a tag; the oldest is its first."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE)
+    tag = models.ForeignKey("core.Tag", on_delete=models.CASCADE)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["session", "tag"], name="tag_unique_per_session")]
+
+    def __str__(self) -> str:
+        return f"{self.session_id} {self.tag_id}"
 
 
 class Invocation(models.Model):

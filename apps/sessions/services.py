@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Iterable
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Max
@@ -14,11 +15,12 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.exceptions import InvalidInputError
 from apps.core.notices import notify
+from apps.core.tags import normalised, tags_named
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent
 from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
 from apps.sessions.invoking import check_request_key, check_storable, stop_invocation
-from apps.sessions.models import Invocation, Session
+from apps.sessions.models import Invocation, Session, SessionTag
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +129,24 @@ def rename_session(*, session: Session, title: str) -> None:
         Session.objects.filter(pk=session.pk).update(title=_title(title))
         notify(session.topic, "renamed")
     session.title = _title(title)
+
+
+def set_session_tags(*, session: Session, names: Iterable[str]) -> list[str]:
+    """Give the session these tags in the place of those it has; return them as they are called.
+
+    Raises InvalidInputError where a name cannot be one.
+    """
+    wanted = normalised(names)
+    with transaction.atomic():
+        Session.objects.select_for_update().filter(pk=session.pk).first()  # two at once do not mix
+        tags = tags_named(wanted)
+        SessionTag.objects.filter(session=session).delete()
+        SessionTag.objects.bulk_create(SessionTag(session=session, tag=tag) for tag in tags)
+        found = [tag.name for tag in tags]
+        Session.objects.filter(pk=session.pk).update(former_tags=found)
+        notify(session.topic, "tagged")
+    session.former_tags = found
+    return found
 
 
 def delete_session(*, session: Session) -> None:

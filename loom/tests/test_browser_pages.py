@@ -98,7 +98,7 @@ def _poison(loom: Loom, folder: Path) -> None:
         elif row["model"] == "agentcore.runtime":
             fields |= {"raw_metadata": {"evil": EVIL}}
         elif row["model"] == "agent_sessions.session":
-            fields |= {"title": EVIL[:200], "tags": [EVIL]}
+            fields |= {"title": EVIL[:200], "former_tags": [EVIL]}
         elif fields["status"] == "failed":
             fields |= {"error_message": EVIL, "error_advice": EVIL, "error_code": EVIL[:100], "request_id": EVIL[:200]}
         poisoned.append({"model": row["model"], "pk": row["pk"], "fields": fields})

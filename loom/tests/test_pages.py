@@ -22,6 +22,7 @@ from apps.metrics.models import StartSeries
 from apps.metrics.starts.services import create_measurement
 from apps.sessions.engine import host
 from apps.sessions.models import Invocation, Recording, Session
+from apps.sessions.services import set_session_tags
 from apps.sessions.tests.memory_host import MemoryHost
 
 pytestmark = pytest.mark.django_db
@@ -133,7 +134,7 @@ def everything(make_agent: Callable[..., Agent], make_session: Callable[..., Ses
         invocation_count=9,
     )
     session = make_session(agent=agent, title=EVIL)
-    Session.objects.update(tags=[EVIL])
+    set_session_tags(session=session, names=[EVIL[:40]])
     now = timezone.now()
     runs = [*Invocation.FINISHED, Invocation.Status.COMPLETED, Invocation.Status.STREAMING]
     for number, status in enumerate(runs, start=1):

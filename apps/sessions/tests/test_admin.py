@@ -14,6 +14,8 @@ from django.urls import path, reverse
 
 from apps.agents.models import Agent
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
+from apps.sessions.selectors import tags_by_session
+from apps.sessions.services import set_session_tags
 
 urlpatterns = [path("admin/", admin.site.urls)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -99,7 +101,28 @@ def test_only_title_and_tags_of_a_session_can_be_changed(staff: Client, session:
 
     session.refresh_from_db()
     assert response.status_code == 302
-    assert (session.title, session.tags, session.runtime_session_id) == ("Rain", ["demo"], "s" * 36)
+    assert (session.title, session.runtime_session_id) == ("Rain", "s" * 36)
+    assert (tags_by_session([session.pk]), session.former_tags) == ({session.pk: ["demo"]}, ["demo"])
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ("demo", "Enter a valid JSON."),
+        ('{"demo": 1}', "Tags are a list of words"),
+        ("[1]", "Tags are a list of words"),
+        (f'["{"x" * 41}"]', "A tag has at most 40 characters"),
+    ],
+)
+def test_what_cannot_be_tags_is_said_at_their_field(staff: Client, session: Session, tags: str, said: str) -> None:
+    set_session_tags(session=session, names=["Rain", "a, b"])
+    address = reverse("admin:agent_sessions_session_change", args=[session.pk])
+    assert "[&quot;Rain&quot;, &quot;a, b&quot;]" in staff.get(address).content.decode()
+
+    page = staff.post(address, {"title": "", "tags": tags})
+
+    assert said in page.content.decode()
+    assert tags_by_session([session.pk]) == {session.pk: ["Rain", "a, b"]}
 
 
 def test_recordings_are_listed_without_their_events(staff: Client, session: Session) -> None:

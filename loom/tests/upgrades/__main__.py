@@ -27,6 +27,8 @@ STEPS: dict[str, Callable[..., Any]] = {
     "forward": landed.forward,
     "back": landed.back,
     "rows": rows.checksums,
+    "tags": rows.tags,
+    "former_tags": rows.former_tags,
     "answers": answers.read,
 }
 

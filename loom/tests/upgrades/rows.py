@@ -22,6 +22,21 @@ def checksums() -> dict[str, str]:
     return found
 
 
+def tags() -> dict[str, list[str]]:
+    """The tags of each session that has some, as the present version reads them."""
+    from apps.sessions.models import Session  # noqa: PLC0415 -- needs the app registry
+    from apps.sessions.selectors import tags_by_session  # noqa: PLC0415
+
+    found = tags_by_session(list(Session.objects.values_list("pk", flat=True)))
+    return {str(pk): names for pk, names in found.items() if names}
+
+
+def former_tags() -> dict[str, list[str]]:
+    """The same as the landed version stored them."""
+    sessions = landed.models().get_model("agent_sessions", "Session").objects.exclude(tags=[])
+    return {str(pk): names for pk, names in sessions.values_list("pk", "tags")}
+
+
 def _of_table(model: Any) -> dict[str, str]:
     table = model._meta.db_table
     names = [field.attname for field in model._meta.concrete_fields]

@@ -15,15 +15,28 @@ from loom.tests.upgrades.driving import Database
 # What the landed version's code answered about its own 60 invocations; see `test_the_stored_answers…`.
 STORED = Path(__file__).with_name("landed_60.json")
 SMALL, DEEP = 60, 100_000
-THERE_AND_BACK = ("forward", "rows", "answers", "back", "rows", "forward", "rows", "answers")
+THERE_AND_BACK = (
+    "former_tags",
+    "forward",
+    "rows",
+    "tags",
+    "answers",
+    "back",
+    "rows",
+    "forward",
+    "rows",
+    "tags",
+    "answers",
+)
 
 
 def upgrade_and_compare(database: Database, before: dict[str, str], expected: dict[str, Any]) -> None:
     """Go forward, back and forward, and compare after each with what was."""
-    _, upgraded, first, _, undone, _, again, second = database.take(*THERE_AND_BACK)
+    tags, _, upgraded, copied, first, _, undone, _, again, copied_again, second = database.take(*THERE_AND_BACK)
 
     for after, rows in (("forward", upgraded), ("back", undone), ("forward again", again)):
         assert differences(before, rows) == [], f"after going {after}"
+    assert tags and (copied, copied_again) == (tags, tags)
     assert differences(expected, first) == []
     assert differences(expected, second) == []
 

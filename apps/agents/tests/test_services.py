@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from apps.agents.models import Agent
+from apps.agents.services import set_agent_tags
+from apps.core.exceptions import InvalidInputError
+from apps.core.models import Tag
+
+pytestmark = pytest.mark.django_db
+
+
+def names(agent: Agent) -> list[str]:
+    return list(agent.agenttag_set.values_list("tag__name", flat=True))
+
+
+def test_the_tags_of_an_agent_replace_those_it_had_and_are_shared_with_others(make_agent: Callable[..., Agent]) -> None:
+    one, other = make_agent(), make_agent()
+    set_agent_tags(agent=other, names=["Travel"])
+
+    assert set_agent_tags(agent=one, names=["zoo", "travel", "ZOO"]) == ["zoo", "Travel"]
+    assert (names(one), names(other), Tag.objects.count()) == (["zoo", "Travel"], ["Travel"], 2)
+    with pytest.raises(InvalidInputError):
+        set_agent_tags(agent=one, names=["x" * 41])
+    assert names(one) == ["zoo", "Travel"]
+    set_agent_tags(agent=one, names=[])
+    assert (names(one), names(other)) == ([], ["Travel"])
