@@ -218,6 +218,8 @@ class Engine:
         if adopted is not None and invocation.pk in self._streams:
             return adopted
         recorded = await self._recorder.call(claim_adopted, self.process_id, invocation.pk)
+        if invocation.pk in self._adopted:  # asked for twice at once
+            return self._adopted[invocation.pk]
         stream = LiveStream(invocation.pk, copy(invocation), recorded=recorded)
         run = Run(invocation, stream)
         adopted = self._adopted[invocation.pk] = AdoptedRun(run)

@@ -90,6 +90,8 @@ class Runs(Protocol):
 
     def queued_count(self) -> int: ...
 
+    def stream(self, invocation_id: int) -> Any: ...
+
     def launch(self, invocation: Invocation, *, is_claimed: bool, recorded: list[RecordedEvent]) -> Any: ...
 
 
@@ -146,7 +148,9 @@ class Taker:
         if room <= 0 or process_id is None or not self._runs.is_accepting():
             return
         for invocation, recorded in await self._call(claim_queued, process_id, self._kind, room):
-            if self._is_closing or not self._runs.is_accepting():
+            # This process may still be letting go of it: it was paused, counted as dead, and the run was queued again.
+            is_held = self._runs.stream(invocation.pk) is not None
+            if is_held or self._is_closing or not self._runs.is_accepting():
                 await self._call(put_back, process_id, invocation.pk)
             else:
                 self._runs.launch(invocation, is_claimed=True, recorded=recorded)

@@ -120,15 +120,15 @@ class Recorder:
     async def move_to(self, process_id: UUID) -> None:
         """Go on as another process of the registry, with the runs that nobody has ended; raises DatabaseError.
 
-        Those that somebody has ended are lost at once: a silent agent would not let them notice for long.
+        Those that somebody has ended or queued again are lost at once: a silent agent would not let them notice soon.
         """
         async with self._order:
             streams = self._streams()
             await self.call(recording.move_runs, self.process_id, process_id)
             self.process_id = process_id
-            over = await self.call(recording.ended_runs, [stream.invocation_id for stream in streams])
+            lost = await self.call(recording.lost_runs, process_id, [stream.invocation_id for stream in streams])
         for stream in streams:
-            if stream.invocation_id in over:
+            if stream.invocation_id in lost:
                 stream.lose()
 
     async def begin(self, invocation_id: int) -> bool:

@@ -75,10 +75,10 @@ def move_runs(process_id: UUID, new_process_id: UUID) -> None:
     running.update(process_id=new_process_id)
 
 
-def ended_runs(invocation_ids: list[int]) -> set[int]:
-    """Which of these runs are over."""
-    ended = Invocation.objects.filter(pk__in=invocation_ids, status__in=Invocation.FINISHED)
-    return set(ended.values_list("pk", flat=True))
+def lost_runs(process_id: UUID, invocation_ids: list[int]) -> set[int]:
+    """Which of these runs are not this process's any more: over, in the queue again, or taken up by another."""
+    own = Invocation.objects.filter(pk__in=invocation_ids, process_id=process_id, status__in=Invocation.RUNNING)
+    return set(invocation_ids) - set(own.values_list("pk", flat=True))
 
 
 def write_batches(process_id: UUID, pending: list[Pending]) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -32,7 +33,8 @@ async def test_events_from_outside_are_taken_once_and_in_order(taker: Engine, ta
     session = await sync_to_async(talk)()
     store, request = sync_to_async(store_adopted), Request("from a terminal", key="mirror")
     run = await store(session=session, request=request)
-    adopted = await taker.adopt(run)
+    adopted, at_once = await asyncio.gather(taker.adopt(run), taker.adopt(run))
+    assert at_once is adopted
     assert await taker.adopt(await store(session=session, request=request)) is adopted
 
     assert adopted.take(1, words("one ", "two ")) == 3

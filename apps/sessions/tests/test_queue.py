@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -17,7 +19,7 @@ from apps.core.models import Process
 from apps.sessions.engine import guards
 from apps.sessions.engine.engine import Engine, engine, follow
 from apps.sessions.engine.housekeeping import take_care_of_orphans
-from apps.sessions.engine.queue import claim_queued, place_in_queue, put_back
+from apps.sessions.engine.queue import Taker, claim_queued, place_in_queue, put_back
 from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
 from apps.sessions.invoking import (
     Request,
@@ -214,6 +216,56 @@ async def test_what_a_dead_process_had_said_is_kept_and_gone_on_with(
     assert [event["kind"] for event in events].count("restart") == 1
     offsets = [event["offset_ms"] for event in events]
     assert offsets == sorted(offsets)
+
+
+class LettingGo:
+    """An engine that still holds the stream of a run it has lost, until it is told to have let go of it."""
+
+    def __init__(self, process_id: UUID) -> None:
+        self.process_id: UUID | None = process_id
+        self.holds = True
+        self.launched: list[bool] = []
+
+    def is_accepting(self) -> bool:
+        return True
+
+    def queued_count(self) -> int:
+        return 0
+
+    def stream(self, invocation_id: int) -> object | None:
+        return self if self.holds else None
+
+    def launch(self, invocation: Invocation, *, is_claimed: bool, recorded: list[RecordedEvent]) -> None:
+        self.launched.append(self.holds)
+
+
+async def test_a_run_that_this_process_still_lets_go_of_is_launched_when_it_has(
+    transactional_db: None, talk: MakeSession
+) -> None:
+    """It was paused and counted as dead: its run is in the queue again while its own stream still stands."""
+    run = await enqueued(await sync_to_async(talk)())
+    process = await sync_to_async(processes.register)(Process.Kind.RUNNER)
+    runs, taken = LettingGo(process.pk), asyncio.Event()
+
+    async def call(function: Callable[..., Any], *arguments: Any) -> Any:
+        result = await sync_to_async(function)(*arguments)
+        if function is put_back:
+            taken.set()
+        return result
+
+    taker = Taker(runs, call, Process.Kind.RUNNER, 5, poll_s=0.02)
+    taker.start()
+    await asyncio.wait_for(taken.wait(), 10)
+    assert runs.launched == []
+    runs.holds = False
+
+    async def is_launched() -> bool:
+        return bool(runs.launched)
+
+    await wait_until(is_launched, "it is launched")
+    await taker.close()
+    assert runs.launched == [False]
+    assert (await Invocation.objects.aget(pk=run.pk)).attempt == 1
 
 
 # --- people -------------------------------------------------------------------------------------------------------
