@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -153,6 +154,31 @@ def test_a_crowd_leaves_no_connections_behind(loom_on_services: Loom, postgres: 
     assert postgres.connection_count() <= before + 5
     for prompt in prompts:
         assert prompt.finish().events[-1][0] == "session_end"
+
+
+def test_pages_and_queued_runs_leave_no_connections_behind(loom_on_services: Loom, postgres: PostgresServer) -> None:
+    loom = loom_on_services
+    agent_id = loom.agent_id("travel_concierge")
+    Prompt(loom, agent_id, "Two days in Ghent").finish()
+    public_id = newest_session_id(loom)
+    before = postgres.connection_count()
+    with ExitStack() as opened:
+        pages = [opened.enter_context(SessionPage(loom, public_id)) for _ in range(20)]
+        for page in pages:
+            page.join()
+        status, series = loom.post(
+            f"/api/agents/{agent_id}/start-series", {"count": 6, "prompt": "Two days in Ghent", "warm_turn": False}
+        )
+        assert status == 202, series
+        pages[0].send(action="invoke", prompt="Three days in Ghent")
+        for page in pages:
+            page.read_until('data-kind="finished"')
+
+        # What is asked for a page, and for a run out of the queue, is asked in threads that go on, not in one for each.
+        assert postgres.connection_count() <= before + 5
+    path = f"/api/start-series/{series['id']}"
+    wait_until(lambda: loom.get(path)[1]["state"] == "done", "the queued runs ended")
+    assert postgres.connection_count() <= before + 5
 
 
 def test_a_killed_web_process_leaves_an_interrupted_run_without_a_gap(loom_on_services: Loom) -> None:
