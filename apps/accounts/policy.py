@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from apps.accounts.tokens import Scope, includes
 
-Action = Literal["read", "invoke", "manage", "read figures", "read all lines", "read all lines over the API"]
+Action = Literal["read", "invoke", "manage", "read figures", "read all lines"]
 
 # The scope that a token needs for it.
 SCOPE_OF: Mapping[Action, Scope] = {
@@ -26,7 +26,6 @@ SCOPE_OF: Mapping[Action, Scope] = {
     "manage": "manage",
     "read figures": "read",
     "read all lines": "read",
-    "read all lines over the API": "read",
 }
 
 
@@ -88,9 +87,8 @@ ANYTHING: frozenset[Action] = frozenset({"read", "invoke", "manage"})
 ROWS = (
     # The registry is everybody's. Figures of an agent count the runs of all, and show none of them.
     Row(ANYTHING | {"read figures"}, "agents.Agent", everyone),
-    # Lines may quote what was said. Pages show others those of their own sessions; the API does not ask so far.
+    # Lines may quote what was said: others read those of their own sessions.
     Row(frozenset({"read all lines"}), "agents.Agent", staff),
-    Row(frozenset({"read all lines over the API"}), "agents.Agent", everyone),
     # AgentCore does not tie sessions to users, so these do.
     Row(ANYTHING, "agent_sessions.Session", owner("owner_id")),
     Row(ANYTHING, "agent_sessions.Session", staff),

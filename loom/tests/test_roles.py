@@ -106,7 +106,7 @@ API = {
     "api:get_agent": shared("GET", 200),
     "api:delete_agent": shared("DELETE", 204),
     "api:refresh_agent": shared("POST", 502),
-    "api:read_agent_logs": shared("GET", 502),  # all lines of all sessions: see the policy
+    "api:read_agent_logs": shared("GET", 502),
     "api:invoke_agent": shared("POST", 400),
     "api:list_sessions": shared("GET", 200),
     "api:get_session": owned("GET", 200),

@@ -9,7 +9,9 @@ from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
 from apps.accounts.access import may_read
+from apps.accounts.middleware import caller_of
 from apps.agentcore.logs.reading import MAX_LINES, LogPage, read_logs
+from apps.agentcore.logs.visibility import ids_shown_to
 from apps.agents.api import find_agent
 from apps.sessions.api import find_session
 
@@ -80,14 +82,19 @@ def logs_out(page: LogPage) -> dict[str, Any]:
     summary="Read the newest log lines of an endpoint",
 )
 def read_agent_logs(request: HttpRequest, agent_id: int, query: Query[LogsQuery]) -> dict[str, Any]:
-    """From CloudWatch, of the last day before the agent's newest run unless `start_time` says else."""
+    """From CloudWatch, of the last day before the agent's newest run unless `start_time` says else.
+
+    Staff read all lines, others those of their own sessions.
+    """
+    agent = find_agent(request, agent_id)
     page = read_logs(
-        agent=find_agent(request, agent_id, "read all lines over the API"),
+        agent=agent,
         qualifier=query.qualifier,
         start_at=query.start_time,
         end_at=query.end_time,
         search=query.search,
         limit=query.limit,
+        only_ids=ids_shown_to(caller_of(request).subject, agent),
     )
     return logs_out(page)
 

@@ -94,11 +94,14 @@ def read_logs(
     end_at: datetime | None = None,
     search: str = "",
     limit: int = 100,
+    only_ids: frozenset[str] | None = None,
 ) -> LogPage:
     """Read the newest `limit` lines of an endpoint's log group, or of one session, that contain `search`.
 
-    `search` is a plain text, whatever its case. `start_at` defaults to a day before the agent's newest run. Blocks for
-    some calls of CloudWatch. Raises InvalidInputError, LogGroupMissingError (a 404) and AgentRuntimeError.
+    `search` is a plain text, whatever its case. With `only_ids`, runtime session ids, the lines of all others are as if
+    they did not exist: not even their number tells what they say. `start_at` defaults to a day before the agent's
+    newest run. Blocks for some calls of CloudWatch. Raises InvalidInputError, LogGroupMissingError (a 404) and
+    AgentRuntimeError.
     """
     _check(qualifier, runtime_session_id, start_at, end_at, limit)
     arn = agent.runtime.parsed_arn
@@ -108,7 +111,7 @@ def read_logs(
     reading = _Reading(RuntimeLogs(current_connection()), arn.region, log_group, start_at, end_at)
     try:
         if runtime_session_id is None:
-            lines, has_more = _collect(reading.lines(_page_size(search, limit)), None, search, limit)
+            lines, has_more = _collect(reading.lines(_page_size(search, limit)), only_ids, search, limit)
         else:
             lines, has_more = _session_lines(reading, runtime_session_id, search, limit)
     except AwsError as error:
@@ -189,22 +192,22 @@ def _session_lines(reading: _Reading, session_id: str, search: str, limit: int) 
     if not streams:
         return [], False
     pages = reading.lines(_page_size(search, limit), streams=streams[:_MAX_STREAMS])
-    return _collect(pages, session_id, search, limit, naming)
+    return _collect(pages, frozenset({session_id}), search, limit, naming)
 
 
 def _collect(
     pages: Iterator[tuple[list[LogEvent], bool]],
-    session_id: str | None,
+    only_ids: frozenset[str] | None,
     search: str,
     limit: int,
     known: list[LogEvent] | None = None,
 ) -> tuple[list[LogLine], bool]:
     """Read pages until `limit` lines are found; `known` are lines that help to tell which session others belong to."""
     found = {_identity(event): event for event in known or []}
-    wanted, has_more = _matching(found, session_id, search), False
+    wanted, has_more = _matching(found, only_ids, search), False
     for events, is_followed in pages:
         found |= {_identity(event): event for event in events}
-        wanted, has_more = _matching(found, session_id, search), is_followed
+        wanted, has_more = _matching(found, only_ids, search), is_followed
         if len(wanted) >= limit:
             break
     return wanted[-limit:], has_more or len(wanted) > limit
@@ -214,14 +217,14 @@ def _identity(event: LogEvent) -> _Identity:
     return event.stream, event.at, event.event_id, event.message
 
 
-def _matching(found: dict[_Identity, LogEvent], session_id: str | None, search: str) -> list[LogLine]:
+def _matching(found: dict[_Identity, LogEvent], only_ids: frozenset[str] | None, search: str) -> list[LogLine]:
     """The wanted lines among those that were found, in time order, each with the session it belongs to."""
     events = [event for event in found.values() if classify(event.stream).kind != "validation"]
     owners = {_identity(event): owner for owner, owned in attribute(events).items() for event in owned}
     lines = []
     for event in events:
         owner = owners.get(_identity(event), "")
-        if session_id in {None, owner} and search.lower() in event.message.lower():
+        if (only_ids is None or owner in only_ids) and search.lower() in event.message.lower():
             level = read_level(event.message)
             lines.append(LogLine(event.at, event.ingested_at, event.message, event.stream, owner, level))
     return sorted(lines, key=lambda line: line.at)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.http import SignedInRequest
-from apps.accounts.policy import decide, subject_of
+from apps.accounts.policy import subject_of
 from apps.agentcore.logs.pages import (
     RANGES,
     AgentLogFilterForm,
@@ -26,6 +26,7 @@ from apps.agentcore.logs.pages import (
     range_of,
 )
 from apps.agentcore.logs.reading import LogGroupMissingError, LogLine, LogPage, read_logs
+from apps.agentcore.logs.visibility import ids_shown_to
 from apps.agentcore.selectors import with_runtime
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
@@ -61,12 +62,12 @@ class LogSource:
             end_at=self.end_at,
             search=self.wanted["q"],
             limit=limit,
+            only_ids=self.own_ids,
         )
 
     def keep(self, lines: list[LogLine]) -> list[LogLine]:
-        """The lines that may be shown and are of the wanted level, in the wanted order."""
-        allowed = [line for line in lines if self.own_ids is None or line.session_id in self.own_ids]
-        kept = keep_level(allowed, self.wanted["level"])
+        """The lines of the wanted level, in the wanted order."""
+        kept = keep_level(lines, self.wanted["level"])
         return kept[::-1] if self.wanted["order"] == "newest" else kept
 
 
@@ -84,10 +85,7 @@ def _agent_source(request: SignedInRequest, agent_pk: int) -> LogSource:
     agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=agent_pk)
     form = AgentLogFilterForm(request.GET, agent=agent)
     wanted = form.wanted()
-    own_ids: frozenset[str] | None = None
-    if not decide(subject_of(request.user), "read all lines", agent):
-        own = sessions_visible_to(request.user).filter(agent=agent)
-        own_ids = frozenset(own.values_list("runtime_session_id", flat=True))
+    own_ids = ids_shown_to(subject_of(request.user), agent)
     start_at = timezone.now() - RANGES[wanted["range"] or "24h"]
     return LogSource(agent, wanted["qualifier"] or "DEFAULT", start_at, None, form, wanted, own_ids=own_ids)
 
