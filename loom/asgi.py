@@ -19,7 +19,7 @@ from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.db import connections
 from django.template.loader import get_template
-from django.urls import reverse
+from django.urls import re_path, reverse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loom.settings")
 django.setup()
@@ -32,7 +32,7 @@ from apps.sessions.viewing.routing import websocket_urlpatterns  # noqa: E402
 from loom.processes.life import Life  # noqa: E402
 from loom.processes.stop_signals import on_stop_signal  # noqa: E402
 from loom.web.request_slots import BusyError, RequestSlots, refuse  # noqa: E402
-from loom.web.sockets import OwnOriginOnly  # noqa: E402
+from loom.web.sockets import OwnOriginOnly, no_such_socket  # noqa: E402
 from loom.web.static import StaticFilesApp  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,9 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
 # Typed for Django's own handler, it takes any application.
 _static_files: Any = ASGIStaticFilesHandler
 http = _static_files(pages) if settings.DEBUG else StaticFilesApp(pages)
-sockets = OwnOriginOnly(AuthMiddlewareStack(SocketSignIn(URLRouter(websocket_urlpatterns))))
+# Typed for views, as in the routing of the apps.
+_nowhere: Any = no_such_socket
+sockets = OwnOriginOnly(AuthMiddlewareStack(SocketSignIn(URLRouter([*websocket_urlpatterns, re_path("", _nowhere)]))))
 
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:

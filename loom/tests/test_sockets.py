@@ -4,10 +4,13 @@ import logging
 from typing import Any
 
 import pytest
+from channels.testing import WebsocketCommunicator
 
+from loom.asgi import sockets
 from loom.web.sockets import OwnOriginOnly
 
 Headers = list[tuple[bytes, bytes]]
+PUBLIC_ID = "0a0b0c0d-0000-4000-8000-00000000000a"
 OWN: Headers = [(b"host", b"localhost:8000"), (b"origin", b"http://localhost:8000")]
 
 
@@ -91,3 +94,24 @@ async def test_a_socket_without_a_host_opens_nothing(settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["*"]
 
     assert await knock([(b"origin", b"null")]) == ["websocket.close"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/ws/nope/", "/ws/", "/", "/ws/sessions/", f"/ws/sessions/{PUBLIC_ID}", f"/ws/sessions/{PUBLIC_ID.upper()}/"],
+)
+@pytest.mark.parametrize("headers", [OWN, [(b"host", b"localhost:8000"), TOKEN]], ids=["page", "program"])
+@pytest.mark.django_db(transaction=True)
+async def test_an_address_without_a_socket_is_404_and_no_error(
+    path: str, headers: Headers, caplog: pytest.LogCaptureFixture
+) -> None:
+    caller = WebsocketCommunicator(sockets, path, headers=headers)
+    caller.scope["extensions"] = {"websocket.http.response": {}}
+    await caller.send_input({"type": "websocket.connect"})
+    start, body = [await caller.receive_output(10) for _ in range(2)]
+    await caller.wait(10)
+
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 404)
+    assert body["body"] == b"There is no such socket." and caplog.messages == []
+    plain = WebsocketCommunicator(sockets, path, headers=headers)
+    assert await plain.connect(10) == (False, 4404)

@@ -1,4 +1,4 @@
-"""Who may open a socket: a page of ours, or a program with a token.
+"""Who may open a socket, and which there are: a page of ours may, or a program with a token.
 
 A socket carries no CSRF token, so its Origin is what protects the cookie; a token needs no such protection.
 
@@ -8,6 +8,8 @@ The separate front end that may call the API in development may not: what comes 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +18,21 @@ from django.http.request import split_domain_port, validate_host
 from apps.core.middleware import is_by_token, is_own_origin
 
 logger = logging.getLogger(__name__)
+
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def no_such_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Answer 404 at an address that has no socket; channels would raise an error, once for each try of anybody."""
+    await receive()
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        headers = [(b"content-type", b"text/plain; charset=utf-8")]
+        await send({"type": "websocket.http.response.start", "status": HTTPStatus.NOT_FOUND, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": b"There is no such socket."})
+    else:
+        await send({"type": "websocket.close", "code": 4404})
 
 
 class OwnOriginOnly:
