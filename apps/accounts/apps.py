@@ -6,3 +6,6 @@ from django.apps import AppConfig
 class AccountsConfig(AppConfig):
     name = "apps.accounts"
     verbose_name = "Accounts"
+
+    def ready(self) -> None:
+        from apps.accounts import receivers  # noqa: F401, PLC0415 -- app ready

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
@@ -20,6 +21,7 @@ from apps.accounts.development import development_account, development_user, nee
 from apps.accounts.models import Token, User
 from apps.accounts.policy import Subject, reaches, subject_of
 from apps.accounts.services import use_token
+from apps.accounts.sign_in import SignIn
 from apps.accounts.tokens import Scope, TokenRefusedError, bearer_secret
 from apps.core.middleware import API_PREFIX
 from apps.core.middleware_modes import before_view
@@ -42,6 +44,21 @@ class Caller:
 def caller_of(request: HttpRequest) -> Caller:
     """Who is asking, found out once. May ask the database."""
     return request.caller()  # type: ignore[attr-defined, no-any-return]
+
+
+def sign_in_of(caller: Caller, scope: Scope, session_key: str | None = None) -> SignIn:
+    """What let a caller in who may do what takes `scope`."""
+    user_id = caller.user.pk
+    assert user_id is not None, "nobody is signed in"
+    if caller.token is not None:
+        return SignIn(user_id, token_id=caller.token.pk, scope=scope, expires_at=caller.token.expires_at)
+    return SignIn(user_id, session_key=session_key)
+
+
+def sign_in_of_request(request: HttpRequest, scope: Scope) -> SignIn:
+    """The same for a request that outlives its check: an answer that is streamed. May ask the database."""
+    is_by_session = SESSION_KEY in request.session
+    return sign_in_of(caller_of(request), scope, request.session.session_key if is_by_session else None)
 
 
 def _resolve(request: HttpRequest, signed_in: User | AnonymousUser) -> Caller:
@@ -101,7 +118,8 @@ class SignedInMiddleware(LoginRequiredMiddleware):
 class SocketSignIn:
     """ASGI middleware inside channels' AuthMiddlewareStack: the same rules for a socket's `scope["user"]`.
 
-    Prompts are sent over sockets, so a token must be one that may invoke.
+    Prompts are sent over sockets, so a token must be one that may invoke. `scope["sign_in"]` tells a socket, which
+    stays, whether its user is still signed in.
     """
 
     def __init__(self, inner: Any) -> None:
@@ -112,11 +130,16 @@ class SocketSignIn:
         secret = bearer_secret(headers)
         if secret is not None:
             caller = await database_sync_to_async(_caller_with)(secret)
-            scope = {**scope, "user": caller.user if reaches(caller.subject, "invoke") else AnonymousUser()}
-        elif not scope["user"].is_authenticated:
+            is_let_in = caller.token is not None and reaches(caller.subject, "invoke")
+            scope = {**scope, "user": caller.user if is_let_in else AnonymousUser()}
+            scope["sign_in"] = sign_in_of(caller, "invoke") if is_let_in else None
+        elif scope["user"].is_authenticated:
+            scope = {**scope, "sign_in": SignIn(scope["user"].pk, session_key=scope["session"].session_key)}
+        else:
             client, server = scope.get("client"), scope.get("server")
             if needs_no_password(
                 client=client[0] if client else None, server=server[0] if server else None, headers=headers
             ):
-                scope = {**scope, "user": await database_sync_to_async(development_account)()}
+                user = await database_sync_to_async(development_account)()
+                scope = {**scope, "user": user, "sign_in": SignIn(user.pk)}
         await self.inner(scope, receive, send)

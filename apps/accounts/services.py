@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.models import Token, User
+from apps.accounts.sign_in import topic_of_token
 from apps.accounts.tokens import SCOPES, SHOWN_LENGTH, Scope, TokenRefusedError, digest, new_secret
 from apps.core.exceptions import InvalidInputError
+from apps.core.notices import notify
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +56,10 @@ def passing_token(*, user: User, scope: Scope, life: timedelta, name: str) -> It
 
 
 def revoke_token(*, token: Token) -> None:
-    """Refuse the token from now on; a second time changes nothing."""
-    Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+    """Refuse the token from now on, also to what stays open with it; a second time changes nothing."""
+    with transaction.atomic():
+        if Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+            notify(topic_of_token(token.pk), "revoked")
     logger.info("token revoked id=%s", token.pk)
 
 

@@ -53,6 +53,11 @@ def notify(topic: str, kind: str) -> None:
     transaction.on_commit(lambda: async_to_sync(_deliver)(topic, kind), robust=True)
 
 
+def is_layer_away(error: BaseException) -> bool:
+    """Whether the channel layer failed because its Redis cannot be reached, for now."""
+    return isinstance(error, ConnectionError) or type(error).__module__ == "redis.exceptions"
+
+
 def prune(now: datetime) -> None:
     """Delete notices older than `KEPT_FOR`."""
     Notice.objects.filter(created_at__lt=now - KEPT_FOR).delete()

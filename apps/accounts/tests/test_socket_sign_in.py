@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
 
 from apps.accounts.middleware import SocketSignIn
 from apps.accounts.models import User
@@ -72,4 +73,4 @@ def test_a_local_socket_needs_both_settings(settings: Any) -> None:
 
 @pytest.mark.django_db
 def test_the_socket_of_who_signed_in_stays_hers(development: None, alice: User) -> None:
-    assert user_of_socket(alice) == "alice@example.com"
+    assert user_of_socket(alice, session=SessionBase("k" * 32)) == "alice@example.com"

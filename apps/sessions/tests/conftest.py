@@ -122,8 +122,10 @@ async def pages(running_engine: Engine) -> AsyncIterator[Callable[..., Any]]:
     """Open viewers; all are closed at the end."""
     opened: list[Page] = []
 
-    async def open_page(session: Session, user: User | AnonymousUser, query: str = "") -> Page:
-        page = Page(session, user, query)
+    async def open_page(
+        session: Session, user: User | AnonymousUser, query: str = "", make: Callable[..., Page] = Page
+    ) -> Page:
+        page = make(session, user, query)
         opened.append(page)
         await page.open()
         return page

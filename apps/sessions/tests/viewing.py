@@ -13,6 +13,7 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
 
 from apps.accounts.models import User
+from apps.accounts.sign_in import SignIn
 from apps.sessions.models import Session
 from apps.sessions.tests.waiting import PATIENCE_S
 from apps.sessions.viewing.consumer import SessionConsumer
@@ -76,15 +77,19 @@ class Screen:
             await self.read_until("data-at")
 
 
+sockets: Any = URLRouter(websocket_urlpatterns)
+
+
 class Page(Screen):
     """A viewer: connects to a session's socket and reads whenever it is asked to."""
 
     def __init__(self, session: Session, user: User | AnonymousUser, query: str = "") -> None:
         super().__init__()
-        application: Any = URLRouter(websocket_urlpatterns)
-        self.socket = WebsocketCommunicator(application, f"/ws/sessions/{session.public_id}/?{query}")
+        self.path = f"/ws/sessions/{session.public_id}/?{query}"
+        self.socket = WebsocketCommunicator(sockets, self.path)
         scope: Any = self.socket.scope
         scope["user"] = user
+        scope["sign_in"] = SignIn(user.pk) if isinstance(user, User) else None
 
     async def open(self) -> None:
         connected, _ = await self.socket.connect(timeout=PATIENCE_S)
@@ -123,8 +128,8 @@ class SlowViewer(Screen):
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._inbox.put_nowait({"type": "websocket.connect"})
         scope: Any = {
-            "type": "websocket", "user": user, "query_string": b"", "headers": [], "path": "/",
-            "url_route": {"args": (), "kwargs": {"public_id": session.public_id}},
+            "type": "websocket", "user": user, "sign_in": SignIn(user.pk), "path": "/", "headers": [],
+            "query_string": b"", "url_route": {"args": (), "kwargs": {"public_id": session.public_id}},
         }  # fmt: skip
         application: Any = consumer.as_asgi()
         self.task = asyncio.ensure_future(application(scope, self._inbox.get, self._send))

@@ -14,15 +14,13 @@ from collections.abc import Awaitable, Callable
 from copy import copy
 from typing import Any
 
-from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db.models import Q
 
+from apps.accounts.consumer import CLOSE_FAILED, CLOSE_RESTARTING, SignedInConsumer, SocketClosedError
 from apps.accounts.models import User
 from apps.core.exceptions import LoomError
-from apps.core.notices import group_name
 from apps.core.topics import may_join
 from apps.sessions import invoking, selectors
 from apps.sessions.engine.engine import engine
@@ -44,56 +42,31 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 TURNS_CAUGHT_UP = 30
 ENVIRONMENT_AFTER_S = 0.1
-CLOSE_FAILED = 1011
-CLOSE_RESTARTING = 1012
 CLOSE_STALLED = 1013
-CLOSE_SIGNED_OUT = 4401
 CLOSE_NOT_FOUND = 4404
 
 
-class SocketClosedError(Exception):
-    """This viewer is not served any more; `code` tells its browser why."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"closed with {code}")
-        self.code = code
-
-
-class SessionConsumer(AsyncWebsocketConsumer):
+class SessionConsumer(SignedInConsumer):
     """Follows one session for one viewer."""
 
     outbox_limit = 128_000  # characters; the frames themselves are shared by all viewers
     stalled_s = 60.0
     session: Session
-    user: User
     _sender: asyncio.Task[None] | None = None
     _sending_since: float | None = None
     _stall_timer: asyncio.TimerHandle | None = None
     _is_stalled = False
 
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        # Channels' own closes old database connections before each message, in a thread that a prompt would wait for
-        # twice: here `database_sync_to_async` does so with each use.
-        await getattr(self, get_handler_name(message))(message)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            # Not in `disconnect`, which channels does not call where a handler failed or the viewer was given up.
-            await self._let_go()
-
-    async def _let_go(self) -> None:
+    async def let_go(self) -> None:
         """Stop reading. The runs go on: they belong to the process."""
-        if self._sender is None:
-            return
-        self._sender.cancel()
-        if self._stall_timer:
-            self._stall_timer.cancel()
-        self._leave_all()
-        await self.channel_layer.group_discard(group_name(self.session.topic), self.channel_name)
+        if self._sender is not None:
+            self._sender.cancel()
+            if self._stall_timer:
+                self._stall_timer.cancel()
+            self._leave_all()
+        await super().let_go()
 
-    async def connect(self) -> None:
+    async def enter(self) -> None:
         self._outbox = Outbox(self.outbox_limit)
         self._broadcasts: dict[int, Broadcast] = {}
         self._ended_broadcast: Broadcast | None = None  # which has a last frame to come
@@ -101,28 +74,23 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self._wake = asyncio.Event()
         self._is_behind = True
         self._has_environment_changed = False
-        await self.accept()  # a close before the accept reaches a browser as 1006, and it would try again for ever
-        user: Any = self.scope["user"]
-        if not user.is_authenticated:
-            await self.close(CLOSE_SIGNED_OUT)
-            return
-        session = await database_sync_to_async(self._find)(user)
-        if session is None:
-            await self.close(CLOSE_NOT_FOUND)
-            return
-        self.user, self.session = user, session
+        self.user, self.session = await database_sync_to_async(self._find)()
         scope: Any = self.scope
         self._server_send: Send = scope.get("server_send", self.base_send)
         self._shown = Shown(self.scope["query_string"].decode("latin-1"))
-        await self.channel_layer.group_add(group_name(session.topic), self.channel_name)
-        self._sender = asyncio.create_task(self._send_all(), name=f"viewer-of-session-{session.pk}")
+        await self.join(self.session.topic)
+        self._sender = asyncio.create_task(self._send_all(), name=f"viewer-of-session-{self.session.pk}")
         self._wake.set()
         self._look_for_stall()
 
-    def _find(self, user: User) -> Session | None:
+    def _find(self) -> tuple[User, Session]:
+        """The user, who is signed in, and the session, which he may see; raises SocketClosedError."""
+        user = self.signed_in_user()
         public_id = self.scope["url_route"]["kwargs"]["public_id"]
         session = selectors.sessions_visible_to(user).filter(public_id=public_id).first()
-        return session if session is not None and may_join(user, session.topic) else None
+        if session is None or not may_join(user, session.topic):
+            raise SocketClosedError(CLOSE_NOT_FOUND)
+        return user, session
 
     def _leave_all(self) -> None:
         for broadcast in (*self._broadcasts.values(), self._ended_broadcast):
@@ -142,12 +110,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
             message = json.loads(text_data or "")
         except (ValueError, RecursionError):
             return
-        if self._sender is None or not isinstance(message, dict):
+        if self._sender is None or self.is_shut or not isinstance(message, dict):
             return
         if message.get("action") == "invoke":
             await self._invoke(message)
         elif message.get("action") == "stop":
-            await self._stop()
+            await database_sync_to_async(self._stop)()
 
     async def _invoke(self, message: dict[str, Any]) -> None:
         # JSON can hold half of a surrogate pair, which cannot be sent back either; Django replaces it in a posted form.
@@ -158,8 +126,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
             if form.is_valid():
                 started = await database_sync_to_async(self._start)(form)
         except ShuttingDownError:
-            await self.close(CLOSE_RESTARTING)  # the page connects again, elsewhere or later, and sends it again
-            return
+            # The page connects again, elsewhere or later, and sends it again.
+            raise SocketClosedError(CLOSE_RESTARTING) from None
         except LoomError as error:
             form.refuse(error)
         if started is None:
@@ -174,19 +142,25 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self._signal("accepted", texts["request_key"])
 
     def _start(self, form: InvokeForm) -> Invocation:
-        session = selectors.sessions_visible_to(self.user).get(pk=self.session.pk)
+        self.user, session = self._find()
         return invoking.invoke(session=session, **form.request(session))
 
-    async def _stop(self) -> None:
-        invocation = await database_sync_to_async(selectors.unfinished_invocation)(self.session)
+    def _stop(self) -> None:
+        _, session = self._find()
+        invocation = selectors.unfinished_invocation(session)
         if invocation is not None:
-            await database_sync_to_async(invoking.stop_invocation)(invocation=invocation)
+            invoking.stop_invocation(invocation=invocation)
 
     # --- what the page is told ----------------------------------------------------------------------------------------
 
-    async def notice(self, event: dict[str, Any]) -> None:
+    async def look_again(self) -> None:
+        """What the viewer may see is looked up with what the page lacks."""
+        self._is_behind = True
+        self._wake.set()
+
+    async def hear(self, kind: str) -> None:
         """Something about this session changed, here or in another process."""
-        kind, _, subject = event["kind"].partition(":")
+        kind, _, subject = kind.partition(":")
         if kind == "measurement":
             self._signal("measurement")
             return
@@ -295,11 +269,17 @@ class SessionConsumer(AsyncWebsocketConsumer):
             self._is_stalled = True
             self._sender.cancel()
 
+    async def shut(self, code: int) -> None:
+        if self._sender is not None and not self.is_shut:
+            self._sender.cancel()
+        await self._give_up(code)
+
     async def _give_up(self, code: int) -> None:
-        self._leave_all()
+        if self._sender is not None:
+            self._leave_all()
         try:
             async with asyncio.timeout(1):
-                await self.close(code)
+                await super().shut(code)
         except TimeoutError:
             # Not even the close fits: end the consumer, and the server drops the connection.
             await self.channel_layer.send(self.channel_name, {"type": "viewer.gone"})

@@ -1,0 +1,88 @@
+"""How somebody got in who stays: with a token, a web session or the development sign-in, and whether that still holds.
+
+A request is over before anything changes. A socket and a stream of events live on, and end with what let them in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest
+from django.utils import timezone
+
+from apps.accounts.models import Token, User
+from apps.accounts.policy import reaches, subject_of
+from apps.accounts.tokens import Scope
+
+# A notice may be lost, and nobody gives one when a token or a web session expires.
+LOOK_AGAIN_S = 60.0
+SIGNED_OUT = "signed_out"
+
+
+def topic_of_user(user_id: int) -> str:
+    return f"user.{user_id}"
+
+
+def topic_of_token(token_id: int) -> str:
+    return f"token.{token_id}"
+
+
+def topic_of_web_session(key: str) -> str:
+    """By a digest: whoever reads notices must not be able to sign in with one."""
+    return f"web-session.{hashlib.blake2b(key.encode(), digest_size=20).hexdigest()}"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What let a user in: a token that reaches `scope`, a web session, or neither in the development sign-in."""
+
+    user_id: int
+    token_id: int | None = None
+    scope: Scope = "read"
+    expires_at: datetime | None = None
+    session_key: str | None = field(default=None, repr=False)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What is announced when it may have ended; of these, the kind SIGNED_OUT says that it has."""
+        found = [topic_of_user(self.user_id)]
+        if self.token_id is not None:
+            found.append(topic_of_token(self.token_id))
+        if self.session_key is not None:
+            found.append(topic_of_web_session(self.session_key))
+        return tuple(found)
+
+    @property
+    def look_again_s(self) -> float:
+        """After how many seconds to ask again at the latest."""
+        if self.expires_at is None:
+            return LOOK_AGAIN_S
+        return min(LOOK_AGAIN_S, max(0.1, (self.expires_at - timezone.now()).total_seconds()))
+
+    def current_user(self) -> User | None:
+        """The user as he is now, None when what let him in has ended. Asks the database."""
+        if self.token_id is not None:
+            return self._user_of_token(self.token_id)
+        if self.session_key is not None:
+            return self._user_of_web_session()
+        return User.objects.filter(pk=self.user_id, is_active=True).first()
+
+    def _user_of_token(self, token_id: int) -> User | None:
+        token = Token.objects.select_related("user").filter(pk=token_id).first()
+        if token is None or not token.is_valid or not token.user.is_active:
+            return None
+        granted: Any = token.scope
+        return token.user if reaches(subject_of(token.user, granted), self.scope) else None
+
+    def _user_of_web_session(self) -> User | None:
+        # As Django finds the user of a request: the web session is there, and the password is what it was.
+        request = HttpRequest()
+        request.session = import_module(settings.SESSION_ENGINE).SessionStore(self.session_key)
+        user = get_user(request)
+        return user if isinstance(user, User) and user.pk == self.user_id else None
