@@ -110,11 +110,13 @@ def read_session_logs(
 ) -> dict[str, Any]:
     """The lines of the session's environments, from shortly before its beginning on unless `start_time` says else."""
     session = find_session(request.user, agent_id, session_id)
+    began_at = session.created_at - LOGS_BEFORE
     page = read_logs(
         agent=session.agent,
         qualifier=session.qualifier,
         runtime_session_id=session.runtime_session_id,
-        start_at=query.start_time or session.created_at - LOGS_BEFORE,
+        # A range that the caller did not give cannot be the wrong way round.
+        start_at=query.start_time or (min(began_at, query.end_time) if query.end_time else began_at),
         end_at=query.end_time,
         search=query.search,
         limit=query.limit,

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from apps.agentcore.logs.reading import LogLine
 from apps.agents.models import Agent
-from apps.aws.logs.streams import parse_record
+from apps.aws.logs.records import parse_record
 from apps.sessions.models import Session
 
 # CloudWatch shows lines within seconds, now and then after more than a minute.

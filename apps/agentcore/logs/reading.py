@@ -6,7 +6,6 @@ CloudWatch charges and throttles by what is searched, so every reading is bounde
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,8 +18,10 @@ from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agents.models import Agent
 from apps.aws.arn import is_valid_qualifier
 from apps.aws.errors import AccessDeniedError, AwsError
-from apps.aws.logs.reading import LogGroupNotFoundError, RuntimeLogs
-from apps.aws.logs.streams import LogEvent, attribute, classify, parse_record
+from apps.aws.logs.levels import read_level
+from apps.aws.logs.reading import EARLIEST_START, LogGroupNotFoundError, RuntimeLogs
+from apps.aws.logs.records import plain
+from apps.aws.logs.streams import LogEvent, attribute, classify, in_order
 from apps.core.exceptions import InvalidInputError
 from apps.sessions.models import Session
 
@@ -42,11 +43,6 @@ _MAX_DAYS = 8
 _LEAST_PAGE = 1_000
 _MOST_PAGE = 10_000
 
-_LEVEL_PATTERN = re.compile(r"\b(DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b")
-_LEVEL_WITHIN = 80
-_LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL"}
-_KNOWN_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
-
 _Identity = tuple[str, datetime, str, str]
 
 
@@ -58,7 +54,7 @@ class LogGroupMissingError(AgentRuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line as the agent wrote it at `at`; CloudWatch had it at `ingested_at` (UTC both).
+    """One line as the agent wrote it at `at`, but for colours; CloudWatch had it at `ingested_at` (UTC both).
 
     `session_id` is "" where no session can be told; `level` is DEBUG, INFO, WARNING, ERROR, CRITICAL, or "".
     """
@@ -106,6 +102,7 @@ def read_logs(
     _check(qualifier, runtime_session_id, start_at, end_at, limit)
     arn = agent.runtime.parsed_arn
     log_group = arn.log_group(qualifier)
+    start_at, end_at = _possible(start_at), _possible(end_at)
     if start_at is None:
         start_at = min(agent.last_invoked_at or timezone.now(), end_at or timezone.now()) - _DEFAULT_SPAN
     reading = _Reading(RuntimeLogs(current_connection()), arn.region, log_group, start_at, end_at)
@@ -132,6 +129,13 @@ def _check(
         raise InvalidInputError("An instant lacks its time zone.", advice="End it with Z for UTC.")
     if start_at is not None and end_at is not None and end_at < start_at:
         raise InvalidInputError("The range ends before it begins.")
+
+
+def _possible(instant: datetime | None) -> datetime | None:
+    """The instant, or the nearest one at which a line can have been written."""
+    if instant is None:
+        return None
+    return min(max(instant, EARLIEST_START), timezone.now() + _DEFAULT_SPAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +168,11 @@ class _Reading:
     def streams_named(self, session_id: str) -> list[str]:
         """The streams that carry the session in their name, the newest day's first."""
         last = (self.end or timezone.now()).astimezone(UTC).date()
-        days = [last - timedelta(days=back) for back in range((last - self.start.astimezone(UTC).date()).days + 1)]
+        day_count = min((last - self.start.astimezone(UTC).date()).days + 1, _MAX_DAYS)
+        days = [last - timedelta(days=back) for back in range(day_count)]
         return [
             stream.name
-            for day in days[:_MAX_DAYS]
+            for day in days
             for stream in self.logs.streams(
                 region=self.region, log_group=self.log_group, prefix=f"{day:%Y/%m/%d}/[runtime-logs-{session_id}]"
             )
@@ -206,7 +211,8 @@ def _collect(
     found = {_identity(event): event for event in known or []}
     wanted, has_more = _matching(found, only_ids, search), False
     for events, is_followed in pages:
-        found |= {_identity(event): event for event in events}
+        # Each page is older than the one before it, and what is older stands first.
+        found = {_identity(event): event for event in events} | found
         wanted, has_more = _matching(found, only_ids, search), is_followed
         if len(wanted) >= limit:
             break
@@ -219,28 +225,18 @@ def _identity(event: LogEvent) -> _Identity:
 
 def _matching(found: dict[_Identity, LogEvent], only_ids: frozenset[str] | None, search: str) -> list[LogLine]:
     """The wanted lines among those that were found, in time order, each with the session it belongs to."""
-    events = [event for event in found.values() if classify(event.stream).kind != "validation"]
+    events = [event for event in in_order(found.values()) if classify(event.stream).kind != "validation"]
     owners = {_identity(event): owner for owner, owned in attribute(events).items() for event in owned}
     lines = []
     for event in events:
         owner = owners.get(_identity(event), "")
-        if (only_ids is None or owner in only_ids) and search.lower() in event.message.lower():
-            level = read_level(event.message)
-            lines.append(LogLine(event.at, event.ingested_at, event.message, event.stream, owner, level))
-    return sorted(lines, key=lambda line: line.at)
-
-
-def read_level(message: str) -> str:
-    """The level that a line names: a member of its JSON object, or a word near its beginning; "" without one."""
-    record = parse_record(message)
-    if record is not None:
-        named = next((record[key] for key in ("level", "severity", "severityText", "levelname") if key in record), "")
-        level = str(named).upper()
-    else:
-        match = _LEVEL_PATTERN.search(message[:_LEVEL_WITHIN])
-        level = match[1] if match else ""
-    level = _LEVELS.get(level, level)
-    return level if level in _KNOWN_LEVELS else ""
+        if only_ids is not None and owner not in only_ids:
+            continue
+        message = plain(event.message)
+        if search.lower() in message.lower():
+            level = read_level(message)
+            lines.append(LogLine(event.at, event.ingested_at, message, event.stream, owner, level))
+    return lines
 
 
 def _translated(error: AwsError) -> AgentRuntimeError:

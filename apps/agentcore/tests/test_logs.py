@@ -7,16 +7,15 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from datetime import timezone as tz
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from hypothesis import given
-from hypothesis import strategies as st
 
 from apps.agentcore.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
-from apps.agentcore.logs.reading import LOGS_ADVICE, MAX_LINES, LogGroupMissingError, LogPage, read_level, read_logs
+from apps.agentcore.logs.reading import LOGS_ADVICE, MAX_LINES, LogGroupMissingError, LogPage, read_logs
 from apps.agents.models import Agent
 from apps.aws.clients import client
 from apps.aws.logs.streams import VALIDATION_STREAM
@@ -198,22 +197,62 @@ def test_what_cannot_be_asked_for_is_refused_before_aws_is_asked(
         read_logs(agent=make_agent(), **choice)
 
 
-@pytest.mark.parametrize(
-    ("message", "level"),
-    [
-        ("2026-11-20 12:00:00 [ERROR] app: it broke", "ERROR"),
-        ("WARN  low on memory", "WARNING"),
-        ('{"severityText": "fatal"}', "CRITICAL"),
-        ('{"level": "info", "message": "an ERROR was mentioned"}', "INFO"),
-        ('{"level": 30}', ""),
-        ("the ERRORS of others", ""),
-        ("x" * 90 + " ERROR", ""),
-    ],
-)
-def test_the_level_of_a_line(message: str, level: str) -> None:
-    assert read_level(message) == level
+TRACEBACK = [
+    "Traceback (most recent call last):",
+    '  File "/app/main.py", line 7, in invoke',
+    '    price = fares["night"]',
+    "KeyError: 'night'",
+]
 
 
-@given(st.text())
-def test_any_line_has_a_level_or_none(message: str) -> None:
-    assert read_level(message) in {"", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+def test_a_traceback_of_one_millisecond_reads_forwards(group: Group) -> None:
+    session = str(uuid.uuid4())
+    group.write(group.stream(session), (30, "before"), *((20, text) for text in TRACEBACK), (10, "after"))
+
+    for choice in ({}, {"runtime_session_id": session}):
+        assert messages(group.read(**choice)) == ["before", *TRACEBACK, "after"]
+        assert messages(group.read(search="e", **choice)) == ["before", *TRACEBACK, "after"]
+    assert messages(group.read(limit=3)) == [*TRACEBACK[2:], "after"]
+
+
+def test_lines_of_one_millisecond_stay_in_order_over_pages_and_streams(group: Group) -> None:
+    """A page of the emulator searches 2,000 events: the same millisecond lies on two of them."""
+    session = str(uuid.uuid4())
+    first, second = group.stream(session), group.stream(session)
+    for stream in (first, second):
+        group.write(stream, *((20, f"{stream[-4:]} {number:04d}") for number in range(1_500)))
+    page = group.read(runtime_session_id=session, limit=MAX_LINES, search=" ")
+
+    assert len(page.events) == MAX_LINES
+    newest = sorted([first, second])[1]
+    assert messages(page) == [f"{newest[-4:]} {number:04d}" for number in range(500, 1_500)]
+
+
+def test_colours_are_no_part_of_a_line_that_is_read_or_searched(group: Group) -> None:
+    red = "\x1b[31m\x1b[1merror    \x1b[0m"
+    group.write(
+        group.stream(),
+        (30, f"2026-11-20 12:00:00 [{red}] fare lookup \x1b]0;title\x07failed"),
+        (20, json.dumps({"level": "\x1b[33mwarn\x1b[39m", "msg": "\x1b[1mlow\x1b[0m"})),
+        (10, "bell\x07 and\ttab\r\nnext"),
+    )
+
+    assert [(line.message, line.level) for line in group.read().events] == [
+        ("2026-11-20 12:00:00 [error    ] fare lookup failed", "ERROR"),
+        ('{"level": "warn", "msg": "low"}', "WARNING"),
+        ("bell and\ttab\nnext", ""),
+    ]
+    assert len(group.read(search="[error    ] fare").events) == 1
+
+
+@pytest.mark.parametrize("year", [1, 1970, 2023, 9999])
+@pytest.mark.parametrize("hours", [-14, 0, 14])
+def test_any_instant_may_be_asked_for(group: Group, year: int, hours: int) -> None:
+    """AWS takes no start before 2024; the ends of time are no error either."""
+    group.write(group.stream(), (20, "here"))
+    zone = tz(timedelta(hours=hours))
+    at = datetime(year, 1, 1, tzinfo=zone) if year < 2100 else datetime(year, 12, 31, 23, 59, tzinfo=zone)
+
+    assert messages(group.read(start_at=at)) == (["here"] if year < 2100 else [])
+    assert messages(group.read(end_at=at)) == (["here"] if year > 2100 else [])
+    assert group.read(start_at=at, end_at=at, runtime_session_id=str(uuid.uuid4())).events == []

@@ -10,13 +10,15 @@ from typing import Any, TypedDict, Unpack
 from apps.aws.clients import client
 from apps.aws.connection import Connection
 from apps.aws.errors import NotFoundError, translated
-from apps.aws.logs.streams import LogEvent, classify
+from apps.aws.logs.streams import LogEvent, classify, in_order
 
 __all__ = ["Choice", "LogEvent", "LogGroupNotFoundError", "LogPage", "LogStream", "RuntimeLogs"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _MAX_EVENTS_OF_A_PAGE = 10_000
+# FilterLogEvents refuses an earlier start where the newest events are asked for first. AgentCore is younger.
+EARLIEST_START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 class LogGroupNotFoundError(NotFoundError):
@@ -82,12 +84,15 @@ class RuntimeLogs:
     ) -> LogPage:
         """One FilterLogEvents: the events from `start` to `end`, both included, of all or the named streams.
 
-        `streams` (at most 100) and `stream_prefix` exclude each other. With `newest_first` each page holds older events
-        than the one before it; within a page they are in time order all the same.
+        Nothing is older than `EARLIEST_START`; a range that ends before it is an empty page. `streams` (at most 100)
+        and `stream_prefix` exclude each other. With `newest_first` each page holds older events than the one before
+        it; within a page they are in time order all the same.
         """
         if streams and stream_prefix is not None:
             raise ValueError("Name streams or a prefix of them, not both.")
-        request: dict[str, Any] = {"logGroupName": log_group, "startTime": _to_ms(start), "limit": limit}
+        request: dict[str, Any] = {"logGroupName": log_group, "startTime": _start_ms(start), "limit": limit}
+        if end is not None and _to_ms(end) < request["startTime"]:
+            return LogPage([], None)
         if end is not None:
             request["endTime"] = _to_ms(end)
         if stream_prefix is not None:
@@ -102,7 +107,9 @@ class RuntimeLogs:
             request["nextToken"] = next_token
         answer = self._call(region, "filter_log_events", request)
         events = [_event(raw["logStreamName"], raw) for raw in answer.get("events", [])]
-        return LogPage(sorted(events, key=lambda event: event.at), answer.get("nextToken"))
+        if newest_first:
+            events.reverse()
+        return LogPage(in_order(events), answer.get("nextToken"))
 
     def pages(
         self,
@@ -159,7 +166,7 @@ class RuntimeLogs:
         """
         request: dict[str, Any] = {"logGroupName": log_group, "logStreamName": stream, "startFromHead": True}
         if start is not None:
-            request["startTime"] = _to_ms(start)
+            request["startTime"] = _start_ms(start)
         if end is not None:
             request["endTime"] = _to_ms(end)
         while True:
@@ -202,6 +209,10 @@ def _stream(raw: dict[str, Any]) -> LogStream:
         first_event_at=_from_ms(raw["firstEventTimestamp"]) if "firstEventTimestamp" in raw else None,
         last_event_at=_from_ms(raw["lastEventTimestamp"]) if "lastEventTimestamp" in raw else None,
     )
+
+
+def _start_ms(start: datetime) -> int:
+    return max(_to_ms(start), _to_ms(EARLIEST_START))
 
 
 def _to_ms(instant: datetime) -> int:

@@ -6,18 +6,25 @@ A runtime writes one stream for each execution environment, named with its sessi
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
+
+from apps.aws.logs.records import parse_record
 
 VALIDATION_STREAM = "log_stream_created_by_aws_to_validate_log_delivery_subscriptions"
 
 _OTEL_STREAMS = frozenset({"otel-rt-logs", "spans"})
 _VENDED_PREFIX = "BedrockAgentCoreRuntime_"
 _SDK_LOGGER = "bedrock_agentcore"
+_EVENT_ID_DIGITS = 56
+# As the SDK's text formats begin a line; a prompt that is logged begins with neither.
+_TEXT_SESSION = re.compile(
+    r"(?P<sdk>[0-9]{4}-\S{1,40}(?: \S{1,40})? - bedrock_agentcore\S{0,40} - [A-Z]+ - )?"
+    r"\[rid:[^\]]{0,200}\] \[sid:(?P<session_id>[^\]\s]{1,256})\] "
+)
 _DATED_PATTERN = re.compile(
     r"(?P<day>[0-9]{4}/[0-9]{2}/[0-9]{2})/"
     # AWS's documents show the name also with a blank, without the environment and without brackets.
@@ -81,8 +88,21 @@ def attribute(events: Sequence[LogEvent]) -> dict[str, list[LogEvent]]:
         for session_id, line in _owners(classify(stream), lines):
             by_session.setdefault(session_id, []).append(line)
     for lines in by_session.values():
-        lines.sort(key=lambda event: event.at)
+        lines[:] = in_order(lines)
     return by_session
+
+
+def in_order(events: Iterable[LogEvent]) -> list[LogEvent]:
+    """The oldest first; lines of one millisecond by stream, and those of one stream as they were written.
+
+    CloudWatch's event ids ascend with that. Events without one keep the order in which they are given.
+    """
+    return sorted(events, key=_place)
+
+
+def _place(event: LogEvent) -> tuple[datetime, str, str]:
+    is_numbered = len(event.event_id) == _EVENT_ID_DIGITS and event.event_id.isdecimal()
+    return event.at, event.stream, event.event_id if is_numbered else ""
 
 
 def _owners(name: LogStreamName, lines: Sequence[LogEvent]) -> Iterable[tuple[str, LogEvent]]:
@@ -112,10 +132,11 @@ def _only_session(named: Sequence[_NamedSession]) -> str | None:
 
 
 def _named_session(message: str) -> _NamedSession | None:
-    """The session that a JSON line names at its top level or in its OpenTelemetry attributes."""
+    """The session that a JSON line names at its top level or in its OpenTelemetry attributes, or a text of the SDK."""
     record = parse_record(message)
     if record is None:
-        return None
+        text = _TEXT_SESSION.match(message)
+        return None if text is None else _NamedSession(text["session_id"], by_sdk=text["sdk"] is not None)
     attributes = record.get("attributes")
     candidates = [record.get("sessionId"), record.get("session_id"), record.get("session.id")]
     if isinstance(attributes, dict):
@@ -126,15 +147,3 @@ def _named_session(message: str) -> _NamedSession | None:
     written_by = record.get("logger")
     by_sdk = isinstance(written_by, str) and written_by.startswith(_SDK_LOGGER) and session_id == candidates[0]
     return _NamedSession(session_id, by_sdk)
-
-
-def parse_record(message: str) -> dict[str, Any] | None:
-    """A log line that is one JSON object, else None."""
-    text = message.strip()
-    if not text.startswith("{"):
-        return None
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None

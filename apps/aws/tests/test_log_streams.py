@@ -156,3 +156,27 @@ def test_the_stream_that_validates_deliveries_is_left_out() -> None:
     stream = "log_stream_created_by_aws_to_validate_log_delivery_subscriptions"
 
     assert attribute([line(stream, sdk_line(SESSION))]) == {}
+
+
+SDK_TEXT = "2025-09-05 10:00:00,123 - bedrock_agentcore.app - INFO - "
+
+
+@pytest.mark.parametrize(
+    ("message", "owner"),
+    [
+        (f"{SDK_TEXT}[rid:r-1] [sid:{SESSION}] Processing", SESSION),
+        (f"[rid:r-1] [sid:{SESSION}] Processing", SESSION),
+        (f"Prompt: [rid:r-1] [sid:{SESSION}] Processing", None),
+        (f"[sid:{SESSION}] said somebody", None),
+    ],
+)
+def test_the_text_lines_of_the_sdk_name_their_session(message: str, owner: str | None) -> None:
+    """SDK 0.1.3; bare lines of the same environment are that session's too."""
+    lines = [line(ENVIRONMENT_STREAM, "booting", 0), line(ENVIRONMENT_STREAM, message, 1)]
+    assert attribute(lines) == ({} if owner is None else {owner: lines})
+
+
+def test_lines_of_one_instant_are_in_the_order_of_their_ids() -> None:
+    named = f"2026/11/20/[runtime-logs-{SESSION}]{ENVIRONMENT}"
+    lines = [LogEvent(named, NOON, NOON, str(number), f"{number:056d}") for number in range(12)]
+    assert attribute(lines[::-1]) == {SESSION: lines}

@@ -17,6 +17,8 @@ STREAM = "2026/11/20/[runtime-logs]d46c08d5-f8a1-4bb0-9b8f-c2d9519a7a95"
 NOON = datetime(2026, 11, 20, 12, 0, 0, 123_000, tzinfo=UTC)
 NOON_MS = 1_795_176_000_123
 
+EARLIEST_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
+
 LogsOf = Callable[[Loopback], RuntimeLogs]
 
 
@@ -85,6 +87,78 @@ def test_pages_are_read_one_by_one_up_to_a_limit_and_from_a_token_on(serve: Serv
     assert {call["filterPattern"] for _, call in asked(server)} == {"a"}
 
 
+def numbered(milliseconds: int, ordinal: int, message: str, stream: str = STREAM) -> dict[str, Any]:
+    """An event as CloudWatch gives it, with its id of 56 digits."""
+    identifier = f"{NOON_MS + milliseconds:020d}{ordinal:036d}"
+    return {**raw(milliseconds, message), "logStreamName": stream, "eventId": identifier}
+
+
+TRACEBACK = [
+    "Traceback (most recent call last):",
+    '  File "main.py", line 7',
+    "    fares['night']",
+    "KeyError: 'night'",
+]
+
+
+@pytest.mark.parametrize(
+    ("is_numbered", "is_reversed", "newest_first"),
+    [
+        (True, True, True),
+        (True, False, True),
+        (True, True, False),
+        (True, False, False),
+        (False, True, True),
+        (False, False, False),
+    ],
+)
+def test_lines_of_one_millisecond_keep_the_order_they_were_written_in(
+    serve: Serve, logs_of: LogsOf, *, is_numbered: bool, is_reversed: bool, newest_first: bool
+) -> None:
+    """By their ids, whatever order the answer has; without ids by the order that was asked for."""
+    lines = [numbered(0, number, text) if is_numbered else raw(0, text) for number, text in enumerate(TRACEBACK)]
+    server = serve(answers({"events": lines[::-1] if is_reversed else lines}))
+    page = logs_of(server).filter_page(region="us-east-1", log_group=GROUP, start=NOON, newest_first=newest_first)
+
+    assert [found.message for found in page.events] == TRACEBACK
+
+
+def test_streams_that_write_in_the_same_millisecond_are_not_mixed(serve: Serve, logs_of: LogsOf) -> None:
+    other = STREAM.replace("d46c", "aaaa")
+    lines = [numbered(0, 2 * number + offset, f"{stream[-4:]} {number}", stream)
+             for number in range(3) for offset, stream in enumerate([STREAM, other])]  # fmt: skip
+    server = serve(answers({"events": [numbered(1, 9, "later"), *lines[::-1]]}))
+    page = logs_of(server).filter_page(region="us-east-1", log_group=GROUP, start=NOON, newest_first=True)
+
+    expected = [f"{stream[-4:]} {number}" for stream in sorted([STREAM, other]) for number in range(3)]
+    assert [found.message for found in page.events] == [*expected, "later"]
+
+
+@pytest.mark.parametrize("start", [datetime.min.replace(tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC), NOON])
+def test_no_reading_begins_before_what_aws_accepts(serve: Serve, logs_of: LogsOf, start: datetime) -> None:
+    """A start before 2024 is refused where the newest events come first."""
+    server = serve(answers({}, {"events": [], "nextForwardToken": None}))
+    logs = logs_of(server)
+    logs.filter_page(region="us-east-1", log_group=GROUP, start=start, newest_first=True)
+    list(logs.read_stream(region="us-east-1", log_group=GROUP, stream=STREAM, start=start))
+
+    assert [parameters["startTime"] for _, parameters in asked(server)] == [max(EARLIEST_MS, ms(start))] * 2
+
+
+def ms(instant: datetime) -> int:
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def test_a_range_before_what_aws_accepts_holds_nothing(serve: Serve, logs_of: LogsOf) -> None:
+    server = serve(answers())
+    page = logs_of(server).filter_page(
+        region="us-east-1", log_group=GROUP, start=NOON - timedelta(days=9999), end=NOON - timedelta(days=3000)
+    )
+
+    assert page == LogPage([], None)
+    assert server.requests == []
+
+
 def test_an_empty_page_may_have_a_next_one(serve: Serve, logs_of: LogsOf) -> None:
     server = serve(answers({"events": [], "nextToken": "more"}, {}))
     logs = logs_of(server)
@@ -118,7 +192,7 @@ def test_every_condition_reaches_cloudwatch(serve: Serve, logs_of: LogsOf) -> No
             "filterPattern": '"x"',
             "limit": 5,
         },
-        {"logGroupName": GROUP, "startTime": 0, "logStreamNamePrefix": "2026/", "limit": 10_000},
+        {"logGroupName": GROUP, "startTime": EARLIEST_MS, "logStreamNamePrefix": "2026/", "limit": 10_000},
     ]
 
 

@@ -83,6 +83,149 @@ def test_the_sdk_tells_how_long_ago_it_began(message: str, expected: Marker) -> 
     assert parse_marker(message, AT) == expected
 
 
+IDS = "[rid:0a1b2c3d-0000] [sid:f07e0b11-3090-d01d-78b7-ad8eaf4a93fd] "
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        IDS,
+        "[req-1] ",
+        "[request_id=0a1b] [session.id=x y] ",
+        "[-] [None] ",
+        "INFO:main:",
+        "INFO:app.main:",
+        "INFO:__main__:",
+        f"INFO:main:{IDS}",
+        "INFO: ",
+        "INFO - ",
+        "INFO     ",
+        "[INFO] ",
+        "[info     ] ".upper(),
+        "2026-11-20 12:00:00,123 - main - INFO - ",
+        f"2026-11-20 12:00:00,123 - main - INFO - {IDS}",
+        "2026-11-20 12:00:00,123 INFO ",
+        "2026-11-20 12:00:00,123 [INFO] ",
+        "2026-11-20T12:00:00.123Z INFO ",
+        "2026-11-20T12:00:00.123Z INFO app::main: ",
+        "2026-11-20 12:00:00.123 | INFO     | main:invoke:7 - ",
+        "2026-11-20 12:00:00.123 | INFO | app.main:<module>:7 - ",
+        "12:00:00 INFO ",
+        "[12:00:00] INFO ",
+        "[2026-11-20 12:00:00] [req-7] [INFO] ",
+        "[INFO]\t2026-11-20T12:00:00.123Z\t0a1b2c3d-0000-4000-8000-000000000000\t",
+        "INFO | main | ",
+        "\x1b[32mINFO\x1b[0m:     ",
+        "\x1b[2m2026-11-20T12:00:00.123Z\x1b[0m \x1b[32mINFO\x1b[0m ",
+    ],
+)
+def test_a_start_line_may_stand_behind_what_a_formatter_puts_before_it(prefix: str) -> None:
+    expected = Marker(1, utc("2026-02-11T19:44:38.558763"), "Agent invoked")
+    assert parse_marker(f"{prefix}{INVOKED}, Request ID: abc", AT) == expected
+    assert parse_marker(json.dumps({"message": f"{prefix}{INVOKED}"}), AT) == expected
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "Prompt: ",
+        "prompt: ",
+        "User said: ",
+        "User - ",
+        "user | ",
+        "> ",
+        '"',
+        "- ",
+        "[user] ",
+        "[user: alice] ",
+        "[rid:1] user: ",
+        "[rid:1] said ",
+        "INFO said ",
+        "INFO said: ",
+        "INFO:main:user said ",
+        "INFO:main:prompt: ",
+        "INFO:main: prompt=",
+        "INFO prompt=",
+        "2026-11-20 12:00:00,123 - main - INFO - prompt ",
+        "2026-11-20 12:00:00,123 - main - INFO - prompt: ",
+        "2026-11-20 12:00:00,123 said: ",
+        "2026-11-20 said ",
+        "level=info msg=",
+        "Agent invoked - ",
+    ],
+)
+def test_what_might_be_a_sentence_is_no_prefix(prefix: str) -> None:
+    for marker in (f"{INVOKED}, Request ID: abc", STREAMING, "Invocation completed successfully (0.119s)"):
+        assert parse_marker(f"{prefix}{marker}", AT) is None
+        assert parse_marker(json.dumps({"message": f"{prefix}{marker}"}), AT) is None
+
+
+SDK_TEXT = "2025-09-05 10:00:00,123 - bedrock_agentcore.app - INFO - "
+OF_PYTHON = {"asctime": "2026-11-20 23:25:57,587", "levelname": "INFO", "name": "bedrock_agentcore.app"}
+OF_OTEL = {"scope": {"name": "bedrock_agentcore.app"}, "timeUnixNano": 1_763_681_157_587_000_000, "severityNumber": 9}
+
+
+@pytest.mark.parametrize(
+    ("message", "rank", "started_at"),
+    [
+        (f"{SDK_TEXT}{IDS}{STREAMING}", 2, "2026-11-20T23:26:00"),
+        (f"{SDK_TEXT}{IDS}Invocation completed successfully (1.000s)", 3, "2026-11-20T23:25:59"),
+        (f"{IDS}{STREAMING}", 2, "2026-11-20T23:26:00"),
+        (f"{SDK_TEXT}Invocation failed (1.000s)\nTraceback (most recent call last):\n  x", 3, "2026-11-20T23:25:59"),
+        ("INFO:bedrock_agentcore.app:Invocation completed successfully (1.000s)", 3, "2026-11-20T23:25:59"),
+        (sdk("Invocation returned HTTP 404 (0.100s)"), 3, "2026-11-20T23:25:57.487"),
+        (sdk("HTTP 404 (0.100s): no such plan"), 3, "2026-11-20T23:25:57.487"),
+        (sdk("HTTP 503 (0.100s): a detail\nof two lines"), 3, "2026-11-20T23:25:57.487"),
+        (sdk("Invalid JSON in request (0.100s): Expecting value"), 3, "2026-11-20T23:25:57.487"),
+        (sdk("Invalid encoding in request (0.100s): invalid start byte"), 3, "2026-11-20T23:25:57.487"),
+        (sdk("Debug action completed (0.100s)"), 3, "2026-11-20T23:25:57.487"),
+        (f"{SDK_TEXT}HTTP 404 (1.000s): no such plan", 3, "2026-11-20T23:25:59"),
+        (json.dumps({**OF_PYTHON, "message": STREAMING}), 2, "2026-11-20T23:25:57.587"),
+        (json.dumps({**OF_OTEL, "body": STREAMING}), 2, "2025-11-20T23:25:57.587"),
+        (json.dumps({**OF_OTEL, "body": {"stringValue": STREAMING}}), 2, "2025-11-20T23:25:57.587"),
+        (json.dumps({"event": STREAMING, "logger": "bedrock_agentcore.app"}), 2, "2026-11-20T23:26:00"),
+        (json.dumps({"msg": STREAMING, "time": 1_763_681_157_587}), 2, "2025-11-20T23:25:57.587"),
+        (json.dumps({"msg": STREAMING, "ts": 1_763_681_157.587}), 2, "2025-11-20T23:25:57.587"),
+        (
+            json.dumps(
+                {
+                    "level": 30, "time": 1_763_681_157_587, "reqId": "req-1", "msg": "incoming request",
+                    "req": {"method": "POST", "url": "/invocations", "remoteAddress": "127.0.0.1"},
+                }
+            ),
+            2,
+            "2025-11-20T23:25:57.587",
+        ),
+    ],
+)  # fmt: skip
+def test_every_line_of_the_sdk_that_tells_when_the_request_came(message: str, rank: int, started_at: str) -> None:
+    """Of each of its versions, also where the application chose another formatter."""
+    marker = parse_marker(message, AT)
+    assert marker is not None
+    assert (marker.rank, marker.started_at) == (rank, utc(started_at))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "HTTP 404 (0.100s): no such plan",
+        "Invalid JSON in request (0.100s): x",
+        sdk("HTTP 404 (0.100s): no such plan", logger="my_agent"),
+        sdk("Async task completed: nightly (0.100s)"),
+        sdk("Async task completed: nightly (ID: 7, Duration: 0.10s)"),
+        "INFO:my_agent:Invocation completed successfully (1.000s)",
+        "2026-11-20 12:00:00,123 - my_agent - INFO - Invocation completed successfully (1.000s)",
+        "Invocation failed (1.000s)\nand more",
+        json.dumps({**OF_PYTHON, "name": "my_agent", "message": STREAMING}),
+        json.dumps({"msg": "incoming request", "time": 1_763_681_157_587, "req": {"method": "GET", "url": "/ping"}}),
+        json.dumps({"msg": "incoming request", "time": "soon", "req": {"method": "POST", "url": "/invocations"}}),
+        json.dumps({"msg": "request completed", "time": 1_763_681_157_587, "responseTime": 7.5}),
+    ],
+)
+def test_other_lines_with_a_duration_are_no_start(message: str) -> None:
+    assert parse_marker(message, AT) is None
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from apps.aws.logs.markers import parse_marker
-from apps.aws.logs.streams import classify, parse_record
+from apps.aws.logs.records import parse_record
+from apps.aws.logs.streams import classify
 from apps.awsverify.smoke.turns import Turn
 from apps.metrics.starts.search import WEAK_RANK
 from loom_client import ApiError, Client, Latency, Logs
