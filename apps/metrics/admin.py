@@ -26,7 +26,9 @@ class LogGroupSweepAdmin(RecordAdmin[LogGroupSweep]):
 class FigurePeriodAdmin(RecordAdmin[FigurePeriod]):
     list_display = ["start_at", "length", "origin", "invocation_count"]
     list_filter = ["length", "origin"]
-    deferred_fields = ("groups", "totals")
+    deferred_fields = (
+        "groups", "totals", "conversation_groups", "conversation_totals", "measured_groups", "measured_totals",
+    )  # fmt: skip
     ordering = ["-start_at"]
 
 

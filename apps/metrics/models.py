@@ -111,6 +111,12 @@ class FigurePeriod(models.Model):
         default=list,
         help_text="[agent id, tally] each, and with null for the id that of all: what the groups add up to.",
     )
+    # The same without the runs of Measure start, and of those alone. Null in a row that a process of the release before
+    # has stored: it is made again.
+    conversation_groups = models.JSONField(null=True, blank=True)
+    conversation_totals = models.JSONField(null=True, blank=True)
+    measured_groups = models.JSONField(null=True, blank=True)
+    measured_totals = models.JSONField(null=True, blank=True)
 
     class Meta:
         # Names in the database stay: processes of the release before read and write this table.

@@ -18,12 +18,12 @@ class Column:
     """A column that rows can be ordered by; rows without the value come last in either direction.
 
     `then` decides among equal values before the list's own tie-breakers do. `starts_down` says that the first click
-    shows the highest.
+    shows the highest. Without `by` the rows are no rows of the database, and whoever has them puts them into order.
     """
 
     key: str
     label: Words
-    by: F | Func
+    by: F | Func | None = None
     then: tuple[str, ...] = ()
     starts_down: bool = False
 
@@ -43,7 +43,7 @@ class Columns:
     An order is written as in the address: a column's key, or the key with a minus.
     """
 
-    def __init__(self, *columns: Column, default: str, ties: tuple[OrderBy | str, ...]) -> None:
+    def __init__(self, *columns: Column, default: str, ties: tuple[OrderBy | str, ...] = ()) -> None:
         self._columns = {column.key: column for column in columns}
         self._ties = ties
         self.default = default
@@ -52,6 +52,7 @@ class Columns:
     def order_by(self, order: str) -> list[OrderBy | str]:
         """What a queryset is ordered by."""
         column = self._columns[order.removeprefix("-")]
+        assert column.by is not None, "these rows are no rows of the database"
         is_down = order.startswith("-")
         first = column.by.desc(nulls_last=True) if is_down else column.by.asc(nulls_last=True)
         return [first, *column.then, *self._ties]

@@ -20,7 +20,8 @@ from django.db.models import Q
 from apps.agents.selectors import in_use
 from apps.metrics.figures.tally import COLUMNS, Gathering, Tally, counts_and_values
 from apps.metrics.models import FigurePeriod
-from apps.sessions.models import Invocation
+from apps.sessions.models import Invocation, Session
+from apps.sessions.pages.listing import ONLY, SHOWN
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -31,16 +32,27 @@ Group = tuple[int, str, str]
 Gap = tuple[datetime, datetime]
 """From when to before when."""
 
+HIDDEN = ""
+STORED_AS = {
+    SHOWN: ("groups", "totals"),
+    HIDDEN: ("conversation_groups", "conversation_totals"),
+    ONLY: ("measured_groups", "measured_totals"),
+}
+"""In which columns of a stored period the groups and the totals stand, by what becomes of Measure start's runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which invocations: requested in [start, end), of one agent, endpoint and version, or of all."""
+    """Which invocations: requested in [start, end), of one agent, endpoint and version, or of all; with those of
+    Measure start, without them, or those alone (a key of `STORED_AS`).
+    """
 
     start: datetime
     end: datetime
     agent_id: int | None = None
     qualifier: str = ""
     version: str = ""
+    measure_start: str = SHOWN
 
     @property
     def is_whole(self) -> bool:
@@ -112,28 +124,29 @@ def read(selection: Selection, step: timedelta, metric: str = "") -> Reading:
     gaps = [(selection.start, selection.end)]
     # Days first; hours for what they leave.
     lengths = [(DAY, FigurePeriod.Length.DAY), (HOUR, FigurePeriod.Length.HOUR)]
+    groups, totals = STORED_AS[selection.measure_start]
+    wanted = totals if selection.is_whole else groups
     for length, kind in [(length, kind) for length, kind in lengths if step % length == timedelta(0)]:
-        unread = "groups" if selection.is_whole else "totals"
         periods = [
-            period for start, end in gaps if end - start >= length for period in _stored(kind, start, end, unread)
+            period for start, end in gaps if end - start >= length for period in _stored(kind, start, end, wanted)
         ]
         for period in periods:
             at = floor(period.start_at, step)
             if selection.is_whole:
-                for agent_id, stored in period.totals:
+                for agent_id, stored in getattr(period, totals):
                     reading.take_total(at, agent_id, stored)
             else:
-                for agent_id, qualifier, version, stored in period.groups:
+                for agent_id, qualifier, version, stored in getattr(period, groups):
                     reading.take(at, (agent_id, qualifier, version), stored)
         gaps = [rest for gap in gaps for rest in _rest(gap, periods)]
-    for at, group, tally in tallies_of_rows(gaps, step, selection.agent_id):
+    for at, group, tally in tallies_of_rows(gaps, step, selection.agent_id, selection.measure_start):
         reading.take(at, group, tally)
     reading.finish()
     return reading
 
 
 def tallies_of_rows(
-    gaps: Iterable[Gap], step: timedelta, agent_id: int | None = None
+    gaps: Iterable[Gap], step: timedelta, agent_id: int | None = None, measure_start: str = SHOWN
 ) -> Iterator[tuple[datetime, Group, Tally]]:
     """What the invocations of this mode requested in some gaps add up to, by step and group."""
     wanted = [Q(requested_at__gte=start, requested_at__lt=end) for start, end in gaps]
@@ -142,6 +155,9 @@ def tallies_of_rows(
     rows = Invocation.objects.filter(reduce(or_, wanted), in_use("session__agent__")).order_by()
     if agent_id is not None:
         rows = rows.filter(session__agent_id=agent_id)
+    if measure_start != SHOWN:
+        purpose = Session.Purpose.MEASURE_START if measure_start == ONLY else Session.Purpose.CONVERSATION
+        rows = rows.filter(session__purpose=purpose)
     found: dict[tuple[datetime, Group], Tally] = {}
     names = ("requested_at", "session__agent_id", "session__qualifier", "version", *COLUMNS)
     for requested_at, *rest in rows.values_list(*names).iterator(chunk_size=2000):
@@ -151,9 +167,10 @@ def tallies_of_rows(
         yield at, group, tally
 
 
-def _stored(kind: FigurePeriod.Length, start: datetime, end: datetime, unread: str) -> list[FigurePeriod]:
-    """The stored days or hours that lie within a range as a whole and are up to date, in order, but for a column."""
-    stored = FigurePeriod.objects.defer(unread).filter(origin=settings.LOOM_AWS, length=kind, start_at__gte=start)
+def _stored(kind: FigurePeriod.Length, start: datetime, end: datetime, wanted: str) -> list[FigurePeriod]:
+    """The stored days or hours that lie within a range as a whole and are up to date, in order, with one column."""
+    stored = FigurePeriod.objects.only("start_at", "length", "invocation_count", wanted)
+    stored = stored.filter(origin=settings.LOOM_AWS, length=kind, start_at__gte=start, **{f"{wanted}__isnull": False})
     periods = list(stored.filter(start_at__lte=end - timedelta(hours=kind)).order_by("start_at"))
     outdated = outdated_periods(periods)
     return [period for period in periods if period.pk not in outdated]

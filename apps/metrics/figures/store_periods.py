@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -11,7 +12,9 @@ from django.db.models import Min, QuerySet
 from apps.agents.models import Agent
 from apps.metrics.figures.periods import (
     DAY,
+    HIDDEN,
     HOUR,
+    STORED_AS,
     Group,
     floor,
     outdated_periods,
@@ -23,12 +26,17 @@ from apps.metrics.figures.tally import Tally
 from apps.metrics.models import FigurePeriod, Measurement
 from apps.metrics.startup import MISSING_SOUGHT_FOR
 from apps.sessions.models import Invocation
+from apps.sessions.pages.listing import ONLY, SHOWN
 
 # The longest range that a page shows, and a little more.
 KEPT_FOR = timedelta(days=93)
 # A run is stored a moment after it was requested.
 SETTLED_AFTER = timedelta(minutes=5)
 HOURS_AT_ONCE = 100
+PARTS = (HIDDEN, ONLY)  # what all runs are made of
+
+Parts = dict[str, dict[Group, Tally]]
+"""What conversations and what Measure start's runs add up to, by the keys of `STORED_AS`."""
 
 
 def settle_figures(now: datetime, limit: int = HOURS_AT_ONCE) -> int:
@@ -39,6 +47,7 @@ def settle_figures(now: datetime, limit: int = HOURS_AT_ONCE) -> int:
     oldest = floor(now - KEPT_FOR, DAY)
     stored = FigurePeriod.objects.filter(origin=settings.LOOM_AWS)
     stored.filter(start_at__lt=oldest).delete()
+    stored.filter(conversation_groups=None).delete()  # a process of the release before stored it
     first = Invocation.objects.filter(requested_at__gte=oldest).aggregate(first=Min("requested_at"))["first"]
     if first is None:
         return 0
@@ -83,9 +92,13 @@ def _unsettled_hours(now: datetime, oldest: datetime) -> set[datetime]:
 
 def _store_hour(hour: datetime) -> None:
     with transaction.atomic():
-        tallies = [(group, tally) for _, group, tally in tallies_of_rows([(hour, hour + HOUR)], HOUR)]
+        gap = (hour, hour + HOUR)
+        parts = {
+            part: {group: tally for _, group, tally in tallies_of_rows([gap], HOUR, measure_start=part)}
+            for part in PARTS
+        }
         count = Invocation.objects.filter(requested_at__gte=hour, requested_at__lt=hour + HOUR).count()
-        _store(FigurePeriod.Length.HOUR, hour, count, tallies)
+        _store(FigurePeriod.Length.HOUR, hour, count, parts)
 
 
 def _store_days(stored: QuerySet[FigurePeriod]) -> None:
@@ -97,28 +110,37 @@ def _store_days(stored: QuerySet[FigurePeriod]) -> None:
     known = set(_starts(stored, FigurePeriod.Length.DAY))
     for day in [day for day, count in hours_of.items() if count == DAY // HOUR and day not in known]:
         with transaction.atomic():
-            tallies: dict[Group, Tally] = {}
+            parts: Parts = {part: {} for part in PARTS}
             count = 0
-            hours = stored.defer("totals").filter(
-                length=FigurePeriod.Length.HOUR, start_at__gte=day, start_at__lt=day + DAY
+            columns = [STORED_AS[part][0] for part in PARTS]
+            hours = stored.only("invocation_count", *columns).filter(
+                length=FigurePeriod.Length.HOUR,
+                start_at__gte=day,
+                start_at__lt=day + DAY,
+                conversation_groups__isnull=False,
             )
             for hour in hours.order_by("start_at"):
                 count += hour.invocation_count
-                for agent_id, qualifier, version, found in hour.groups:
-                    tallies.setdefault((agent_id, qualifier, version), Tally()).merge(Tally.from_json(found))
-            _store(FigurePeriod.Length.DAY, day, count, list(tallies.items()))
+                for part, tallies in parts.items():
+                    for agent_id, qualifier, version, found in getattr(hour, STORED_AS[part][0]):
+                        tallies.setdefault((agent_id, qualifier, version), Tally()).merge(Tally.from_json(found))
+            _store(FigurePeriod.Length.DAY, day, count, parts)
 
 
-def _store(length: FigurePeriod.Length, start: datetime, count: int, tallies: list[tuple[Group, Tally]]) -> None:
+def _store(length: FigurePeriod.Length, start: datetime, count: int, parts: Parts) -> None:
+    every: dict[Group, Tally] = {}
+    for tallies in parts.values():
+        for group, tally in tallies.items():
+            every.setdefault(group, Tally()).merge(tally)
+    columns: dict[str, list[Any]] = {}
+    for part, tallies in {**parts, SHOWN: every}.items():
+        groups, totals = STORED_AS[part]
+        columns |= {groups: stored_groups(tallies.items()), totals: stored_totals(tallies.items())}
     FigurePeriod.objects.get_or_create(
         origin=settings.LOOM_AWS,
         length=length,
         start_at=start,
-        defaults={
-            "invocation_count": count,
-            "groups": stored_groups(tallies),
-            "totals": stored_totals(tallies),
-        },
+        defaults={"invocation_count": count, **columns},
     )
 
 

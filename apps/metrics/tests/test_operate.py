@@ -17,6 +17,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.metrics.figures.store_periods import settle_figures
+from apps.metrics.models import FigurePeriod
 from apps.metrics.tests.runs import make_measured
 from apps.metrics.tests.test_views import run_now, text_of
 from apps.sessions.models import Session
@@ -52,7 +53,7 @@ def test_operate_shows_the_figures_of_all_but_only_the_readers_runs(
     lists = {}
     for user in (alice, bob, carol):
         client.force_login(user)
-        shown = page(client)
+        shown = page(client, range="24h")
         assert "Invocations made by Loom, last 24 hours" in shown
         assert "Agents 3 registered" in shown
         assert tile(shown, "Invocations").startswith("2 0 unfinished · 0 stopped")
@@ -75,7 +76,7 @@ def test_operate_before_the_first_run_says_what_to_do(as_alice: Client) -> None:
 def test_a_range_without_runs_says_so_and_leads_to_a_longer_one(as_alice: Client, make_session: MakeSession) -> None:
     run_now(make_session(), minutes_ago=3 * 24 * 60)
 
-    shown = page(as_alice)
+    shown = page(as_alice, range="24h")
     assert "No invocations here Nothing was invoked: last 24 hours. Last 30 days" in shown
     assert tile(page(as_alice, range="30d"), "Invocations").startswith("1 ")
 
@@ -143,9 +144,17 @@ def test_agents_are_ordered_as_asked(as_alice: Client, make_session: MakeSession
         table = page(as_alice, sort=sort).partition("Startup cold ")[2].partition("Recent invocations")[0]
         return re.findall(r"agent_\d", table)
 
-    assert order("failing")[0] == failing.agent.name
-    assert order("slowest")[0] == slow.agent.name
-    assert order("busiest")[0] == busy.agent.name
+    names = [failing.agent.name, slow.agent.name, busy.agent.name]
+    assert order("-errors")[0] == order("")[0] == order("slowest")[0] == failing.agent.name
+    assert order("errors")[-1] == failing.agent.name
+    assert order("-startup")[0] == order("startup")[0] == order("-cold")[0] == slow.agent.name
+    assert order("-runs")[0] == busy.agent.name
+    assert (order("name"), order("-name")) == (sorted(names), sorted(names, reverse=True))
+    assert "Agents without a figure come last." in page(as_alice)
+    assert (
+        'aria-sort="ascending"><a class="sort" href="?sort=-cold"'
+        in as_alice.get(reverse(OPERATE, query={"sort": "cold", "page": 2})).content.decode()
+    )
     assert "100 % 1 of 1" in page(as_alice)
 
 
@@ -196,7 +205,7 @@ def test_operate_leads_to_the_agent_the_invocation_and_the_step_of_time(
     assert f'href="{reverse("sessions:detail", args=[session.public_id])}#invocation-{run.pk}"' in shown
     drilled = f"{reverse(OPERATE)}?metric=startup&amp;agent={session.agent.pk}"
     assert f'href="{drilled}"' in shown
-    assert f"Invocations made by Loom, last 24 hours, {session.agent.name}" in page(as_alice, agent=session.agent.pk)
+    assert f"Invocations made by Loom, last hour, {session.agent.name}" in page(as_alice, agent=session.agent.pk)
 
 
 def test_operate_asks_the_database_as_often_for_300_runs_as_for_three(
@@ -218,7 +227,7 @@ def test_operate_asks_the_database_as_often_for_300_runs_as_for_three(
             make_measured(run_now(session), 1_500)
 
     assert count_queries() == few
-    assert few <= 12
+    assert few <= 13
 
 
 def test_stored_hours_change_nothing_of_the_page(as_alice: Client, make_session: MakeSession) -> None:
@@ -233,3 +242,110 @@ def test_stored_hours_change_nothing_of_the_page(as_alice: Client, make_session:
     after = page(as_alice, **period)
     assert tile(before, "Invocations").startswith("20 0 unfinished")
     assert re.sub(r"value=\S+", "", after) == re.sub(r"value=\S+", "", before)
+
+
+@pytest.mark.parametrize(
+    ("hours_ago", "opened"),
+    [
+        ([], "last 24 hours"),
+        ([0.5], "last hour"),
+        ([0.2, 0.9], "last hour"),
+        ([0.5, 2], "last 24 hours"),
+        ([0.5, 23, 30], "last 24 hours"),  # the usual range holds some: no longer one is needed
+        ([30], "last 7 days"),
+        ([40, 8 * 24], "last 7 days"),
+        ([9 * 24], "last 30 days"),
+        ([31 * 24], "last 24 hours"),
+    ],
+)
+def test_operate_opens_where_the_runs_are(
+    as_alice: Client, make_session: MakeSession, hours_ago: list[float], opened: str
+) -> None:
+    session = make_session()
+    for hours in hours_ago:
+        run_now(session, minutes_ago=hours * 60)
+
+    assert f"Invocations made by Loom, {opened}" in page(as_alice)
+    assert "Invocations made by Loom, last 30 days" in page(as_alice, range="30d")
+
+
+def test_a_narrowed_page_opens_where_its_own_runs_are(as_alice: Client, make_session: MakeSession) -> None:
+    quiet, busy = make_session(), make_session()
+    run_now(busy)
+    run_now(quiet, minutes_ago=5 * 24 * 60)
+
+    assert "Invocations made by Loom, last hour" in page(as_alice)
+    assert "Invocations made by Loom, last 7 days" in page(as_alice, agent=quiet.agent.pk)
+    chosen = as_alice.get(reverse(OPERATE, query={"agent": quiet.agent.pk})).content.decode()
+    assert 'type="hidden" name="range"' not in chosen  # another agent opens where its own are
+
+
+def test_the_runs_of_measure_start_are_hidden_until_they_are_asked_for(
+    as_alice: Client, make_session: MakeSession
+) -> None:
+    """In every figure, in the rows and in the count of failed ones, from rows and from stored hours alike."""
+    agent = make_session().agent
+    talked, measured = make_session(agent=agent), make_session(agent=agent, purpose="measure_start")
+    run_now(talked, "Asked by a person", minutes_ago=200)
+    for number in range(3):
+        run_now(measured, "Hello", minutes_ago=210 + number, status="failed" if number else "completed")
+
+    def read(**query: Any) -> tuple[str, str, bool, bool]:
+        shown = page(as_alice, range="24h", **query)
+        rate = tile(shown, "Error rate").split(" % ")[0]
+        rows = shown.partition("Recent invocations")[2]
+        return tile(shown, "Invocations").split()[0], rate, "Asked by a person" in rows, "Hello" in rows
+
+    for _ in ("from rows", "from stored hours"):
+        assert read() == ("1", "0", True, False)
+        assert read(agent=agent.pk) == ("1", "0", True, False)
+        assert read(measure_start="shown") == ("4", "50", True, True)
+        assert read(measure_start="only") == read(measure_start="only", agent=agent.pk) == ("3", "66.7", False, True)
+        assert read(measure_start="sideways") == read()
+        settle_figures(timezone.now())
+        assert FigurePeriod.objects.exists()
+    shown = page(as_alice, range="24h")
+    assert "3 invocations of Measure start are hidden here. Show all" in shown
+    assert "are hidden here" not in page(as_alice, range="24h", measure_start="shown")
+    assert "None of your invocations failed here." in page(as_alice, range="24h", show="failed")
+
+
+def test_where_only_starts_were_measured_the_page_says_so(as_alice: Client, make_session: MakeSession) -> None:
+    run_now(make_session(purpose="measure_start"))
+
+    assert "1 invocation of Measure start is hidden here. Show all" in page(as_alice)
+    assert tile(page(as_alice, measure_start="shown"), "Invocations").startswith("1 ")
+
+
+def test_failed_rows_say_why_and_are_grouped(as_alice: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    for region in (7, 8):
+        run_now(session, f"Claim {region}", status="failed", error_code="LookupError",
+                error_message=f"rate table of region {region} is not available\nmore")  # fmt: skip
+    run_now(session, "Hello", status="failed", error_code="RuntimeClientError", error_message="<b>424</b>")
+
+    shown = page(as_alice)
+    assert "Claim 7 LookupError: rate table of region 7 is not available" in shown
+    assert "×" not in shown
+    shown = page(as_alice, show="failed")
+    assert "2 × LookupError: rate table of region" in shown and "1 × RuntimeClientError: <b>424</b>" in shown
+    of_one = page(as_alice, show="failed", error="RuntimeClientError")
+    assert "Claim 7" not in of_one and "Hello RuntimeClientError" in of_one
+    assert "Below are those with RuntimeClientError alone. Show all that failed" in of_one
+
+
+def test_recent_invocations_are_paged(as_alice: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    for number in range(45):
+        run_now(session, f"Prompt {number:02}", minutes_ago=number)
+    address, seen = reverse(OPERATE, query={"range": "1h"}), []
+    for _ in range(3):
+        shown = as_alice.get(address).content.decode()
+        seen.append(re.findall(r"Prompt \d\d", shown))
+        older = re.search(r'rel="next" href="([^"#]+)#recent"', shown)
+        address = html.unescape(older[1]) if older else ""
+
+    assert [len(part) for part in seen] == [20, 20, 5]
+    assert [prompt for part in seen for prompt in part] == [f"Prompt {number:02}" for number in range(45)]
+    assert address == ""
+    assert "Newest" in page(as_alice, range="1h", before="1-1")

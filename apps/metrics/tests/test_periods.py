@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from apps.metrics.figures.periods import DAY, HOUR, Reading, Selection, floor, read
+from apps.metrics.figures.periods import DAY, HOUR, STORED_AS, Reading, Selection, floor, read
 from apps.metrics.figures.store_periods import KEPT_FOR, settle_figures
 from apps.metrics.models import FigurePeriod, Measurement
 from apps.metrics.starts.services import look_again
@@ -173,3 +174,30 @@ def test_steps_count_from_the_epoch_in_utc() -> None:
     assert floor(datetime(2026, 11, 20, 17, 59, 59, tzinfo=UTC), timedelta(hours=6)) == NOON
     assert floor(NOON, timedelta(hours=6)) == NOON
     assert floor(at(-0.001), timedelta(minutes=5)) == at(-300)
+
+
+@pytest.mark.parametrize("measure_start", STORED_AS)
+def test_the_parts_of_stored_hours_and_days_say_what_their_rows_say(day: list[Session], measure_start: str) -> None:
+    Session.objects.filter(pk=day[1].pk).update(purpose="measure_start")
+    selection = replace(TODAY, measure_start=measure_start)
+    of_one = replace(selection, agent_id=day[1].agent_id)
+    from_rows = [plain(read(asked, step)) for asked in (selection, of_one) for step in (HOUR, DAY)]
+    settle_figures(LATER)
+
+    assert [plain(read(asked, step)) for asked in (selection, of_one) for step in (HOUR, DAY)] == from_rows
+    counts = {"": [1, 0], "shown": [2, 1], "only": [1, 1]}[measure_start]
+    assert [len(read(asked, HOUR).by_agent) for asked in (selection, of_one)] == counts
+
+
+def test_what_the_release_before_stored_is_read_from_rows_and_made_again(day: list[Session]) -> None:
+    talks = replace(TODAY, measure_start="")
+    from_rows = plain(read(talks, HOUR))
+    settle_figures(LATER)
+    parts = dict.fromkeys(column for part in ("", "only") for column in STORED_AS[part])
+    FigurePeriod.objects.update(**parts)
+
+    assert plain(read(talks, HOUR)) == from_rows
+    assert read(TODAY, HOUR).overall.invocation_count > 5
+    settle_figures(LATER)
+    assert not FigurePeriod.objects.filter(conversation_groups=None).exists()
+    assert FigurePeriod.objects.filter(length=1, start_at=NOON).exists()

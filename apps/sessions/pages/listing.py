@@ -75,6 +75,12 @@ def _rows(keys: list[Any]) -> dict[Any, Session]:
     return with_totals(Session.objects.filter(pk__in=keys).select_related("agent", "owner")).in_bulk()
 
 
+# What becomes of Measure start's sessions, and of their runs in figures; hidden where nobody asks.
+MEASURE_START: Choice[Session] = Choice(
+    "measure_start", _("Measure start"), _("Measure start: hidden"), keep=_of_purpose, parts=frozenset({SHOWN}),
+    values=lambda rows: [(SHOWN, _("Measure start: shown")), (ONLY, _("Measure start: only these"))],
+)  # fmt: skip
+
 SESSIONS: Table[Session] = Table(
     label=_("Search sessions"),
     columns=Columns(
@@ -89,10 +95,7 @@ SESSIONS: Table[Session] = Table(
         Choice("agent", _("Agent"), _("Any agent"), "agent_id", values=_agents_of),
         Choice("status", _("Status"), _("Any status"), values=lambda rows: STATUSES, keep=_with_last_status),
         Choice("qualifier", _("Endpoint"), _("Any endpoint"), "qualifier"),
-        Choice(
-            "measure_start", _("Measure start"), _("Measure start: hidden"), keep=_of_purpose, parts=frozenset({SHOWN}),
-            values=lambda rows: [(SHOWN, _("Measure start: shown")), (ONLY, _("Measure start: only these"))],
-        ),
+        MEASURE_START,
     ),
     read=_rows,
 )  # fmt: skip

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apps.agents.models import Agent
+from apps.agents.selectors import in_use
+from apps.core.tables.columns import Column, Columns, Head
+from apps.core.tables.filters import Choices
 from apps.metrics.figures.figures import Figures
 from apps.metrics.figures.pages.charts import METRICS, Chart, latency_chart
-from apps.metrics.figures.pages.ranges import PRESETS, Preset, TimeRange, parse_range
+from apps.metrics.figures.pages.opening import opening_range
+from apps.metrics.figures.pages.ranges import PRESETS, Preset, TimeRange, is_range_asked, parse_range
+from apps.metrics.figures.pages.recent import Place
 from apps.metrics.figures.pages.tiles import missing_starts
 from apps.metrics.figures.pages.wording import NOTHING, interval, percent, summary_text
-from apps.metrics.figures.periods import Reading, Selection, read
+from apps.metrics.figures.periods import HIDDEN, STORED_AS, Reading, Selection, read
 from apps.metrics.figures.statistics import Summary
+from apps.sessions.models import Invocation, Session
+from apps.sessions.pages.listing import MEASURE_START
 
-SORTS = {"failing": "Failing first", "slowest": "Slowest first", "busiest": "Busiest first"}
-SHOWN = {"all": "All", "failed": "Failed"}
+SHOWN = {"all": _("All"), "failed": _("Failed")}
+ERROR_CODE_LENGTH = 100
+AGENT_COLUMNS = Columns(
+    Column("name", _("Agent")),
+    Column("runs", _("Invocations"), starts_down=True),
+    Column("errors", _("Error rate"), starts_down=True),
+    Column("cold", _("TTFT cold"), starts_down=True),
+    Column("warm", _("TTFT warm"), starts_down=True),
+    Column("startup", _("Startup cold"), starts_down=True),
+    default="-errors",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +47,60 @@ class Filters:
     agent: Agent | None
     qualifier: str
     version: str
+    measure_start: str
     metric: str
     sort: str
     shown: str
+    error_code: str
+    before: Place | None
+    is_range_asked: bool
 
     @classmethod
-    def parse(cls, query: Mapping[str, str], *, agent: Agent | None = None, default_range: str = "24h") -> Filters:
-        def choice(name: str, choices: Mapping[str, object]) -> str:
-            return query.get(name, "") if query.get(name, "") in choices else next(iter(choices))
+    def parse(
+        cls,
+        query: Mapping[str, str],
+        *,
+        agent: Agent | None = None,
+        default_range: str = "24h",
+        default_measure_start: str = HIDDEN,
+    ) -> Filters:
+        """Read an address; where it names no range, it is the one in which the runs are (`opening_range`)."""
 
-        return cls(
-            period=parse_range(query, timezone.now(), default_range),
+        def text(name: str) -> str:
+            return query.get(name, "").replace("\0", "")  # PostgreSQL takes no NUL
+
+        def choice(name: str, choices: Collection[str], default: str) -> str:
+            return text(name) if name in query and text(name) in choices else default
+
+        now = timezone.now()
+        found = cls(
+            period=parse_range(query, now, default_range),
             agent=agent,
-            # An endpoint or version is one of an agent; PostgreSQL takes no NUL.
-            qualifier=query.get("qualifier", "").replace("\0", "") if agent else "",
-            version=query.get("version", "").replace("\0", "") if agent else "",
-            metric=choice("metric", METRICS),
-            sort=choice("sort", SORTS),
-            shown=choice("show", SHOWN),
+            # An endpoint or version is one of an agent.
+            qualifier=text("qualifier") if agent else "",
+            version=text("version") if agent else "",
+            measure_start=choice("measure_start", STORED_AS, default_measure_start),
+            metric=choice("metric", METRICS, "ttft"),
+            sort=choice("sort", AGENT_COLUMNS.orders, AGENT_COLUMNS.default),
+            shown=choice("show", SHOWN, "all"),
+            error_code=text("error")[:ERROR_CODE_LENGTH],
+            before=Place.read(text("before")),
+            is_range_asked=is_range_asked(query),
         )
+        if found.is_range_asked:
+            return found
+        opening = opening_range(found.selection, default_range, now)
+        return replace(found, period=parse_range({"range": opening}, now))
 
     @property
     def selection(self) -> Selection:
         return Selection(
-            self.period.start, self.period.end, self.agent.pk if self.agent else None, self.qualifier, self.version
+            self.period.start,
+            self.period.end,
+            self.agent.pk if self.agent else None,
+            self.qualifier,
+            self.version,
+            self.measure_start,
         )
 
     @property
@@ -65,11 +112,17 @@ class Filters:
         return METRICS
 
     @property
-    def sorts(self) -> dict[str, str]:
-        return SORTS
+    def measure_starts(self) -> Choices:
+        """What may become of the runs of Measure start, in the words of the list of sessions."""
+        return [("", MEASURE_START.anything), *MEASURE_START.choices(Session.objects.none())]
 
     @property
-    def shows(self) -> dict[str, str]:
+    def own_sort(self) -> str:
+        """The order of the agents where it is not the usual one."""
+        return "" if self.sort == AGENT_COLUMNS.default else self.sort
+
+    @property
+    def shows(self) -> Mapping[str, object]:
         return SHOWN
 
     @property
@@ -172,24 +225,47 @@ def _figure_row(metric: str, hint: str, temperature: str, summary: Summary, note
     )
 
 
+def hidden_count(filters: Filters) -> int:
+    """How many runs of Measure start the filters would select and leave out."""
+    if filters.measure_start != HIDDEN:
+        return 0
+    measured = Session.objects.filter(in_use("agent__"), purpose=Session.Purpose.MEASURE_START)
+    if filters.agent is not None:
+        measured = measured.filter(agent=filters.agent)
+    if filters.qualifier:
+        measured = measured.filter(qualifier=filters.qualifier)
+    runs = Invocation.objects.filter(
+        session__in=measured, requested_at__gte=filters.period.start, requested_at__lt=filters.period.end
+    )
+    return (runs.filter(version=filters.version) if filters.version else runs).count()
+
+
+def agent_heads(filters: Filters, query: QueryDict) -> dict[str, Head]:
+    """The heads of the table of agents, each with the link that orders by it."""
+    return AGENT_COLUMNS.heads(filters.sort, query)
+
+
 def agent_rows(reading: Reading, sort: str) -> list[AgentRow]:
-    """The agents of a reading, in the order of one of `SORTS`."""
+    """The agents of a reading, ordered by a column of `AGENT_COLUMNS`; those without the figure come last."""
     agents = Agent.objects.select_related("runtime").defer("runtime__raw_metadata").in_bulk(list(reading.by_agent))
     rows = [AgentRow(agents[pk], Figures(tally)) for pk, tally in reading.by_agent.items() if pk in agents]
-    rows.sort(key=lambda row: row.agent.name)
-    rows.sort(key=lambda row: _rank(row, sort), reverse=True)
-    return rows
+    column, is_down = sort.removeprefix("-"), sort.startswith("-")
+    rows.sort(key=lambda row: (row.agent.name.lower(), row.agent.pk), reverse=is_down and column == "name")
+    if column == "name":
+        return rows
+    ranks = {row.agent.pk: _rank(row.figures, column) for row in rows}
+    ranked = [row for row in rows if ranks[row.agent.pk] is not None]
+    ranked.sort(key=lambda row: ranks[row.agent.pk] or (), reverse=is_down)
+    return [*ranked, *(row for row in rows if ranks[row.agent.pk] is None)]
 
 
-def _rank(row: AgentRow, sort: str) -> tuple[float, float]:
-    figures = row.figures
-    if sort == "slowest":
-        return max(_typical(figures.ttft_cold), _typical(figures.ttft_warm)), figures.invocation_count
-    if sort == "busiest":
-        return figures.invocation_count, 0.0
-    return figures.error_rate or 0.0, figures.failed_count
-
-
-def _typical(summary: Summary) -> float:
-    """What agents are ordered by: the median, or the highest of too few values."""
-    return (summary.p50.value if summary.p50 else summary.maximum) or 0.0
+def _rank(figures: Figures, column: str) -> tuple[float, ...] | None:
+    """What a column orders an agent by, None where it has no such figure."""
+    if column == "runs":
+        return (figures.invocation_count,)
+    if column == "errors":
+        return None if figures.error_rate is None else (figures.error_rate, figures.failed_count)
+    summary = {"cold": figures.ttft_cold, "warm": figures.ttft_warm, "startup": figures.startup_cold.summary}[column]
+    # Too few runs for a median: the highest of them, as the page says.
+    found = summary.p50.value if summary.p50 else summary.maximum
+    return None if found is None else (found,)

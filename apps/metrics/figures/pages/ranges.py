@@ -59,6 +59,11 @@ class TimeRange:
         return self.key == "custom"
 
 
+def is_range_asked(query: Mapping[str, str]) -> bool:
+    """Whether a query says anything of the range, be it senseless."""
+    return any(query.get(name) for name in ("range", "from", "to"))
+
+
 def parse_range(query: Mapping[str, str], now: datetime, default: str = DEFAULT) -> TimeRange:
     """The range of a query: `range` is a preset's key, or `from` and `to` are instants in UTC (`2026-11-20T12:00`).
 
