@@ -16,12 +16,14 @@ from ninja.openapi.schema import OpenAPISchema
 from apps.accounts.access import may_manage, may_read
 from apps.agentcore.api import router as agents_router
 from apps.agentcore.logs.api import router as logs_router
+from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import InvalidInputError, LoomError, MissingError
 from apps.core.middleware import error_body
 from apps.metrics.api import router as metrics_router
 from apps.metrics.series.api import router as series_router
 from apps.metrics.sessions_api import router as session_reads_router
 from apps.sessions.api import router as sessions_router
+from loom_client.wording import close_names, in_sentences
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +109,15 @@ api.add_router("", _elsewhere)
 
 @_elsewhere.api_operation(["DELETE", "GET", "PATCH", "POST", "PUT"], "/{path:rest}", include_in_schema=False)
 def answer_unknown_path(request: HttpRequest, rest: str) -> None:
+    kind, _, after = rest.partition("/")
+    name = after.partition("/")[0]
+    if kind == "agents" and name and not name.isdecimal():
+        names = dict(agents_visible_to(request.user).order_by("-pk").values_list("name", "pk"))
+        meant = [f"{close} is agent {names[close]}" for close in close_names(name, names)]
+        raise MissingError(
+            f"No agent {name[: MissingError.longest_key]}: agents are named by their id here.",
+            advice=in_sentences(*meant, "GET /api/agents lists all of them"),
+        )
     raise MissingError("The API has no such path.", advice="GET /api/openapi.json lists all of them.")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from apps.agentcore import urls as agentcore
@@ -20,6 +21,8 @@ admin_urls: Any = admin.site.urls
 for pattern in (*api_urls[0], *(found for found in admin_urls[0] if getattr(found, "name", "") == "logout")):
     login_not_required(pattern.callback)
 
+to_api_docs = login_not_required(require_safe(RedirectView.as_view(pattern_name="api:openapi-view")))
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="agents:list"), name="home"),
     path("accounts/", include("apps.accounts.urls")),
@@ -27,6 +30,9 @@ urlpatterns = [
     path("agents/", include(([*agents.urlpatterns, *agentcore.agent_urlpatterns], "agents"))),
     path("sessions/", include(([*sessions.urlpatterns, *agentcore.session_urlpatterns], "sessions"))),
     path("operate/", include("apps.metrics.urls")),
+    # Whoever types the beginning of the API's addresses is led to what describes it.
+    path("api", to_api_docs, name="api-home"),
+    path("api/", to_api_docs, name="api-root"),
     path("api/", api_urls),
     path("admin/", admin_urls),
     path("healthz", healthz, name="healthz"),

@@ -6,7 +6,6 @@ On the router of agents: ninja asks only the first router that knows a path, wha
 from __future__ import annotations
 
 from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
 from ninja import Field, Schema, Status
 
 from apps.accounts.access import may_manage
@@ -15,12 +14,13 @@ from apps.agentcore.selectors import with_runtime
 from apps.agents.api import AgentOut, agents_with_endpoints, router
 from apps.agents.forms import ARN_MAX_LENGTH
 from apps.agents.models import Agent
+from apps.core.exceptions import found
 
 __all__ = ["router"]
 
 
 def _find_agent(request: HttpRequest, agent_id: int) -> Agent:
-    return get_object_or_404(with_runtime(agents_with_endpoints(request)), pk=agent_id)
+    return found(with_runtime(agents_with_endpoints(request)).filter(pk=agent_id).first(), "agent", agent_id)
 
 
 class AgentIn(Schema):

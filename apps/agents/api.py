@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 
 from apps.accounts.access import may_manage, may_read
 from apps.accounts.policy import Action
 from apps.agents import selectors, services
 from apps.agents.models import Agent
+from apps.core.exceptions import found
 
 router = Router(tags=["agents"])
 
@@ -99,7 +99,7 @@ def agents_with_endpoints(request: HttpRequest, action: Action = "read") -> Quer
 
 
 def find_agent(request: HttpRequest, agent_id: int, action: Action = "read") -> Agent:
-    return get_object_or_404(agents_with_endpoints(request, action), pk=agent_id)
+    return found(agents_with_endpoints(request, action).filter(pk=agent_id).first(), "agent", agent_id)
 
 
 @router.get("", auth=may_read, response=list[AgentOut], summary="List the agents")

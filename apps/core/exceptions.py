@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Self, TypeVar
+
+from loom_client.wording import in_sentences
+
+RowT = TypeVar("RowT")
 
 
 class LoomError(Exception):
@@ -27,8 +32,7 @@ class LoomError(Exception):
         """What happened, what to do about it and AWS's request id, as sentences on one line: how a page, a command and
         a log of ours say it.
         """
-        parts = (str(self), self.advice, f"AWS request id {self.request_id}" if self.request_id else "")
-        return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
+        return in_sentences(str(self), self.advice, f"AWS request id {self.request_id}" if self.request_id else "")
 
 
 class InvalidInputError(LoomError):
@@ -43,6 +47,21 @@ class MissingError(LoomError):
 
     code = "not_found"
     http_status = HTTPStatus.NOT_FOUND
+    longest_key = 100
+
+    @classmethod
+    def of(cls, kind: str, key: object, *, within: str = "") -> Self:
+        """That there is no thing of this kind and key, in the words of whoever asked. Whose it would be is not told:
+        what a stranger may not see is missing in the same words as what there never was.
+        """
+        return cls(f"No {kind} {str(key)[: cls.longest_key]}{f' {within}' if within else ''}.")
+
+
+def found(row: RowT | None, kind: str, key: object, *, within: str = "") -> RowT:
+    """The row that was looked for; raises MissingError where there is none."""
+    if row is None:
+        raise MissingError.of(kind, key, within=within)
+    return row
 
 
 class ConflictError(LoomError):

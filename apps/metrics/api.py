@@ -8,20 +8,19 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from ninja.params import functions
 
 from apps.accounts.access import may_read_async
 from apps.agents.selectors import agents_visible_to
-from apps.core.exceptions import MissingError
+from apps.core.exceptions import MissingError, found
 from apps.core.request_slot import end_turn
 from apps.core.waiting import listening_to
 from apps.metrics.selectors import measurement_of
 from apps.metrics.starts.panel import latency_panel
 from apps.sessions.models import Invocation
 from apps.sessions.outcomes import api_status
-from apps.sessions.selectors import invocations_visible_to
+from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
 
 router = Router(tags=["metrics"])
 
@@ -112,14 +111,15 @@ def _explain(state: str) -> str:
 
 
 def _find(user: Any, agent_id: int, session_id: str, number: int | None) -> Invocation:
-    agent = get_object_or_404(agents_visible_to(user), pk=agent_id)
+    agent = found(agents_visible_to(user).filter(pk=agent_id).first(), "agent", agent_id)
     invocations = invocations_visible_to(user).select_related("session__agent", "measurement")
     invocations = invocations.filter(session__agent=agent, session__runtime_session_id=session_id)
-    if number is not None:
-        invocations = invocations.filter(number=number)
-    invocation = invocations.order_by("-number").first()
+    wanted = invocations if number is None else invocations.filter(number=number)
+    invocation = wanted.order_by("-number").first()
     if invocation is None:
-        raise MissingError("There is no such session of this agent, or it has no such invocation yet.")
+        sessions = sessions_visible_to(user).filter(agent=agent, runtime_session_id=session_id)
+        found(sessions.first(), "session", session_id, within=f"of agent {agent_id}")
+        raise MissingError.of("invocation", "yet" if number is None else number, within=f"in session {session_id}")
     return invocation
 
 

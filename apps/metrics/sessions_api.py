@@ -7,13 +7,12 @@ from typing import Any
 
 from django.db.models import Count, F, Max
 from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
 from ninja import Router, Schema
 from ninja.params import functions
 
 from apps.accounts.access import may_read
 from apps.agents.selectors import agents_visible_to
-from apps.core.exceptions import MissingError
+from apps.core.exceptions import found
 from apps.metrics.selectors import measurement_of, startup_of
 from apps.sessions.engine.host import host_of
 from apps.sessions.models import Invocation, Session, elapsed_ms
@@ -172,7 +171,7 @@ def list_sessions(
     purpose: Session.Purpose | None = None,
 ) -> list[dict[str, Any]]:
     """The newest first, each with its newest run; only those that you may see, and only of `purpose` if it is given."""
-    agent = get_object_or_404(agents_visible_to(request.user), pk=agent_id)
+    agent = found(agents_visible_to(request.user).filter(pk=agent_id).first(), "agent", agent_id)
     sessions = sessions_visible_to(request.user).filter(agent=agent)
     if purpose is not None:
         sessions = sessions.filter(purpose=purpose)
@@ -197,10 +196,9 @@ def _newest_runs(session_ids: list[int]) -> dict[int, Invocation]:
 )
 def get_session(request: HttpRequest, agent_id: int, session_id: str) -> dict[str, Any]:
     """The newest run's fields beside the session's, and every run, the first one first, as `invocations`."""
-    agent = get_object_or_404(agents_visible_to(request.user), pk=agent_id)
-    session = sessions_visible_to(request.user).filter(agent=agent, runtime_session_id=session_id).first()
-    if session is None:
-        raise MissingError("There is no such session of this agent.")
+    agent = found(agents_visible_to(request.user).filter(pk=agent_id).first(), "agent", agent_id)
+    visible = sessions_visible_to(request.user).filter(agent=agent, runtime_session_id=session_id)
+    session = found(visible.first(), "session", session_id, within=f"of agent {agent_id}")
     runs = list(session.invocations.select_related("measurement").defer("payload").order_by("number"))
     return {
         **session_out(session, runs[-1] if runs else None, len(runs)),

@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from ninja import Field, Router, Schema, Status
 from ninja.params import functions
 
 from apps.accounts.access import may_invoke, may_invoke_async, may_read_async
 from apps.accounts.models import User
 from apps.agents.selectors import agents_visible_to
-from apps.core.exceptions import InvalidInputError, MissingError
+from apps.core.exceptions import InvalidInputError, found
 from apps.core.request_slot import end_turn
 from apps.sessions import invoking, selectors, services
 from apps.sessions.engine.engine import follow
@@ -94,9 +94,7 @@ def _start(user: User, agent_id: int, body: InvokeIn, request_key: str) -> tuple
         session = _sessions(user, agent_id).filter(runtime_session_id=body.session_id).first()
     is_new = session is None or (request_key != "" and session.request_key == request_key)
     if session is None:
-        agent = agents_visible_to(user).filter(pk=agent_id).first()
-        if agent is None:
-            raise Http404
+        agent = found(agents_visible_to(user).filter(pk=agent_id).first(), "agent", agent_id)
         session = services.start_session(
             agent=agent, owner=user, qualifier=body.qualifier or "DEFAULT", runtime_session_id=body.session_id,
             title=prompt, request_key=request_key,
@@ -187,16 +185,14 @@ def _sessions(user: Any, agent_id: int) -> QuerySet[Session]:
 def find_session(user: Any, agent_id: int, session_id: str) -> Session:
     session = _sessions(user, agent_id).filter(runtime_session_id=session_id).first()
     if session is None:
-        raise MissingError("There is no such session of this agent.")
-    return session
+        found(agents_visible_to(user).filter(pk=agent_id).first(), "agent", agent_id)
+    return found(session, "session", session_id, within=f"of agent {agent_id}")
 
 
 def _invocation(user: Any, agent_id: int, session_id: str, number: int | None) -> Invocation:
     invocations = find_session(user, agent_id, session_id).invocations.select_related("session__agent")
     invocation = (invocations.order_by("-number") if number is None else invocations.filter(number=number)).first()
-    if invocation is None:
-        raise MissingError("This session has no such invocation.")
-    return invocation
+    return found(invocation, "invocation", "yet" if number is None else number, within=f"in session {session_id}")
 
 
 @router.get(

@@ -16,6 +16,7 @@ from apps.core.exceptions import LoomError
 from apps.core.network import url_of
 from loom.processes.output import Output
 from loom_client import Agent, ApiError, Client, ClientError, Latency, Run, UnreachableError
+from loom_client.wording import in_sentences
 
 FAILED, STOPPED = 1, 130
 TOKEN_LIFE = timedelta(hours=12)
@@ -61,11 +62,9 @@ def explain(error: ClientError) -> str:
     if isinstance(error, UnreachableError):
         return f"{error} Start it with `make dev`, or name its address with --url."
     if isinstance(error, ApiError):
-        advice = error.advice
         if error.code == "token_refused":
-            advice = "The Loom that answers there uses another database than this command: check DATABASE_URL."
-        request_id = f"AWS request id {error.request_id}." if error.request_id else ""
-        return " ".join(part for part in (str(error), advice, request_id) if part)
+            error.advice = "The Loom that answers there uses another database than this command: check DATABASE_URL."
+        return error.text()
     return str(error)
 
 
@@ -122,12 +121,9 @@ def describe_failure(run: Run) -> str:
     """What a run failed with, with advice and AWS's request id."""
     error = run.error or {}
     details = error.get("details") or {}
-    parts = [
-        str(error.get("message") or "The run failed."),
-        str(details.get("advice") or ""),
-        f"AWS request id {details['request_id']}." if details.get("request_id") else "",
-    ]
-    return f"{str(error.get('reason') or 'failed').capitalize()}: " + " ".join(part for part in parts if part)
+    request_id = f"AWS request id {details['request_id']}" if details.get("request_id") else ""
+    said = in_sentences(str(error.get("message") or "The run failed"), str(details.get("advice") or ""), request_id)
+    return f"{str(error.get('reason') or 'failed').capitalize()}: {said}"
 
 
 def describe_latency(latency: Latency, agent: Agent) -> str:

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.test import AsyncClient, Client, RequestFactory
+from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.agents.models import Agent
+from apps.metrics.models import StartSeries
+from apps.sessions.models import Session
 from loom.api import api
 from loom.tests.running import Running
 
@@ -39,7 +44,7 @@ def test_a_body_that_is_no_object_is_400_in_the_one_shape(signed_in: Client, bod
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
-@pytest.mark.parametrize("path", ["/api/nowhere", "/api/agents/1/nowhere", "/api/agents/", "/api/agents/x"])
+@pytest.mark.parametrize("path", ["/api/nowhere", "/api/agents/1/nowhere", "/api/agents/", "/api/x/agents"])
 def test_an_unknown_path_is_404_in_the_one_shape(signed_in: Client, method: str, path: str) -> None:
     response = getattr(signed_in, method)(path, content_type="application/json")
 
@@ -51,6 +56,78 @@ def test_an_unknown_path_is_404_in_the_one_shape(signed_in: Client, method: str,
             "details": {"advice": "GET /api/openapi.json lists all of them."},
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("/api/agents/travel_concierg", "travel_concierge is agent {0}. GET /api/agents lists all of them."),
+        ("/api/agents/Travel-Concierge/invoke", "travel_concierge is agent {0}. GET /api/agents lists all of them."),
+        ("/api/agents/quite_another", "GET /api/agents lists all of them."),
+    ],
+)
+def test_an_agent_that_is_named_is_told_by_its_id(
+    signed_in: Client, make_agent: Callable[..., Agent], path: str, advice: str
+) -> None:
+    agent = make_agent(name="travel_concierge")
+    make_agent(name="archived_concierge", removed_at=timezone.now())
+    name = path.split("/")[3]
+
+    for method in ("get", "post"):
+        response = getattr(signed_in, method)(path, content_type="application/json")
+        assert (response.status_code, response.json()) == (
+            404,
+            {
+                "error": "not_found",
+                "message": f"No agent {name}: agents are named by their id here.",
+                "details": {"advice": advice.format(agent.pk)},
+            },
+        )
+
+
+def test_what_is_missing_is_named_and_a_strangers_in_the_same_words(
+    client: Client, make_session: Callable[..., Session], alice: User, bob: User
+) -> None:
+    session = make_session(owner=alice)
+    agent, known, other = session.agent.pk, session.runtime_session_id, "n" * 36
+    series = StartSeries.objects.create(
+        agent=session.agent, owner=alice, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=1,
+        created_at=timezone.now(),
+    )  # fmt: skip
+
+    def said(method: str, path: str, body: str = "") -> tuple[int, str]:
+        response = getattr(client, method)(f"/api{path}", body, content_type="application/json")
+        return response.status_code, response.json()["message"]
+
+    client.force_login(alice)
+    of_session = f"/agents/{agent}/sessions/{known}"
+    prompt = '{"prompt": "Hi"}'
+    assert said("get", "/agents/99") == (404, "No agent 99.")
+    assert said("get", f"/agents/99/sessions/{known}") == (404, "No agent 99.")
+    assert said("post", f"/agents/99/sessions/{known}/stop") == (404, "No agent 99.")
+    assert said("post", "/agents/99/invoke", prompt) == (404, "No agent 99.")
+    assert said("post", "/agents/99/start-series", prompt) == (404, "No agent 99.")
+    assert said("get", f"{of_session}/latency") == (404, f"No invocation yet in session {known}.")
+    assert said("get", f"{of_session}/latency?invocation=7") == (404, f"No invocation 7 in session {known}.")
+    assert said("get", "/start-series/99999") == (404, "No start series 99999.")
+    for user, session_id in ((alice, other), (bob, known), (bob, other)):
+        client.force_login(user)
+        missing = (404, f"No session {session_id} of agent {agent}.")
+        for rest in ("", "/latency"):
+            assert said("get", f"/agents/{agent}/sessions/{session_id}{rest}") == missing
+        for rest in ("/stop", "/end"):
+            assert said("post", f"/agents/{agent}/sessions/{session_id}{rest}") == missing
+    assert said("get", f"/start-series/{series.pk}") == (404, f"No start series {series.pk}.")
+    assert said("post", f"/start-series/{series.pk}/cancel") == (404, f"No start series {series.pk}.")
+    assert len(said("get", f"/agents/{agent}/sessions/{'x' * 5000}")[1]) < 200
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/"])
+def test_the_beginning_of_the_apis_addresses_leads_to_its_documents(client: Client, path: str) -> None:
+    response = client.get(path, follow=True)
+
+    assert response.redirect_chain == [("/api/docs", 302)]
+    assert response.status_code == 200
 
 
 @pytest.mark.django_db

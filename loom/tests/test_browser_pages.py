@@ -42,7 +42,7 @@ ACTIONS = [
     "metrics:start-series-start", "metrics:start-series-cancel", "sessions:start",
     "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
     "sessions:answer", "sessions:logs-download", "sessions:agent-logs-download", "metrics:latency-check", "healthz",
-    "readyz",
+    "readyz", "api-home", "api-root",
 ]  # fmt: skip
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]
 

@@ -63,7 +63,8 @@ def test_a_failure_is_told_and_is_the_exit_status(loom: Loom) -> None:
     done = run(loom, "invoke_agent", "claims_intake", "Check this claim", "--no-wait")
 
     assert done.returncode == 1
-    assert "Failed: " in done.stderr and "AWS request id " in done.stderr
+    assert "Failed: rate table of region 7 is not available. The agent itself reported" in done.stderr
+    assert "AWS request id " in done.stderr
     assert done.stdout != ""
 
 
@@ -99,6 +100,7 @@ def test_ctrl_c_stops_the_run(loom: Loom) -> None:
     ("arguments", "message"),
     [
         (("nobody", "Hi"), "No agent is called 'nobody'. Registered are: claims_intake, "),
+        (("travel_concierg", "Hi"), "No agent is called 'travel_concierg'. Did you mean travel_concierge?\n"),
         (("travel_concierge",), "Give a prompt, or JSON with --payload."),
         (("travel_concierge", "Hi", "--count", "2"), "add --new-session"),
         (("travel_concierge", "Hi", "--url", "http://127.0.0.1:9"), "Start it with `make dev`"),

@@ -13,9 +13,11 @@ from urllib.parse import quote, urlencode, urlsplit
 from loom_client.errors import AmbiguousAgentError, ApiError, UnknownAgentError, UnreachableError
 from loom_client.models import Agent, Latency, Logs, Session, StartSeries
 from loom_client.run import Run
+from loom_client.wording import did_you_mean, in_sentences
 
 # A stream says something every 15 s; a request that waits is answered within 25 s.
 TIMEOUT_S = 60.0
+NAMES_LISTED = 8
 
 
 class Response:
@@ -69,8 +71,7 @@ class Client:
         found = [agent for agent in agents if text in {str(agent.id), agent.arn}]
         found = found or [agent for agent in agents if agent.name == text]
         if not found:
-            names = ", ".join(sorted({agent.name for agent in agents})) or "none"
-            raise UnknownAgentError(f"No agent is called {text!r}. Registered are: {names}.")
+            raise UnknownAgentError(in_sentences(f"No agent is called {text!r}", _instead(text, agents)))
         if len(found) > 1:
             lines = "\n".join(f"  {agent.id}  {agent.arn}" for agent in found)
             raise AmbiguousAgentError(f"Several agents are called {text!r}; give the id or the ARN:\n{lines}")
@@ -205,6 +206,18 @@ class Client:
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
             raise ApiError(answer.status, _error_body(response.read()))
         return response
+
+
+def _instead(text: str, agents: list[Agent]) -> str:
+    """What to say to somebody who named an agent that there is not."""
+    names = sorted({agent.name for agent in agents})
+    if question := did_you_mean(text, names):
+        return question
+    if not names:
+        return "None is registered"
+    if len(names) > NAMES_LISTED:
+        return f"{len(names)} are registered; none is called like this"
+    return f"Registered are: {', '.join(names)}"
 
 
 def _error_body(text: bytes) -> Mapping[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from loom_client.wording import in_sentences
+
 
 class ClientError(Exception):
     """Something of this family."""
@@ -34,6 +36,10 @@ class ApiError(ClientError):
         self.request_id = str(self.details.get("request_id") or "")
         self.is_retryable: bool | None = self.details.get("retryable")
         self.retry_after_s: float | None = self.details.get("retryAfter")
+
+    def text(self) -> str:
+        """What happened, what to do about it and AWS's request id, as sentences on one line."""
+        return in_sentences(str(self), self.advice, f"AWS request id {self.request_id}" if self.request_id else "")
 
 
 class UnknownAgentError(ClientError):

@@ -240,7 +240,7 @@ def test_what_is_not_there_is_404(signed_in: Client, make_agent: Callable[..., A
     hidden = [make_agent(removed_at=timezone.now()), make_agent(origin="aws")]
 
     for pk in [*(agent.pk for agent in hidden), 0, 99_999, 10**30]:
-        missing = {"error": "not_found", "message": "There is no such thing.", "details": {"agentId": pk}}
+        missing = {"error": "not_found", "message": f"No agent {pk}.", "details": {"agentId": pk}}
         for method, path in (("get", ""), ("delete", ""), ("post", "/refresh"), ("get", "/logs"), ("get", "/sessions")):
             response = getattr(signed_in, method)(f"/api/agents/{pk}{path}", content_type="application/json")
             assert (path, response.status_code, response.json()) == (path, 404, missing)

@@ -89,7 +89,10 @@ def test_some_are_chosen_by_name_or_arn() -> None:
 
 def test_where_nothing_can_be_read_the_exit_status_is_2(settings: Any, make_agent: Callable[..., Agent]) -> None:
     assert run("nobody")[::2] == (2, "nobody: no such agent is registered.\nNo agent could be read.")
-    make_agent(region="eu-south-1")
+    agent = make_agent(region="eu-south-1")
+    assert run(agent.name[:-1])[2].startswith(
+        f"{agent.name[:-1]}: no such agent is registered. Did you mean {agent.name}?\n"
+    )
     with dead_address() as url:
         settings.EMULATOR_URL = url
         status, lines, complaint = run()

@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
 from ninja import Field, Router, Schema, Status
 
 from apps.accounts.access import may_invoke, may_read
 from apps.agentcore.selectors import with_runtime
 from apps.agents.selectors import agents_visible_to
+from apps.core.exceptions import found
 from apps.metrics.models import StartSeries
 from apps.metrics.series import selectors, services
 from apps.metrics.series.advancing import advance_series
@@ -97,7 +97,7 @@ def start_series(request: HttpRequest, agent_id: int, body: StartSeriesIn) -> An
 
     The header `Idempotency-Key` makes a repeated request the same series.
     """
-    agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=agent_id)
+    agent = found(with_runtime(agents_visible_to(request.user)).filter(pk=agent_id).first(), "agent", agent_id)
     plan = Plan(
         count=body.count,
         qualifier=body.qualifier,
@@ -121,7 +121,11 @@ def start_series(request: HttpRequest, agent_id: int, body: StartSeriesIn) -> An
 )
 def get_start_series(request: HttpRequest, series_id: int) -> Any:
     """The state and what is found so far; it changes until state is not running and waiting is 0."""
-    return series_out(get_object_or_404(selectors.series_visible_to(request.user), pk=series_id))
+    return series_out(_find(request, series_id))
+
+
+def _find(request: HttpRequest, series_id: int) -> StartSeries:
+    return found(selectors.series_visible_to(request.user).filter(pk=series_id).first(), "start series", series_id)
 
 
 @router.post(
@@ -132,7 +136,7 @@ def get_start_series(request: HttpRequest, series_id: int) -> Any:
 )
 def cancel_start_series(request: HttpRequest, series_id: int) -> Any:
     """202 and the series as it stands; what was measured stays."""
-    series = get_object_or_404(selectors.series_visible_to(request.user), pk=series_id)
+    series = _find(request, series_id)
     services.cancel_series(series=series)
     advance_series(series.pk)
     series.refresh_from_db()

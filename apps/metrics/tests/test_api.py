@@ -180,7 +180,7 @@ def test_a_latency_belongs_to_the_sessions_owner_and_to_staff(
         404,
         {
             "error": "not_found",
-            "message": "There is no such session of this agent, or it has no such invocation yet.",
+            "message": f"No session {session.runtime_session_id} of agent {session.agent.pk}.",
             "details": {"agentId": session.agent.pk, "sessionId": session.runtime_session_id},
         },
     )

@@ -158,8 +158,26 @@ def test_an_agent_is_found_by_id_name_or_arn() -> None:
         assert [client.find_agent(text).id for text in ("writer", "3", "arn:2")] == [1, 3, 2]
         with pytest.raises(AmbiguousAgentError, match=r"2  arn:2\n  3  arn:3"):
             client.find_agent("reader")
-        with pytest.raises(UnknownAgentError, match="Registered are: reader, writer"):
+        with pytest.raises(UnknownAgentError) as unknown:
             client.find_agent("nobody")
+        assert str(unknown.value) == "No agent is called 'nobody'. Registered are: reader, writer."
+        with pytest.raises(UnknownAgentError) as mistyped:
+            client.find_agent("writter")
+        assert str(mistyped.value) == "No agent is called 'writter'. Did you mean writer?"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "No agent is called 'nobody'. None is registered."),
+        (9, "No agent is called 'nobody'. 9 are registered; none is called like this."),
+    ],
+)
+def test_a_name_that_is_like_none_is_answered_in_a_line(count: int, said: str) -> None:
+    agents = [agent(number, f"writer_{number}") for number in range(count)]
+    with loopback(lambda exchange: exchange.reply_json(agents)) as server, pytest.raises(UnknownAgentError) as unknown:
+        Client(server.url).find_agent("nobody")
+    assert str(unknown.value) == said
 
 
 def test_nothing_that_answers_is_said_and_not_tried_again() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Q, QuerySet
 
 from apps.agentcore.importing.bulk import Refreshment, refresh_many
@@ -12,15 +12,21 @@ from apps.agentcore.selectors import with_runtime
 from apps.agents.models import Agent
 from apps.agents.selectors import in_use
 from apps.aws.arn import InvalidArnError, RuntimeArn
+from apps.core.commands import LoomCommand
+from loom_client.wording import did_you_mean, in_sentences
 
 NOTHING_USABLE = 2
 INTERRUPTED = 130
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = (
         "Read agents from AWS again and say what changed; nothing is removed. Exit status: 0 all were read, "
         "1 some were not or are gone, 2 none could be read."
+    )
+    examples = (
+        "",
+        "travel_concierge",
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,8 +35,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         registered = with_runtime(Agent.objects.filter(in_use(), removed_at=None))
         chosen, unknown = _choose(registered, options["agents"]) if options["agents"] else (registered, [])
+        names = list(registered.values_list("name", flat=True)) if unknown else []
         for name in unknown:
-            self.stderr.write(f"{name}: no such agent is registered.")
+            self.stderr.write(in_sentences(f"{name}: no such agent is registered", did_you_mean(name, names)))
         counts = self._refresh(chosen)
         counts["failed"] += len(unknown)
         if counts["failed"] + counts["gone"] == 0:

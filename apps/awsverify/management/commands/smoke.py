@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from apps.agentcore.connection import current_connection
 from apps.aws.arn import DEFAULT_QUALIFIER, InvalidArnError, RuntimeArn, is_valid_qualifier
@@ -19,14 +19,20 @@ from apps.awsverify.smoke.loom_in_use import LoomInUse, Place, loom_in_use
 from apps.awsverify.smoke.plan import LOG_WAIT_S, POLL_EVERY_S, SmokePlan
 from apps.awsverify.smoke.report import write_report
 from apps.awsverify.smoke.run import run_smoke
+from apps.core.commands import LoomCommand
 from apps.core.exceptions import LoomError
 from loom_client import ApiError, Client, ClientError, UnreachableError
+from loom_client.wording import did_you_mean, in_sentences
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = (
         "Have a Loom invoke one agent for real, measure it, read its log, and write a report; exit with 1 where a step "
         "failed. It is the Loom that runs here, else one that lives as long as the command."
+    )
+    examples = (
+        "--agent travel_concierge",
+        "--agent travel_concierge --prompts 3 --report build/smoke",
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -106,19 +112,19 @@ def read_arn(agent: str) -> RuntimeArn | None:
 
 def find(loom: Client, connection: Connection, name: str) -> RuntimeArn:
     """The one agent of that name, in Loom's registry or of the region. Raises CommandError with what there is."""
-    found = [agent.arn for agent in loom.agents() if agent.name == name]
+    known = [(agent.name, agent.arn) for agent in loom.agents()]
+    found = [arn for known_name, arn in known if known_name == name]
     try:
-        found = found or [
-            runtime.arn for runtime in list_runtimes(connection, connection.region) if runtime.name == name
-        ]
+        if not found:
+            known += [(runtime.name, runtime.arn) for runtime in list_runtimes(connection, connection.region)]
+            found = [arn for known_name, arn in known if known_name == name]
     except AwsError as error:
-        raise CommandError(f"{error.code}: {error.message} {error.advice}") from error
+        raise CommandError(in_sentences(f"{error.code}: {error.message}", error.advice)) from error
     if len(found) != 1:
-        several = ", ".join(found)
-        there_is = (
-            f"Several agents are called so: {several}." if several else f"{connection.region} has none of this name."
-        )
-        raise CommandError(f"{there_is} Give the ARN.")
+        several = f"Several agents are called so: {', '.join(found)}" if found else ""
+        question = did_you_mean(name, (known_name for known_name, _ in known))
+        none = in_sentences(f"{connection.region} has none of this name", question)
+        raise CommandError(in_sentences(several or none, "Give the ARN"))
     return RuntimeArn.parse(found[0])
 
 
@@ -126,4 +132,4 @@ def explain(error: ClientError) -> str:
     """What Loom refused before anything was tried."""
     if isinstance(error, UnreachableError):
         return f"{error} Start it with `make dev`, or name its address with --url."
-    return f"{error} {error.advice if isinstance(error, ApiError) else ''}".strip()
+    return error.text() if isinstance(error, ApiError) else str(error)
