@@ -4,16 +4,21 @@ import sys
 from contextlib import nullcontext, suppress
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from apps.core.commands import LoomCommand
 from loom.cli.terminal import add_connection_arguments, connected, describe_latency, explain, keys_heard, write_answer
 from loom_client import Agent, ApiError, Client, LostError
 
 HELP = "/new begins a new session, /end ends this one, /quit leaves. Ctrl-C stops an answer, not the chat."
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = f"Talk with an agent through the running Loom. {HELP}"
+    examples = (
+        "travel_concierge",
+        "travel_concierge --qualifier prod",
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("agent", metavar="AGENT", help="its id, name or ARN")

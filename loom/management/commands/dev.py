@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import signal
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from apps.core.commands import LoomCommand
 from loom.processes.parent_death import end_with_parent
 from loom.processes.start_all import DatabaseTakenError, PortTakenError, start_all
 from loom.processes.supervisor import StartFailedError
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = "Run everything for development: database, demo, emulator, web server and worker, until Ctrl-C."
+    examples = ("",)
     requires_system_checks: list[str] = []  # each command it starts makes its own
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from apps.core.commands import LoomCommand
 from apps.emulator.config import EmulatorConfig, EmulatorConfigError
 from apps.emulator.server import serve
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = "Run AgentCore and CloudWatch Logs on this machine, on EMULATOR_PORT with EMULATOR_RUNTIMES."
+    examples = (
+        "",
+        "--seed 7 --time-scale 0.5",
+    )
     requires_system_checks: list[str] = []  # it uses nothing of Loom but these two settings
 
     def add_arguments(self, parser: CommandParser) -> None:

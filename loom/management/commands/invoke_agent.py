@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from apps.core.commands import LoomCommand
 from loom.cli.measure_starts import measure_starts
 from loom.cli.terminal import (
     FAILED,
@@ -34,10 +35,14 @@ class Silence:
         """Nothing is held back."""
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = (
         "Invoke an agent through the running Loom and write its answer as it arrives, then its figures. Ctrl-C stops "
         "the run. Exit status: 0 it answered, 1 it failed, 130 it was stopped."
+    )
+    examples = (
+        'travel_concierge "Two days in Ghent, by train"',
+        'travel_concierge "Hello" --count 20 --new-session --end-session',
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

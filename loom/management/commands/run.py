@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from apps.core.commands import LoomCommand
 from loom.processes.start_all import DatabaseTakenError, PortTakenError, start_all
 from loom.processes.supervisor import StartFailedError
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = "Run everything as in production: DEBUG off, sign-in on, until Ctrl-C."
+    examples = ("",)
     requires_system_checks: list[str] = []  # each command it starts makes its own
 
     def handle(self, *args: object, **options: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.agentcore.connection import current_connection
 from apps.agentcore.exceptions import AgentExistsError
@@ -13,15 +13,17 @@ from apps.agentcore.models import Runtime
 from apps.agentcore.services import register_agent
 from apps.aws.control import list_runtimes
 from apps.aws.errors import AwsError
+from apps.core.commands import LoomCommand
 from apps.core.exceptions import LoomError
 from loom.demo_history import start_history
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = (
         "Register the emulator's agents that the registry has never held; what was removed stays removed. In an empty "
         "database let each of them measure its start, for a history made by real runs."
     )
+    examples = ("",)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.LOOM_AWS != "emulator":

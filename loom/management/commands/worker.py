@@ -1,15 +1,20 @@
 from __future__ import annotations
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from apps.core.commands import LoomCommand
 from loom.processes.cluster_watch import ClusterFrozenError
 from loom.processes.worker import ClusterDiedError, WorkerTimes, run_worker
 
 DEFAULTS = WorkerTimes()
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = "Run queued tasks and what is due every few seconds, until SIGTERM."
+    examples = (
+        "",
+        "--frozen-after 120",
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--pulse-fd", type=int, help="a pipe that gets a byte every second while all is well")

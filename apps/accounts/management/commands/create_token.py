@@ -3,20 +3,25 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from apps.accounts.selectors import user_of_command
 from apps.accounts.services import create_token
 from apps.accounts.tokens import SCOPES
+from apps.core.commands import LoomCommand
 from apps.core.exceptions import LoomError
 
 DEFAULT_DAYS = 90
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = (
         "Make a token for the API and write it once; Loom stores only its digest. "
         "The token alone goes to standard output, so that it can be put into a variable."
+    )
+    examples = (
+        '--scope invoke --days 30 --name "nightly check"',
+        "--user ada@example.com",
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

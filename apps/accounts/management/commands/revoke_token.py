@@ -2,15 +2,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from apps.accounts.models import Token
 from apps.accounts.services import revoke_token
 from apps.accounts.tokens import PREFIX, SHOWN_LENGTH, digest
+from apps.core.commands import LoomCommand
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = "Refuse a token from now on. Without one, list those that are good."
+    examples = (
+        "",
+        "loom_AbCdEfGh",
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("token", nargs="?", help=f"the token, or its beginning ({PREFIX}…)")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from apps.accounts.models import User
 from apps.agentcore.importing.arn_lists import ArnEntry, ArnListError, read_arns
@@ -14,6 +14,7 @@ from apps.agentcore.importing.bulk import Registration, Result, register_many
 from apps.agentcore.importing.describing import CONCURRENCY, MAX_CONCURRENCY
 from apps.agentcore.importing.discovery import find_runtimes
 from apps.agentcore.importing.report import Report, said_once
+from apps.core.commands import LoomCommand
 from apps.core.exceptions import LoomError
 
 STDIN = "-"
@@ -21,10 +22,14 @@ NOTHING_USABLE = 2
 INTERRUPTED = 130
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = (
         "Register many agents: the ARNs of a list, or the runtimes of the account. Exit status: 0 all are registered, "
         "1 some were refused, 2 nothing could be used or AWS could not be reached."
+    )
+    examples = (
+        "--discover --region us-east-1",
+        "arns.csv --dry-run",
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -6,17 +6,22 @@ import json
 import sys
 from dataclasses import replace
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from apps.agentcore.connection import current_connection
 from apps.aws.arn import InvalidArnError
 from apps.awsverify.permissions.check import check_aws
 from apps.awsverify.permissions.text import as_json, as_text
+from apps.core.commands import LoomCommand
 
 
-class Command(BaseCommand):
+class Command(LoomCommand):
     help = (
         "Check credentials, permissions, agents and their logs by reading only; exit with 1 where something is missing."
+    )
+    examples = (
+        "",
+        "--agent travel_concierge --json",
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
