@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -18,9 +19,10 @@ from apps.agentcore.payload import build_payload
 from apps.agents.models import Agent
 from apps.aws.errors import ERROR_BY_CODE, AwsError, CredentialsError, NotFoundError, ThrottledError
 from apps.aws.stream.parsing import StreamParser
-from apps.sessions.engine.host import COMPLETED, Environment, RunEnd, RunHandle, Sent
+from apps.sessions.engine.host import AGENT_ERROR, COMPLETED, Environment, RunEnd, RunHandle, Sent, agent_failed
 from apps.sessions.models import Invocation, Session
-from loom_events.kinds import HeadersEvent
+from loom_events.fold import UNREAD
+from loom_events.kinds import HeadersEvent, RunEvent
 
 if TYPE_CHECKING:
     from apps.aws.agentcore import AgentCoreClient, InvocationResponse
@@ -93,18 +95,18 @@ class AgentCoreHost:
             return _failed(error)
         errors = [event for event in run.events if event["kind"] == "error"]
         if errors:
-            return RunEnd(
-                Invocation.Status.FAILED,
-                code=errors[0]["error_type"],
-                message=errors[0]["message"],
-                advice="The agent itself reported this in its stream; its log says more.",
-            )
+            return agent_failed(errors[0], "The agent itself reported this in its stream; its log says more.")
         return COMPLETED
 
     async def _send(self, run: RunHandle) -> InvocationResponse:
         assert self._client is not None, "the host was not opened"
         session = run.invocation.session
         runtime = await _runtime_of(session.agent)
+
+        def tell_retry(attempt: int, delay_s: float, refusal: AwsError) -> None:
+            delay_ms = round(delay_s * 1000, 3)
+            run.emit({"kind": "retry", "attempt": attempt, "delay_ms": delay_ms, "reason": refusal.code})
+
         response = await self._client.invoke(
             runtime.parsed_arn,
             qualifier=session.qualifier,
@@ -113,6 +115,7 @@ class AgentCoreHost:
             read_timeout=runtime.read_timeout_ms / 1000,
             retry_unproven=runtime.retry_unproven,
             on_send=run.begin,
+            on_retry=tell_retry,
         )
         at_ms = run.now_ms()
         headers: HeadersEvent = {
@@ -130,11 +133,15 @@ class AgentCoreHost:
 
     async def _read(self, run: RunHandle, response: InvocationResponse) -> None:
         parser = StreamParser(response.content_type)
-        async for data in response.chunks():
-            at_ms = run.now_ms()
-            events = parser.feed(data)
-            run.received(len(data), at_ms)
-            run.emit(*events, at_ms=at_ms)
+        try:
+            async for data in response.chunks():
+                at_ms = run.now_ms()
+                events = parser.feed(data)
+                run.received(len(data), at_ms)
+                run.emit(*events, at_ms=at_ms)
+        except (AwsError, asyncio.CancelledError):
+            run.emit(*(_torn(event) for event in parser.close()))
+            raise
         run.emit(*parser.close())
 
     async def end_session(self, session: Session) -> None:
@@ -159,6 +166,8 @@ class AgentCoreHost:
 
     def error_status(self, invocation: Invocation) -> HTTPStatus:
         """400, 401, 403, 404, 503 and 504 where AWS refused or failed, 500 where the agent did."""
+        if invocation.error_code == AGENT_ERROR:
+            return HTTPStatus.INTERNAL_SERVER_ERROR
         error_class = ERROR_BY_CODE.get(invocation.error_code)
         if error_class is CredentialsError:
             return HTTPStatus.UNAUTHORIZED
@@ -176,6 +185,13 @@ async def _runtime_of(agent: Agent) -> Runtime:
     """Nearly always loaded with the agent; read by a thread where it is not."""
     is_loaded = Agent._meta.get_field("runtime").is_cached(agent)
     return agent.runtime if is_loaded else await sync_to_async(lambda: agent.runtime, thread_sensitive=False)()
+
+
+def _torn(event: RunEvent) -> RunEvent:
+    """What the end of a cut answer says: half of a JSON value is no text of it, and is kept as it came."""
+    if event["kind"] == "text" and event["text"].lstrip().startswith(("{", "[", '"')):
+        return {"kind": "other", "name": UNREAD, "value": event["text"]}
+    return event
 
 
 def _failed(error: AwsError) -> RunEnd:

@@ -84,9 +84,13 @@ class InvocationResponse:
         self.attempt_count = attempt_count
         self._body: StreamingBody = answer["response"]
         self._is_closed = False
+        self._failure: AwsError | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body's bytes as they arrive, never waiting for more; the connection is free again afterwards.
+
+        Whatever reached this machine is handed on before an error is raised, however late it is asked for. A body
+        without a length ends where its connection does: nothing tells a reset from an end there.
 
         Raises `ConnectionLostError` (also when `close` is called meanwhile: a partial answer must not look whole),
         `TimedOutError` or another `AwsError`.
@@ -105,11 +109,27 @@ class InvocationResponse:
     async def _read(self) -> bytes:
         if self._is_closed:
             raise _closed()
+        if self._failure is not None:
+            raise self._failure from None
         try:
             chunk: bytes = await self._body.read(_READ_SIZE)
         except Exception as error:
-            raise (_closed() if self._is_closed else translate(error)) from None
+            if self._is_closed:
+                raise _closed() from None
+            self._failure = translate(error)
+            if rest := self._left_over():
+                return rest
+            raise self._failure from None
         return chunk
+
+    def _left_over(self) -> bytes:
+        """What arrived before the connection broke and was not asked for until then: aiohttp keeps it, and answers only
+        with the error from then on. It is no more than what aiohttp holds before it stops reading.
+        """
+        content = self._body.raw_stream.content
+        content.set_exception(None)
+        rest: bytes = content.read_nowait()
+        return rest
 
 
 class AgentCoreClient:
@@ -147,12 +167,14 @@ class AgentCoreClient:
         read_timeout: float = READ_TIMEOUT_S,
         retry_unproven: bool = False,
         on_send: Callable[[int], None] | None = None,
+        on_retry: Callable[[int, float, AwsError], None] | None = None,
     ) -> InvocationResponse:
         """Send one prompt and return when the answer's headers have arrived.
 
         `read_timeout` is the longest silence in seconds, before and between bytes. `on_send` gets the attempt's number
-        (from 1) immediately before its request is sent, and must not raise. With `retry_unproven`, 503 and 504 are
-        tried again too, although the agent may have run. Cancelling drops the connection. Raises `AwsError`.
+        (from 1) immediately before its request is sent, `on_retry` the number of the next one, the seconds until then
+        and why; neither may raise. With `retry_unproven`, 503 and 504 are tried again too, although the agent may have
+        run. Cancelling drops the connection. Raises `AwsError`.
         """
 
         async def send(client: BedrockAgentCoreClient, attempt: int) -> InvocationResponse:
@@ -169,7 +191,12 @@ class AgentCoreClient:
             return response
 
         return await self._with_retries(
-            send, arn.region, read_timeout=read_timeout, retry_unproven=retry_unproven, on_send=on_send
+            send,
+            arn.region,
+            read_timeout=read_timeout,
+            retry_unproven=retry_unproven,
+            on_send=on_send,
+            on_retry=on_retry,
         )
 
     async def stop_session(self, arn: RuntimeArn, *, qualifier: str, runtime_session_id: str) -> None:
@@ -180,7 +207,7 @@ class AgentCoreClient:
                 agentRuntimeArn=arn.runtime_arn, qualifier=qualifier, runtimeSessionId=runtime_session_id
             )
 
-        await self._with_retries(send, arn.region, read_timeout=STOP_TIMEOUT_S, retry_unproven=False, on_send=None)
+        await self._with_retries(send, arn.region, read_timeout=STOP_TIMEOUT_S, retry_unproven=False)
 
     async def close(self) -> None:
         """Close every connection; streams that are still open end with `ConnectionLostError`."""
@@ -197,7 +224,8 @@ class AgentCoreClient:
         *,
         read_timeout: float,
         retry_unproven: bool,
-        on_send: Callable[[int], None] | None,
+        on_send: Callable[[int], None] | None = None,
+        on_retry: Callable[[int, float, AwsError], None] | None = None,
     ) -> _Result:
         attempt = 1
         while True:
@@ -206,8 +234,12 @@ class AgentCoreClient:
             except AwsError as error:
                 if attempt >= self._retry_policy.max_attempts or not _may_repeat(error, retry_unproven=retry_unproven):
                     raise
-            await asyncio.sleep(self._retry_policy.delay_after(attempt))
+                refusal = error
+            delay_s = self._retry_policy.delay_after(attempt)
             attempt += 1
+            if on_retry is not None:
+                on_retry(attempt, delay_s, refusal)
+            await asyncio.sleep(delay_s)
 
     async def _attempt(
         self, send: Callable[[BedrockAgentCoreClient, int], Awaitable[_Result]], region: str, call: _Call

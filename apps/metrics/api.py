@@ -24,8 +24,8 @@ from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
 
 router = Router(tags=["metrics"])
 
-# Below the half minute after which many clients and proxies give up.
-WAIT_S = 25.0
+# As the first version of the API did: the search for a start gives up its first round about then.
+WAIT_S = 60.0
 # Notices may be lost.
 LOOK_AGAIN_S = 5.0
 PENDING_STATES = frozenset({"running", "waiting"})
@@ -135,7 +135,7 @@ async def get_latency(
     session_id: str,
     invocation: int | None = functions.Query(None, ge=1, description="Another one than the newest."),
     wait: bool = functions.Query(
-        False, description="Wait up to 25 s for what is not known yet; ask again after a 202."
+        False, description="Wait up to 60 s for what is not known yet; ask again after a 202."
     ),
 ) -> Any:
     """200 with what is stored; 202 while the run goes on or CloudWatch has not told its start yet.

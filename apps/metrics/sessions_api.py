@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F, Max
+from django.db.models import Count, F, Max, QuerySet
+from django.db.models.functions import Left
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Field, Router, Schema
 from ninja.params import functions
 
 from apps.accounts.access import may_read
@@ -17,9 +18,13 @@ from apps.metrics.selectors import measurement_of, startup_of
 from apps.sessions.engine.host import host_of
 from apps.sessions.models import Invocation, Session, elapsed_ms
 from apps.sessions.outcomes import api_status
-from apps.sessions.selectors import sessions_visible_to
+from apps.sessions.selectors import sessions_visible_to, unread_events
+from loom_events.fold import UNREAD, unread_count
 
 router = Router(tags=["sessions"])
+
+LISTED_CHARACTERS = 4_000  # of an answer, where there may be many
+BEGINNING = "response_beginning"
 
 
 class RunOut(Schema):
@@ -49,6 +54,9 @@ class RunOut(Schema):
     request_id: str | None
     input_token_count: int | None
     output_token_count: int | None
+    unread_event_count: int | None
+    agent_error_type: str | None
+    is_response_cut: bool | None = Field(description="Only the beginning of the answer is here: read the run itself.")
 
 
 class InvocationOut(RunOut):
@@ -65,6 +73,21 @@ class InvocationOut(RunOut):
     first_chunk_ms: float | None
     chunk_count: int
     byte_count: int
+
+
+class UnreadValueOut(Schema):
+    """Something of an answer that Loom could not read as text: its number in the run, when it came, and what it was."""
+
+    seq: int
+    offset_ms: float
+    value: Any
+
+
+class UnreadOut(Schema):
+    """`values` are the first of them, as the agent sent them; `count` counts all."""
+
+    count: int
+    values: list[UnreadValueOut]
 
 
 class SessionOut(RunOut):
@@ -98,10 +121,12 @@ def run_out(invocation: Invocation | None) -> dict[str, Any]:
     startup_ms = startup_of(invocation)
     status, reason = api_status(invocation)
     is_cold = measurement.is_cold if measurement else None
+    beginning: str | None = getattr(invocation, BEGINNING, None)
+    response = invocation.response_text if beginning is None else beginning[:LISTED_CHARACTERS]
     return {
         "invocation": invocation.number,
         "prompt": invocation.prompt,
-        "response": invocation.response_text,
+        "response": response,
         "client_invoke_time": _unix(invocation.invoked_at),
         "client_done_time": _unix(invocation.completed_at),
         "agent_start_time": _unix(measurement.agent_started_at if measurement else None),
@@ -120,6 +145,9 @@ def run_out(invocation: Invocation | None) -> dict[str, Any]:
         "request_id": invocation.request_id,
         "input_token_count": invocation.input_token_count,
         "output_token_count": invocation.output_token_count,
+        "unread_event_count": invocation.unread_event_count or 0,
+        "agent_error_type": invocation.agent_error_type or "",
+        "is_response_cut": beginning is not None and len(beginning) > LISTED_CHARACTERS,
     }
 
 
@@ -185,7 +213,13 @@ def _newest_runs(session_ids: list[int]) -> dict[int, Invocation]:
     """The newest run of each session, by the session's key."""
     runs = Invocation.objects.filter(session_id__in=session_ids)
     runs = runs.annotate(newest=Max("session__invocations__number")).filter(number=F("newest"))
-    return {run.session_id: run for run in runs.select_related("measurement").defer("payload")}
+    return {run.session_id: run for run in _listed(runs)}
+
+
+def _listed(runs: QuerySet[Invocation]) -> QuerySet[Invocation]:
+    """Runs with no more than the beginning of their answers, of which each may be as large as AgentCore allows."""
+    beginning = {BEGINNING: Left("response_text", LISTED_CHARACTERS + 1)}
+    return runs.select_related("measurement").defer("payload", "response_text").annotate(**beginning)
 
 
 @router.get(
@@ -195,13 +229,47 @@ def _newest_runs(session_ids: list[int]) -> dict[int, Invocation]:
     summary="Read a session with its runs",
 )
 def get_session(request: HttpRequest, agent_id: int, session_id: str) -> dict[str, Any]:
-    """The newest run's fields beside the session's, and every run, the first one first, as `invocations`."""
+    """The newest run's fields beside the session's, and every run, the first one first, as `invocations`.
+
+    Of a long answer only the beginning (`is_response_cut`).
+    """
     agent = found(agents_visible_to(request.user).filter(pk=agent_id).first(), "agent", agent_id)
     visible = sessions_visible_to(request.user).filter(agent=agent, runtime_session_id=session_id)
     session = found(visible.first(), "session", session_id, within=f"of agent {agent_id}")
-    runs = list(session.invocations.select_related("measurement").defer("payload").order_by("number"))
+    runs = list(_listed(session.invocations.order_by("number")))
     return {
         **session_out(session, runs[-1] if runs else None, len(runs)),
         "environment_expires_at": host_of(session.agent.kind).environment(session, session.sent_runs()).expires_at,
         "invocations": [invocation_out(run) for run in runs],
     }
+
+
+def _run(request: HttpRequest, agent_id: int, session_id: str, number: int) -> Invocation:
+    agent = found(agents_visible_to(request.user).filter(pk=agent_id).first(), "agent", agent_id)
+    visible = sessions_visible_to(request.user).filter(agent=agent, runtime_session_id=session_id)
+    session = found(visible.first(), "session", session_id, within=f"of agent {agent_id}")
+    runs = session.invocations.select_related("session__agent", "measurement").defer("payload")
+    return found(runs.filter(number=number).first(), "invocation", number, within=f"of session {session_id}")
+
+
+@router.get(
+    "/agents/{int:agent_id}/sessions/{session_id}/invocations/{int:number}",
+    auth=may_read,
+    response=InvocationOut,
+    summary="Read a run with its whole answer",
+)
+def get_invocation(request: HttpRequest, agent_id: int, session_id: str, number: int) -> dict[str, Any]:
+    """The run of this number in its session."""
+    return invocation_out(_run(request, agent_id, session_id, number))
+
+
+@router.get(
+    "/agents/{int:agent_id}/sessions/{session_id}/invocations/{int:number}/unread",
+    auth=may_read,
+    response=UnreadOut,
+    summary="Read what of an answer was not understood",
+)
+def get_unread(request: HttpRequest, agent_id: int, session_id: str, number: int) -> dict[str, Any]:
+    """The values that Loom could not read as text, as the agent sent them; long ones and many of them are cut."""
+    events = unread_events(_run(request, agent_id, session_id, number).pk)
+    return {"count": unread_count(events), "values": [event for event in events if event["name"] == UNREAD]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Literal
 
 from asgiref.sync import sync_to_async
@@ -22,7 +23,7 @@ from apps.sessions import invoking, selectors, services
 from apps.sessions.engine.engine import follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.outcomes import error_of, error_status
-from apps.sessions.viewing.sse import event_stream, run_frames
+from apps.sessions.viewing.sse import end_number, event_stream, run_frames
 
 router = Router(tags=["sessions"])
 
@@ -60,6 +61,7 @@ class AnswerOut(Schema):
     client_invoke_time: float | None
     client_done_time: float | None
     client_duration_ms: float | None
+    unread_event_count: int = Field(0, description="How much of the answer Loom could not read as text.")
 
 
 class StopOut(Schema):
@@ -174,6 +176,7 @@ async def _whole_answer(invocation: Invocation, *, is_new: bool, stops_on_leave:
         "client_invoke_time": run.invoked_at.timestamp() if run.invoked_at else None,
         "client_done_time": run.completed_at.timestamp() if run.completed_at else None,
         "client_duration_ms": run.total_latency_ms,
+        "unread_event_count": run.unread_event_count or 0,
     }
 
 
@@ -198,6 +201,7 @@ def _invocation(user: Any, agent_id: int, session_id: str, number: int | None) -
 @router.get(
     "/agents/{int:agent_id}/sessions/{session_id}/events",
     auth=may_read_async,
+    response={204: None},
     openapi_extra=EVENT_STREAM,
     summary="Follow a run from an event on",
 )
@@ -211,13 +215,15 @@ async def follow_events(
         False, description="Also tool calls, usage and whatever else is no text, as `detail`."
     ),
     last_event_id: str = functions.Header(""),
-) -> StreamingHttpResponse:
+) -> HttpResponse | StreamingHttpResponse:
     """The events of `invoke` after a number, as they were and as they happen, to the run's end. A browser's
-    `Last-Event-ID` counts where `since` is missing.
+    `Last-Event-ID` counts where `since` is missing; 204, after which it asks no more, where that is the end's.
     """
     found = await sync_to_async(_invocation)(request.auth, agent_id, session_id, invocation)  # type: ignore[attr-defined]
     if since is None:
         since = int(last_event_id) if last_event_id.isascii() and last_event_id.isdecimal() else 0
+        if not found.is_unfinished and since >= end_number(found):
+            return HttpResponse(status=HTTPStatus.NO_CONTENT)
     return event_stream(run_frames(found, is_new=False, after=since, has_details=detail))
 
 

@@ -13,8 +13,25 @@ class SessionBusyError(ConflictError):
     code = "session_busy"
     is_retryable = True
 
+    def __init__(
+        self,
+        message: str = "This session is answering.",
+        *,
+        advice: str = "Wait for the answer, stop it, or start another session.",
+    ) -> None:
+        super().__init__(message, advice=advice)
+
+
+class SessionStoppingError(SessionBusyError):
+    """Its last answer was asked to stop, and has not ended yet."""
+
+    retry_after_s = 1
+
     def __init__(self) -> None:
-        super().__init__("This session is answering.", advice="Wait for the answer, stop it, or start another session.")
+        super().__init__(
+            "This session is still stopping its last answer.",
+            advice="Nothing was sent. Send the prompt again in a moment, or start another session.",
+        )
 
 
 class RequestKeyReusedError(ConflictError):

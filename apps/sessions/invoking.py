@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from apps.sessions.engine import guards
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent, host_of
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
-from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
+from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError, SessionStoppingError
 from apps.sessions.models import Invocation, QueuedPrompt, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import runs_queued
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 REQUEST_KEY_LENGTH = 64
+STOP_WITHIN_S = 5.0
 NOW = object()  # in a state: the instant at which it is stored
 
 
@@ -149,9 +151,22 @@ def invoke(
     """Store a run and set it going in this process; call it from a thread. See `Request`.
 
     One step for a caller that can be cut off at any moment (a browser that leaves cancels its request): a thread is
-    not, so there is no stored run that nobody runs. A request that came before is not sent again.
+    not, so there is no stored run that nobody runs. A request that came before is not sent again. Where the run before
+    was asked to stop, its end is waited for.
     """
     request = Request(prompt, payload, request_key, source)
+    try:
+        return _invoke(session, request)
+    except SessionBusyError:
+        stopping = session.invocations.filter(status__in=Invocation.UNFINISHED, stop_requested_at__isnull=False).first()
+        if stopping is None:
+            raise
+        if not wait_for_end(stopping.pk):
+            raise SessionStoppingError from None
+    return _invoke(session, request)
+
+
+def _invoke(session: Session, request: Request) -> Invocation:
     with engine.admission() as process_id:
         invocation, is_new = _store_invocation(session, request, {"process_id": process_id, "claimed_at": NOW})
         if is_new:
@@ -235,6 +250,16 @@ def stop_invocation(*, invocation: Invocation) -> bool:
     if not rows.update(stop_requested_at=timezone.now()):
         return False
     _end_unheld(invocation.pk)
+    return True
+
+
+def wait_for_end(invocation_id: int) -> bool:
+    """Let a run that was asked to stop end; from a thread. False where it has not done so within `STOP_WITHIN_S`."""
+    deadline = time.monotonic() + STOP_WITHIN_S
+    while Invocation.objects.filter(pk=invocation_id, status__in=Invocation.UNFINISHED).exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
     return True
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -12,8 +12,8 @@ _RUNTIME_SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{32,99}")
 
 
 def elapsed_ms(start: datetime | None, end: datetime | None) -> float | None:
-    """Milliseconds from `start` to `end`, or None while either is unknown."""
-    return None if start is None or end is None else (end - start).total_seconds() * 1000
+    """Milliseconds from `start` to `end`, to the microsecond, or None while either is unknown."""
+    return None if start is None or end is None else (end - start) / timedelta(milliseconds=1)
 
 
 class Session(models.Model):
@@ -204,6 +204,12 @@ class Invocation(models.Model):
     cost_source = models.CharField(max_length=10, null=True, blank=True, help_text="reported, priced or unknown.")  # noqa: DJ001
     waited_ms = models.FloatField(null=True, blank=True, help_text="How long it waited for people.")
     parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children")
+    unread_event_count = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How much of the answer its reader did not understand."
+    )
+    agent_error_type = models.CharField(  # noqa: DJ001
+        max_length=100, null=True, blank=True, help_text="What the agent itself called its failure."
+    )
 
     class Meta:
         ordering = ["session_id", "number"]
@@ -258,7 +264,7 @@ class Invocation(models.Model):
     def total_latency_ms(self) -> float | None:
         """invoked_at to the end, however it ended, without the time that it waited for people."""
         elapsed = elapsed_ms(self.invoked_at, self.completed_at)
-        return elapsed if elapsed is None or not self.waited_ms else elapsed - self.waited_ms
+        return elapsed if elapsed is None or not self.waited_ms else round(elapsed - self.waited_ms, 3)
 
 
 class QueuedPrompt(models.Model):

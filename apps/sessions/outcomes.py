@@ -40,7 +40,7 @@ def error_status(invocation: Invocation) -> HTTPStatus:
 def error_of(invocation: Invocation) -> dict[str, Any]:
     """The body for a run that ended without success, in the one shape of errors.
 
-    `retryable` is true where the prompt provably never reached the agent.
+    `retryable` is true where the prompt provably never reached the agent. `agent_error_type` is the agent's own word.
     """
     is_stopped = invocation.status == Invocation.Status.STOPPED
     details: dict[str, Any] = {
@@ -56,6 +56,10 @@ def error_of(invocation: Invocation) -> dict[str, Any]:
         details["advice"] = invocation.error_advice
     if invocation.request_id:
         details["request_id"] = invocation.request_id
+    if invocation.agent_error_type:
+        details["agent_error_type"] = invocation.agent_error_type
+    if invocation.unread_event_count:
+        details["unread_event_count"] = invocation.unread_event_count
     return {
         "error": "stopped" if is_stopped else invocation.error_code or invocation.status,
         "message": "The run was stopped." if is_stopped else invocation.error_message,

@@ -11,7 +11,8 @@ from apps.accounts.models import User
 from apps.accounts.policy import subject_of, visible
 from apps.agents.selectors import in_use
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session, SessionTag
-from loom_events.recorded import RecordedEvent
+from loom_events.fold import is_unread
+from loom_events.recorded import RecordedEvent, RecordedOther
 
 
 def sessions_visible_to(user: User | AnonymousUser) -> QuerySet[Session]:
@@ -63,6 +64,11 @@ def events_by_invocation(invocation_ids: Collection[int]) -> dict[int, list[Reco
     for pk, part in parts.values_list("invocation_id", "events"):
         found[pk] += part
     return {pk: events or events_after(pk) for pk, events in found.items()}
+
+
+def unread_events(invocation_id: int) -> list[RecordedOther]:
+    """What of an answer its reader did not understand, and how much of that was only counted."""
+    return [event for event in events_after(invocation_id) if event["kind"] == "other" and is_unread(event)]
 
 
 def _compacted_after(invocation_id: int, sequence: int) -> list[RecordedEvent]:

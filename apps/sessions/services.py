@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 from collections.abc import Iterable
 
@@ -13,19 +12,19 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
-from apps.core.exceptions import InvalidInputError
+from apps.core.exceptions import InvalidInputError, MissingError
 from apps.core.notices import notify
 from apps.core.tags import normalised, tags_named
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent
 from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
-from apps.sessions.invoking import check_request_key, check_storable, stop_invocation
+from apps.sessions.invoking import check_request_key, check_storable, stop_invocation, wait_for_end
 from apps.sessions.models import Invocation, Session, SessionTag
+from apps.sessions.selectors import sessions_visible_to
 
 logger = logging.getLogger(__name__)
 
 TITLE_LENGTH = 80
-STOP_WITHIN_S = 5.0
 
 
 def check_session_id(runtime_session_id: str) -> None:
@@ -50,7 +49,8 @@ def start_session(
     """Make a session; with `runtime_session_id` one that exists outside Loom.
 
     The same `request_key` (at most 64 characters) of the same owner again returns the same session; raises
-    RequestKeyReusedError when it names another agent or endpoint. May block for one refresh of the agent.
+    RequestKeyReusedError when it names another agent or endpoint, and MissingError for a session of somebody else. May
+    block for one refresh of the agent.
     """
     check_request_key(request_key)
     earlier = _session_of_request(agent, owner, qualifier, request_key)
@@ -77,6 +77,8 @@ def start_session(
         earlier = _session_of_request(agent, owner, qualifier, request_key)
         if earlier is not None:
             return earlier
+        if not sessions_visible_to(owner).filter(agent=agent, runtime_session_id=runtime_session_id).exists():
+            raise MissingError.of("session", runtime_session_id, within=f"of agent {agent.pk}") from error
         raise SessionBusyError from error
 
 
@@ -103,7 +105,7 @@ def end_session(*, session: Session) -> None:
     """
     running = session.invocations.filter(status__in=Invocation.UNFINISHED).first()
     if running is not None and stop_invocation(invocation=running):
-        _wait_for_end(running)
+        wait_for_end(running.pk)  # by itself, not broken off by the end of its session
     engine.end_session(session)
     now = timezone.now()
     with transaction.atomic():
@@ -111,15 +113,6 @@ def end_session(*, session: Session) -> None:
         notify(session.topic, "ended")
     session.ended_at = now
     logger.info("session ended session=%s", session.pk)
-
-
-def _wait_for_end(invocation: Invocation) -> None:
-    """Let a run that was asked to stop end by itself, so that it is not the end of its session that breaks it off."""
-    deadline = time.monotonic() + STOP_WITHIN_S
-    while time.monotonic() < deadline:
-        if not Invocation.objects.filter(pk=invocation.pk, status__in=Invocation.UNFINISHED).exists():
-            return
-        time.sleep(0.02)
 
 
 def rename_session(*, session: Session, title: str) -> None:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("start/<int:agent_pk>/", views.session_start, name="start"),
     path("<uuid:public_id>/", views.session_detail, name="detail"),
     path("<uuid:public_id>/answers/<int:number>/", views.answer, name="answer"),
+    path("<uuid:public_id>/answers/<int:number>/unread/", views.unread, name="unread"),
     path("<uuid:public_id>/end/", views.session_end, name="end"),
     path("<uuid:public_id>/invoke/", views.session_invoke, name="invoke"),
     path("<uuid:public_id>/rename/", list_views.session_rename, name="rename"),

@@ -102,6 +102,8 @@ def write_answer(client: Client, run: Run, output: Output, notes: Output) -> tup
         notes.write("\nStopped. What had arrived is kept.\n")
     elif run.error is not None:
         notes.write(f"\n{describe_failure(run)}\n")
+    if run.unread_event_count:
+        notes.write(f"{describe_unread(client, run)}\n")
     return run, was_stopped
 
 
@@ -124,6 +126,15 @@ def describe_failure(run: Run) -> str:
     request_id = f"AWS request id {details['request_id']}" if details.get("request_id") else ""
     said = in_sentences(str(error.get("message") or "The run failed"), str(details.get("advice") or ""), request_id)
     return f"{str(error.get('reason') or 'failed').capitalize()}: {said}"
+
+
+def describe_unread(client: Client, run: Run) -> str:
+    """How much of an answer Loom did not understand, and where it is."""
+    count = run.unread_event_count
+    events = "1 event" if count == 1 else f"{count:,} events"
+    subject = f"{events} of the answer" if run.text else f"The agent sent {events} that"
+    address = f"{client.url}/api/agents/{run.agent_id}/sessions/{run.session_id}/invocations/{run.invocation}/unread"
+    return f"{subject} could not be read as text; what came is at {address}"
 
 
 def describe_latency(latency: Latency, agent: Agent) -> str:

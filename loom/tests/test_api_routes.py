@@ -33,6 +33,8 @@ SCOPE_OF = {
     ("POST", "/agents/{agent_id}/invoke"): "invoke",
     ("GET", "/agents/{agent_id}/sessions"): "read",
     ("GET", "/agents/{agent_id}/sessions/{session_id}"): "read",
+    ("GET", "/agents/{agent_id}/sessions/{session_id}/invocations/{number}"): "read",
+    ("GET", "/agents/{agent_id}/sessions/{session_id}/invocations/{number}/unread"): "read",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/events"): "read",
     ("POST", "/agents/{agent_id}/sessions/{session_id}/stop"): "invoke",
     ("POST", "/agents/{agent_id}/sessions/{session_id}/end"): "invoke",
@@ -98,6 +100,8 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.end(1, MISSING),
             lambda: client.sessions(1, purpose="conversation"),
             lambda: client.session(1, MISSING),
+            lambda: client.invocation(1, MISSING, 1),
+            lambda: client.unread(1, MISSING, 1),
             lambda: client.latency(1, MISSING),
             lambda: client.logs(1),
             lambda: client.logs(1, MISSING),
@@ -156,8 +160,9 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
 
     answer = walk.call("POST", f"{one}/invoke", ids, {"prompt": "A lovely day", "stream": False})
     assert answer[0] == 200
-    ids["session_id"] = answer[1]["session_id"]
-    for path in (one, f"{one}/sessions", f"{one}/logs", session, f"{session}/logs"):
+    ids |= {"session_id": answer[1]["session_id"], "number": 1}
+    run = f"{session}/invocations/{{number}}"
+    for path in (one, f"{one}/sessions", f"{one}/logs", session, f"{session}/logs", run, f"{run}/unread"):
         wait_until(lambda path=path: walk.call("GET", path, ids)[0] == 200, f"{path} is answered")  # type: ignore[misc]
     assert walk.call("GET", f"{session}/latency", ids)[0] in {200, 202}
     assert walk.call("POST", f"{session}/stop", ids)[0] == 200

@@ -41,8 +41,8 @@ ACTIONS = [
     "accounts:logout", "agents:register", "agents:import-chosen", "agents:refresh", "agents:archive", "agents:revive",
     "metrics:start-series-start", "metrics:start-series-cancel", "sessions:start",
     "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
-    "sessions:answer", "sessions:logs-download", "sessions:agent-logs-download", "metrics:latency-check", "healthz",
-    "readyz", "api-home", "api-root",
+    "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",
+    "metrics:latency-check", "healthz", "readyz", "api-home", "api-root",
 ]  # fmt: skip
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]
 

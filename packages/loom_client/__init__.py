@@ -20,7 +20,18 @@ from loom_client.errors import (
     UnreachableError,
 )
 from loom_client.events import Event
-from loom_client.models import Agent, Endpoint, Invocation, Latency, LogLine, Logs, Session, StartSeries
+from loom_client.models import (
+    Agent,
+    Endpoint,
+    Invocation,
+    Latency,
+    LogLine,
+    Logs,
+    Session,
+    StartSeries,
+    Unread,
+    UnreadValue,
+)
 from loom_client.run import Run
 
 __all__ = [
@@ -41,4 +52,6 @@ __all__ = [
     "StartSeries",
     "UnknownAgentError",
     "UnreachableError",
+    "Unread",
+    "UnreadValue",
 ]

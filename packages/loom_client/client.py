@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from loom_client.errors import AmbiguousAgentError, ApiError, UnknownAgentError, UnreachableError
-from loom_client.models import Agent, Latency, Logs, Session, StartSeries
+from loom_client.models import Agent, Invocation, Latency, Logs, Session, StartSeries, Unread
 from loom_client.run import Run
 from loom_client.wording import did_you_mean, in_sentences
 
-# A stream says something every 15 s; a request that waits is answered within 25 s.
-TIMEOUT_S = 60.0
+# A stream says something every 15 s; a request that waits is answered within 60 s.
+TIMEOUT_S = 75.0
 NAMES_LISTED = 8
 
 
@@ -139,6 +139,14 @@ class Client:
     def session(self, agent_id: int, session_id: str) -> Session:
         """A session with its runs, the first one first."""
         return Session.read(self._json("GET", self._session(agent_id, session_id)))
+
+    def invocation(self, agent_id: int, session_id: str, number: int) -> Invocation:
+        """A run with its whole answer."""
+        return Invocation.read(self._json("GET", self._session(agent_id, session_id, f"/invocations/{number}")))
+
+    def unread(self, agent_id: int, session_id: str, number: int) -> Unread:
+        """What of the answer of a run Loom could not read as text."""
+        return Unread.read(self._json("GET", self._session(agent_id, session_id, f"/invocations/{number}/unread")))
 
     def latency(self, agent_id: int, session_id: str, *, invocation: int | None = None, wait_s: float = 0.0) -> Latency:
         """What is known of a run's latency; waits up to `wait_s` for what is not known yet."""

@@ -56,7 +56,9 @@ class Agent(_Answer):
 class Invocation(_Answer):
     """One run of a session. Instants are Unix seconds, durations milliseconds, None where unknown.
 
-    `headers_ms` and `first_chunk_ms` are from the send.
+    `headers_ms` and `first_chunk_ms` are from the send. `unread_event_count` counts what of the answer Loom could not
+    read as text. Of a long answer a session holds the beginning alone (`is_response_cut`); `Client.invocation` reads
+    all of it.
     """
 
     invocation: int
@@ -83,6 +85,31 @@ class Invocation(_Answer):
     first_chunk_ms: float | None = None
     chunk_count: int = 0
     byte_count: int = 0
+    unread_event_count: int = 0
+    agent_error_type: str = ""
+    is_response_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadValue(_Answer):
+    """Something of an answer that Loom could not read as text, as the agent sent it."""
+
+    seq: int
+    offset_ms: float
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Unread(_Answer):
+    """How much of an answer Loom could not read as text, and the first of it."""
+
+    count: int
+    values: tuple[UnreadValue, ...] = ()
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        values = tuple(UnreadValue.read(item) for item in body["values"])
+        return super(Unread, cls).read({**body, "values": values})
 
 
 @dataclass(frozen=True, slots=True)

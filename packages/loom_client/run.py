@@ -71,6 +71,12 @@ class Run(Iterator[Event]):
         """What the run failed with: `{message, reason, error, details}`; None while it runs and when it went well."""
         return self.last.data if self.last is not None and self.last.name == "error" else None
 
+    @property
+    def unread_event_count(self) -> int:
+        """How much of the answer Loom could not read as text; known when the run is over."""
+        end = self.last.data if self.last is not None else {}
+        return int(end.get("unread_event_count") or (end.get("details") or {}).get("unread_event_count") or 0)
+
     def _read(self) -> Iterator[Event]:
         tries = 0
         while True:

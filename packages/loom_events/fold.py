@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeGuard
 
-from loom_events.kinds import JsonEvent, RunEvent, TextEvent
+from loom_events.kinds import JsonEvent, OtherEvent, RunEvent, TextEvent
 
 # The first of these is the first token: a JSON body arrives as a whole and has none.
 TOKEN_KINDS = frozenset({"text", "tool", "reasoning"})
+
+# Names of `other`: a value of the answer that its reader did not understand, and how many of those were not kept.
+UNREAD, UNREAD_MORE = "unread", "unread_more"
 
 MOST_TOKENS = 2**31 - 1  # PostgreSQL refuses what is larger than its integer
 
@@ -56,3 +59,22 @@ def token_counts(events: Iterable[RunEvent]) -> tuple[int | None, int | None]:
     input_tokens = sum(usage["input_tokens"] for usage in usages)
     output_tokens = sum(usage["output_tokens"] for usage in usages)
     return min(input_tokens, MOST_TOKENS), min(output_tokens, MOST_TOKENS)
+
+
+def is_unread(event: RunEvent) -> bool:
+    """Tell whether this is something that the reader of the answer did not understand, or how much of that there was
+    beyond what is kept.
+    """
+    return event["kind"] == "other" and event["name"] in {UNREAD, UNREAD_MORE}
+
+
+def unread_count(events: Iterable[RunEvent]) -> int:
+    """How much of an answer was not understood, with what of it is only counted."""
+    return sum(_unread_weight(event) for event in events if event["kind"] == "other")
+
+
+def _unread_weight(event: OtherEvent) -> int:
+    if event["name"] != UNREAD_MORE:
+        return int(event["name"] == UNREAD)
+    count = event["value"].get("count") if isinstance(event["value"], dict) else None
+    return count if isinstance(count, int) else 0

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
-from apps.metrics.sessions_api import RunOut
+from apps.metrics.sessions_api import LISTED_CHARACTERS, RunOut
 from apps.metrics.tests.runs import NOON, make_measured, make_run
-from apps.sessions.models import Session
+from apps.sessions.models import RecordingBatch, Session
+from loom_events.fold import UNREAD, UNREAD_MORE
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +61,7 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
         "client_duration_ms": 3000.0, "status": "error", "error_message": "It broke.", "reason": "failed",
         "error": "RuntimeClientError", "time_to_first_token_ms": 2000.0, "startup_latency_ms": 150.0, "is_cold": False,
         "start_kind": "reused", "version": "3", "http_status": 200, "request_id": "r-2", "input_token_count": None,
-        "output_token_count": None,
+        "output_token_count": None, "unread_event_count": 0, "agent_error_type": "", "is_response_cut": False,
     }  # fmt: skip
     first, second = body.pop("invocations")
     wire = {
@@ -81,6 +85,52 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
         "url": f"/sessions/{session.public_id}/",
         "environment_expires_at": "2026-11-20T12:15:13Z",
     }
+
+
+def test_a_list_holds_the_beginning_of_a_long_answer_and_the_run_all_of_it(
+    as_alice: Client, make_session: MakeSession
+) -> None:
+    session = make_session()
+    long, short = "ä" * (LISTED_CHARACTERS + 1), "ä" * LISTED_CHARACTERS
+    for number, text in enumerate((long, short, long)):
+        make_run(session, 10 * number, response_text=text)
+    with CaptureQueriesContext(connection) as asked:
+        body = read(as_alice, session, f"/{session.runtime_session_id}")
+        [listed] = read(as_alice, session)
+
+    assert [(run["response"], run["is_response_cut"]) for run in body["invocations"]] == [
+        (short, True), (short, False), (short, True)
+    ]  # fmt: skip
+    assert (listed["response"], listed["is_response_cut"]) == (short, True)
+    assert not [query for query in asked if re.search(r'"response_text"(?!, 1, )', query["sql"])], "read whole"
+    for number, text in ((1, long), (2, short)):
+        run = read(as_alice, session, f"/{session.runtime_session_id}/invocations/{number}")
+        assert (run["invocation"], run["response"], run["is_response_cut"]) == (number, text, False)
+
+
+def test_what_was_not_understood_of_an_answer_is_read_by_itself(
+    as_alice: Client, make_session: MakeSession, bob: User
+) -> None:
+    session = make_session()
+    run = make_run(session, 0, unread_event_count=5, agent_error_type="odd", error_code="agent_error")
+    values: list[tuple[str, Any]] = [(UNREAD, {"a": [1]}), ("state", 1), (UNREAD, "b"), (UNREAD_MORE, {"count": 3})]
+    events = [
+        {"seq": place, "offset_ms": 1.5 * place, "kind": "other", "name": name, "value": value}
+        for place, (name, value) in enumerate(values, 1)
+    ]
+    RecordingBatch.objects.create(invocation=run, first_sequence=1, last_sequence=4, events=events)
+    address = f"/{session.runtime_session_id}/invocations/1"
+
+    assert read(as_alice, session, f"{address}/unread") == {
+        "count": 5,
+        "values": [{"seq": 1, "offset_ms": 1.5, "value": {"a": [1]}}, {"seq": 3, "offset_ms": 4.5, "value": "b"}],
+    }
+    whole = read(as_alice, session, address)
+    assert (whole["unread_event_count"], whole["agent_error_type"], whole["error"]) == (5, "odd", "agent_error")
+    as_alice.force_login(bob)
+    for path in (address, f"{address}/unread"):
+        assert as_alice.get(f"/api/agents/{session.agent.pk}/sessions{path}").status_code == 404
+    assert as_alice.get(f"/api/agents/{session.agent.pk}/sessions{address[:-1]}2").status_code == 404
 
 
 def test_a_session_without_a_run_has_none_of_its_fields(as_alice: Client, make_session: MakeSession) -> None:

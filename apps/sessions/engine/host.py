@@ -16,7 +16,7 @@ from apps.agents.models import Agent
 from apps.core.exceptions import LoomError
 from apps.sessions.exceptions import AgentUnavailableError
 from apps.sessions.models import Invocation, Session
-from loom_events.kinds import RunEvent
+from loom_events.kinds import ErrorEvent, RunEvent
 from loom_events.recorded import RecordedEvent
 
 Sent = tuple[datetime, datetime | None]
@@ -66,6 +66,21 @@ class RunEnd:
 
 
 COMPLETED = RunEnd(Invocation.Status.COMPLETED)
+AGENT_ERROR = "agent_error"
+
+
+def agent_failed(error: ErrorEvent, advice: str = "") -> RunEnd:
+    """The end of a run whose agent reported a failure in its answer.
+
+    What the agent calls it stands in a column of its own: its words are no codes of ours, whatever they are.
+    """
+    return RunEnd(
+        Invocation.Status.FAILED,
+        code=AGENT_ERROR,
+        message=error["message"] or error["error_type"],
+        advice=advice,
+        columns={"agent_error_type": error["error_type"]},
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from apps.sessions.engine.recording import Pending, finish_whatever_listens
 from apps.sessions.models import Invocation, Recording, RecordingBatch
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import runs_queued
-from loom_events.fold import answer_text, token_counts
+from loom_events.fold import answer_text, token_counts, unread_count
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +74,7 @@ def _interrupt(run: Invocation, now: datetime) -> bool:
         "last_sequence": len(events),
         "input_token_count": input_tokens,
         "output_token_count": output_tokens,
+        "unread_event_count": unread_count(events),
         "is_unsent": run.claimed_at is None,
         "error_code": "interrupted",
         "error_message": "The Loom process that streamed this answer ended. What had arrived until then is kept.",

@@ -9,7 +9,7 @@ from apps.sessions.engine import guards
 from apps.sessions.engine.host import Resume
 from apps.sessions.engine.run_stream import LiveStream, RunClock
 from apps.sessions.models import Invocation
-from loom_events.fold import TOKEN_KINDS, answer_text, merge_text, token_counts
+from loom_events.fold import TOKEN_KINDS, answer_text, merge_text, token_counts, unread_count
 from loom_events.kinds import RunEvent
 from loom_events.recorded import RecordedEvent
 
@@ -105,6 +105,7 @@ class Run:
             "byte_count": self.byte_count,
             "input_token_count": input_tokens,
             "output_token_count": output_tokens,
+            "unread_event_count": unread_count(self.stream.events),
             "last_sequence": len(self.stream.events),
             "attempt_count": self._sent_count or self.invocation.attempt_count,
             "is_unsent": self.clock.invoked_at is None,

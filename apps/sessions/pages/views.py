@@ -18,7 +18,8 @@ from apps.core.exceptions import LoomError
 from apps.sessions import invoking, selectors, services
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
-from apps.sessions.viewing.rendering import environment_of, render_turn
+from apps.sessions.viewing.rendering import environment_of, raw_text, render_turn
+from loom_events.fold import UNREAD, unread_count
 
 TURNS_SHOWN = 30
 
@@ -78,6 +79,20 @@ def answer(request: SignedInRequest, public_id: UUID, number: int) -> HttpRespon
     if "download" in request.GET:
         response["Content-Disposition"] = f'attachment; filename="{session.agent.name}-{number}.md"'
     return response
+
+
+@require_safe
+def unread(request: SignedInRequest, public_id: UUID, number: int) -> HttpResponse:
+    """What of an answer was not understood, value by value: for the page, and without it as a text."""
+    session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
+    invocation = get_object_or_404(Invocation, session=session, number=number)
+    events = selectors.unread_events(invocation.pk)
+    values = [raw_text(event["value"]) for event in events if event["name"] == UNREAD]
+    left_out = unread_count(events) - len(values)
+    if request.htmx:
+        context = {"values": values, "left_out": left_out, "url": request.path}
+        return render(request, "sessions/_unread_values.html", context)
+    return HttpResponse("\n\n".join(values), content_type="text/plain; charset=utf-8")
 
 
 def _wanted_agent(request: SignedInRequest) -> tuple[list[Agent], Agent | None]:

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from apps.agents.models import Agent
 from apps.core.exceptions import ConflictError
-from apps.sessions.engine.host import COMPLETED, Environment, RunEnd, RunHandle, Sent
+from apps.sessions.engine.host import COMPLETED, Environment, RunEnd, RunHandle, Sent, agent_failed
 from apps.sessions.exceptions import UnknownQualifierError
 from apps.sessions.models import Invocation, Session
 from apps.sessions.tests.talking import PROMPT
@@ -163,12 +163,7 @@ class MemoryAgents:
             run.received(len(str(piece)), at_ms)
             run.emit(piece, at_ms=at_ms)
             if piece["kind"] == "error":
-                return RunEnd(
-                    Invocation.Status.FAILED,
-                    code=piece["error_type"],
-                    message=piece["message"],
-                    advice="The agent itself reported this in its stream; its log says more.",
-                )
+                return agent_failed(piece, "The agent itself reported this in its stream; its log says more.")
             await asyncio.sleep(0.001)
         return None
 

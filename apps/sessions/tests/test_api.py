@@ -17,6 +17,7 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.sessions.engine.engine import Engine, follow
 from apps.sessions.models import Invocation, Session
+from apps.sessions.selectors import events_after
 from apps.sessions.tests.waiting import wait_until
 from apps.sessions.viewing.sse import frame
 
@@ -87,6 +88,7 @@ async def test_the_events_of_an_invocation(api: Api, agent: Agent) -> None:
         "session_id": start["session_id"],
         "client_done_time": invocation.completed_at.timestamp(),
         "client_duration_ms": invocation.total_latency_ms,
+        "unread_event_count": 0,
     }
     assert "".join(data["text"] for name, data in events if name == "chunk") == invocation.response_text
 
@@ -134,7 +136,7 @@ async def test_a_failure_is_one_error_event_at_the_end(api: Api, demo_agent: Any
     assert events[-1][1] == {
         "message": invocation.error_message,
         "reason": "failed",
-        "error": invocation.error_code,
+        "error": "agent_error",
         "details": {
             "agentId": failing.pk,
             "sessionId": events[0][1]["session_id"],
@@ -143,8 +145,43 @@ async def test_a_failure_is_one_error_event_at_the_end(api: Api, demo_agent: Any
             "retryable": False,
             "advice": invocation.error_advice,
             "request_id": invocation.request_id,
+            "agent_error_type": invocation.agent_error_type,
         },
     }
+    assert invocation.agent_error_type
+
+
+@pytest.mark.agentcore
+async def test_session_start_tells_when_the_request_went_out_that_aws_took(
+    api: Api, agent: Agent, emulator: Any
+) -> None:
+    """S0-051, S0-056: one that is throttled and sent again has one beginning, which is the stored one."""
+    emulator.order(
+        kind="error", operation="InvokeAgentRuntime", code="ThrottlingException", status=429, message="Slow down."
+    )
+    events = await api.events(agent, prompt="Two days in Ghent")
+
+    invocation = await Invocation.objects.select_related("session").aget()
+    assert invocation.invoked_at is not None and invocation.attempt_count == 2
+    assert [data["client_invoke_time"] for name, data in events if name == "session_start"] == [
+        invocation.invoked_at.timestamp()
+    ]
+    assert events[0][0] == "session_start"
+    recorded = await sync_to_async(events_after)(invocation.pk)
+    assert [event["kind"] for event in recorded[:4]] == ["invoked", "retry", "invoked", "headers"]
+    retry = recorded[1]
+    assert retry["kind"] == "retry" and (retry["attempt"], retry["reason"]) == (2, "ThrottlingException")
+
+
+async def test_a_session_of_somebody_else_is_not_there(api: Api, agent: Agent, bob: User) -> None:
+    """An id that nobody has used yet makes a session; one of a stranger is as if it were not there, and stays his."""
+    session_id = (await api.events(agent, prompt="Hi"))[0][1]["session_id"]
+    await sync_to_async(api.client.force_login)(bob)
+    for stream in (True, False):
+        answer = await api.invoke(agent, prompt="Hi", session_id=session_id, stream=stream)
+        assert (answer.status_code, json.loads(answer.content)["error"]) == (404, "not_found")
+
+    assert await Session.objects.acount() == await Invocation.objects.acount() == 1
 
 
 async def test_a_refused_request_still_begins_with_session_start(api: Api, agent: Agent, emulator: Any) -> None:

@@ -95,6 +95,7 @@ async def test_without_a_stream_the_answer_is_one_json_object(api: Api, agent: A
             "client_invoke_time": invocation.invoked_at.timestamp(),
             "client_done_time": invocation.completed_at.timestamp(),
             "client_duration_ms": invocation.total_latency_ms,
+            "unread_event_count": 0,
         },
     )
     assert "**" in invocation.response_text  # markdown as the agent wrote it

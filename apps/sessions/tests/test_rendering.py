@@ -3,10 +3,13 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.sessions.viewing.rendering import AnswerRenderer, answer_frame, words_frame
+from loom_events.fold import UNREAD, UNREAD_MORE
+from loom_events.kinds import JsonValue
 from loom_events.recorded import RecordedEvent
 
 
@@ -150,9 +153,43 @@ def test_what_the_page_tells_elsewhere_is_no_detail() -> None:
     assert whole([*told, text("Answer")]) == "<p>Answer</p>\n"
 
 
-def test_a_json_body_is_shown_as_it_is_and_a_string_as_markdown() -> None:
-    assert "&quot;score&quot;: 0.7" in whole([event("json", value={"score": 0.7}, text="…")])
-    assert "<strong>fine</strong>" in whole([event("json", value="**fine**", text="**fine**")])
+@pytest.mark.parametrize(
+    ("value", "said", "shown", "is_folded"),
+    [
+        ({"score": 0.7}, '{\n  "score": 0.7\n}', "&quot;score&quot;: 0.7", False),
+        ([1], "[\n  1\n]", "[\n  1\n]", False),
+        ({"result": ""}, "", "&quot;result&quot;: &quot;&quot;", False),
+        (None, "null", "null", False),
+        ("**fine**", "**fine**", "<strong>fine</strong>", False),
+        ({"result": "**fine**\n\n- a"}, "**fine**\n\n- a", "<strong>fine</strong></p>\n<ul>", True),
+    ],
+)
+def test_a_json_body_is_shown_as_what_it_says_and_the_json_beside_it(
+    value: JsonValue, said: str, shown: str, *, is_folded: bool
+) -> None:
+    html = whole([event("json", value=value, text=said)])
+
+    assert shown in html
+    assert ("<details" in html) is is_folded
+    if is_folded:
+        assert html.index(shown) < html.index("<details") < html.index("&quot;result&quot;: &quot;**fine**")
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "Text/HTML; charset=utf-8", "application/xhtml+xml"])
+def test_a_page_as_an_answer_is_shown_as_its_source(content_type: str) -> None:
+    """However it is cut, and although it would end a fence of markdown."""
+    pieces = ["<h1>Bad gate", "way</h1>\n", "```\n# no heading\n", "<p>502</p>"]
+    html = whole([event("headers", http_status=200, content_type=content_type), *(text(piece) for piece in pieces)])
+
+    source = re.sub(r"<[^>]+>", "", html)
+    assert source.strip() == "&lt;h1&gt;Bad gateway&lt;/h1&gt;\n```\n# no heading\n&lt;p&gt;502&lt;/p&gt;"
+    assert html.startswith("<pre") and "<h1>" not in html
+    assert whole([event("headers", http_status=200, content_type=content_type)]) == ""
+
+
+def test_what_was_not_understood_is_no_step() -> None:
+    unread = [event("other", name=UNREAD, value={"odd": 1}), event("other", name=UNREAD_MORE, value={"count": 3})]
+    assert whole([*unread, text("Answer")]) == "<p>Answer</p>\n"
 
 
 HOSTILE = [

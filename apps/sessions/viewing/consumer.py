@@ -124,7 +124,8 @@ class SessionConsumer(SignedInConsumer):
         started: Invocation | None = None
         try:
             if form.is_valid():
-                started = await database_sync_to_async(self._start)(form)
+                # It may wait for a run that is being stopped: not in the thread that everybody shares.
+                started = await database_sync_to_async(self._start, thread_sensitive=False)(form)
         except ShuttingDownError:
             # The page connects again, elsewhere or later, and sends it again.
             raise SocketClosedError(CLOSE_RESTARTING) from None

@@ -23,7 +23,7 @@ from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.steps import Step, Steps
 from loom_events.fold import is_answer
-from loom_events.kinds import JsonEvent
+from loom_events.kinds import JsonEvent, JsonValue
 from loom_events.recorded import RecordedEvent
 
 
@@ -42,6 +42,7 @@ class AnswerRenderer:
         self._rendered_tail = ""
         self._grown = ""
         self._steps = Steps(self.prefix)
+        self._fence = ""  # what opens the code block that all of the text is in
 
     @property
     def is_blank(self) -> bool:
@@ -76,7 +77,7 @@ class AnswerRenderer:
         """
         text = ""
         for event in events:
-            if event["kind"] != "text" or not is_answer(event):
+            if self._fence or event["kind"] != "text" or not is_answer(event):
                 return None
             text += event["text"]
         words = self._text.extend(text)
@@ -92,8 +93,11 @@ class AnswerRenderer:
         for event in events:
             self.position = event["seq"]
             if event["kind"] == "text" and is_answer(event):
-                text += event["text"]
+                text += self._fence + event["text"]
+                self._fence = ""
                 continue
+            if event["kind"] == "headers" and is_html(event["content_type"]):
+                self._fence = HTML_FENCE
             self._flush(text)
             text = ""
             step = self._steps.take(event)
@@ -129,12 +133,24 @@ class AnswerRenderer:
         self._rendered_tail = self._grown = ""
 
 
+def is_html(content_type: str) -> bool:
+    """Whether an answer is a page of its own, which is shown as its source."""
+    return content_type.partition(";")[0].strip().lower() in {"text/html", "application/xhtml+xml"}
+
+
 def json_answer(event: JsonEvent) -> str:
-    """A JSON body: a plain string as markdown, anything else as it is."""
+    """A JSON body: what it says as markdown, and beside it the JSON, closed; the JSON alone where it says nothing."""
     if isinstance(event["value"], str):
         return render(event["value"])
-    text = json.dumps(event["value"], indent=2, ensure_ascii=False)
-    return format_html('<pre class="json" tabindex="0"><code>{}</code></pre>', text)
+    text = raw_text(event["value"])
+    if event["text"].strip() in {"", text}:
+        return format_html('<pre class="json" tabindex="0"><code>{}</code></pre>', text)
+    return render(event["text"]) + render_to_string("sessions/_json_body.html", {"text": text}).strip()
+
+
+def raw_text(value: JsonValue) -> str:
+    """A value as its agent sent it: text as it is, anything else as JSON that people can read."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def environment_of(session: Session) -> Environment:
@@ -157,6 +173,10 @@ def idle_environment_of(session: Session, first_run: Invocation | None = None) -
     return host_of(session.agent.kind).environment(session, runs)
 
 
+# Longer than any that an answer holds.
+HTML_FENCE = f"{'`' * 60}html\n"
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A prompt and its answer as the transcript shows them.
@@ -174,6 +194,22 @@ class Turn:
     @property
     def is_unfinished(self) -> bool:
         return self.invocation.is_unfinished
+
+    @property
+    def is_blank(self) -> bool:
+        """It is over, bytes came, and nothing of them is shown: no text, no step, no error."""
+        run = self.invocation
+        is_silent = not self.is_unfinished and run.byte_count > 0 and not run.error_message and not self.output_html
+        return is_silent and run.content_removed_at is None
+
+    @property
+    def unread_count(self) -> int:
+        """How much of the answer was not understood."""
+        return self.invocation.unread_event_count or 0
+
+    @property
+    def is_html(self) -> bool:
+        return is_html(self.invocation.content_type)
 
     @property
     def agent_name(self) -> str:

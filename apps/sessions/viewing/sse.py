@@ -25,11 +25,19 @@ from loom_events.recorded import RecordedEvent
 # Proxies close what is silent for a minute; an agent may well be.
 KEEP_ALIVE_S = 15.0
 KEEP_ALIVE = ": still running\n\n"
+# AWS refuses a request within milliseconds, and an agent may be silent for minutes: a reader wants to know the session.
+START_WITHIN_S = 1.0
+UNPROVEN = frozenset({"invoked", "retry"})  # the request may still be refused, and sent again
 
 
 def frame(event: str, data: Mapping[str, object], number: int) -> str:
     """One event with its number."""
     return f"id: {number}\nevent: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def end_number(invocation: Invocation) -> int:
+    """The number of a run's end, behind all of its events, those included that were seen and could not be stored."""
+    return invocation.last_sequence + invocation.lost_event_count + 1
 
 
 def event_stream(frames: AsyncIterator[str]) -> StreamingHttpResponse:
@@ -54,40 +62,83 @@ async def run_frames(
     `has_details` whatever is no text comes as an `event: detail` with what was recorded.
     """
     is_over = False
-    is_started = after > 0
     stream = engine.stream(invocation.pk)
+    frames = _Frames(invocation, is_new=is_new, has_details=has_details, is_started=after > 0)
     try:
-        async with aclosing(follow(invocation.pk, after, pause_s=KEEP_ALIVE_S)) as batches:
-            async for events in batches:
-                if not events:
-                    yield KEEP_ALIVE
-                    continue
-                frames = [] if is_started else [_start_frame(invocation, events[0], is_new)]
-                is_started = True
-                frames += [found for event in events if (found := _event_frame(event, has_details))]
-                if frames:
-                    yield "".join(frames)
-        is_over = True
-        if not is_started:
-            yield _start_frame(invocation, None, is_new)
+        while not is_over:
+            is_patient = frames.is_started
+            pause_s = KEEP_ALIVE_S if is_patient else START_WITHIN_S
+            async with aclosing(follow(invocation.pk, after, pause_s=pause_s)) as batches:
+                async for events in batches:
+                    after = events[-1]["seq"] if events else after
+                    if text := frames.of(events):
+                        yield text
+                    if frames.is_started and not is_patient:
+                        break  # and go on with longer pauses
+                else:
+                    is_over = True
         known = stream.invocation if stream and stream.is_stored and not stream.is_waiting else None
-        yield _end_frame(known or await sync_to_async(_stored)(invocation.pk))
+        run = known or await sync_to_async(_stored)(invocation.pk)
+        yield frames.rest(run) + _end_frame(run)
     finally:
         if stops_on_leave and not is_over:
             stop_soon(invocation)
 
 
-def _start_frame(invocation: Invocation, first: RecordedEvent | None, is_new: bool) -> str:
-    invoked_at = invocation.requested_at
-    if first is not None and first["kind"] == "invoked":
-        invoked_at = datetime.fromisoformat(first["at"])
-    data = {
-        "session_id": invocation.session.runtime_session_id,
-        "client_invoke_time": invoked_at.timestamp(),
-        "created": is_new,
-        "invocation": invocation.number,
-    }
-    return frame("session_start", data, 0 if first is None else first["seq"])
+class _Frames:
+    """What a reader is told of the events, batch by batch.
+
+    `session_start` carries the instant of the request that went through: it is held back, and with it what came before,
+    until something shows that it did, or for `START_WITHIN_S`. Where it is refused later still and sent again, another
+    `session_start` says so.
+    """
+
+    def __init__(self, invocation: Invocation, *, is_new: bool, has_details: bool, is_started: bool) -> None:
+        self._invocation = invocation
+        self._is_new = is_new
+        self._has_details = has_details
+        self._sent_at = invocation.requested_at
+        self._number = 0
+        self._held = ""
+        self._silence_s = 0.0
+        self.is_started = is_started
+
+    def of(self, events: list[RecordedEvent]) -> str:
+        """The frames of some events; of none, after a silence, what says that the run goes on."""
+        return "".join([part for event in events if (part := self._of(event))]) if events else self._after_silence()
+
+    def rest(self, run: Invocation) -> str:
+        """What is still held back of a run that is over."""
+        self._sent_at = run.invoked_at or self._sent_at
+        return "" if self.is_started else self._start()
+
+    def _of(self, event: RecordedEvent) -> str | None:
+        shown = _event_frame(event, self._has_details)
+        if event["kind"] == "invoked":
+            self._sent_at = datetime.fromisoformat(event["at"])
+            self._number = event["seq"] if self.is_started else self._number or event["seq"]
+        if self.is_started:
+            return f"{self._start()}{shown or ''}" if event["kind"] == "invoked" else shown
+        self._held += shown or ""
+        return None if event["kind"] in UNPROVEN else self._start()
+
+    def _after_silence(self) -> str:
+        if self.is_started:
+            return KEEP_ALIVE
+        if self._number:
+            return self._start()
+        self._silence_s = (self._silence_s + START_WITHIN_S) % KEEP_ALIVE_S  # it is queued
+        return "" if self._silence_s else KEEP_ALIVE
+
+    def _start(self) -> str:
+        held, self._held, self.is_started = self._held, "", True
+        data = {
+            "session_id": self._invocation.session.runtime_session_id,
+            "client_invoke_time": self._sent_at.timestamp(),
+            "created": self._is_new,
+            "invocation": self._invocation.number,
+        }
+        return frame("session_start", data, self._number) + held
 
 
 def _event_frame(event: RecordedEvent, has_details: bool) -> str | None:
@@ -111,11 +162,12 @@ def _end_frame(invocation: Invocation) -> str:
             "error": error["error"],
             "details": error["details"],
         }
-        return frame("error", data, invocation.last_sequence)
+        return frame("error", data, end_number(invocation))
     assert invocation.completed_at is not None
     data = {
         "session_id": invocation.session.runtime_session_id,
         "client_done_time": invocation.completed_at.timestamp(),
         "client_duration_ms": invocation.total_latency_ms,
+        "unread_event_count": invocation.unread_event_count or 0,
     }
-    return frame("session_end", data, invocation.last_sequence)
+    return frame("session_end", data, end_number(invocation))

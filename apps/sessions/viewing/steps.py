@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from loom_events.fold import is_answer
+from loom_events.fold import is_answer, is_unread
 from loom_events.recorded import RecordedEvent, RecordedReasoning, RecordedText, RecordedToolInput, RecordedToolResult
 
-# The page tells these in places of their own: in the figures, in how the run ended.
+# The page tells these in places of their own, as what was not understood: in the figures, in how the run ended.
 TOLD_ELSEWHERE = frozenset({"usage", "stop", "error", "headers", "invoked"})
 ENVELOPE = frozenset({"seq", "offset_ms", "kind"})
 
@@ -55,7 +55,8 @@ class Steps:
             return step
         if event["kind"] == "tool_input" or event["kind"] == "tool_result":
             return self._tool_part(event)
-        return None if is_answer(event) or event["kind"] in TOLD_ELSEWHERE else self._detail(event)
+        is_told = is_answer(event) or is_unread(event) or event["kind"] in TOLD_ELSEWHERE
+        return None if is_told else self._detail(event)
 
     def _speech(self, event: RecordedReasoning | RecordedText) -> Step:
         step = self._steps[-1] if self._steps else None

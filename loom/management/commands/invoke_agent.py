@@ -92,7 +92,8 @@ class Command(LoomCommand):
         wait_s = 0.0 if options["no_wait"] or run.error else STARTUP_WAIT_S
         latency = client.latency(agent.id, run.session_id, invocation=run.invocation, wait_s=wait_s)
         if options["json"]:
-            found = {"agent": agent.name, **asdict(latency), "response": run.text, "error": run.error}
+            answer = {"response": run.text, "error": run.error, "unread_event_count": run.unread_event_count}
+            found = {"agent": agent.name, **asdict(latency), **answer}
             self.stdout.write(json.dumps(found, ensure_ascii=False))
             return
         self.stderr.write(describe_latency(latency, agent))

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from loom_events.fold import answer_text, merge_text, token_counts
-from loom_events.kinds import RunEvent, Spanned, TextEvent
+from loom_events.fold import UNREAD, UNREAD_MORE, answer_text, merge_text, token_counts, unread_count
+from loom_events.kinds import JsonValue, RunEvent, Spanned, TextEvent
 from loom_events.recorded import RecordedEvent
 
 
@@ -74,3 +74,16 @@ def test_each_kind_is_recorded_with_its_own_fields_and_a_place() -> None:
     assert [get_type_hints(kind) for kind in recorded] == [
         {**get_type_hints(kind), "seq": int, "offset_ms": float} for kind in kinds
     ]
+
+
+def other(name: str, value: JsonValue) -> RunEvent:
+    return {"kind": "other", "name": name, "value": value}
+
+
+def test_what_was_not_understood_is_counted_with_what_is_only_counted() -> None:
+    events = [text("a"), other(UNREAD, {"count": 9}), other(UNREAD, "b"), other("state", {"count": 7})]
+
+    assert unread_count(events) == 2
+    assert unread_count([*events, other(UNREAD_MORE, {"count": 40})]) == 42
+    odd: list[JsonValue] = [None, [1], {"count": "x"}, {}]
+    assert unread_count([other(UNREAD_MORE, value) for value in odd]) == 0
