@@ -1,7 +1,8 @@
 """CloudWatch Logs filter patterns: terms, "phrases", ?any, -exclude, %regex%, and { $.json = "conditions" }.
 
 Source: "Filter pattern syntax" in the CloudWatch Logs user guide. Matching is case-sensitive. Space-delimited patterns
-(`[ip, user, …]`) are answered as invalid.
+(`[ip, user, …]`) are answered as invalid. A regex may hold only the characters and operators that the guide lists, no
+groups among them (a blank is taken as well: assumed), and a JSON pattern at most two.
 
     json       = "{" or "}"
     or         = and ("||" and)*
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import operator
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +37,9 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 MISSING = object()
+REGEX = re.compile(r"(?:[\w #=@/;:,^$?\[\]{}|*+.-]|\\(?:[dDsSwW]|x[0-9A-Fa-f]{2}|[^\w\s]))+", re.ASCII)
+MAX_JSON_REGEXES = 2
+MAX_NESTING = 50
 
 
 class FilterPatternError(ValueError):
@@ -89,9 +94,12 @@ def _term_match(found: re.Match[str]) -> Match:
 
 
 def _regex(source: str) -> re.Pattern[str]:
+    if not source.isascii() or REGEX.fullmatch(source) is None:
+        raise FilterPatternError("Invalid regex filter pattern")
     try:
-        return re.compile(source)
-    except re.error as error:
+        with warnings.catch_warnings(action="ignore"):  # of sets within sets, which Python may have some day
+            return re.compile(source)
+    except (re.error, OverflowError) as error:
         raise FilterPatternError("Invalid regex filter pattern") from error
 
 
@@ -105,7 +113,7 @@ def _compile_json(pattern: str) -> Match:
     def matches(message: str) -> bool:
         try:
             value = json.loads(message)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         return isinstance(value, dict) and condition(value)
 
@@ -126,6 +134,9 @@ class _JsonPattern:
             kind = str(found.lastgroup)
             self._parts.append((kind, found[kind]))
         self._next = 0
+        self._depth = 0
+        if sum(kind == "regex" for kind, _ in self._parts) > MAX_JSON_REGEXES:
+            raise FilterPatternError(f"Invalid filter pattern: more than {MAX_JSON_REGEXES} regular expressions")
 
     def condition(self) -> Condition:
         self._expect("{")
@@ -149,8 +160,12 @@ class _JsonPattern:
 
     def _primary(self) -> Condition:
         if self._accept("("):
+            self._depth += 1
+            if self._depth > MAX_NESTING:
+                raise FilterPatternError(f"Invalid filter pattern: more than {MAX_NESTING} parentheses in each other")
             inner = self._either()
             self._expect(")")
+            self._depth -= 1
             return inner
         kind, text = self._take()
         if kind != "selector":

@@ -42,6 +42,12 @@ SDK_LINE = json.dumps(
         ('-"disk full"', "[ERROR] disk full", False),
         ("%dis[ck] f%", "[ERROR] disk full", True),
         ("%^disk%", "[ERROR] disk full", False),
+        ("%net|disk%", "[ERROR] disk full", True),
+        (r"%\[ERROR\]\s\w+\sf[u-x]l{2}$%", "[ERROR] disk full", True),
+        (r"%\x64isk%", "[ERROR] disk full", True),
+        (r"%127\.0\.0\.[1-9]%", "127.0.0.7 said so", True),
+        (r"%127\.0\.0\.[1-9]%", "127x0.0.7 said so", False),
+        ("%[[a]%", "an a", True),
     ],
 )
 def test_terms(pattern: str, message: str, expected: bool) -> None:
@@ -82,6 +88,18 @@ def test_json_conditions(pattern: str, expected: bool) -> None:
     assert compile_pattern(pattern)(SDK_LINE) is expected
 
 
+def test_as_many_parentheses_as_anyone_needs_are_taken() -> None:
+    matches = compile_pattern("{ " + "(" * 50 + '$.level = "ERROR"' + ")" * 50 + ' && ($.user.name = "alice") }')
+
+    assert matches(SDK_LINE)
+
+
+def test_a_line_of_any_depth_is_looked_at() -> None:
+    matches = compile_pattern('{ $.level = "ERROR" }')
+
+    assert not matches('{"level": ' + "[" * 100_000)
+
+
 def test_a_json_condition_matches_no_line_that_is_not_an_object() -> None:
     matches = compile_pattern('{ $.level = "ERROR" }')
 
@@ -100,6 +118,21 @@ def test_a_json_condition_matches_no_line_that_is_not_an_object() -> None:
         ("{ $.a = 1 } x", "Invalid filter pattern"),
         ("{ $.a IS MAYBE }", "Invalid filter pattern"),
         ("[ip, user]", "Invalid filter pattern"),
+        # "%something!% would be rejected", and "you cannot use parentheses to define a subpattern".
+        ("%something!%", "Invalid regex filter pattern"),
+        ("%(a)%", "Invalid regex filter pattern"),
+        ("%(a|b)%", "Invalid regex filter pattern"),
+        ("%(?i)error%", "Invalid regex filter pattern"),
+        ("%a(?=b)%", "Invalid regex filter pattern"),
+        ("%übel%", "Invalid regex filter pattern"),
+        ("%\\b%", "Invalid regex filter pattern"),
+        ("%\\1%", "Invalid regex filter pattern"),
+        ("%a{99999999999}%", "Invalid regex filter pattern"),
+        ("%*a%", "Invalid regex filter pattern"),
+        ("{ $.level = %(E)% }", "Invalid regex filter pattern"),
+        ("{ $.a = %a% || $.b = %b% || $.c = %c% }", "more than 2 regular expressions"),
+        ("{ " + "(" * 400 + "$.a = 1" + ")" * 400 + " }", "more than 50 parentheses in each other"),
+        ("{ " + "(" * 1000, "more than 50 parentheses in each other"),
     ],
 )
 def test_a_pattern_that_the_service_refuses(pattern: str, message: str) -> None:
