@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from apps.emulator.answer_memory import AnswerMemory
 from apps.emulator.clock import Clock
 from apps.emulator.config import EmulatorConfig
 from apps.emulator.environments.environments import Environments
 from apps.emulator.faults import FaultBoard
 from apps.emulator.ground_truth import Ledger
 from apps.emulator.logs.store import LogStore
+from apps.emulator.page_tokens import PageTokens
 from apps.emulator.quotas import Quotas
 from apps.emulator.registry import Registry
 
@@ -24,6 +26,8 @@ class EmulatedAccount:
         self.clock = Clock()
         self.registry = Registry(clock=self.clock, account_id=ACCOUNT_ID, time_scale=config.time_scale)
         self.logs = LogStore(self.clock)
+        self.page_tokens = PageTokens(self.clock)
+        self.answers = AnswerMemory()
         self.ledger = Ledger()
         self.faults = FaultBoard()
         self.quotas = Quotas(config.has_quotas)

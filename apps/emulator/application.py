@@ -15,11 +15,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from apps.emulator.account import EmulatedAccount
-from apps.emulator.aws_wire import AwsError, json_error, new_request_id, rest_json_error
+from apps.emulator.aws_wire import AwsError, EncodedRoute, error_in_protocol_of, is_query, new_request_id
 from apps.emulator.config import is_loopback
 from apps.emulator.planes import metrics_plane
 from apps.emulator.planes.control_plane import ControlPlane
-from apps.emulator.planes.data_plane import InvokeEndpoint, StopEndpoint
+from apps.emulator.planes.data_plane import InvokeEndpoint, StopEndpoint, data_plane_model
 from apps.emulator.planes.identity import answer_sts
 from apps.emulator.planes.logs_plane import LogsPlane
 from apps.emulator.planes.metrics_plane import MetricsPlane
@@ -30,6 +30,7 @@ def create_application(account: EmulatedAccount) -> Starlette:
     """Build the application of one account."""
     logs = LogsPlane(account)
     metrics = MetricsPlane(account)
+    data_plane = data_plane_model()
 
     async def root(request: Request) -> Response:
         """Services without paths: CloudWatch and its Logs name their operation in a header, STS in a form."""
@@ -38,8 +39,8 @@ def create_application(account: EmulatedAccount) -> Starlette:
             return await metrics.answer(request)
         if target:
             return await logs.answer(request)
-        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            return answer_sts(await request.body(), account.account_id)
+        if is_query(request):
+            return await answer_sts(request, account.account_id)
         return unknown_operation()
 
     @asynccontextmanager
@@ -52,8 +53,12 @@ def create_application(account: EmulatedAccount) -> Starlette:
         await account.environments.close()
 
     routes = [
-        Route("/runtimes/{arn:path}/invocations", OnlyPost(InvokeEndpoint(account))),
-        Route("/runtimes/{arn:path}/stopruntimesession", StopEndpoint(account).__call__, methods=["POST"]),
+        EncodedRoute("/runtimes/{agentRuntimeArn:path}/invocations", OnlyPost(InvokeEndpoint(account, data_plane))),
+        EncodedRoute(
+            "/runtimes/{agentRuntimeArn:path}/stopruntimesession",
+            StopEndpoint(account, data_plane).__call__,
+            methods=["POST"],
+        ),
         *ControlPlane(account).routes(),
         *OwnRoutes(account).routes(),
         Route("/", root, methods=["POST"]),
@@ -106,9 +111,7 @@ def unknown_operation() -> Response:
 
 async def answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AwsError)
-    if request.headers.get("x-amz-target"):
-        return json_error(error, request.headers.get("content-type", ""))
-    return rest_json_error(error)
+    return error_in_protocol_of(request, error)
 
 
 async def answer_unknown(request: Request, error: Exception) -> Response:
@@ -116,4 +119,4 @@ async def answer_unknown(request: Request, error: Exception) -> Response:
 
 
 async def answer_failure(request: Request, error: Exception) -> Response:
-    return rest_json_error(AwsError(500, "InternalServerException", "An internal error occurred"))
+    return error_in_protocol_of(request, AwsError(500, "InternalServerException", "An internal error occurred"))

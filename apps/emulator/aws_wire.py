@@ -7,33 +7,40 @@ of STS answers in XML.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
+from xml.sax.saxutils import escape
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 CREDENTIAL = re.compile(r"Credential=[^/\s]+/\d{8}/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)/aws4_request")
 DEFAULT_REGION = "us-east-1"
+STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
 class AwsError(Exception):
-    """An error as AWS answers it. `code` is the exception's name in the service model, `message` carries no payload."""
+    """An error as AWS answers it. `code` is the exception's name in the service model, `members` are more of its own.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    `message` carries no payload, but the value that failed a constraint, as AWS's does.
+    """
+
+    def __init__(self, status: int, code: str, message: str, members: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{code} ({status})")
         self.status = status
         self.code = code
         self.message = message
+        self.members = members or {}
 
 
-def validation_error(message: str) -> AwsError:
-    return AwsError(400, "ValidationException", message)
+def validation_error(message: str, reason: str = "FieldValidationFailed") -> AwsError:
+    """AgentCore's; its model requires the reason."""
+    return AwsError(400, "ValidationException", message, {"reason": reason})
 
 
 def not_found_error(message: str) -> AwsError:
@@ -99,7 +106,8 @@ def rest_json(body: Mapping[str, Any], status: int = 200) -> Response:
 
 def rest_json_error(error: AwsError) -> Response:
     headers = {"x-amzn-RequestId": new_request_id(), "x-amzn-ErrorType": error.code}
-    return Response(json.dumps({"message": error.message}), error.status, headers, media_type="application/json")
+    body = json.dumps({"message": error.message, **error.members})
+    return Response(body, error.status, headers, media_type="application/json")
 
 
 def json_1_1(body: Mapping[str, Any] | None, status: int = 200) -> Response:
@@ -120,14 +128,35 @@ def json_error(error: AwsError, content_type: str) -> Response:
     return answer({"__type": error.code, "message": error.message}, error.status)
 
 
-def encode_page_token(position: object) -> str:
-    """Make an opaque nextToken out of a JSON value."""
-    return base64.urlsafe_b64encode(json.dumps(position, separators=(",", ":")).encode()).decode()
+def query_error(error: AwsError) -> Response:
+    """The error of the query protocol (STS)."""
+    request_id = new_request_id()
+    body = (
+        f'<ErrorResponse xmlns="{STS_NAMESPACE}"><Error><Type>{"Receiver" if error.status >= 500 else "Sender"}</Type>'
+        f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"
+        f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+    )
+    return Response(body, error.status, {"x-amzn-RequestId": request_id}, media_type="text/xml")
 
 
-def decode_page_token(page_token: str) -> Any:
-    """Undo encode_page_token; raises ValueError for anything that it did not make."""
-    try:
-        return json.loads(base64.urlsafe_b64decode(page_token.encode("ascii")))
-    except (binascii.Error, UnicodeError, json.JSONDecodeError) as error:
-        raise ValueError("not a page token") from error
+def is_query(request: Request) -> bool:
+    """Tell whether a request came over the query protocol, as a form."""
+    return request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
+def error_in_protocol_of(request: Request, error: AwsError) -> Response:
+    """Answer an error in the form of the protocol that the request speaks."""
+    if request.headers.get("x-amz-target"):
+        return json_error(error, request.headers.get("content-type", ""))
+    if request.url.path == "/" and is_query(request):
+        return query_error(error)
+    return rest_json_error(error)
+
+
+class EncodedRoute(Route):
+    """A route over the path as it was sent: an ARN in place of an id holds a slash, encoded, and is one part of it."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        return super().matches({**scope, "path": scope["raw_path"].decode("latin-1")})

@@ -245,7 +245,7 @@ class Registry:
         self, runtime: Runtime, endpoint: Endpoint, number: str | None, description: str | None
     ) -> Endpoint:
         """Point an endpoint to a version (the newest for None). DEFAULT cannot be pointed."""
-        self._require_settled_endpoint(endpoint)
+        self._require_settled_endpoint(runtime, endpoint)
         if endpoint.name == DEFAULT_ENDPOINT:
             raise conflict_error("The DEFAULT endpoint follows the newest version and cannot be updated")
         endpoint.target_version = self.version(runtime, number).number
@@ -255,8 +255,8 @@ class Registry:
         endpoint.settles_at = self._due(ENDPOINT_CHANGE_S)
         return endpoint
 
-    def delete_endpoint(self, endpoint: Endpoint) -> None:
-        self._require_settled_endpoint(endpoint)
+    def delete_endpoint(self, runtime: Runtime, endpoint: Endpoint) -> None:
+        self._require_settled_endpoint(runtime, endpoint)
         if endpoint.name == DEFAULT_ENDPOINT:
             raise conflict_error("The DEFAULT endpoint cannot be deleted")
         endpoint.status = Status.DELETING
@@ -267,7 +267,9 @@ class Registry:
         if runtime.status in PENDING:
             raise conflict_error(f"Agent runtime {runtime.runtime_id} is in status {runtime.status}")
 
-    def _require_settled_endpoint(self, endpoint: Endpoint) -> None:
+    def _require_settled_endpoint(self, runtime: Runtime, endpoint: Endpoint) -> None:
+        if runtime.status is Status.DELETING:
+            self.require_settled(runtime)
         if endpoint.status in PENDING:
             raise conflict_error(f"Endpoint {endpoint.name} is in status {endpoint.status}")
 

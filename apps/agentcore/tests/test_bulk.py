@@ -217,7 +217,7 @@ def test_refreshing_says_what_changed_and_keeps_what_is_gone() -> None:
 
     assert [one.agent.name for one in outcomes] == ["refresh_a_same", "refresh_b_changed", "refresh_c_gone"]
     assert outcomes[0].changes == ()
-    assert outcomes[1].changes == ("version 1 → 2", "obstacles none → JWT, No MMDSv2", "endpoint DEFAULT 1 → 2")
+    assert outcomes[1].changes == ("version 1 → 2", "obstacles none → JWT", "endpoint DEFAULT 1 → 2")
     assert (outcomes[2].is_gone, outcomes[2].changes) == (True, ())
     stored = {agent.name: (agent.version, agent.status, agent.removed_at) for agent in Agent.objects.all()}
     assert stored["refresh_b_changed"][0] == "2"

@@ -39,7 +39,7 @@ def test_all_agents_are_read_and_changes_told() -> None:
     changed, removed = registered("all_changed"), registered("all_removed")
     registered("all_same")
     archive_agent(agent=removed)
-    update_runtime(changed.runtime.arn)
+    update_runtime(changed.runtime.arn, metadataConfiguration={"requireMMDSV2": False})
     wait_for_status("READY", changed.runtime.arn)
 
     status, lines, complaint = run()

@@ -1,13 +1,22 @@
-"""What the operations of CloudWatch Logs share: reading their bodies, finding what they name, their errors."""
+"""What the operations of CloudWatch Logs share: finding what their requests name, and their errors."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from apps.emulator.aws_wire import AwsError, decode_page_token, encode_page_token
+from apps.emulator.aws_wire import AwsError
 from apps.emulator.logs.store import LogGroup, LogStore, LogStream
+from apps.emulator.service_model import Reason
 
 Body = dict[str, Any]
+GROUP_ARN = re.compile(r"arn:aws[a-z-]*:logs:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):log-group:(?P<name>[^:]+)")
+
+
+def refuse_request(message: str, reason: Reason) -> AwsError:
+    """How CloudWatch Logs refuses a request."""
+    is_malformed = reason is Reason.CANNOT_PARSE
+    return AwsError(400, "SerializationException" if is_malformed else "InvalidParameterException", message)
 
 
 def invalid_parameter_error(message: str) -> AwsError:
@@ -18,18 +27,18 @@ def missing_error(what: str) -> AwsError:
     return AwsError(400, "ResourceNotFoundException", f"The specified log {what} does not exist.")
 
 
+def existing_error(what: str) -> AwsError:
+    return AwsError(400, "ResourceAlreadyExistsException", f"The specified log {what} already exists")
+
+
 def invalid_page_error() -> AwsError:
     return invalid_parameter_error("The specified nextToken is invalid.")
 
 
-def bounded(body: Body, member: str, default: int, highest: int) -> int:
-    """Read an integer between 1 and `highest`; raises the AwsError InvalidParameterException."""
-    value = body.get(member, default)
-    if not isinstance(value, int) or not 1 <= value <= highest:
-        raise invalid_parameter_error(
-            f"1 validation error detected: Value at '{member}' must be between 1 and {highest}"
-        )
-    return value
+def group_name_in(identifier: str) -> str:
+    """Return the name of a group out of its name or ARN."""
+    arn = GROUP_ARN.fullmatch(identifier)
+    return identifier if arn is None else arn["name"]
 
 
 def find_group(logs: LogStore, region: str, body: Body) -> LogGroup:
@@ -37,28 +46,14 @@ def find_group(logs: LogStore, region: str, body: Body) -> LogGroup:
     name, identifier = body.get("logGroupName"), body.get("logGroupIdentifier")
     if (name is None) == (identifier is None):
         raise invalid_parameter_error("Exactly one of logGroupName and logGroupIdentifier must be given.")
-    if name is None:
-        name = str(identifier).split(":log-group:")[-1].removesuffix(":*")
-    group = logs.group(region, name)
+    group = logs.group(region, group_name_in(str(identifier)) if name is None else name)
     if group is None:
         raise missing_error("group")
     return group
 
 
-def find_stream(group: LogGroup, name: str | None) -> LogStream:
-    stream = group.streams.get(name or "")
+def find_stream(group: LogGroup, name: str) -> LogStream:
+    stream = group.streams.get(name)
     if stream is None:
         raise missing_error("stream")
     return stream
-
-
-def cut_page(items: list[Body], body: Body, limit: int) -> tuple[list[Body], Body]:
-    """Return the page that nextToken asks for, and the member nextToken if more follow."""
-    start = 0
-    if body.get("nextToken") is not None:
-        try:
-            start = int(decode_page_token(body["nextToken"]))
-        except (ValueError, TypeError) as error:
-            raise invalid_page_error() from error
-    end = start + limit
-    return items[start:end], {"nextToken": encode_page_token(end)} if end < len(items) else {}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -12,62 +10,52 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from apps.emulator.account import EmulatedAccount
-from apps.emulator.aws_wire import (
-    decode_page_token,
-    encode_page_token,
-    region_of,
-    require_signature,
-    rest_json,
-    validation_error,
-)
+from apps.emulator.aws_wire import EncodedRoute, region_of, require_signature, rest_json, validation_error
 from apps.emulator.clock import iso_instant
 from apps.emulator.fleet.demo import created_agent
+from apps.emulator.page_tokens import PageTokenError
 from apps.emulator.quotas import CONTROL_GET_PER_S, CONTROL_LIST_PER_S, CONTROL_MUTATION_PER_S
 from apps.emulator.registry import Endpoint, Runtime, RuntimeVersion, Status, runtime_summary
+from apps.emulator.service_model import Members, ServiceModel, refuse_rest
 
-NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")
-ROLE_ARN = re.compile(r"arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.+")
-SETTINGS = (
-    "agentRuntimeArtifact",
-    "roleArn",
-    "networkConfiguration",
-    "description",
-    "authorizerConfiguration",
-    "requestHeaderConfiguration",
-    "protocolConfiguration",
-    "lifecycleConfiguration",
-    "metadataConfiguration",
-    "environmentVariables",
-    "filesystemConfigurations",
-    "platformVersion",
-)
-LIFECYCLE_RANGE_S = (60, 1_209_600)
+# What a request says beside the settings of a version. Tags are not kept.
+NO_SETTINGS = ("agentRuntimeId", "agentRuntimeName", "clientToken", "tags")
+PAGE_SIZE = 100
+Body = dict[str, Any]
+Act = Callable[[str, Members], Body]
 Item = TypeVar("Item")
 
 
 class ControlPlane:
-    """One method per operation; the table of routes stands at the end."""
+    """One method per operation, with the region and the request's members as the service model names them."""
 
     def __init__(self, account: EmulatedAccount) -> None:
         self._account = account
         self._registry = account.registry
+        self._acts: dict[str, tuple[float, Act]] = {
+            "ListAgentRuntimes": (CONTROL_LIST_PER_S, self.list_runtimes),
+            "CreateAgentRuntime": (CONTROL_MUTATION_PER_S, self.create_runtime),
+            "GetAgentRuntime": (CONTROL_GET_PER_S, self.get_runtime),
+            "UpdateAgentRuntime": (CONTROL_MUTATION_PER_S, self.update_runtime),
+            "DeleteAgentRuntime": (CONTROL_MUTATION_PER_S, self.delete_runtime),
+            "ListAgentRuntimeVersions": (CONTROL_LIST_PER_S, self.list_versions),
+            "ListAgentRuntimeEndpoints": (CONTROL_LIST_PER_S, self.list_endpoints),
+            "CreateAgentRuntimeEndpoint": (CONTROL_MUTATION_PER_S, self.create_endpoint),
+            "GetAgentRuntimeEndpoint": (CONTROL_GET_PER_S, self.get_endpoint),
+            "UpdateAgentRuntimeEndpoint": (CONTROL_MUTATION_PER_S, self.update_endpoint),
+            "DeleteAgentRuntimeEndpoint": (CONTROL_MUTATION_PER_S, self.delete_endpoint),
+        }
+        self._model = ServiceModel("bedrock-agentcore-control", self._acts, refuse_rest)
 
-    async def list_runtimes(self, request: Request) -> Response:
-        region = self._enter(request, "ListAgentRuntimes", CONTROL_LIST_PER_S)
-        page, more = paged(self._registry.all_runtimes(region), request)
-        return rest_json({"agentRuntimes": [runtime_summary(runtime, runtime.latest) for runtime in page], **more})
+    def list_runtimes(self, region: str, members: Members) -> Body:
+        page, more = self._page(self._registry.all_runtimes(region), members, ["ListAgentRuntimes", region])
+        return {"agentRuntimes": [runtime_summary(runtime, runtime.latest) for runtime in page], **more}
 
-    async def create_runtime(self, request: Request) -> Response:
-        region = self._enter(request, "CreateAgentRuntime", CONTROL_MUTATION_PER_S)
-        body = await read_body(request)
-        name = body.get("agentRuntimeName")
-        if not isinstance(name, str) or NAME.fullmatch(name) is None:
-            raise validation_error(
-                "Value at 'agentRuntimeName' failed to satisfy constraint: [a-zA-Z][a-zA-Z0-9_]{0,47}"
-            )
-        settings = read_settings(body)
+    def create_runtime(self, region: str, members: Members) -> Body:
+        settings = settings_of(members)
         # Runtimes created since mid-2026 have it; CreateAgentRuntime has no member to say otherwise.
         settings.setdefault("metadataConfiguration", {"requireMMDSV2": True})
+        name = members["agentRuntimeName"]
         runtime = self._registry.create(
             region=region,
             name=name,
@@ -75,55 +63,53 @@ class ControlPlane:
             traits=created_agent(name),
             failure=self._account.faults.take_deploy_failure(None),
         )
-        answer = {**changed(runtime, runtime.latest), "createdAt": iso_instant(runtime.created_at)}
-        return rest_json(answer, 202)
+        return {**changed(runtime, runtime.latest), "createdAt": iso_instant(runtime.created_at)}
 
-    async def get_runtime(self, request: Request) -> Response:
-        runtime = self._runtime(request, "GetAgentRuntime", CONTROL_GET_PER_S)
-        version = self._registry.version(runtime, request.query_params.get("version"))
-        return rest_json(described(runtime, version))
+    def get_runtime(self, region: str, members: Members) -> Body:
+        runtime = self._runtime(region, members)
+        return described(runtime, self._registry.version(runtime, members.get("agentRuntimeVersion")))
 
-    async def update_runtime(self, request: Request) -> Response:
-        runtime = self._runtime(request, "UpdateAgentRuntime", CONTROL_MUTATION_PER_S)
-        settings = read_settings(await read_body(request))
+    def update_runtime(self, region: str, members: Members) -> Body:
+        runtime = self._runtime(region, members)
+        settings = settings_of(members)
+        former = runtime.latest.settings
+        # Assumed: AWS's own toolkit never sends it, and a runtime without it cannot be invoked.
+        if "metadataConfiguration" in former:
+            settings.setdefault("metadataConfiguration", former["metadataConfiguration"])
         failure = self._account.faults.take_deploy_failure(runtime.runtime_id)
         version = self._registry.update(runtime, settings, failure)
-        answer = {
+        return {
             **changed(runtime, version),
             "createdAt": iso_instant(runtime.created_at),
             "lastUpdatedAt": iso_instant(runtime.updated_at),
         }
-        return rest_json(answer, 202)
 
-    async def delete_runtime(self, request: Request) -> Response:
-        runtime = self._runtime(request, "DeleteAgentRuntime", CONTROL_MUTATION_PER_S)
-        number = request.query_params.get("version")
+    def delete_runtime(self, region: str, members: Members) -> Body:
+        runtime = self._runtime(region, members)
+        number = members.get("agentRuntimeVersion")
         self._registry.delete(runtime, number)
         answer = {"status": Status.DELETING, "agentRuntimeId": runtime.runtime_id}
-        return rest_json(answer | ({"agentRuntimeVersion": number} if number else {}), 202)
+        return answer | ({"agentRuntimeVersion": number} if number else {})
 
-    async def list_versions(self, request: Request) -> Response:
-        runtime = self._runtime(request, "ListAgentRuntimeVersions", CONTROL_LIST_PER_S)
+    def list_versions(self, region: str, members: Members) -> Body:
+        runtime = self._runtime(region, members)
         versions = [runtime.versions[number] for number in sorted(runtime.versions, reverse=True)]
-        page, more = paged(versions, request)
+        page, more = self._page(versions, members, ["ListAgentRuntimeVersions", runtime.arn])
         items = [runtime_summary(runtime, version, is_newest=version is runtime.latest) for version in page]
-        return rest_json({"agentRuntimes": items, **more})
+        return {"agentRuntimes": items, **more}
 
-    async def list_endpoints(self, request: Request) -> Response:
-        runtime = self._runtime(request, "ListAgentRuntimeEndpoints", CONTROL_LIST_PER_S)
-        page, more = paged(list(runtime.endpoints.values()), request)
-        return rest_json({"runtimeEndpoints": [endpoint_item(runtime, endpoint) for endpoint in page], **more})
+    def list_endpoints(self, region: str, members: Members) -> Body:
+        runtime = self._runtime(region, members)
+        endpoints = list(runtime.endpoints.values())
+        page, more = self._page(endpoints, members, ["ListAgentRuntimeEndpoints", runtime.arn])
+        return {"runtimeEndpoints": [endpoint_item(runtime, endpoint) for endpoint in page], **more}
 
-    async def create_endpoint(self, request: Request) -> Response:
-        runtime = self._runtime(request, "CreateAgentRuntimeEndpoint", CONTROL_MUTATION_PER_S)
-        body = await read_body(request)
-        name = body.get("name")
-        if not isinstance(name, str) or NAME.fullmatch(name) is None:
-            raise validation_error("Value at 'name' failed to satisfy constraint: [a-zA-Z][a-zA-Z0-9_]{0,47}")
+    def create_endpoint(self, region: str, members: Members) -> Body:
+        runtime, name = self._runtime(region, members), members["name"]
         endpoint = self._registry.create_endpoint(
-            runtime, name, body.get("agentRuntimeVersion"), body.get("description")
+            runtime, name, members.get("agentRuntimeVersion"), members.get("description")
         )
-        answer = {
+        return {
             "targetVersion": str(endpoint.target_version),
             "agentRuntimeEndpointArn": runtime.endpoint_arn(name),
             "agentRuntimeArn": runtime.arn,
@@ -132,97 +118,69 @@ class ControlPlane:
             "status": endpoint.status,
             "createdAt": iso_instant(endpoint.created_at),
         }
-        return rest_json(answer, 202)
 
-    async def get_endpoint(self, request: Request) -> Response:
-        runtime = self._runtime(request, "GetAgentRuntimeEndpoint", CONTROL_GET_PER_S)
-        endpoint = self._registry.endpoint(runtime, request.path_params["endpoint_name"])
-        return rest_json(endpoint_item(runtime, endpoint))
+    def get_endpoint(self, region: str, members: Members) -> Body:
+        runtime = self._runtime(region, members)
+        return endpoint_item(runtime, self._registry.endpoint(runtime, members["endpointName"]))
 
-    async def update_endpoint(self, request: Request) -> Response:
-        runtime = self._runtime(request, "UpdateAgentRuntimeEndpoint", CONTROL_MUTATION_PER_S)
-        body = await read_body(request)
-        endpoint = self._registry.endpoint(runtime, request.path_params["endpoint_name"])
-        self._registry.update_endpoint(runtime, endpoint, body.get("agentRuntimeVersion"), body.get("description"))
+    def update_endpoint(self, region: str, members: Members) -> Body:
+        runtime = self._runtime(region, members)
+        endpoint = self._registry.endpoint(runtime, members["endpointName"])
+        self._registry.update_endpoint(
+            runtime, endpoint, members.get("agentRuntimeVersion"), members.get("description")
+        )
         answer = endpoint_item(runtime, endpoint)
         for absent in ("name", "id", "description"):
             answer.pop(absent, None)
-        return rest_json(answer, 202)
+        return answer
 
-    async def delete_endpoint(self, request: Request) -> Response:
-        runtime = self._runtime(request, "DeleteAgentRuntimeEndpoint", CONTROL_MUTATION_PER_S)
-        endpoint = self._registry.endpoint(runtime, request.path_params["endpoint_name"])
-        self._registry.delete_endpoint(endpoint)
-        answer = {"status": endpoint.status, "agentRuntimeId": runtime.runtime_id, "endpointName": endpoint.name}
-        return rest_json(answer, 202)
+    def delete_endpoint(self, region: str, members: Members) -> Body:
+        runtime = self._runtime(region, members)
+        endpoint = self._registry.endpoint(runtime, members["endpointName"])
+        self._registry.delete_endpoint(runtime, endpoint)
+        return {"status": endpoint.status, "agentRuntimeId": runtime.runtime_id, "endpointName": endpoint.name}
 
     def routes(self) -> list[Route]:
-        """AgentCore's control plane ends every path with a slash, its data plane none."""
-        one, endpoints = "/runtimes/{runtime_id}/", "/runtimes/{runtime_id}/runtime-endpoints/"
+        """Methods and paths are the model's: they end with a slash, other than those of the data plane."""
         return [
-            Route("/runtimes/", self.list_runtimes, methods=["POST"]),
-            Route("/runtimes/", self.create_runtime, methods=["PUT"]),
-            Route(f"{one}versions/", self.list_versions, methods=["POST"]),
-            Route(endpoints, self.list_endpoints, methods=["POST"]),
-            Route(endpoints, self.create_endpoint, methods=["PUT"]),
-            Route(f"{endpoints}{{endpoint_name}}/", self.get_endpoint, methods=["GET"]),
-            Route(f"{endpoints}{{endpoint_name}}/", self.update_endpoint, methods=["PUT"]),
-            Route(f"{endpoints}{{endpoint_name}}/", self.delete_endpoint, methods=["DELETE"]),
-            Route(one, self.get_runtime, methods=["GET"]),
-            Route(one, self.update_runtime, methods=["PUT"]),
-            Route(one, self.delete_runtime, methods=["DELETE"]),
+            EncodedRoute(operation.path, self._endpoint(name), methods=[operation.method])
+            for name, operation in self._model.operations.items()
         ]
 
-    def _enter(self, request: Request, operation: str, rate: float) -> str:
-        require_signature(request)
-        region = region_of(request)
-        self._account.quotas.spend(region, f"control {rate}", rate)
-        self._account.faults.raise_for(operation, request.path_params.get("runtime_id"))
-        return region
+    def _endpoint(self, operation: str) -> Callable[[Request], Awaitable[Response]]:
+        rate, act = self._acts[operation]
 
-    def _runtime(self, request: Request, operation: str, rate: float) -> Runtime:
-        region = self._enter(request, operation, rate)
-        return self._registry.get(region, request.path_params["runtime_id"])
+        async def answer(request: Request) -> Response:
+            require_signature(request)
+            region = region_of(request)
+            self._account.quotas.spend(region, f"control {rate}", rate)
+            members = self._model.read_rest(operation, request, await request.body())
+            self._account.faults.raise_for(operation, members.get("agentRuntimeId"))
+            body = self._account.answers.recall(region, operation, members)
+            if body is None:
+                body = act(region, members)
+                self._account.answers.keep(region, operation, members, body)
+            return rest_json(body, self._model.operations[operation].status)
 
+        return answer
 
-async def read_body(request: Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.body())
-    except ValueError as error:
-        raise validation_error("The request body is not JSON") from error
-    if not isinstance(body, dict):
-        raise validation_error("The request body is not a JSON object")
-    return body
+    def _runtime(self, region: str, members: Members) -> Runtime:
+        return self._registry.get(region, members["agentRuntimeId"])
 
-
-def read_settings(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the members of a version out of a request; raises the AwsError ValidationException."""
-    artifact, role = body.get("agentRuntimeArtifact"), body.get("roleArn")
-    if not isinstance(artifact, dict) or len(artifact) != 1:
-        raise validation_error("Value at 'agentRuntimeArtifact' must have exactly one member set")
-    if not isinstance(role, str) or ROLE_ARN.fullmatch(role) is None:
-        raise validation_error("Value at 'roleArn' failed to satisfy constraint: must be the ARN of an IAM role")
-    for member, seconds in body.get("lifecycleConfiguration", {}).items():
-        if not LIFECYCLE_RANGE_S[0] <= seconds <= LIFECYCLE_RANGE_S[1]:
-            raise validation_error(f"Value at 'lifecycleConfiguration.{member}' must be between 60 and 1209600")
-    if len(body.get("environmentVariables", {})) > 50:
-        raise validation_error("Value at 'environmentVariables' must have at most 50 entries")
-    return {member: body[member] for member in SETTINGS if member in body}
-
-
-def paged(items: Sequence[Item], request: Request) -> tuple[Sequence[Item], dict[str, str]]:
-    """Cut the page that maxResults and nextToken ask for; the second value holds the nextToken, if there is one."""
-    size_text = request.query_params.get("maxResults", "100")
-    if not size_text.isdecimal() or not 1 <= int(size_text) <= 100:
-        raise validation_error("Value at 'maxResults' must be between 1 and 100")
-    start = 0
-    if "nextToken" in request.query_params:
+    def _page(self, items: list[Item], members: Members, purpose: list[str]) -> tuple[Sequence[Item], dict[str, str]]:
+        size, token = members.get("maxResults", PAGE_SIZE), members.get("nextToken")
         try:
-            start = int(decode_page_token(request.query_params["nextToken"]))
-        except (ValueError, TypeError) as error:
+            return self._account.page_tokens.cut(items, size, token, purpose)
+        except PageTokenError as error:
             raise validation_error("Invalid nextToken") from error
-    end = start + int(size_text)
-    return items[start:end], {"nextToken": encode_page_token(end)} if end < len(items) else {}
+
+
+def settings_of(members: Members) -> dict[str, Any]:
+    """Take the members of a version out of a request; raises the AwsError ValidationException."""
+    network = members.get("networkConfiguration", {})
+    if network.get("networkMode") == "VPC" and "networkModeConfig" not in network:
+        raise validation_error("NetworkModeConfig is required for VPC mode")
+    return {name: value for name, value in members.items() if name not in NO_SETTINGS}
 
 
 def described(runtime: Runtime, version: RuntimeVersion) -> dict[str, Any]:

@@ -34,9 +34,11 @@ from apps.emulator.aws_wire import (
 from apps.emulator.ground_truth import InvocationRecord
 from apps.emulator.quotas import DATA_PLANE_PER_S
 from apps.emulator.registry import DEFAULT_ENDPOINT, Runtime, RuntimeVersion, Status
+from apps.emulator.service_model import Members, ServiceModel, refuse_rest
 
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 TRACE_HEADER = "X-Amzn-Trace-Id"
+INVOKE, STOP = "InvokeAgentRuntime", "StopRuntimeSession"
 MAX_PAYLOAD_BYTES = 100_000_000
 ARN = re.compile(
     r"arn:aws(?:-[^:]+)?:bedrock-agentcore:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):runtime/"
@@ -56,11 +58,17 @@ class Target:
     session_id: str
 
 
+def data_plane_model() -> ServiceModel:
+    """What AWS says about requests to the data plane; both endpoints ask it."""
+    return ServiceModel("bedrock-agentcore", [INVOKE, STOP], refuse_rest)
+
+
 class InvokeEndpoint:
     """`POST /runtimes/{arn}/invocations`."""
 
-    def __init__(self, account: EmulatedAccount) -> None:
+    def __init__(self, account: EmulatedAccount, model: ServiceModel) -> None:
         self._account = account
+        self._model = model
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -69,7 +77,8 @@ class InvokeEndpoint:
         payload = await read_payload(request)
         if payload is None:
             return
-        target = find_target(self._account, request, is_invocation=True)
+        members = self._model.read_rest(INVOKE, request)
+        target = find_target(self._account, request, members, is_invocation=True)
         record = self._account.ledger.open(
             InvocationRecord(
                 target.session_id, target.runtime.runtime_id, target.qualifier, received_at, str(target.version.number)
@@ -87,7 +96,7 @@ class InvokeEndpoint:
         account, record = self._account, answer.record
         try:
             account.quotas.spend(target.runtime.region, "data plane", DATA_PLANE_PER_S)
-            account.faults.raise_for("InvokeAgentRuntime", target.runtime.runtime_id, target.session_id)
+            account.faults.raise_for(INVOKE, target.runtime.runtime_id, target.session_id)
             environment, record.start_kind = account.environments.acquire(
                 target.runtime, target.version, target.qualifier, target.session_id
             )
@@ -110,41 +119,45 @@ class InvokeEndpoint:
 class StopEndpoint:
     """`POST /runtimes/{arn}/stopruntimesession`."""
 
-    def __init__(self, account: EmulatedAccount) -> None:
+    def __init__(self, account: EmulatedAccount, model: ServiceModel) -> None:
         self._account = account
+        self._model = model
 
     async def __call__(self, request: Request) -> Response:
         require_signature(request)
-        if not request.headers.get(SESSION_HEADER):
-            raise validation_error("runtimeSessionId is required")
-        target = find_target(self._account, request, is_invocation=False)
-        self._account.quotas.spend(target.runtime.region, "data plane", DATA_PLANE_PER_S)
-        self._account.faults.raise_for("StopRuntimeSession", target.runtime.runtime_id, target.session_id)
-        await self._account.environments.stop(
-            target.runtime.region, target.runtime.runtime_id, target.qualifier, target.session_id
-        )
-        headers = {SESSION_HEADER: target.session_id, "x-amzn-RequestId": new_request_id()}
+        members = self._model.read_rest(STOP, request, await request.body())
+        region = region_of(request)
+        if self._account.answers.recall(region, STOP, members) is None:
+            target = find_target(self._account, request, members, is_invocation=False)
+            self._account.quotas.spend(target.runtime.region, "data plane", DATA_PLANE_PER_S)
+            self._account.faults.raise_for(STOP, target.runtime.runtime_id, target.session_id)
+            await self._account.environments.stop(
+                target.runtime.region, target.runtime.runtime_id, target.qualifier, target.session_id
+            )
+            self._account.answers.keep(region, STOP, members, {})
+        headers = {SESSION_HEADER: members["runtimeSessionId"], "x-amzn-RequestId": new_request_id()}
         return Response("{}", 200, headers, media_type="application/json")
 
 
-def find_target(account: EmulatedAccount, request: Request, *, is_invocation: bool) -> Target:
+def find_target(account: EmulatedAccount, request: Request, members: Members, *, is_invocation: bool) -> Target:
     """Resolve ARN (or id with accountId), qualifier and session id; raises the AwsError that AWS answers instead."""
-    name = request.path_params["arn"]
+    name = members["agentRuntimeArn"]
     match = ARN.fullmatch(name)
     region, runtime_id = region_of(request), name
+    account_id = members.get("accountId")
     if match is not None:
-        region, runtime_id = match["region"], match["id"]
-        if match["account"] != account.account_id:
-            raise AwsError(403, "AccessDeniedException", "The runtime belongs to another account")
+        region, runtime_id, account_id = match["region"], match["id"], match["account"]
         if signed_region_of(request) not in (None, region):
             raise not_found_error(f"Agent runtime {runtime_id} was not found in this region")
-    elif RUNTIME_ID.fullmatch(name) is None or "accountId" not in request.query_params:
+    elif RUNTIME_ID.fullmatch(name) is None or account_id is None:
         raise validation_error("Invalid agentRuntimeArn")
-    session_id = request.headers.get(SESSION_HEADER) or str(uuid.uuid4())
+    if account_id != account.account_id:
+        raise AwsError(403, "AccessDeniedException", "The runtime belongs to another account")
+    session_id = members.get("runtimeSessionId") or str(uuid.uuid4())
     if SESSION_ID.fullmatch(session_id) is None:
         raise validation_error("Invalid runtimeSessionId: 33 to 256 letters, digits, hyphens and underscores")
     runtime = account.registry.get(region, runtime_id)
-    qualifier = request.query_params.get("qualifier") or (match["qualifier"] if match else None) or DEFAULT_ENDPOINT
+    qualifier = members.get("qualifier") or (match["qualifier"] if match else None) or DEFAULT_ENDPOINT
     endpoint = runtime.endpoints.get(qualifier)
     if endpoint is None or endpoint.live_version is None:
         raise not_found_error(f"No endpoint or agent found with qualifier '{qualifier}' for agent '{runtime.arn}'")

@@ -8,7 +8,6 @@ Expressions and pages are not emulated; NextToken never comes.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import defaultdict
@@ -23,6 +22,7 @@ from apps.emulator.account import EmulatedAccount
 from apps.emulator.aws_wire import AwsError, json_1_0, region_of, require_signature
 from apps.emulator.ground_truth import InvocationRecord
 from apps.emulator.quotas import METRIC_DATA_PER_S
+from apps.emulator.service_model import Reason, ServiceModel
 
 TARGET_PREFIX = "GraniteServiceVersion20100801."
 NAMESPACE = "AWS/Bedrock-AgentCore"
@@ -51,6 +51,7 @@ class MetricsPlane:
 
     def __init__(self, account: EmulatedAccount) -> None:
         self._account = account
+        self._model = ServiceModel("cloudwatch", ["GetMetricData"], refuse_request)
 
     async def answer(self, request: Request) -> Response:
         """Answer one request; errors are AwsError, to be answered in the JSON form."""
@@ -59,10 +60,7 @@ class MetricsPlane:
         operation = request.headers.get("x-amz-target", "").removeprefix(TARGET_PREFIX)
         if operation != "GetMetricData":
             raise AwsError(400, "UnknownOperationException", "")
-        try:
-            body = json.loads(await request.body() or b"{}")
-        except ValueError as error:
-            raise AwsError(400, "SerializationException", "The request body is not JSON") from error
+        body = self._model.read_json(operation, await request.body())
         self._account.quotas.spend(region, operation, METRIC_DATA_PER_S, status=400)
         self._account.faults.raise_for(operation)
         return json_1_0(self.get_metric_data(region, body))
@@ -146,14 +144,16 @@ def statistic_of(values: list[float], statistic: str) -> float:
 
 def read_request(body: dict[str, Any]) -> tuple[list[Query], float, float, bool]:
     """Check a request: queries, start and end in seconds since the epoch, whether the oldest comes first."""
-    start, end = body.get("StartTime"), body.get("EndTime")
-    if not isinstance(start, int | float) or not isinstance(end, int | float):
-        raise validation_error("StartTime and EndTime are required")
+    if "NextToken" in body:
+        raise AwsError(400, "InvalidNextToken", "The service token is invalid.")
+    start, end = body["StartTime"], body["EndTime"]
     if start >= end:
         raise validation_error("The parameter EndTime must be greater than StartTime.")
-    found = body.get("MetricDataQueries") or []
+    found = body["MetricDataQueries"]
     if not 1 <= len(found) <= MAX_QUERIES:
         raise validation_error(f"The parameter MetricDataQueries must have 1 to {MAX_QUERIES} entries.")
+    if len({raw["Id"] for raw in found}) < len(found):
+        raise validation_error("The values for parameter Id in MetricDataQueries are not unique.")
     queries = [read_query(raw) for raw in found if raw.get("ReturnData", True)]
     if sum((end - start) / query.period_s for query in queries) > MAX_VALUES:
         raise validation_error(f"You have requested more than {MAX_VALUES:,} datapoints; the emulator has no pages.")
@@ -161,12 +161,15 @@ def read_request(body: dict[str, Any]) -> tuple[list[Query], float, float, bool]
 
 
 def read_query(raw: dict[str, Any]) -> Query:
-    if QUERY_ID.fullmatch(raw.get("Id", "")) is None:
+    if QUERY_ID.fullmatch(raw["Id"]) is None:
         raise validation_error("The value for parameter Id must begin with a lowercase letter.")
     stat = raw.get("MetricStat")
-    if not isinstance(stat, dict):
+    if stat is None:
         raise validation_error("The emulator evaluates no expressions; give a MetricStat.")
     metric, period_s, statistic = stat["Metric"], stat["Period"], stat["Stat"]
+    for name in ("Namespace", "MetricName"):
+        if name not in metric:
+            raise validation_error(f"The parameter MetricStat.Metric.{name} is required.")
     if period_s not in SHORT_PERIODS_S and (period_s < 60 or period_s % 60):
         raise validation_error("The value for parameter Period must be 1, 5, 10, 30 or a multiple of 60.")
     if statistic not in ("Sum", "SampleCount", "Average", "Minimum", "Maximum") and not PERCENTILE.fullmatch(statistic):
@@ -176,6 +179,12 @@ def read_query(raw: dict[str, Any]) -> Query:
     resource = dimensions["Resource"] if is_known else None
     label = raw.get("Label", metric["MetricName"])
     return Query(raw["Id"], resource, metric["MetricName"], period_s, statistic, label)
+
+
+def refuse_request(message: str, reason: Reason) -> AwsError:
+    """How CloudWatch refuses a request."""
+    is_malformed = reason is Reason.CANNOT_PARSE
+    return AwsError(400, "SerializationException", message) if is_malformed else validation_error(message)
 
 
 def validation_error(message: str) -> AwsError:

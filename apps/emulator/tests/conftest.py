@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from apps.emulator.tests.running_emulator import RunningEmulator, running_emulator
@@ -20,4 +19,4 @@ def shared_emulator() -> Iterator[RunningEmulator]:
 def emulator(shared_emulator: RunningEmulator) -> Iterator[RunningEmulator]:
     """The shared emulator, without orders left behind."""
     yield shared_emulator
-    httpx.delete(f"{shared_emulator.url}/_emulator/faults").raise_for_status()
+    shared_emulator.http.delete("/_emulator/faults").raise_for_status()

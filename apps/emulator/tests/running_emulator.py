@@ -26,6 +26,7 @@ CLIENT_CONFIG = Config(retries={"total_max_attempts": 1}, read_timeout=30, conne
 class RunningEmulator:
     url: str
     process: subprocess.Popen[str]
+    http: httpx.Client
     _arns: dict[tuple[str, str], str] = field(default_factory=dict)
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
@@ -64,13 +65,13 @@ class RunningEmulator:
         return records
 
     def get(self, path: str, **parameters: str) -> Any:
-        return httpx.get(f"{self.url}/_emulator/{path}", params=parameters).raise_for_status().json()
+        return self.http.get(f"/_emulator/{path}", params=parameters).raise_for_status().json()
 
     def order_fault(self, **fault: object) -> None:
-        httpx.post(f"{self.url}/_emulator/faults", json=fault).raise_for_status()
+        self.http.post("/_emulator/faults", json=fault).raise_for_status()
 
     def advance(self, seconds: float) -> None:
-        httpx.post(f"{self.url}/_emulator/clock", json={"advance_s": seconds}).raise_for_status()
+        self.http.post("/_emulator/clock", json={"advance_s": seconds}).raise_for_status()
 
     def messages(self, group: str, region: str = "us-east-1", **arguments: Any) -> list[str]:
         """Return the messages of a log group, all pages."""
@@ -90,7 +91,8 @@ def running_emulator(*arguments: str) -> Iterator[RunningEmulator]:
             assert process.stdout is not None
             ready = READY.fullmatch(process.stdout.readline())
             assert ready is not None
-            yield RunningEmulator(ready[1], process)
+            with httpx.Client(base_url=ready[1]) as http:
+                yield RunningEmulator(ready[1], process, http)
         finally:
             process.terminate()
             process.wait(timeout=10)

@@ -213,6 +213,7 @@ def test_a_payload_above_the_limit_is_refused(emulator: RunningEmulator) -> None
 
 
 def test_a_runtime_without_mmds_v2_cannot_be_invoked(emulator: RunningEmulator) -> None:
+    """An update that does not speak of it keeps what was: assumed, for AWS's toolkit never sends it."""
     control = emulator.client("bedrock-agentcore-control")
     members: dict[str, Any] = {
         "agentRuntimeArtifact": {
@@ -225,6 +226,10 @@ def test_a_runtime_without_mmds_v2_cannot_be_invoked(emulator: RunningEmulator) 
     emulator.advance(10)
     emulator.invoke("made_without_mmds")
     control.update_agent_runtime(agentRuntimeId=runtime_id, **members)
+    emulator.advance(10)
+    emulator.invoke("made_without_mmds")
+    off = {"requireMMDSV2": False}
+    control.update_agent_runtime(agentRuntimeId=runtime_id, metadataConfiguration=off, **members)
     emulator.advance(10)
 
     with pytest.raises(ClientError, match="This runtime is not MMDSv2-enabled"):

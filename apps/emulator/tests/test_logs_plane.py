@@ -260,3 +260,112 @@ def test_a_line_is_found_only_after_its_delay() -> None:
 
     assert [session_id in stream["logStreamName"] for stream in streams] == [True]
     assert lines == []
+
+
+def test_a_pattern_of_names_is_case_sensitive_and_answers_three_members(
+    emulator: RunningEmulator, filled_group: str
+) -> None:
+    logs = emulator.client("logs")
+    name = filled_group + "/DataLogs"
+    logs.create_log_group(logGroupName=name)
+
+    def found(**members: Any) -> list[dict[str, Any]]:
+        groups = logs.describe_log_groups(**members)["logGroups"]
+        return [group for group in groups if group["logGroupName"].startswith(filled_group)]
+
+    by_pattern = found(logGroupNamePattern="DataLogs")
+
+    assert [list(group) for group in by_pattern] == [["logGroupName", "creationTime", "arn"]]
+    assert by_pattern[0]["logGroupName"] == name
+    assert found(logGroupNamePattern="datalogs") == found(logGroupNamePattern="Data/Logs") == []
+    assert [group["logGroupName"] for group in found(logGroupNamePattern="")] == [filled_group, name]
+    assert set(found(logGroupNamePrefix=name)[0]) >= {"logGroupArn", "storedBytes", "logGroupClass"}
+
+
+def test_groups_are_found_by_identifier_and_class(emulator: RunningEmulator, filled_group: str) -> None:
+    logs = emulator.client("logs")
+    arn = f"arn:aws:logs:us-east-1:123456789012:log-group:{filled_group}"
+
+    def names(**members: Any) -> list[str]:
+        groups = logs.describe_log_groups(**members)["logGroups"]
+        return [group["logGroupName"] for group in groups]
+
+    assert names(logGroupIdentifiers=[filled_group, "/none"]) == names(logGroupIdentifiers=[arn]) == [filled_group]
+    assert names(logGroupNamePrefix=filled_group, logGroupClass="STANDARD") == [filled_group]
+    assert names(logGroupNamePrefix=filled_group, logGroupClass="INFREQUENT_ACCESS") == []
+    with pytest.raises(ClientError, match="no other filter"):
+        names(logGroupIdentifiers=[arn], logGroupNamePrefix="/")
+    assert len(logs.filter_log_events(logGroupIdentifier=arn)["events"]) == 25
+    with pytest.raises(ClientError, match="regular expression pattern"):
+        logs.filter_log_events(logGroupIdentifier=f"{arn}:*")
+
+
+@pytest.mark.parametrize("operation", ["filter_log_events", "get_log_events"])
+def test_a_page_holds_one_megabyte(emulator: RunningEmulator, operation: str) -> None:
+    logs, group = emulator.client("logs"), f"/test/{new_session_id()}"
+    now_ms = int(time.time() * 1000) - 60_000
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="long")
+    for first in range(0, 150, 50):
+        events = [{"timestamp": now_ms + n, "message": f"{n:04}" + "ü" * 5000} for n in range(first, first + 50)]
+        logs.put_log_events(logGroupName=group, logStreamName="long", logEvents=events)
+    asked: dict[str, Any] = {"logGroupName": group}
+    if operation == "get_log_events":
+        asked |= {"logStreamName": "long", "startFromHead": True}
+
+    pages, token = [], None
+    while True:
+        page = getattr(logs, operation)(**asked, **({} if token is None else {"nextToken": token}))
+        if not page["events"]:
+            break
+        pages.append(page["events"])
+        token = page.get("nextToken") or page.get("nextForwardToken")
+        if token is None:
+            break
+
+    assert [len(page) for page in pages] == [104, 46]  # 10,030 bytes each of 1,048,576
+    assert [event["message"][:4] for page in pages for event in page] == [f"{number:04}" for number in range(150)]
+    if operation == "get_log_events":
+        newest = logs.get_log_events(logGroupName=group, logStreamName="long")
+        older = logs.get_log_events(logGroupName=group, logStreamName="long", nextToken=newest["nextBackwardToken"])
+        assert [event["message"][:4] for event in newest["events"]] == [f"{number:04}" for number in range(46, 150)]
+        assert [event["message"][:4] for event in older["events"]] == [f"{number:04}" for number in range(46)]
+
+
+@pytest.mark.parametrize(
+    ("messages", "step_ms", "message"),
+    [
+        (["x" * 1_048_550, "y"], 1, "Upload too large"),
+        (["one", "two"], 24 * 3600 * 1000 + 1, "cannot span more than 24 hours"),
+        (["one", "two"], -1, "chronological order"),
+    ],
+)
+def test_a_batch_that_the_service_refuses(
+    emulator: RunningEmulator, filled_group: str, messages: list[str], step_ms: int, message: str
+) -> None:
+    first_ms = int(time.time() * 1000) - 3 * 24 * 3600 * 1000
+    events = [{"timestamp": first_ms + n * step_ms, "message": text} for n, text in enumerate(messages)]
+
+    with pytest.raises(ClientError, match=message) as caught:
+        emulator.client("logs").put_log_events(logGroupName=filled_group, logStreamName="odd", logEvents=events)
+
+    assert caught.value.response["Error"]["Code"] == "InvalidParameterException"
+
+
+@pytest.mark.parametrize("name", ["aws/mine", "aws/"])
+def test_a_name_that_is_aws_own_is_refused(emulator: RunningEmulator, name: str) -> None:
+    """ "Log group names can't start with the string aws/"."""
+    with pytest.raises(ClientError, match="reserved"):
+        emulator.client("logs").create_log_group(logGroupName=name)
+
+
+def test_names_are_told_apart_by_case_and_taken_once(emulator: RunningEmulator, filled_group: str) -> None:
+    logs = emulator.client("logs")
+    logs.create_log_group(logGroupName=filled_group + "/A")
+    logs.create_log_group(logGroupName=filled_group + "/a")
+    logs.create_log_stream(logGroupName=filled_group, logStreamName="ODD")
+
+    with pytest.raises(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=filled_group + "/a")
+    with pytest.raises(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_stream(logGroupName=filled_group, logStreamName="odd")

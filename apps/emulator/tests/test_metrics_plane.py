@@ -125,12 +125,14 @@ def test_each_period_has_its_value_a_minute_after_the_request_ended() -> None:
         ({"MetricStat": None, "Expression": "a + b"}, "The emulator evaluates no expressions; give a MetricStat."),
         ({"Period": 90}, "The value for parameter Period must be 1, 5, 10, 30 or a multiple of 60."),
         ({"Stat": "Median"}, "The value Median for parameter Stat is not supported."),
+        ({"Metric": {"Namespace": "AWS/X"}}, "The parameter MetricStat.Metric.MetricName is required."),
+        ({"Metric": {"MetricName": "X"}}, "The parameter MetricStat.Metric.Namespace is required."),
     ],
 )
 def test_what_cloudwatch_refuses_is_refused(emulator: RunningEmulator, change: dict[str, Any], message: str) -> None:
     asked = query(emulator.arn("travel_concierge"), "Invocations")
     for name, value in change.items():
-        (asked["MetricStat"] if name in ("Period", "Stat") else asked)[name] = value
+        (asked["MetricStat"] if name in ("Period", "Stat", "Metric") else asked)[name] = value
     if asked["MetricStat"] is None:
         del asked["MetricStat"]
 
@@ -138,6 +140,18 @@ def test_what_cloudwatch_refuses_is_refused(emulator: RunningEmulator, change: d
         emulator.client("cloudwatch").get_metric_data(MetricDataQueries=[asked], **span())
 
     assert caught.value.response["Error"] == {"Code": "ValidationError", "Message": message}
+
+
+def test_queries_of_one_name_and_pages_are_refused(emulator: RunningEmulator) -> None:
+    asked = query(emulator.arn("travel_concierge"), "Invocations")
+    client = emulator.client("cloudwatch")
+
+    with pytest.raises(ClientError, match="not unique"):
+        client.get_metric_data(MetricDataQueries=[asked, asked], **span())
+    with pytest.raises(ClientError) as caught:
+        client.get_metric_data(MetricDataQueries=[asked], NextToken="made-up", **span())
+
+    assert caught.value.response["Error"]["Code"] == "InvalidNextToken"
 
 
 def test_a_span_that_ends_before_it_begins_is_refused(emulator: RunningEmulator) -> None:
