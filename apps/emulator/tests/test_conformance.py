@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from moto.server import ThreadedMotoServer
 
+from apps.emulator.tests.beside_moto import ERRORS, OPERATIONS, Compared, Side, error_of, shape_of
 from apps.emulator.tests.running_emulator import RunningEmulator
 
 NOW_MS = int(time.time() * 1000) - 60_000
@@ -173,3 +177,82 @@ def test_metrics_read_as_in_moto_when_it_was_told_what_happened(
     expected = [(name, at, pytest.approx(values, abs=0.01), code) for name, at, values, code in answers[1]]
     assert answers[0] == expected
     assert sum(answers[0][0][2]) >= 3
+
+
+# Where the two differ in the members of an answer: (operation, member) → why, and who is right.
+ACCEPTED_MEMBERS = {
+    ("get_agent_runtime", "metadataConfiguration.requireMMDSV2"): "in the model; moto drops it",
+    ("get_agent_runtime", "platformVersion"): "in the model; moto drops it",
+    ("list_agent_runtime_endpoints", "runtimeEndpoints[].liveVersion"): "in the model; moto leaves it out of lists",
+    ("list_agent_runtime_endpoints", "runtimeEndpoints[].targetVersion"): "in the model; moto leaves it out of lists",
+    ("filter_log_events", "searchedLogStreams[].logStreamName"): "always an empty list since 2020, says the model",
+    ("filter_log_events", "searchedLogStreams[].searchedCompletely"): "always an empty list since 2020, says the model",
+    ("describe_log_groups", "logGroups[].logGroupClass"): "in the model; moto leaves it out",
+    ("get_metric_data", "Messages"): "in the model; moto leaves it out",
+}
+# Where they differ in an error; the emulator's comes first.
+ACCEPTED_ERRORS = {
+    "an unknown version is described": (
+        (("ResourceNotFoundException", 404), "answered"),
+        "moto ignores the version",
+    ),
+    "a runtime is made twice": (
+        (("ConflictException", 409), "answered"),
+        "the model lists the error; moto takes a name any number of times",
+    ),
+    "an unknown stream is searched": (
+        (("ResourceNotFoundException", 400), "answered"),
+        "the model lists the error; moto finds nothing in what is not there",
+    ),
+    "a made-up token": (
+        (("InvalidParameterException", 400), "answered"),
+        "moto takes any text for the end of the list",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def moto_server() -> Iterator[str]:
+    """moto as a server of its own: the same clients, over HTTP, as against the emulator."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def sides(emulator: RunningEmulator, moto_server: str) -> tuple[Side, Side]:
+    """The emulator and moto, with nothing made in either."""
+    there = RunningEmulator(moto_server, emulator.process, emulator.http)
+    return Side(emulator.client, emulator.advance), Side(there.client, lambda seconds: None)
+
+
+@pytest.mark.parametrize("compared", OPERATIONS, ids=[each.operation for each in OPERATIONS])
+def test_an_answer_has_the_members_and_types_of_motos(compared: Compared, sides: tuple[Side, Side]) -> None:
+    ours, motos = (shape_of(compared.answer(side)) for side in sides)
+
+    differences = {place for place in ours.keys() | motos.keys() if ours.get(place) != motos.get(place)}
+    assert differences == {place for operation, place in ACCEPTED_MEMBERS if operation == compared.operation}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_is_motos(name: str, sides: tuple[Side, Side]) -> None:
+    ours, motos = (error_of(ERRORS[name], side) for side in sides)
+
+    expected = ACCEPTED_ERRORS[name][0] if name in ACCEPTED_ERRORS else (motos, motos)
+    assert (ours, motos) == expected
+    assert ours != "answered"
+
+
+def test_every_operation_that_loom_calls_is_compared() -> None:
+    """What Loom may call stands in its policies; moto has no data plane, and ListMetrics is asked on AWS alone."""
+    allowed = {
+        action.partition(":")[2]
+        for path in (Path(__file__).parents[3] / "iac/policies").glob("*.json")
+        for statement in json.loads(path.read_text())["Statement"]
+        for action in statement["Action"]
+    }
+    compared = {each.operation.title().replace("_", "") for each in OPERATIONS}
+
+    assert allowed - compared == {"InvokeAgentRuntime", "StopRuntimeSession", "ListMetrics"}
