@@ -14,15 +14,17 @@ from typing import Any, NamedTuple
 
 from markdown_it.token import Token
 
-from apps.core.markdown.rendering import html_of, parse_inline
+from apps.core.escapes import BIDI_CONTROLS
+from apps.core.markdown.rendering import SMALLEST_PLAIN_PART, html_of, parse_inline, plain_html
 
 # Words without any of these cannot change how the text before them reads, unless it ends in one of these. Of blanks,
 # only the plain space is none of them.
 _BLANKS = "".join(character for character in map(chr, range(0x10000)) if character.isspace() and character != " ")
-_MARKS = rf"{_BLANKS}\x00-\x1f\x7f\\`*_~\[\])<>&;|#"
+_CONTROLS = rf"\x00-\x1f\x7f-\x9f\ud800-\udfff{BIDI_CONTROLS}"
+_MARKS = rf"{_BLANKS}{_CONTROLS}\\`*_~\[\])<>&;|#$"
 _PLAIN = re.compile(f"[^{_MARKS}]*")
 _ENDS_PLAINLY = re.compile(f"[^{_MARKS} ]$")
-_STRANGE = re.compile(rf"[{_BLANKS}\x00-\x1f\x7f]")
+_STRANGE = re.compile(rf"[{_BLANKS}{_CONTROLS}]")
 # A line of words: whatever follows, it begins no other kind of block, and is no line of a table or a definition.
 _WORDS = r"(?:[*_]{1,3}|~~|`{1,2}|[\"'(“„«]|\d+ )?(?:[^\W\d_]|[^\x00-\x7f\s])"
 _BEGINS_WITH_WORDS = re.compile(_WORDS)
@@ -32,8 +34,9 @@ _LINE_TO_COME = re.compile(r" *\n+ *(?:[-*+]|#{1,6}|\d{1,3}[.)]?)? ?")
 _BLOCK_ENDS = re.compile(r"(?:</(?:p|li|ul|ol|blockquote|h[1-6])>\n?)+$")
 _PARAGRAPH, _HEADING, _LIST = re.compile("</p>\n"), re.compile("</h[1-6]>\n"), re.compile("</li>\n</[uo]l>\n")
 # What a closing mark further on may still pair with.
-_OPEN_MARK = re.compile(r"(?<! )\*|\*(?! )|(?<![^\W_])_|_(?![^\W_])|[~`\[]")
-_NOT_CODE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_OPEN_MARK = re.compile(r"(?<! )\*|\*(?! )|(?<![^\W_])_|_(?![^\W_])|[~`\[]|\\\(|\$(?! )|<(?:br?)?[ /]*$", re.IGNORECASE)
+_NOT_CODE = re.compile(rf"(?![\t\n])[{_CONTROLS}]")
+_ITEM = '<li dir="auto">'
 _CODE_END = re.compile(r"\n*</code></pre>\n$")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n[ \t]*$")
 _LONGEST_HELD_ROW = 1_000
@@ -107,6 +110,8 @@ class Line:
         if not words:
             return Growth("", "", held + text)
         shown = held + words  # no character in it has to be escaped
+        if "://" in (shown if shown[0] == " " else self.text[self.text.rfind(" ") + 1 :] + shown):
+            return None  # an address, of which the text may be a part
         self.text += shown
         return Growth(shown, shown, text[len(words) :])
 
@@ -119,7 +124,7 @@ class Line:
                 return None
             content = following["content"]
             self._render(references)
-            self.before += f"{self.inner}</li>\n<li>"
+            self.before += f"{self.inner}</li>\n{_ITEM}"
             self.text, self.inner, self.read, self.is_settled = "", "", 0, False
         elif "#" in text and _HEADING.fullmatch(self.after):
             return None
@@ -221,6 +226,14 @@ class Row:
         row = self.last_line + held + text
         is_row = row.startswith("|") and not _STRANGE.search(text) and len(row) < _LONGEST_HELD_ROW
         return Growth("", "", held + text) if is_row else None
+
+
+class Plain:
+    """The end of a text that is too long to be rendered."""
+
+    def extend(self, held: str, text: str) -> Growth | None:
+        is_fit = _NOT_CODE.search(text) is None and len(text) < SMALLEST_PLAIN_PART
+        return Growth(text, plain_html(text), held) if is_fit else None
 
 
 def is_block(token: Token) -> bool:

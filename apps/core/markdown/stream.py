@@ -13,8 +13,9 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it.token import Token
 
-from apps.core.markdown.ends import Code, Line, Row, is_block, is_closed
-from apps.core.markdown.rendering import html_of, parse
+from apps.core.escapes import EscapeFilter
+from apps.core.markdown.ends import Code, Line, Plain, Row, is_block, is_closed
+from apps.core.markdown.rendering import MAX_CHARACTERS, html_of, parse, plain_part, plain_parts, rest_note
 
 MAX_OPEN_CHARACTERS = 4_000
 MAX_OPEN_LINES = 150
@@ -32,10 +33,10 @@ class MarkdownStream:
 
     A top-level block (paragraph, list, table, fence, …) is closed as soon as a line behind it has certainly started
     another block; no later text can change it then. Guaranteed: all closed pieces and the rest from `close()`, joined,
-    equal `render` of the whole text, however it was split, for texts up to `MAX_CHARACTERS` in which link definitions
-    stand before their use and no block is longer than `MAX_OPEN_CHARACTERS` or `MAX_OPEN_LINES`. Otherwise the text is
-    complete and safe as well, but looks different until it is rendered as a whole: a link whose definition comes later
-    shows its source, and a block that stays open for too long is cut, a fence being opened anew behind the cut.
+    equal `render` of the whole text, however it was split, for texts in which link definitions stand before their use
+    and no block is longer than `MAX_OPEN_CHARACTERS` or `MAX_OPEN_LINES`. Otherwise the text is complete and safe as
+    well, but looks different until it is rendered as a whole: a link whose definition comes later shows its source, and
+    a block that stays open for too long is cut, a fence being opened anew behind the cut.
 
     So a piece costs at most the rendering of itself and of an open block of that size, whatever came before it. With a
     `growth_id` most pieces cost next to nothing: the open tail holds an empty `<span id="growth_id">` where words that
@@ -47,25 +48,60 @@ class MarkdownStream:
         self._growth = f'<span id="{escape(growth_id)}"></span>' if growth_id else ""
         self._open = ""
         self._held = ""  # taken, but of no effect on the rendering before something follows it
-        self._end: Line | Code | Row | None = None
+        self._end: Line | Code | Row | Plain | None = None
         self._references: dict[str, Any] = {}
+        self._escapes = EscapeFilter()
+        self._left = MAX_CHARACTERS
 
     def extend(self, text: str) -> SafeString | None:
         """Take text that only goes on with the end: answer what to append to the growth element.
 
         None, and nothing is taken, where the open tail has to be rendered again: then `feed` the text.
         """
-        if self._end is None or not self._has_room(self._held + text):
+        if self._end is None or self._escapes.is_holding or not self._has_room(self._held + text):
             return None
-        growth = self._end.extend(self._held, text)
+        is_fit = isinstance(self._end, Plain) or len(text) <= self._left
+        growth = self._end.extend(self._held, text) if is_fit else None
         if growth is None:
             return None
+        self._left = max(self._left - len(text), 0)
         self._open += growth.source
         self._held = growth.held
         return mark_safe(growth.html)  # noqa: S308 -- plain words, or escaped
 
     def feed(self, text: str) -> tuple[SafeString, SafeString]:
         """Take the next piece; answer the HTML of the blocks that it closed and of the whole open tail."""
+        closed, tail = self._take(self._escapes.feed(text))
+        return mark_safe(closed), mark_safe(tail)  # noqa: S308 -- both were made by what this calls
+
+    def close(self) -> SafeString:
+        """The HTML of the rest; the stream starts anew."""
+        closed, _ = self._take(self._escapes.close())
+        rest = self._close_open()
+        self._references, self._left = {}, MAX_CHARACTERS
+        return mark_safe(closed + rest)  # noqa: S308 -- as above
+
+    def _take(self, text: str) -> tuple[str, str]:
+        """Take clean text: what is behind `MAX_CHARACTERS` as it is."""
+        if len(text) <= self._left:
+            self._left -= len(text)
+            return self._take_markdown(text)
+        begin, self._left = self._left, 0
+        if isinstance(self._end, Plain):
+            return self._take_plain(text)
+        closed, _ = self._take_markdown(text[:begin])
+        closed += self._close_open() + rest_note()
+        more, tail = self._take_plain(text[begin:])
+        return closed + more, tail
+
+    def _take_plain(self, text: str) -> tuple[str, str]:
+        *parts, self._open = plain_parts(self._open + text)
+        self._end = Plain()
+        return "".join(map(plain_part, parts)), plain_part(self._open, self._growth)
+
+    def _take_markdown(self, text: str) -> tuple[str, str]:
+        if isinstance(self._end, Plain):
+            return "", plain_part(self._open, self._growth)  # there is no text
         text = self._held + text
         closed, line = "", self._end
         if isinstance(line, Line) and self._has_room(text):
@@ -73,19 +109,19 @@ class MarkdownStream:
             if growth is not None:
                 self._open += growth.source
                 self._held = growth.held
-                return SafeString(""), mark_safe(line.html(self._references, self._growth))  # noqa: S308 -- safe parts
+                return "", line.html(self._references, self._growth)
             if line.is_followed_by(text):
                 closed = line.html(self._references)
                 self._open, text = "", text.lstrip(" \n")
         more, tail = self._read(text)
-        return mark_safe(closed + more), mark_safe(tail)  # noqa: S308 -- safe parts
+        return closed + more, tail
 
-    def close(self) -> SafeString:
-        """The HTML of the rest; the stream starts anew."""
-        self._open += self._held.replace("\r", "\n")
-        rest = html_of(self._parsed(self._open)[0])
-        self._open, self._held, self._end, self._references = "", "", None, {}
-        return rest
+    def _close_open(self) -> str:
+        """The HTML of the open end, which is then empty."""
+        text = self._open + self._held
+        html = plain_part(text) if isinstance(self._end, Plain) else html_of(self._parsed(text)[0])
+        self._open, self._held, self._end = "", "", None
+        return html
 
     def _has_room(self, text: str) -> bool:
         lines = self._open.count("\n") + text.count("\n")
@@ -93,9 +129,7 @@ class MarkdownStream:
 
     def _read(self, text: str) -> tuple[str, str]:
         """Read the whole open tail, and see what its end is now."""
-        # "\r" may be the first half of "\r\n".
-        self._held = "\r" if text.endswith("\r") else ""
-        text = re.sub("\r\n?", "\n", text.removesuffix("\r"))
+        self._held = ""
         self._open += text
         closed = ""
         tokens, has_definitions = self._parsed(self._open)
@@ -114,7 +148,7 @@ class MarkdownStream:
             closed += self._close_by_force()
             (tokens, has_definitions), first_line = self._parsed(self._open), 0
         html = html_of(tokens, is_coloured=len(self._open) <= MAX_COLOURED_OPEN_CHARACTERS)
-        is_simple = bool(self._growth) and not has_definitions and not self._held
+        is_simple = bool(self._growth) and not has_definitions
         return closed, self._begin_end(tokens, first_line, html) if is_simple else self._without_end(html)
 
     def _without_end(self, html: str) -> str:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from apps.core.markdown import rendering as markdown
 
-ALLOWED_ATTRIBUTES = {"href", "title", "rel", "start", "class", "tabindex"}
+ALLOWED_ATTRIBUTES = {"href", "title", "rel", "start", "class", "tabindex", "dir"}
 HOSTILE = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",

@@ -34,12 +34,12 @@ def test_a_closed_block_is_appended_and_the_open_end_is_replaced() -> None:
 
     assert answer_frame(renderer, "7:ab:1", after=0, from_part=0) == (
         '<div id="invocation-7-tail" class="md" hx-swap-oob="true" data-at="7:ab:1">'
-        '<p>**One<span id="invocation-7-growth"></span></p>\n</div>'
+        '<p dir="auto">**One<span id="invocation-7-growth"></span></p>\n</div>'
     )
     renderer.feed([text("**\n\nTwo\n", seq=2)])  # a whole line behind it closes a block
     assert answer_frame(renderer, "7:ab:2", after=1, from_part=0) == (
-        '<div id="invocation-7-tail" class="md" hx-swap-oob="true" data-at="7:ab:2"><p>Two</p>\n</div>'
-        '<div id="invocation-7-output" hx-swap-oob="beforeend"><p><strong>One</strong></p>\n</div>'
+        '<div id="invocation-7-tail" class="md" hx-swap-oob="true" data-at="7:ab:2"><p dir="auto">Two</p>\n</div>'
+        '<div id="invocation-7-output" hx-swap-oob="beforeend"><p dir="auto"><strong>One</strong></p>\n</div>'
     )
 
 
@@ -52,7 +52,9 @@ def test_plain_words_are_appended_to_the_open_end_and_anything_else_is_rendered(
     assert words_frame(renderer, "7:ab:3", words) == (
         '<span id="invocation-7-growth" hx-swap-oob="beforeend" data-at="7:ab:3"> in Ghent</span>'
     )
-    assert renderer.tail == '<p>Two days<span id="invocation-7-growth"> in Ghent</span></p>\n'  # for a late viewer
+    assert (
+        renderer.tail == '<p dir="auto">Two days<span id="invocation-7-growth"> in Ghent</span></p>\n'
+    )  # for a late viewer
     assert renderer.extend([event("tool", tool_use_id="t1", name="map", seq=4)]) is None
     assert renderer.extend([text("\n\n# Then", seq=4)]) is None
     assert renderer.position == 3
@@ -62,7 +64,7 @@ def test_the_open_end_is_whole_after_a_piece_of_any_kind() -> None:
     renderer = AnswerRenderer(7)
     renderer.feed([text("Two days in Ghent and **Bruges**", seq=4)])
     assert renderer.tail == (
-        '<p>Two days in Ghent and <strong>Bruges</strong><span id="invocation-7-growth"></span></p>\n'
+        '<p dir="auto">Two days in Ghent and <strong>Bruges</strong><span id="invocation-7-growth"></span></p>\n'
     )
 
 
@@ -75,7 +77,7 @@ def test_a_tool_call_stands_where_it_happened_and_is_updated_in_place() -> None:
             event("tool_input", tool_use_id="t1", text='{"sku"', seq=3),
         ]
     )
-    assert re.search(r'<p>Before</p>\s*<details class="tool" id="invocation-7-step-1">', renderer.output)
+    assert re.search(r'<p dir="auto">Before</p>\s*<details class="tool" id="invocation-7-step-1">', renderer.output)
     assert "stock_level" in renderer.output and "{&quot;sku&quot;" in renderer.output
     assert renderer.steps_changed(after=3, before_part=2) == ""
 
@@ -89,7 +91,7 @@ def test_a_tool_call_stands_where_it_happened_and_is_updated_in_place() -> None:
     assert 'id="invocation-7-step-1" hx-swap-oob="true"' in replaced
     assert "17" in replaced and "250 ms" in replaced
     assert "17" in renderer.output and "hx-swap-oob" not in renderer.output
-    assert renderer.tail.startswith("<p>After")
+    assert renderer.tail.startswith('<p dir="auto">After')
 
 
 def test_reasoning_is_a_step_of_its_own() -> None:
@@ -116,7 +118,7 @@ def test_what_is_said_inside_a_span_is_folded_and_no_part_of_the_answer() -> Non
     assert re.findall(r'<pre tabindex="0" aria-label="Result">(.*?)</pre>', html) == [
         "The first", "The second", "thought"
     ]  # fmt: skip
-    assert html.endswith("</details><p>Answer</p>\n")
+    assert html.endswith('</details><p dir="auto">Answer</p>\n')
 
 
 def test_an_event_without_a_look_of_its_own_is_kept_as_a_folded_detail() -> None:
@@ -139,7 +141,7 @@ def test_an_event_without_a_look_of_its_own_is_kept_as_a_folded_detail() -> None
         '<span class="tool-time"></span></summary><pre tabindex="0" aria-label="Details">'
         "from_state: thinking\nevent: answered\nto_state: done</pre></details>",
     ]
-    assert html.startswith("<p>Before</p>") and html.endswith("<p>After</p>\n")
+    assert html.startswith('<p dir="auto">Before</p>') and html.endswith('<p dir="auto">After</p>\n')
 
 
 def test_what_the_page_tells_elsewhere_is_no_detail() -> None:
@@ -150,7 +152,7 @@ def test_what_the_page_tells_elsewhere_is_no_detail() -> None:
         event("stop", reason="end_turn"),
         event("error", error_type="ValueError", message="boom"),
     ]
-    assert whole([*told, text("Answer")]) == "<p>Answer</p>\n"
+    assert whole([*told, text("Answer")]) == '<p dir="auto">Answer</p>\n'
 
 
 @pytest.mark.parametrize(
