@@ -41,8 +41,8 @@ etc/environment.sh: $(VENV)/bootstrap.stamp
 
 # --- running ---------------------------------------------------------------------------------------------------------
 
-dev: $(VENV)/run.stamp etc/environment.sh ## Install, migrate, seed a demo and run everything.
-	@exec $(MANAGE) dev
+dev: $(VENV)/run.stamp etc/environment.sh ## Install, migrate, seed a demo and run everything; RELOAD=1 follows changes.
+	@exec $(MANAGE) dev $(if $(RELOAD),--reload)
 
 run: $(VENV)/run.stamp etc/environment.sh ## Run everything as in production: DEBUG off, sign-in on.
 	@exec $(MANAGE) run

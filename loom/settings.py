@@ -80,6 +80,8 @@ MIDDLEWARE = [
     "loom.web.middleware.json_refusal_middleware",
 ]
 
+# In development a page shows what was changed in its template without a restart.
+_TEMPLATE_CACHE = "loom.web.fresh_templates.FreshLoader" if DEBUG else "django.template.loaders.cached.Loader"
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -104,7 +106,7 @@ TEMPLATES: list[dict[str, Any]] = [
                     "template_partials.loader.Loader",
                     [
                         (
-                            "django.template.loaders.cached.Loader",
+                            _TEMPLATE_CACHE,
                             [
                                 "django_cotton.cotton_loader.Loader",
                                 "django.template.loaders.filesystem.Loader",

@@ -10,10 +10,13 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
-from loom.environment import BASE_DIR
+from apps.core.network import is_loom_there
 from loom.processes.parent_death import end_with_parent
+
+BASE_DIR = Path(__file__).resolve().parents[2]
 
 READ_SIZE = 65536
 FIRST_BACKOFF_S = 0.5
@@ -25,20 +28,19 @@ LONGEST_MEMORY = 2000
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """How to start a child, how to tell that it is ready, and how to end it.
+    """How to start a child, how to tell that it is ready, and how to end it. Without an environment it has ours.
 
-    It is ready when it has written a line that begins with `ready_line`, or when `probe` (called often, so it must
-    answer soon) returns True; without either, at once. With `pulse_limit_s` the option `--pulse-fd N` is added: the
-    child writes to that pipe while it is well, and counts as frozen after so many seconds without; after a minute when
-    it does not get ready. `grace_s` is how long it may take to end after SIGTERM. `stops_last`: the others may need it
-    while they end.
+    It is ready when it has written a line that begins with `ready_line`, or when a Loom answers at `answers_at` (host
+    and port); without either, at once. With `pulse_limit_s` the option `--pulse-fd N` is added: the child writes to
+    that pipe while it is well, and counts as frozen after so many seconds without; after a minute when it does not get
+    ready. `grace_s` is how long it may take to end after SIGTERM. `stops_last`: the others may need it while they end.
     """
 
     name: str
     argv: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    environment: Mapping[str, str] | None = None
     ready_line: str = ""
-    probe: Callable[[], bool] | None = None
+    answers_at: tuple[str, int] | None = None
     pulse_limit_s: float | None = None
     grace_s: float = 10.0
     stops_last: bool = False
@@ -60,6 +62,7 @@ class Child:
         self._said: set[str] = set()
         self.crash_count = 0
         self._is_ready = False
+        self._is_restart_wanted = False
         self._pulse_at = 0.0
         self._overdue_at = float("inf")
 
@@ -78,7 +81,7 @@ class Child:
             self._process = subprocess.Popen(
                 argv,
                 cwd=BASE_DIR,
-                env=dict(self.spec.environment),
+                env=None if self.spec.environment is None else dict(self.spec.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output_writer,
                 stderr=output_writer,
@@ -93,7 +96,8 @@ class Child:
         self.started_at = self._pulse_at = time.monotonic()
         self.restart_at = None
         self._overdue_at = float("inf")
-        self._is_ready = not self.spec.ready_line and self.spec.probe is None
+        self._is_ready = not self.spec.ready_line and self.spec.answers_at is None
+        self._is_restart_wanted = False
 
     @property
     def is_running(self) -> bool:
@@ -105,8 +109,8 @@ class Child:
 
     @property
     def is_ready(self) -> bool:
-        if not self._is_ready and self.spec.probe is not None:
-            self._is_ready = self.spec.probe()
+        if not self._is_ready and self.spec.answers_at is not None:
+            self._is_ready = is_loom_there(*self.spec.answers_at)
         return self._is_ready
 
     @property
@@ -134,6 +138,20 @@ class Child:
         self.crash_count = 0
         self.backoff_s = FIRST_BACKOFF_S
         self._said.clear()
+
+    def restart(self) -> None:
+        """Let it end as at a stop, and start it again then, at once and not as after a crash."""
+        self.recover()
+        if self.is_running:
+            self._is_restart_wanted = True
+            self.terminate()
+        else:
+            self.restart_at = time.monotonic()
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether its end was asked for so that it starts again."""
+        return self._is_restart_wanted
 
     def describe_end(self) -> str:
         """Say how it ended, as the end of a sentence."""

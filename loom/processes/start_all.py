@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -22,6 +23,7 @@ from apps.core.network import is_loom_there, url_of
 from apps.core.processes import is_process_alive, living
 from loom.processes.child import ChildSpec
 from loom.processes.output import Output
+from loom.processes.plan import Plan
 from loom.processes.supervisor import StopRequestedError, Supervisor
 
 MANAGE = (sys.executable, "manage.py")
@@ -40,55 +42,73 @@ class DatabaseTakenError(Exception):
     """Another Loom with an emulator of its own works on the database; the message says which and what to change."""
 
 
-def start_all(out: Output, *, is_production: bool) -> None:
-    """Run everything until Ctrl-C, SIGTERM or SIGHUP, then return.
+def start_all(out: Output, *, is_production: bool, reloads: bool = False) -> None:
+    """Run everything until Ctrl-C, SIGTERM or SIGHUP. This process becomes the supervisor, and returns only where it is
+    stopped before that.
 
-    Raises PortTakenError and DatabaseTakenError before anything was started, and StartFailedError after everything was
-    stopped again.
+    Raises PortTakenError and DatabaseTakenError before anything was started, and StartFailedError where a step failed.
     """
     uses_emulator = settings.LOOM_AWS == "emulator"
     check_ports(with_emulator=uses_emulator)
     if uses_emulator:
         check_database()
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    os.environ["PYTHONUNBUFFERED"] = "1"
     if is_production:
-        environment |= {"DEBUG": "0", "AUTH_DISABLED": "0"}
-    with suppress(StopRequestedError), Supervisor(out) as supervisor:
-        emulator = [supervisor.start(emulator_spec(environment))] if uses_emulator else []
-        for text, step in steps(environment, is_production=is_production):
-            supervisor.say(text)
-            supervisor.run_step(step)
-        supervisor.say("Starting the web server and the worker")
-        servers = [supervisor.start(web_spec(environment)), supervisor.start(worker_spec(environment))]
-        # Without one the web process takes what is queued itself.
-        runners = (1 if is_production else 0) if settings.RUNNERS is None else settings.RUNNERS
-        servers += [supervisor.start(runner_spec(number, environment)) for number in range(1, runners + 1)]
-        if uses_emulator and "seed_demo" in get_commands():
-            # Beside the servers, which take longer to start and do not need it.
-            supervisor.wait_until_ready(*emulator)
-            supervisor.run_step(manage_spec("seed_demo", environment))
-        supervisor.wait_until_ready(*emulator, *servers)
-        if is_production and not can_anyone_sign_in():
-            supervisor.say("Nobody can sign in yet. Make the first user: .venv/bin/python manage.py createsuperuser")
-        supervisor.say(
-            f"Loom is ready: {address(settings.BACKEND_HOST, settings.BACKEND_PORT)}  (Ctrl-C stops everything)"
-        )
-        supervisor.watch()
+        os.environ |= {"DEBUG": "0", "AUTH_DISABLED": "0"}
+    try:
+        with Supervisor(out) as supervisor:
+            for text, step in steps(is_production=is_production):
+                supervisor.say(text)
+                supervisor.run_step(step)
+            supervisor.say("Starting the web server and the worker")
+    except StopRequestedError:
+        return
+    become_bare(plan_of(is_production=is_production, uses_emulator=uses_emulator, reloads=reloads))
 
 
-def steps(environment: dict[str, str], *, is_production: bool) -> Iterator[tuple[str, ChildSpec]]:
+def plan_of(*, is_production: bool, uses_emulator: bool, reloads: bool) -> Plan:
+    """What the supervisor is to run after the steps."""
+    # Without one the web process takes what is queued itself.
+    runners = (1 if is_production else 0) if settings.RUNNERS is None else settings.RUNNERS
+    said = [f"Loom is ready: {address(settings.BACKEND_HOST, settings.BACKEND_PORT)}  (Ctrl-C stops everything)"]
+    if is_production and not can_anyone_sign_in():
+        said.insert(0, "Nobody can sign in yet. Make the first user: .venv/bin/python manage.py createsuperuser")
+    return Plan(
+        first=[emulator_spec()] if uses_emulator else [],
+        servers=[web_spec(), worker_spec(), *(runner_spec(number) for number in range(1, runners + 1))],
+        step=manage_spec("seed_demo") if uses_emulator and "seed_demo" in get_commands() else None,
+        said=said,
+        reloads=reloads,
+    )
+
+
+def become_bare(plan: Plan) -> None:
+    """Go on as a program without Django: what only watches needs no 70 MB. It keeps this process's id, environment and
+    tie to its parent; a signal in between waits until there is somebody to hear it.
+    """
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w", encoding="utf-8") as file:
+        file.write(plan.as_json())  # a few kilobytes, which the pipe holds
+    os.set_inheritable(reader, True)
+    signal.pthread_sigmask(signal.SIG_BLOCK, Supervisor.STOP_SIGNALS)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, (sys.executable, "-m", "loom.processes.bare", str(reader)))  # noqa: S606 -- our own
+
+
+def steps(*, is_production: bool) -> Iterator[tuple[str, ChildSpec]]:
     """Yield what comes before the servers: what to say, and the command."""
-    yield "Bringing the database up to date", manage_spec("migrate", environment, "--no-input", "--verbosity=0")
+    yield "Bringing the database up to date", manage_spec("migrate", "--no-input", "--verbosity=0")
     if is_production:
-        yield "Collecting static files", manage_spec("collectstatic", environment, "--no-input", "--verbosity=0")
+        yield "Collecting static files", manage_spec("collectstatic", "--no-input", "--verbosity=0")
 
 
-def manage_spec(command: str, environment: dict[str, str], *options: str) -> ChildSpec:
+def manage_spec(command: str, *options: str) -> ChildSpec:
     """Describe a management command that ends by itself."""
-    return ChildSpec(name=command, argv=(*MANAGE, command, *options), environment=environment)
+    return ChildSpec(name=command, argv=(*MANAGE, command, *options))
 
 
-def emulator_spec(environment: dict[str, str]) -> ChildSpec:
+def emulator_spec() -> ChildSpec:
     """Describe the emulator, without Django so that it starts sooner. Web and worker call it while they finish."""
     options = {
         "host": EMULATOR_HOST,
@@ -104,13 +124,12 @@ def emulator_spec(environment: dict[str, str]) -> ChildSpec:
             *(f"--{name}={value}" for name, value in options.items()),
             *shlex.split(settings.ENVIRONMENT.emulator_options),
         ),
-        environment=environment,
         ready_line="emulator listening on",
         stops_last=True,
     )
 
 
-def web_spec(environment: dict[str, str]) -> ChildSpec:
+def web_spec(environment: Mapping[str, str] | None = None) -> ChildSpec:
     """Describe the web server. Deflate off: it costs more than it saves on frames of a few words."""
     options = {
         "host": settings.BACKEND_HOST,
@@ -128,12 +147,12 @@ def web_spec(environment: dict[str, str]) -> ChildSpec:
         name="web",
         argv=(sys.executable, "-m", "uvicorn", "loom.asgi:application", *arguments),
         environment=environment,
-        probe=is_web_healthy,
+        answers_at=(settings.BACKEND_HOST, settings.BACKEND_PORT),
         grace_s=WEB_DRAIN_S + 15.0,  # connections first, then what its lifespan closes
     )
 
 
-def worker_spec(environment: dict[str, str]) -> ChildSpec:
+def worker_spec(environment: Mapping[str, str] | None = None) -> ChildSpec:
     """Describe the worker, which may finish its tasks when it is stopped."""
     return ChildSpec(
         name="worker",
@@ -145,12 +164,11 @@ def worker_spec(environment: dict[str, str]) -> ChildSpec:
     )
 
 
-def runner_spec(number: int, environment: dict[str, str]) -> ChildSpec:
+def runner_spec(number: int) -> ChildSpec:
     """Describe a runner, whose runs may end by themselves when it is stopped."""
     return ChildSpec(
         name=f"runner {number}",
         argv=(*MANAGE, "runner"),
-        environment=environment,
         ready_line="runner ready",
         pulse_limit_s=PULSE_LIMIT_S,
         grace_s=WEB_DRAIN_S + 15.0,
@@ -206,11 +224,6 @@ def check_database() -> None:
 def is_there(process: Process) -> bool:
     """Tell whether a process that has beaten a moment ago can still be there; of another machine nothing is known."""
     return process.host != socket.gethostname() or is_process_alive(process.pid)
-
-
-def is_web_healthy() -> bool:
-    """Tell whether our web server answers."""
-    return is_loom_there(settings.BACKEND_HOST, settings.BACKEND_PORT)
 
 
 def can_anyone_sign_in() -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import selectors
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Self
@@ -34,6 +34,8 @@ class StopRequestedError(Exception):
 class Supervisor:
     """Context manager around the life of its children: whatever ends the block, they are stopped."""
 
+    STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
     def __init__(self, out: Output, *, longest_backoff_s: float = LONGEST_BACKOFF_S) -> None:
         self._out = out
         self._longest_backoff_s = longest_backoff_s
@@ -43,7 +45,7 @@ class Supervisor:
         self._handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in self.STOP_SIGNALS:
             self._handlers[number] = signal.signal(number, self._request_stop)
         return self
 
@@ -101,10 +103,17 @@ class Supervisor:
                 names = ", ".join(child.spec.name for child in waiting)
                 raise StartFailedError(f"not ready after {timeout_s:g} s: {names}.")
 
-    def watch(self) -> None:
-        """Keep the children running until the user asks to stop."""
+    def watch(self, changes: Callable[[], str] | None = None, restarted: Sequence[Child] = ()) -> None:
+        """Keep the children running until the user asks to stop. Where `changes` says that something changed, which it
+        is asked often, `restarted` start again.
+        """
         while not self._stop_requests:
             self._pump(LOOP_EVERY_S)
+            if changes is not None and (changed := changes()):
+                names = ", ".join(child.spec.name for child in restarted)
+                self.say(f"{changed}: {names} {'starts' if len(restarted) == 1 else 'start'} again")
+                for child in restarted:
+                    child.restart()
             for child in self._children:
                 self._look_after(child)
 
@@ -113,6 +122,8 @@ class Supervisor:
         if child.restart_at is not None:
             if now >= child.restart_at:
                 child.start()
+        elif child.is_restarting:
+            self._restart(child)
         elif not child.is_running:
             self._take_end(child)
         elif child.is_frozen:
@@ -122,6 +133,15 @@ class Supervisor:
             if child.crash_count > 1:
                 self.say(f"{child.spec.name} runs again")
             child.recover()
+
+    def _restart(self, child: Child) -> None:
+        """Start a child again whose end was asked for, once it has ended."""
+        if child.is_running and child.is_overdue:
+            child.kill()
+        if not child.is_running:
+            child.kill()
+            child.finish_reading()
+            child.start()
 
     def _take_end(self, child: Child) -> None:
         child.kill()

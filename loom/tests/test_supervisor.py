@@ -273,6 +273,9 @@ def test_dev_starts_everything_refuses_a_second_start_and_dies_as_a_whole(dev_en
             )
         assert get(web_port, "/readyz?strict=1") == 200  # neither touched the first
 
+        supervisor = Path(f"/proc/{running.process.pid}/cmdline").read_bytes().split(b"\0")
+        assert supervisor[1:3] == [b"-m", b"loom.processes.bare"]  # the same process, without Django
+        assert b"site-packages/django" not in Path(f"/proc/{running.process.pid}/maps").read_bytes()
         talking = talking_loom(running, dev_environment, url)
         assert len(running.pids()) >= 10  # supervisor, web, worker (6), emulator, agent
         os.kill(running.process.pid, signal.SIGKILL)
@@ -323,7 +326,7 @@ def test_run_is_production_and_ctrl_c_leaves_nothing_behind(dev_environment: dic
         running.wait_for_line("Loom is ready")
         environments = [Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") for pid in running.pids()]
         children = [values for values in environments if b"DEBUG=0" in values and b"AUTH_DISABLED=0" in values]
-        assert len(children) == len(environments) - 1
+        assert len(children) == len(environments)
         assert get(web_port, "/agents/") == 302
         running.process.send_signal(signal.SIGINT)
 

@@ -20,10 +20,14 @@ class Command(LoomCommand):
             "--parent", type=int, metavar="PID", help="end when this process ends, which has started it"
         )
 
-    def handle(self, *args: object, parent: int | None = None, **options: object) -> None:
+        parser.add_argument(
+            "--reload", action="store_true", help="start the web server and the worker again when Python files change"
+        )
+
+    def handle(self, *args: object, parent: int | None = None, reload: bool = False, **options: object) -> None:
         if parent is not None:
             end_with_parent(parent, signal.SIGTERM)
         try:
-            start_all(self.stdout, is_production=False)
+            start_all(self.stdout, is_production=False, reloads=reload)
         except (DatabaseTakenError, PortTakenError, StartFailedError) as error:
             raise CommandError(str(error)) from error
