@@ -12,7 +12,7 @@ from apps.agents.models import Agent
 from apps.core.exceptions import LoomError
 from apps.metrics.models import StartSeries
 from apps.metrics.series.advancing import advance_series
-from apps.metrics.series.services import Plan, start_series
+from apps.metrics.series.services import DEMO_KEY, Plan, start_series
 from apps.sessions.invoking import Request, enqueue_prompt
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_session
@@ -49,7 +49,8 @@ def start_history() -> int:
     started = 0
     for agent in Agent.objects.filter(origin="emulator", removed_at=None, name__in=PROMPTS, status="READY"):
         try:
-            series = start_series(agent=agent, owner=owner, plan=Plan(count=SESSIONS, prompt=PROMPTS[agent.name]))
+            plan = Plan(count=SESSIONS, prompt=PROMPTS[agent.name])
+            series = start_series(agent=agent, owner=owner, plan=plan, request_key=f"{DEMO_KEY}{agent.name}")
         except LoomError:
             continue  # a demo of its own kind, as an agent that cannot be invoked
         advance_series(series.pk)

@@ -154,7 +154,10 @@ class AgentCoreHost:
                 runtime_session_id=session.runtime_session_id,
             )
         except NotFoundError as error:
-            logger.info("session to end is not there session=%s request_id=%s", session.pk, error.request_id)
+            logger.log(
+                session.log_level,
+                "session to end is not there session=%s request_id=%s", session.pk, error.request_id,
+            )  # fmt: skip
         except AwsError as error:
             logger.warning(
                 "session not ended session=%s code=%s request_id=%s", session.pk, error.code, error.request_id

@@ -106,7 +106,10 @@ def _store_invocation(session: Session, request: Request, state: dict[str, Any])
         if isinstance(error, IntegrityError):
             raise SessionBusyError from error
         raise
-    logger.info("invocation started id=%s session=%s prompt_length=%d", invocation.pk, session.pk, len(request.prompt))
+    logger.log(
+        invocation.log_level,
+        "invocation started id=%s session=%s prompt_length=%d", invocation.pk, session.pk, len(request.prompt),
+    )  # fmt: skip
     return invocation, True
 
 

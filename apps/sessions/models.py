@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from datetime import datetime, timedelta
@@ -73,6 +74,11 @@ class Session(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("sessions:detail", args=[self.public_id])
+
+    @property
+    def log_level(self) -> int:
+        """How loudly logs tell of it."""
+        return logging.DEBUG if self.purpose == self.Purpose.MEASURE_START else logging.INFO
 
     @property
     def topic(self) -> str:
@@ -244,6 +250,11 @@ class Invocation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session_id}/{self.number} {self.status}"
+
+    @property
+    def log_level(self) -> int:
+        """How loudly logs tell of it: of what nobody asks by hand there may be a hundred in a row."""
+        return logging.DEBUG if self.source in {self.Source.DEMO, self.Source.MEASURE} else logging.INFO
 
     @property
     def is_unfinished(self) -> bool:

@@ -112,7 +112,7 @@ def end_session(*, session: Session) -> None:
         Session.objects.filter(pk=session.pk).update(ended_at=now)
         notify(session.topic, "ended")
     session.ended_at = now
-    logger.info("session ended session=%s", session.pk)
+    logger.log(session.log_level, "session ended session=%s", session.pk)
 
 
 def rename_session(*, session: Session, title: str) -> None:
@@ -158,4 +158,4 @@ def delete_session(*, session: Session) -> None:
             **left.aggregate(last_invoked_at=Max("requested_at"), invocation_count=Count("pk"))
         )
         notify(topic, "deleted")
-    logger.info("session deleted id=%s", session.pk)
+    logger.log(session.log_level, "session deleted id=%s", session.pk)

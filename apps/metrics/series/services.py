@@ -29,6 +29,7 @@ HIGHEST_MAX_COST_USD = Decimal(1000)
 # Assumed of an agent that has answered nothing yet.
 ASSUMED_ANSWER = timedelta(seconds=60)
 RECENT_SESSIONS = 20
+DEMO_KEY = "demo "  # with it begins the request key of what nobody asked for by hand
 CANCELLED_BEFORE = "Cancelled before it began."
 
 
@@ -128,7 +129,7 @@ def start_series(*, agent: Agent, owner: User, plan: Plan, request_key: str = ""
     except IntegrityError:
         # The same request, sent twice at once.
         return StartSeries.objects.get(owner=owner, request_key=request_key)
-    logger.info("start series asked for id=%s agent=%s count=%d", series.pk, agent.pk, series.count)
+    logger.log(_log_level(series), "start series asked for id=%s agent=%s count=%d", series.pk, agent.pk, series.count)
     return series
 
 
@@ -158,8 +159,14 @@ def finish_series(*, series: StartSeries, state: StartSeries.State, message: str
         sessions = "One session" if count == 1 else f"{count} sessions"
         message = f"{message} {sessions} could not be ended; AgentCore does so at the idle timeout.".strip()
     active = StartSeries.objects.filter(pk=series.pk, state__in=StartSeries.ACTIVE)
-    logger.info("start series %s id=%s", state, series.pk)
-    return bool(active.update(state=state, message=message, finished_at=timezone.now()))
+    is_ended = bool(active.update(state=state, message=message, finished_at=timezone.now()))
+    if is_ended:
+        logger.log(_log_level(series), "start series %s id=%s", state, series.pk)
+    return is_ended
+
+
+def _log_level(series: StartSeries) -> int:
+    return logging.DEBUG if series.request_key.startswith(DEMO_KEY) else logging.INFO
 
 
 def would_exceed(*, series: StartSeries, begun: int) -> bool:

@@ -275,7 +275,8 @@ class Engine:
             stream.changed_fields.pop("status", None)
             stream.is_stored = await recorder.finish(stream, status=end.status, completed_at=completed_at)
             stream.is_waiting = stream.is_stored and end.status == Invocation.Status.WAITING
-            logger.info(
+            logger.log(
+                run.invocation.log_level,
                 "invocation %s id=%s chunks=%d bytes=%d",
                 end.status, stream.invocation_id, run.chunk_count, run.byte_count,
             )  # fmt: skip

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +21,18 @@ from apps.core.exceptions import LoomError
 from loom.demo_history import start_history
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave what the command does to its last line, which says it all."""
+    ours = logging.getLogger("apps")
+    before = ours.level
+    ours.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        ours.setLevel(before)
+
+
 class Command(LoomCommand):
     help = (
         "Register the emulator's agents that the registry has never held; what was removed stays removed. In an empty "
@@ -26,6 +41,10 @@ class Command(LoomCommand):
     examples = ("",)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with quiet():
+            self._seed()
+
+    def _seed(self) -> None:
         if settings.LOOM_AWS != "emulator":
             raise CommandError("seed_demo fills the registry from the emulator only; here LOOM_AWS is aws.")
         known = set(Runtime.objects.values_list("arn", flat=True))
