@@ -83,6 +83,7 @@ def inventory_analyst(call: ScriptCall) -> Performance:
             pieces_of(
                 f" On “{prompt}”: K-204 lasts 6.2 days and is restocked in 4, so it is safe. M-118 lasts 4.9 days and"
                 " no delivery is announced. Ordering 130 units of M-118 now covers the two weeks that a reorder takes."
+                f"{answers.SCRIPTED}"
             ),
             None,
             742,
@@ -135,7 +136,8 @@ def sentiment_scorer(call: ScriptCall) -> Performance:
 def release_digest(call: ScriptCall) -> Performance:
     """Answers one JSON body through the SDK, which logs how long the handler took."""
     result = {
-        "result": f"Three changes matter for “{quoted(call.prompt)}”: faster search, stricter uploads, a new export."
+        "result": f"Three changes matter for “{quoted(call.prompt)}”: faster search, stricter uploads, a new export.",
+        "note": "scripted demo answer",
     }
     return _json_answer(result, call.rng.uniform(0.6, 1.2), completed_line())
 
