@@ -6,10 +6,11 @@ from django.urls import path
 
 from apps.agentcore.importing import views as importing_views
 from apps.agentcore.logs import views as logs_views
-from apps.agentcore.pages import aws_views, settings_views, views
+from apps.agentcore.pages import aws_views, bulk_views, settings_views, views
 
 agent_urlpatterns = [
     path("register/", views.agent_register, name="register"),
+    path("bulk/", bulk_views.agent_bulk, name="bulk"),
     path("import/", importing_views.agent_import, name="import"),
     path("import/chosen/", importing_views.agent_import_chosen, name="import-chosen"),
     path("<int:pk>/refresh/", views.agent_refresh, name="refresh"),

@@ -34,8 +34,8 @@ def list_context(request: SignedInRequest, query: QueryDict, form: AgentForm) ->
 @require_safe
 def agent_list(request: SignedInRequest) -> HttpResponse:
     """The agents, searched by `q`, kept by `status`, `region`, `account` and `state`, ordered by `sort`, in pages."""
-    context = list_context(request, request.GET, AgentForm())
-    is_table_only = request.htmx and request.htmx.target == "agent-table"
+    is_table_only = bool(request.htmx) and request.htmx.target == "agent-table"
+    context = {**list_context(request, request.GET, AgentForm()), "is_table_only": is_table_only}
     return render(request, "agents/agent_list.html" + ("#agent-table" if is_table_only else ""), context)
 
 

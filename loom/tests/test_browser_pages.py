@@ -39,6 +39,7 @@ FRAGMENTS = [
 # They answer a form or a program, and show nothing of their own.
 ACTIONS = [
     "accounts:logout", "agents:register", "agents:import-chosen", "agents:refresh", "agents:archive", "agents:revive",
+    "agents:bulk",
     "metrics:start-series-start", "metrics:start-series-cancel", "sessions:start",
     "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",

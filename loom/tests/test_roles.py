@@ -67,6 +67,7 @@ PAGES = {
     "agents:import-chosen": shared("POST", 422),
     "agents:refresh": shared("POST", GONE_ON),
     "agents:revive": shared("POST", GONE_ON),
+    "agents:bulk": shared("POST", GONE_ON),
     "agents:settings": shared("POST", 422),
     "agents:account-fragment": shared("GET", 200),
     "agents:versions-fragment": shared("GET", 200),

@@ -16,10 +16,11 @@ ROWS_AT_ONCE = 50  # what one page shows
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row; `error` says why it was not done, and is empty where it was."""
+    """What became of one row; `error` says why it was not done, and is empty where it was; `note` what was done."""
 
     name: str
     error: str = ""
+    note: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.error}" if self.error else self.name
@@ -45,8 +46,10 @@ def checked_rows(visible: QuerySet[RowT], form: QueryDict, *, name: str = "row")
     return rows
 
 
-def apply(rows: Iterable[RowT], service: Callable[[RowT], object]) -> list[Outcome]:
-    """Carry out a service for one row after the other. A refusal of one stops none of the others."""
+def apply(rows: Iterable[RowT], service: Callable[[RowT], object], *, done: str = "") -> list[Outcome]:
+    """Carry out a service for one row after the other; `done` notes what it did. A refusal of one stops none of the
+    others.
+    """
     outcomes = []
     for row in rows:
         name = str(row)  # a row that is deleted still has its name
@@ -55,5 +58,5 @@ def apply(rows: Iterable[RowT], service: Callable[[RowT], object]) -> list[Outco
         except LoomError as error:
             outcomes.append(Outcome(name, error.text()))
         else:
-            outcomes.append(Outcome(name))
+            outcomes.append(Outcome(name, note=done))
     return outcomes
