@@ -6,7 +6,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Router, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -18,7 +18,9 @@ from apps.agentcore.api import router as agents_router
 from apps.agentcore.logs.api import router as logs_router
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import InvalidInputError, LoomError, MissingError
-from apps.core.middleware import error_body
+from apps.core.middleware import TooLargeError
+from apps.core.refusals import error_body
+from apps.core.unavailability import unavailability
 from apps.metrics.api import router as metrics_router
 from apps.metrics.series.api import router as series_router
 from apps.metrics.sessions_api import router as session_reads_router
@@ -173,7 +175,17 @@ def on_signed_out(request: HttpRequest, error: AuthenticationError) -> HttpRespo
 def on_defect(request: HttpRequest, error: Exception) -> HttpResponse:
     """A mistake of ours. The log has all of it, the caller nothing that it might hold."""
     logger.error("api failed method=%s path=%s", request.method, request.path, exc_info=error)
-    return _respond(request, DefectError("Loom failed; its log says how."))
+    return _respond(request, unavailability(error) or DefectError("Loom failed; its log says how."))
+
+
+@api.exception_handler(RequestDataTooBig)
+def on_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return _respond(request, TooLargeError())
+
+
+@api.exception_handler(SuspiciousOperation)
+def on_suspicious(request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
+    return _respond(request, InvalidInputError("The request is not valid."))
 
 
 def on_wrong_method(request: HttpRequest, allowed: str) -> HttpResponse:

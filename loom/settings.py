@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "apps.core.unavailability.unavailability_middleware",
     "apps.core.middleware.foreign_request_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -213,6 +214,10 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "apps.core.refusals.csrf_failure"
+CSRF_TRUSTED_ORIGINS: list[str] = []
+# The longest prompt as a form sends it, in a script that takes nine characters for each of its own; or a raw payload.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 3_000_000
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
 
@@ -238,7 +243,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname:<7} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"once_an_outage": {"()": "apps.core.unavailability.OnceAnOutage"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["once_an_outage"]}},
     "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level.upper()},
     "loggers": {
         "django.db.backends": {"level": "INFO"},

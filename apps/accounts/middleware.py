@@ -23,8 +23,8 @@ from apps.accounts.policy import Subject, reaches, subject_of
 from apps.accounts.services import use_token
 from apps.accounts.sign_in import SignIn
 from apps.accounts.tokens import Scope, TokenRefusedError, bearer_secret
-from apps.core.middleware import API_PREFIX
 from apps.core.middleware_modes import before_view
+from apps.core.refusals import API_PREFIX
 
 
 @dataclass(frozen=True, slots=True)

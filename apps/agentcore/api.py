@@ -12,7 +12,7 @@ from apps.accounts.access import may_manage
 from apps.agentcore import services
 from apps.agentcore.selectors import with_runtime
 from apps.agents.api import AgentOut, agents_with_endpoints, router
-from apps.agents.forms import ARN_MAX_LENGTH
+from apps.agents.forms import ARN_MAX_LENGTH, ARN_SCHEMA
 from apps.agents.models import Agent
 from apps.core.exceptions import found
 
@@ -26,6 +26,7 @@ def _find_agent(request: HttpRequest, agent_id: int) -> Agent:
 class AgentIn(Schema):
     arn: str = Field(
         max_length=ARN_MAX_LENGTH,
+        json_schema_extra=ARN_SCHEMA,
         examples=["arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_agent-AbCdEf1234"],
     )
 

@@ -7,13 +7,16 @@ from django import forms
 
 from apps.agents.models import Agent
 from apps.agents.payload import PayloadError, check_payload
-from apps.aws.arn import DEFAULT_QUALIFIER
+from apps.aws.arn import DEFAULT_QUALIFIER, QUALIFIER_PATTERN
 
 ARN_MAX_LENGTH = 400  # the ARN of an endpoint with the longest names, as telemetry repeats them, has some 320
 PROMPT_MAX_LENGTH = 100_000
 PROMPT_TOO_LONG = f"A prompt has at most {PROMPT_MAX_LENGTH:,} characters; this one has %(show_value)s."
 NO_SUCH_ENDPOINT = "The agent has no endpoint %(value)s. Choose one of the list."
 REQUEST_KEY_MAX_LENGTH = 64
+# For schemas, which say what is checked further inside: that tells more than that a pattern does not match.
+QUALIFIER_SCHEMA: dict[str, Any] = {"pattern": QUALIFIER_PATTERN}
+ARN_SCHEMA: dict[str, Any] = {"pattern": "arn:aws[a-z0-9-]*:bedrock-agentcore:"}
 
 
 class AgentForm(forms.Form):

@@ -13,6 +13,8 @@ from typing import NoReturn
 DEFAULT_QUALIFIER = "DEFAULT"
 
 _QUALIFIER = r"[a-zA-Z][a-zA-Z0-9_]{0,47}"
+QUALIFIER_PATTERN = f"^{_QUALIFIER}$"
+QUALIFIER_PATTERN = f"^{_QUALIFIER}$"
 _RUNTIME_ID = r"[a-zA-Z][a-zA-Z0-9_]{0,99}-[a-zA-Z0-9]{10}"
 _SUFFIX_LENGTH = len("-") + 10
 

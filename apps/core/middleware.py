@@ -5,21 +5,34 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.views.defaults import bad_request
 
 from apps.core.exceptions import InvalidInputError, LoomError
 from apps.core.middleware_modes import before_view
+from apps.core.refusals import API_PREFIX, proxy_advice, refuse
 
 logger = logging.getLogger(__name__)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-API_PREFIX = "/api/"
+
+
+class TooLargeError(LoomError):
+    """More was sent than any request of Loom's takes."""
+
+    code = "too_large"
+    http_status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self) -> None:
+        limit = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE / 1_000_000:g} MB"
+        super().__init__(
+            gettext("What was sent is larger than %(limit)s, which is as much as Loom takes.") % {"limit": limit}
+        )
 
 
 class ForeignRequestError(LoomError):
@@ -42,23 +55,10 @@ class NotJsonError(InvalidInputError):
     http_status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
-def error_body(error: LoomError) -> dict[str, Any]:
-    """The one shape in which the API reports an error."""
-    details = {
-        "advice": error.advice or None,
-        "request_id": error.request_id or None,
-        "retryable": error.is_retryable,
-        "retryAfter": error.retry_after_s,
-    }
-    return {
-        "error": error.code,
-        "message": str(error),
-        "details": {key: value for key, value in details.items() if value is not None},
-    }
-
-
 def is_own_origin(origin: str, host: str) -> bool:
     """Tell whether a page at `origin` is ours; `host` is the checked Host header."""
+    if origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True  # PUBLIC_URL, whatever Host a proxy passes on
     try:
         parts = urlsplit(origin)
     except ValueError:
@@ -85,6 +85,9 @@ def refusal(request: HttpRequest) -> LoomError | None:
         return UnknownHostError("Loom does not know this host name.", advice="Add it to ALLOWED_HOSTS.")
     if "\0" in request.path:
         return InvalidInputError("The address holds a NUL character.")  # PostgreSQL fails where it is asked for one
+    length = request.headers.get("Content-Length", "")
+    if length.isascii() and length.isdecimal() and int(length[:20]) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return TooLargeError()
     if request.method in SAFE_METHODS:
         return None
     is_api = request.path.startswith(API_PREFIX)
@@ -93,7 +96,10 @@ def refusal(request: HttpRequest) -> LoomError | None:
     is_foreign_origin = origin is not None and not is_own_origin(origin, host)
     is_foreign_site = request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}
     if (is_foreign_origin or is_foreign_site) and not is_front_end and not (is_api and is_by_token(request.headers)):
-        return ForeignRequestError("This request comes from a page of another site and was refused.")
+        return ForeignRequestError(
+            "This request comes from a page of another site and was refused.",
+            advice=proxy_advice(origin or "", host=host, scheme=request.scheme or ""),
+        )
     has_body = request.headers.get("Content-Length", "0") not in {"", "0"} or "Transfer-Encoding" in request.headers
     if is_api and has_body and request.content_type != "application/json":
         return NotJsonError("The API reads JSON only.", advice="Send the header Content-Type: application/json.")
@@ -102,11 +108,9 @@ def refusal(request: HttpRequest) -> LoomError | None:
 
 def _refuse(request: HttpRequest, error: LoomError) -> HttpResponse:
     logger.warning("request refused code=%s method=%s path=%s", error.code, request.method, request.path)
-    if request.path.startswith(API_PREFIX):
-        return JsonResponse(error_body(error), status=error.http_status)
-    if isinstance(error, UnknownHostError):
+    if isinstance(error, UnknownHostError) and not request.path.startswith(API_PREFIX):
         return bad_request(request, error)
-    return HttpResponse(str(error), status=error.http_status, content_type="text/plain; charset=utf-8")
+    return refuse(request, error)
 
 
 @before_view

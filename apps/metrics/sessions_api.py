@@ -25,6 +25,7 @@ router = Router(tags=["sessions"])
 
 LISTED_CHARACTERS = 4_000  # of an answer, where there may be many
 BEGINNING = "response_beginning"
+MAX_OFFSET = 2**53 - 1  # the last number that every reader of JSON knows exactly; databases know more
 
 
 class RunOut(Schema):
@@ -195,7 +196,7 @@ def list_sessions(
     request: HttpRequest,
     agent_id: int,
     limit: int = functions.Query(50, ge=1, le=200),
-    offset: int = functions.Query(0, ge=0),
+    offset: int = functions.Query(0, ge=0, le=MAX_OFFSET),
     purpose: Session.Purpose | None = None,
 ) -> list[dict[str, Any]]:
     """The newest first, each with its newest run; only those that you may see, and only of `purpose` if it is given."""

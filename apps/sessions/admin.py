@@ -29,7 +29,7 @@ else:
 class SessionForm(ModelForm):
     """A session's title, and its tags as a list."""
 
-    tags = forms.JSONField(required=False, help_text='A list as ["one", "two"].')
+    tags = forms.JSONField(required=False, max_length=2_000, help_text='A list as ["one", "two"].')
 
     class Meta:
         model = Session

@@ -16,12 +16,14 @@ from ninja.params import functions
 
 from apps.accounts.access import may_invoke, may_invoke_async, may_read_async
 from apps.accounts.models import User
+from apps.agents.forms import PROMPT_MAX_LENGTH, QUALIFIER_SCHEMA
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import InvalidInputError, found
 from apps.core.request_slot import end_turn
 from apps.sessions import invoking, selectors, services
 from apps.sessions.engine.engine import follow
-from apps.sessions.models import Invocation, Session
+from apps.sessions.invoking import REQUEST_KEY_LENGTH
+from apps.sessions.models import RUNTIME_SESSION_ID_PATTERN, Invocation, Session
 from apps.sessions.outcomes import error_of, error_status
 from apps.sessions.viewing.sse import end_number, event_stream, run_frames
 
@@ -38,11 +40,19 @@ EVENT_STREAM = {
 
 
 class InvokeIn(Schema):
-    prompt: str = Field("", max_length=100_000, description="Needed unless there is a `payload`.")
+    prompt: str = Field(
+        "",
+        max_length=PROMPT_MAX_LENGTH,
+        description="Needed unless there is a `payload`: a blank one is refused where that is missing or null.",
+    )
     payload: Any = Field(None, description="JSON that is sent as it is, instead of the agent's template.")
-    qualifier: str | None = Field(None, description="The endpoint's name; DEFAULT for a new session.")
+    qualifier: str | None = Field(
+        None, description="The endpoint's name; DEFAULT for a new session.", json_schema_extra=QUALIFIER_SCHEMA
+    )
     session_id: str | None = Field(
-        None, description="A runtime session id, for a further turn or a session from outside."
+        None,
+        description="A runtime session id, for a further turn or a session from outside.",
+        json_schema_extra={"pattern": RUNTIME_SESSION_ID_PATTERN},
     )
     stream: bool = Field(True, description="False: one JSON answer when the run is over.")
     on_disconnect: Literal["continue", "stop"] = Field(
@@ -85,7 +95,7 @@ def _texts(body: InvokeIn) -> tuple[str, str | None]:
         return body.prompt, None
     payload = json.dumps(body.payload, ensure_ascii=False)
     inner = body.payload.get("prompt") if isinstance(body.payload, dict) else None
-    return body.prompt.strip() or (inner if isinstance(inner, str) else payload[:100_000]), payload
+    return body.prompt.strip() or (inner if isinstance(inner, str) else payload)[:PROMPT_MAX_LENGTH], payload
 
 
 def _start(user: User, agent_id: int, body: InvokeIn, request_key: str) -> tuple[Invocation, bool]:
@@ -137,7 +147,9 @@ async def invoke_agent(
     agent_id: int,
     body: InvokeIn,
     idempotency_key: str = functions.Header(
-        "", description="Your name of this request: sent again, it is the same run."
+        "",
+        description="Your name of this request: sent again, it is the same run.",
+        max_length=REQUEST_KEY_LENGTH,
     ),
 ) -> HttpResponse | StreamingHttpResponse | dict[str, Any]:
     """Server-sent events: `session_start {session_id, client_invoke_time, created, invocation}`, `chunk {text}` as it
@@ -210,18 +222,21 @@ async def follow_events(
     agent_id: int,
     session_id: str,
     invocation: int | None = functions.Query(None, ge=1, description="The newest one without it."),
-    since: int | None = functions.Query(None, ge=0, description="The number of the last event you have; 0 for all."),
+    since: int | None = functions.Query(
+        None, ge=0, le=2**53 - 1, description="The number of the last event you have; 0 for all."
+    ),
     detail: bool = functions.Query(
         False, description="Also tool calls, usage and whatever else is no text, as `detail`."
     ),
-    last_event_id: str = functions.Header(""),
+    last_event_id: str = functions.Header("", max_length=100),
 ) -> HttpResponse | StreamingHttpResponse:
     """The events of `invoke` after a number, as they were and as they happen, to the run's end. A browser's
     `Last-Event-ID` counts where `since` is missing; 204, after which it asks no more, where that is the end's.
     """
     found = await sync_to_async(_invocation)(request.auth, agent_id, session_id, invocation)  # type: ignore[attr-defined]
     if since is None:
-        since = int(last_event_id) if last_event_id.isascii() and last_event_id.isdecimal() else 0
+        is_number = last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 16
+        since = int(last_event_id) if is_number else 0
         if not found.is_unfinished and since >= end_number(found):
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
     return event_stream(run_frames(found, is_new=False, after=since, has_details=detail))

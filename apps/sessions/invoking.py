@@ -13,6 +13,7 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from apps.agents.forms import PROMPT_MAX_LENGTH
 from apps.agents.payload import check_payload
 from apps.core.exceptions import InvalidInputError, LoomError, MissingError
 from apps.core.notices import notify
@@ -41,6 +42,16 @@ def check_storable(text: str) -> None:
             "The text holds characters that cannot be stored.",
             advice="Remove NUL characters and halves of surrogate pairs.",
         )
+
+
+def check_prompt(prompt: str) -> None:
+    """Raise InvalidInputError for one that is too long or cannot be stored, whoever sends it."""
+    if len(prompt) > PROMPT_MAX_LENGTH:
+        raise InvalidInputError(
+            f"A prompt has at most {PROMPT_MAX_LENGTH:,} characters; this one has {len(prompt):,}.",
+            advice="Send more as a payload.",
+        )
+    check_storable(prompt)
 
 
 def check_request_key(request_key: str) -> None:
@@ -78,7 +89,7 @@ def start_invocation(
 def _store_invocation(session: Session, request: Request, state: dict[str, Any]) -> tuple[Invocation, bool]:
     """The run of this request, and whether it is a new one; `state` says who has it and how it stands."""
     check_request_key(request.key)
-    check_storable(request.prompt)
+    check_prompt(request.prompt)
     if request.payload is not None:
         check_payload(request.payload)
     agent, now = session.agent, timezone.now()
@@ -200,7 +211,7 @@ def enqueue_prompt(*, session: Session, request: Request) -> QueuedPrompt | Invo
     It becomes a run, with its number, in the transaction in which the session gets free.
     """
     check_request_key(request.key)
-    check_storable(request.prompt)
+    check_prompt(request.prompt)
     with transaction.atomic():
         Session.objects.select_for_update().filter(pk=session.pk).first()
         ahead = session.queued_prompts.all()

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
-_RUNTIME_SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{32,99}")
+RUNTIME_SESSION_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{32,99}$"
+_RUNTIME_SESSION_ID = re.compile(RUNTIME_SESSION_ID_PATTERN)
 
 
 def elapsed_ms(start: datetime | None, end: datetime | None) -> float | None:

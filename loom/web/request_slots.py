@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from apps.core.exceptions import LoomError
-from apps.core.middleware import API_PREFIX, error_body
+from apps.core.refusals import API_PREFIX, error_body
 
 logger = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from django import forms
 from django.http import QueryDict
 
 from apps.agentcore.importing.discovery import REGION_PATTERN
+from apps.agents.forms import ARN_MAX_LENGTH
 
 MAX_CHOSEN = 500  # Django reads at most 1,000 fields of a form
 
@@ -46,4 +47,6 @@ class ChosenForm(forms.Form):
             raise forms.ValidationError("Choose at least one runtime.")
         if len(arns) > MAX_CHOSEN:
             raise forms.ValidationError(f"Choose at most {MAX_CHOSEN} runtimes at a time.")
+        if any(len(arn) > ARN_MAX_LENGTH for arn in arns):
+            raise forms.ValidationError(f"An ARN has at most {ARN_MAX_LENGTH} characters.")
         return {**self.cleaned_data, "arns": arns}

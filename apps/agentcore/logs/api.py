@@ -13,6 +13,8 @@ from apps.accounts.middleware import caller_of
 from apps.agentcore.logs.reading import MAX_LINES, LogPage, read_logs
 from apps.agentcore.logs.visibility import ids_shown_to
 from apps.agents.api import find_agent
+from apps.agents.forms import QUALIFIER_SCHEMA
+from apps.core.instants import Instant
 from apps.sessions.api import find_session
 
 router = Router()
@@ -23,13 +25,17 @@ LOGS_BEFORE = timedelta(minutes=15)
 
 class SessionLogsQuery(Schema):
     limit: int = Field(100, ge=1, le=MAX_LINES)
-    start_time: datetime | None = Field(None, description="ISO 8601 with a time zone, as 2026-11-20T12:00:00Z.")
-    end_time: datetime | None = None
+    start_time: Instant | None = Field(
+        None, description="ISO 8601 with a time zone, as 2026-11-20T12:00:00Z, or Unix seconds."
+    )
+    end_time: Instant | None = None
     search: str = Field("", max_length=200, description="A plain text, whatever its case.")
 
 
 class LogsQuery(SessionLogsQuery):
-    qualifier: str = Field("DEFAULT", description="The endpoint's name: each has its own log group.")
+    qualifier: str = Field(
+        "DEFAULT", description="The endpoint's name: each has its own log group.", json_schema_extra=QUALIFIER_SCHEMA
+    )
 
 
 class LogEventOut(Schema):

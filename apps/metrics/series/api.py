@@ -10,6 +10,7 @@ from ninja import Field, Router, Schema, Status
 
 from apps.accounts.access import may_invoke, may_read
 from apps.agentcore.selectors import with_runtime
+from apps.agents.forms import PROMPT_MAX_LENGTH, QUALIFIER_SCHEMA
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import found
 from apps.metrics.models import StartSeries
@@ -24,8 +25,8 @@ class StartSeriesIn(Schema):
     """What to measure: `count` new sessions one after the other, each with the prompt."""
 
     count: int = Field(DEFAULT_COUNT, ge=1, le=MAX_COUNT)
-    qualifier: str = "DEFAULT"
-    prompt: str
+    qualifier: str = Field("DEFAULT", json_schema_extra=QUALIFIER_SCHEMA)
+    prompt: str = Field(max_length=PROMPT_MAX_LENGTH)
     end_session: bool = True
     warm_turn: bool = Field(True, description="Send the prompt a second time in each session, for the cold penalty.")
     max_cost_usd: Decimal = Field(DEFAULT_MAX_COST_USD, gt=0, description="Refused where the estimate is higher.")

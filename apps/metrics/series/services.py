@@ -17,7 +17,7 @@ from apps.core.exceptions import ConflictError, InvalidInputError
 from apps.metrics.models import StartSeries
 from apps.metrics.series.prices import ENDING, Prices, rounded_up
 from apps.sessions.engine.host import check_agent
-from apps.sessions.invoking import check_request_key, check_storable
+from apps.sessions.invoking import check_prompt, check_request_key
 from apps.sessions.models import Invocation, Session
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def start_series(*, agent: Agent, owner: User, plan: Plan, request_key: str = ""
         if earlier is not None:
             return earlier
     check_agent(agent, plan.qualifier)
-    check_storable(plan.prompt)
+    check_prompt(plan.prompt)
     _check_plan(plan)
     estimate = estimate_usd(agent=agent, plan=plan)
     if estimate > plan.max_cost_usd:

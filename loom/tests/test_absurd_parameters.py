@@ -1,0 +1,198 @@
+"""Whatever an address, a form or a body holds in a parameter, nobody hears of a mistake of ours: every one is told why.
+
+AWS refuses everything here, which is a 502 to those who come that far.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.agentcore.models import Runtime
+from apps.aws.tests.loopback import loopback
+from apps.metrics.models import StartSeries
+from apps.sessions.models import Invocation, Session
+from loom.api import api
+from loom.tests.fixtures import make_user
+from loom.tests.test_roles import Walk, refuse
+from loom.tests.walking import Address, addresses
+
+pytestmark = pytest.mark.django_db
+
+# Of the pages: what any of them reads of its address or a form of it.
+NAMES = (
+    "account", "after", "again", "agent", "all", "arn", "at", "before", "chart", "count", "download",
+    "ends_session", "environment", "error", "from", "has_warm_turn", "ids", "kind", "last", "level", "max_cost_usd",
+    "measure_start", "metric", "mode", "name", "next", "order", "page", "password", "payload", "payload_template",
+    "prompt", "purpose", "q", "qualifier", "range", "read_timeout_ms", "read_timeout_s", "region", "request_key",
+    "row", "series", "show", "since", "sort", "state", "status", "strict", "text", "theme", "title", "to",
+    "username", "version", "wait", "wrap",
+)  # fmt: skip
+VALUES = {
+    "nothing": "",
+    "zero": "0",
+    "minus one": "-1",
+    "above 64 bits": str(2**63),
+    "below 64 bits": str(-(2**63) - 1),
+    "10^30": str(10**30),
+    "5,000 digits": "9" * 5_000,
+    "not a number": "NaN",
+    "infinite": "-Infinity",
+    "1e400": "1e400",
+    "1e-400": "1e-400",
+    "a fraction": "0.5",
+    "another's digits": "٣",
+    "superscript": "²",
+    "year 0": "0000-01-01T00:00:00Z",
+    "year 1": "0001-01-01T00:00:00+14:00",
+    "year 1, UTC": "0001-01-01T00:00:00Z",
+    "year 1500": "1500-01-01T00:00:00Z",
+    "year 9999": "9999-12-31T23:59:59-14:00",
+    "year 9999, UTC": "9999-12-31T23:59:59Z",
+    "year 9999999": "9999999-01-01T00:00:00Z",
+    "a leap second": "2026-06-30T23:59:60Z",
+    "absurd offset": "2026-11-20T12:00:00+99:99",
+    "widest offset": "2026-11-20T12:00:00-23:59",
+    "seconds": str(253_402_300_800),
+    "NUL": "a\0b",
+    "half a pair": "\ud800",
+    "long": "x" * 5_000,
+    "a list": "1,2,,-3,x,99999999999999999999999",
+    "template": "{{prompt}}{% x %}",
+    "pattern": "%_\\",
+}  # fmt: skip
+JSON_VALUES: dict[str, str] = {
+    **{name: json.dumps(value) for name, value in VALUES.items()},
+    "null": "null",
+    "true": "true",
+    "number above 64 bits": str(2**63),
+    "number 10^30": str(10**30),
+    "number of 5,000 digits": "9" * 5_000,
+    "number NaN": "NaN",
+    "number Infinity": "Infinity",
+    "number 1e400": "1e400",
+    "number -0.0": "-0.0",
+    "empty list": "[]",
+    "empty object": "{}",
+    "nested": "[" * 500 + "]" * 500,
+    "nested too deep": "[" * 100_000 + "]" * 100_000,
+    "object with NUL": '{"\\u0000": "\\u0000\\ud800"}',
+}
+
+
+class Prober:
+    """Asks as a user who may do everything, in an installation with a session, a run and a series of hers."""
+
+    def __init__(self, walk: Walk, user: User) -> None:
+        self._walk = walk
+        self.client = Client(raise_request_exception=False)
+        self.client.force_login(user)
+
+    def status(self, method: str, address: Address, body: Any = "", query: dict[str, Any] | None = None) -> int:
+        """The status of an answer, all of it read; what it changes is taken back."""
+        path = self._walk.path(address)
+        kind = "application/json" if address.is_api else "application/x-www-form-urlencoded"
+        with transaction.atomic():
+            asked = urlencode(query or {}, errors="surrogatepass")
+            answer = self.client.generic(method, path, body, content_type=kind, QUERY_STRING=asked)
+            transaction.set_rollback(True)
+        return answer.status_code
+
+
+@pytest.fixture
+def prober(make_session: Callable[..., Session], settings: Any) -> Iterator[Prober]:
+    dave = make_user("dave@example.com", is_staff=True, is_superuser=True)
+    session, now = make_session(owner=dave), timezone.now()
+    Invocation.objects.create(
+        session=session, number=1, status="completed", prompt="Hi", requested_at=now, invoked_at=now, completed_at=now
+    )
+    series = StartSeries.objects.create(
+        agent=session.agent, owner=dave, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=0, state="done",
+        created_at=now,
+    )  # fmt: skip
+    with loopback(refuse) as aws:
+        settings.EMULATOR_URL = aws.url
+        yield Prober(Walk(session, series, {"owner": dave, "other": dave}), dave)
+
+
+def is_told(status: int) -> bool:
+    return status < 500 or status == 502
+
+
+def pages() -> list[Address]:
+    return [address for address in addresses() if not address.is_api and not address.is_admin]
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+def test_addresses_of_pages(prober: Prober, value: str) -> None:
+    found = {address.name: prober.status("GET", address, query=dict.fromkeys(NAMES, value)) for address in pages()}
+
+    assert {name: status for name, status in found.items() if not is_told(status)} == {}
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+def test_forms(prober: Prober, value: str) -> None:
+    body = urlencode(dict.fromkeys(NAMES, value), errors="surrogatepass")
+    found = {address.name: prober.status("POST", address, body) for address in pages()}
+
+    assert {name: status for name, status in found.items() if not is_told(status)} == {}
+
+
+def operations() -> Iterator[tuple[str, Address, dict[str, Any]]]:
+    schema = api.get_openapi_schema(path_prefix="/api/")
+    by_path = {re.sub(r"<(?:int:)?(\w+)>", r"{\1}", address.route): address for address in addresses()}
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), by_path[path], operation
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+def test_addresses_of_the_api(prober: Prober, value: str) -> None:
+    found = {}
+    for method, address, operation in operations():
+        body = "{}" if method == "POST" else ""
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "query":
+                name = parameter["name"]
+                found[address.name, name] = prober.status(method, address, body, query={name: value})
+
+    assert len(found) >= 10
+    assert {name: status for name, status in found.items() if not is_told(status)} == {}
+
+
+def properties_of(operation: dict[str, Any]) -> dict[str, Any]:
+    if "requestBody" not in operation:
+        return {}
+    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    found: dict[str, Any] = api.get_openapi_schema()["components"]["schemas"][reference.rpartition("/")[2]]
+    return dict(found["properties"])
+
+
+USUAL = {"arn": "x", "prompt": "Hi", "stream": False}
+
+
+@pytest.mark.parametrize("value", JSON_VALUES.values(), ids=JSON_VALUES.keys())
+def test_bodies_of_the_api(prober: Prober, value: str) -> None:
+    """The agent wants another sign-in than AWS's here, so that nothing is sent to it."""
+    Runtime.objects.update(authorizer_kind="jwt")
+    found = {}
+    for method, address, operation in operations():
+        properties = properties_of(operation)
+        for name in properties:
+            others = {key: json.dumps(other) for key, other in USUAL.items() if key in properties}
+            body = ", ".join(f"{json.dumps(key)}: {text}" for key, text in {**others, name: value}.items())
+            found[address.name, name] = prober.status(method, address, f"{{{body}}}")
+        if properties:
+            found[address.name, "body"] = prober.status(method, address, value)
+
+    assert len(found) >= 10
+    assert {name: status for name, status in found.items() if not is_told(status)} == {}

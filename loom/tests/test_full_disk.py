@@ -1,0 +1,61 @@
+"""A disk without room: whoever asks for a change is told so, nothing is half done, and reading goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from apps.accounts.models import User
+from apps.sessions.models import Session
+from apps.sessions.tests.test_recorder_full_disk import full_disk
+
+pytestmark = [
+    pytest.mark.skipif(connection.vendor != "sqlite", reason="the database is a file of this process"),
+    pytest.mark.django_db(transaction=True),
+]
+
+
+@pytest.fixture
+def caller(alice: User) -> Client:
+    client = Client(raise_request_exception=False)
+    client.force_login(alice)
+    return client
+
+
+@pytest.mark.parametrize("is_debug", [False, True])
+def test_a_change_is_503_in_the_form_of_whoever_asks(
+    caller: Client, make_session: Any, settings: Any, is_debug: bool
+) -> None:
+    settings.DEBUG = is_debug
+    session: Session = make_session(title="Before")
+    rename, prompt = reverse("sessions:rename", args=[session.public_id]), {"prompt": "Hi", "count": 1}
+    with full_disk():
+        page = caller.post(rename, {"title": "After"}, headers={"Accept": "text/html"})
+        text = caller.post(rename, {"title": "After"})
+        series = f"/api/agents/{session.agent_id}/start-series"
+        api = caller.post(series, prompt, content_type="application/json")
+        read = caller.get(reverse("sessions:detail", args=[session.public_id]))
+
+    assert [answer.status_code for answer in (page, text, api, read)] == [503, 503, 503, 200]
+    assert {answer["Retry-After"] for answer in (page, api, text)} == {"5"}
+    assert b"<h1>" in page.content and b"Traceback" not in page.content
+    assert (api.json()["error"], api.json()["details"]["retryable"]) == ("unavailable", True)
+    assert text["Content-Type"].startswith("text/plain")
+    session.refresh_from_db()
+    assert session.title == "Before"
+    assert caller.post(rename, {"title": "After"}).status_code == 302
+
+
+def test_a_sign_in_is_503_too(alice: User) -> None:
+    alice.set_password("correct horse battery")
+    alice.save()
+    client, form = Client(raise_request_exception=False), {"username": alice.email, "password": "correct horse battery"}
+    with full_disk():
+        refused = client.post(reverse("accounts:login"), form, headers={"Accept": "text/html"})
+
+    assert refused.status_code == 503
+    assert client.post(reverse("accounts:login"), form).status_code == 302
