@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 from uuid import UUID
@@ -25,6 +26,8 @@ from apps.core.models import Process
 logger = logging.getLogger(__name__)
 
 SILENT_AFTER = timedelta(seconds=8)
+HOST_NAMESPACE = 0xEFFFFFFC  # the number that Linux gives the namespace in which it starts
+GONE_AFTER = timedelta(seconds=3)
 KEPT_FOR = timedelta(days=7)
 BEAT_EVERY_S = 2.0
 LONGEST_PAUSE_S = 2 * BEAT_EVERY_S
@@ -36,7 +39,16 @@ Result = TypeVar("Result")
 def register(kind: Process.Kind) -> Process:
     """Write down that the calling process runs, and return its row."""
     now = timezone.now()
-    return Process.objects.create(kind=kind, host=socket.gethostname(), pid=os.getpid(), started_at=now, beat_at=now)
+    return Process.objects.create(kind=kind, host=machine(), pid=os.getpid(), started_at=now, beat_at=now)
+
+
+def machine() -> str:
+    """Where a pid means the same process: the host, or in it the namespace of pids that a container has of its own."""
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:  # no Linux
+        namespace = HOST_NAMESPACE
+    return socket.gethostname() if namespace == HOST_NAMESPACE else f"{socket.gethostname()} {namespace}"
 
 
 def beat(process_id: UUID) -> bool:
@@ -53,6 +65,15 @@ def silent_process_ids(now: datetime) -> list[UUID]:
     """Return the processes that can no longer be working on anything: ended, or without a beat for `SILENT_AFTER`."""
     gone = Q(ended_at__isnull=False) | Q(beat_at__lt=now - SILENT_AFTER)
     return list(Process.objects.filter(gone).values_list("pk", flat=True))
+
+
+def gone_process_ids(now: datetime) -> list[UUID]:
+    """Return the processes of this machine that it has no more, and that have missed a beat.
+
+    That is known without their silence, which may have another cause than their death, and sooner.
+    """
+    quiet = Process.objects.filter(host=machine(), ended_at=None, beat_at__lt=now - GONE_AFTER)
+    return [pk for pk, pid in quiet.values_list("pk", "pid") if not is_process_alive(pid)]
 
 
 def living(now: datetime, kind: Process.Kind) -> QuerySet[Process]:

@@ -69,24 +69,25 @@ class Life:
     async def _take_care_of_orphans(heartbeat: Heartbeat) -> None:
         """End or queue again what dead processes have left: the worker does so too, but it may have died with them.
 
-        Not before this process has been alive for as long as others have to be silent: after a database was away, every
-        process is.
+        Of those that are merely silent not before this process has been alive for as long as they have to be: after a
+        database was away, every process is silent.
         """
+        take_care = sync_to_async(take_care_of_orphans, thread_sensitive=False)
         is_failing, is_first = False, True
         while True:
-            await asyncio.sleep(BEAT_EVERY_S)
-            if not heartbeat.is_steady:
-                continue
+            is_steady = heartbeat.is_steady
             try:
-                found = await sync_to_async(take_care_of_orphans, thread_sensitive=False)(timezone.now())
-                if found or is_first:
+                found = await take_care(timezone.now(), is_steady=is_steady)
+                if found or (is_first and is_steady):
                     await sync_to_async(advance_all, thread_sensitive=False)()
+                    is_first = False
             except DatabaseFailure as error:
                 if not is_failing:
                     logger.warning("orphans not taken care of yet error=%s", type(error).__name__)
                 is_failing = True
             else:
-                is_failing = is_first = False
+                is_failing = False
+            await asyncio.sleep(BEAT_EVERY_S)
 
     @staticmethod
     async def _take_over_agents() -> None:

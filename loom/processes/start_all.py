@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from apps.core.models import Process
 from apps.core.network import is_loom_there, url_of
-from apps.core.processes import is_process_alive, living
+from apps.core.processes import is_process_alive, living, machine
 from loom.processes.child import ChildSpec
 from loom.processes.output import Output
 from loom.processes.plan import Plan
@@ -223,7 +223,7 @@ def check_database() -> None:
 
 def is_there(process: Process) -> bool:
     """Tell whether a process that has beaten a moment ago can still be there; of another machine nothing is known."""
-    return process.host != socket.gethostname() or is_process_alive(process.pid)
+    return process.host != machine() or is_process_alive(process.pid)
 
 
 def can_anyone_sign_in() -> bool:

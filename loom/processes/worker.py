@@ -133,11 +133,10 @@ class WorkerHeart:
         self._steadiness.beaten()
 
     def take_care_of_orphans(self) -> None:
-        """End or queue again the runs of silent processes, once this one has beaten for as long as they have to be
-        silent.
+        """End or queue again the runs of dead processes; of those that are merely silent, once this one has beaten for
+        as long as they have to be.
         """
-        if self._steadiness.is_steady:
-            housekeeping.take_care_of_orphans(timezone.now())
+        housekeeping.take_care_of_orphans(timezone.now(), is_steady=self._steadiness.is_steady)
 
 
 class Leftovers:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import subprocess
 import sys
 import uuid
@@ -48,11 +47,34 @@ def test_register_writes_down_who_runs_where() -> None:
     assert (row.pk, row.kind, row.host, row.pid, row.ended_at) == (
         process.pk,
         "worker",
-        socket.gethostname(),
+        processes.machine(),
         os.getpid(),
         None,
     )
     assert processes.silent_process_ids(timezone.now()) == []
+
+
+@pytest.mark.django_db
+def test_gone_are_those_of_this_machine_without_a_process_that_have_missed_a_beat() -> None:
+    """A pid says nothing elsewhere, and one that beats is there, whatever is known of its pid."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    now = timezone.now()
+    quiet, here = now - timedelta(seconds=3.1), processes.machine()
+    cases = [
+        (here, ended.pid, quiet, None, True),
+        (here, os.getpid(), quiet, None, False),
+        (here, ended.pid, now, None, False),
+        (here, ended.pid, quiet, now, False),
+        ("elsewhere", ended.pid, quiet, None, False),
+    ]
+    rows = [
+        Process.objects.create(kind="web", host=host, pid=pid, started_at=now, beat_at=beat_at, ended_at=ended_at)
+        for host, pid, beat_at, ended_at, _ in cases
+    ]
+
+    gone = processes.gone_process_ids(now)
+    assert [row.pk in gone for row in rows] == [is_gone for *_, is_gone in cases]
 
 
 @pytest.mark.django_db

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from apps.core.notices import notify
-from apps.core.processes import silent_process_ids
+from apps.core.processes import gone_process_ids, silent_process_ids
 from apps.sessions.engine.host import host_of
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
 from apps.sessions.models import Invocation, Recording, RecordingBatch
@@ -29,15 +29,18 @@ TAKEN_UP_AT_MOST = 3
 REMOVE_AT_ONCE = 500
 
 
-def take_care_of_orphans(now: datetime) -> int:
+def take_care_of_orphans(now: datetime, *, is_steady: bool = True) -> int:
     """Queue again or end the runs whose process is gone; return how many.
 
+    Who is not `is_steady` cannot conclude from silence: it takes care only of the runs of those whose pid is gone.
     Queued again is what provably was not sent, and what a host can answer once more, up to `TAKEN_UP_AT_MOST` times.
     The rest ends as `interrupted`, with what had arrived.
     """
-    orphans = Invocation.objects.filter(status__in=Invocation.RUNNING).filter(
-        Q(process_id__in=silent_process_ids(now)) | Q(process=None, requested_at__lt=now - timedelta(seconds=10))
-    )
+    lost = Q(process_id__in=gone_process_ids(now))
+    if is_steady:
+        lost |= Q(process_id__in=silent_process_ids(now))
+        lost |= Q(process=None, requested_at__lt=now - timedelta(seconds=10))
+    orphans = Invocation.objects.filter(lost, status__in=Invocation.RUNNING)
     found = [(run, _queue_again(run)) for run in orphans.select_related("session__agent")]
     ended = sum(_interrupt(run, now) for run, is_queued in found if not is_queued)
     queued = sum(is_queued for _, is_queued in found)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -61,6 +63,20 @@ def test_runs_of_a_dead_process_end_as_interrupted_with_what_had_arrived(
     assert streaming.invoked_at
     assert streaming.completed_at == streaming.invoked_at + timedelta(milliseconds=500)
     assert streaming.error_code == "interrupted" and streaming.error_advice
+
+
+def test_without_steadiness_only_what_provably_died_is_taken_care_of(streaming: Invocation, process: Process) -> None:
+    """After a database was away everybody is silent; whose pid is gone is dead nevertheless."""
+    now = timezone.now()
+    Process.objects.update(beat_at=now - timedelta(seconds=9))
+    assert take_care_of_orphans(now, is_steady=False) == 0
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    Process.objects.update(pid=ended.pid)
+
+    assert take_care_of_orphans(now, is_steady=False) == 1
+    streaming.refresh_from_db()
+    assert (streaming.status, streaming.last_sequence) == ("interrupted", 5)
 
 
 def test_a_run_that_no_process_took_is_interrupted_after_ten_seconds(make_session: Callable[..., Session]) -> None:
