@@ -56,7 +56,9 @@ class PromptForm(forms.Form):
     qualifier = forms.ChoiceField(label="Endpoint")
     prompt = PromptField(
         required=False,
-        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Ask the agent…"}),
+        widget=forms.Textarea(
+            attrs={"rows": 3, "placeholder": "Ask the agent…", "dir": "auto", "data-enter-sends": ""}
+        ),
     )
     payload = forms.CharField(
         label="Raw JSON",

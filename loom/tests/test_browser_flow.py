@@ -61,7 +61,7 @@ def test_a_newcomer_sees_tokens_arrive_and_reads_the_startup_latency(
     )
     expect(panel).to_contain_text("SDK log line")
     expect(panel).to_contain_text(re.compile("cold: (created|pooled)"))
-    expect(panel.get_by_text("Emulated").first).to_be_visible()
+    expect(page.get_by_role("region", name="Latency").get_by_text("Emulated")).to_be_visible()
 
 
 def test_a_second_prompt_goes_over_the_socket_and_a_reload_shows_the_same(

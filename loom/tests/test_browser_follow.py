@@ -24,7 +24,7 @@ def relay(loom: Loom) -> Iterator[Relay]:
 
 
 AGENT = "sentiment_scorer"  # answers at once
-BACK = "Connected again. Nothing is missing on this page."
+BACK = "Connected again."
 KEEP_BANNERS = """() => {
   const banner = document.querySelector("#connection span");
   window.banners = [];

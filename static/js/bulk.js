@@ -1,9 +1,11 @@
 /* Checked rows of a list: all at once, and how many. Without it they are checked one by one. */
 
+/** @param {HTMLFormElement} form @returns {HTMLInputElement[]} */
 function boxes(form) {
   return [...form.elements].filter((box) => box.name === "row");
 }
 
+/** @param {HTMLFormElement} form */
 function count(form) {
   const all = boxes(form);
   const checked = all.filter((box) => box.checked).length;

@@ -1,20 +1,22 @@
 /* The readout of a chart: the figures of the step under the pointer, or the one reached by the arrow keys. */
-const times = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const days = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+import { days, minutes } from "./times.js";
 
+/** @param {string} from @param {string} to @returns {string} */
 function spanText(from, to) {
   const [start, end] = [new Date(from), new Date(to)];
   const isOneDay = start.toDateString() === end.toDateString();
-  const last = isOneDay ? times.format(end) : `${days.format(end)} ${times.format(end)}`;
-  return `${days.format(start)} ${times.format(start)} – ${last}`;
+  const last = isOneDay ? minutes.format(end) : `${days.format(end)} ${minutes.format(end)}`;
+  return `${days.format(start)} ${minutes.format(start)} – ${last}`;
 }
 
+/** @param {Element} chart */
 function localiseAxis(chart) {
   for (const label of chart.querySelectorAll("text[data-at]")) {
-    label.textContent = ("days" in label.dataset ? days : times).format(new Date(label.dataset.at));
+    label.textContent = ("days" in label.dataset ? days : minutes).format(new Date(label.dataset.at));
   }
 }
 
+/** @param {HTMLElement} chart */
 function prepare(chart) {
   if ("ready" in chart.dataset) return;
   chart.dataset.ready = "";
@@ -24,6 +26,7 @@ function prepare(chart) {
   const steps = [...chart.querySelectorAll(".chart-step")];
   let current = -1;
 
+  /** @param {number} index the step, or none of them */
   function show(index) {
     steps[current]?.classList.remove("is-current");
     current = index;
@@ -75,6 +78,7 @@ function prepare(chart) {
   });
 }
 
+/** @param {ParentNode} root */
 function prepareAll(root) {
   for (const chart of root.querySelectorAll("[data-chart]")) prepare(chart);
 }

@@ -1,9 +1,11 @@
 /* Choosing from a list of checkboxes: all at once, those whose name matches, and how many are chosen. */
 
+/** @param {HTMLFormElement} form @returns {HTMLInputElement[]} */
 function boxes(form) {
   return [...form.querySelectorAll(".choices input[type=checkbox]")];
 }
 
+/** @param {HTMLFormElement} form */
 function count(form) {
   const all = boxes(form);
   const chosen = all.filter((box) => box.checked).length;
@@ -16,12 +18,14 @@ function count(form) {
   form.querySelector("[data-choose-submit]").disabled = chosen === 0;
 }
 
+/** @param {HTMLFormElement} form @param {boolean} isChosen */
 function chooseAll(form, isChosen) {
   for (const box of boxes(form)) {
     if (!box.closest("li").hidden) box.checked = isChosen;
   }
 }
 
+/** @param {HTMLFormElement} form @param {string} text */
 function filter(form, text) {
   const wanted = text.trim().toLowerCase();
   for (const box of boxes(form)) {

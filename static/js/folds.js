@@ -3,11 +3,13 @@ const narrow = matchMedia("(max-width: 767.98px)");
 // By name, because a fragment that is asked for again brings a new card.
 const opened = new Set();
 
+/** @param {Element} card @param {boolean} isOpen */
 function show(card, isOpen) {
   card.toggleAttribute("data-folded", !isOpen);
   card.querySelector(":scope > header .fold").setAttribute("aria-expanded", String(isOpen));
 }
 
+/** @param {Element} card */
 function toggle(card) {
   const name = card.ariaLabel;
   if (opened.has(name)) opened.delete(name);
@@ -15,6 +17,7 @@ function toggle(card) {
   show(card, opened.has(name));
 }
 
+/** @param {Element} card */
 function fold(card) {
   const heading = card.querySelector(":scope > header h2");
   if (!heading || heading.querySelector(".fold")) return;
@@ -27,6 +30,7 @@ function fold(card) {
   show(card, opened.has(card.ariaLabel));
 }
 
+/** @param {Element} card */
 function unfold(card) {
   const button = card.querySelector(":scope > header .fold");
   button?.replaceWith(...button.childNodes);

@@ -1,71 +1,32 @@
-/* The live part of a session page: its socket, the waiting counter, following the answer, keys and earlier turns. */
+/* The live part of a session page: its messages, the waiting counter, following the answer, and earlier turns. */
+import { addCopyButtons } from "./code.js";
+import { showConnection, stayConnected } from "./connection.js";
+import { follow, tell } from "./reading.js";
 import { connected, keepDraft, restoreDraft, settle, showPending } from "./sending.js";
 
 const NEAR_END_PX = 96;
-const LONGEST_RECONNECT_MS = 8000;
-const BACK_SHOWN_MS = 4000;
-const RECONNECTED_BY_HTMX = [1006, 1011, 1012, 1013];
-const FINAL_CLOSES = {
-  4401: "You are signed out. Reload the page to sign in again.",
-  4404: "This session is not there any more.",
-};
 
 const transcript = document.getElementById("transcript");
 const conversation = document.getElementById("conversation");
+const { socket: socketPath } = document.querySelector("[data-socket]")?.dataset ?? {};
 
-/* --- connection ------------------------------------------------------------------------------------------------- */
+/** @returns {HTMLElement | null} */
+const runningTurn = () => transcript.querySelector(":scope > article.is-running");
 
-/* Runs between the htmx script and its start: both are deferred, and htmx starts on DOMContentLoaded. */
-function reconnectDelay(tries) {
-  const longest = Math.min(LONGEST_RECONNECT_MS, 500 * 2 ** tries);
-  return longest / 2 + (Math.random() * longest) / 2;
-}
-window.htmx.config.wsReconnectDelay = reconnectDelay;
+/* --- messages --- */
 
-/** What this page shows, so that the server sends what is missing and nothing else. */
-function shown() {
+/** Where the socket is, and what this page shows, so that the server sends what is missing and nothing else.
+ * @returns {string} */
+function address() {
+  const url = new URL(socketPath, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
   const turns = [...transcript.querySelectorAll(":scope > article")];
   const numbers = turns.map((turn) => Number(turn.id.replace("invocation-", "")));
-  const query = new URLSearchParams({ last: Math.max(0, ...numbers) });
-  for (const turn of turns) if (turn.classList.contains("is-running")) query.append("at", turn.dataset.at);
-  query.set("environment", document.getElementById("environment").dataset.state);
-  return query;
+  url.searchParams.set("last", String(Math.max(0, ...numbers)));
+  for (const turn of turns) if (turn.classList.contains("is-running")) url.searchParams.append("at", turn.dataset.at);
+  url.searchParams.set("environment", document.getElementById("environment").dataset.state);
+  return url.href;
 }
-
-let socket = null;
-window.htmx.createWebSocket = (url) => {
-  socket = new WebSocket(`${url}?${shown()}`);
-  return socket;
-};
-
-let banner = 0;
-function showConnection(text, hideAfterMs = 0) {
-  const element = document.getElementById("connection");
-  clearTimeout(banner);
-  element.hidden = text === "";
-  element.classList.toggle("is-back", hideAfterMs > 0);
-  element.querySelector("span").textContent = text;
-  if (hideAfterMs) banner = setTimeout(() => showConnection(""), hideAfterMs);
-}
-
-let wasLost = false;
-document.addEventListener("htmx:wsOpen", () => {
-  if (wasLost) showConnection("Connected again. Nothing is missing on this page.", BACK_SHOWN_MS);
-  wasLost = false;
-  connected(socket);
-});
-
-let tries = 0;
-document.addEventListener("htmx:wsClose", ({ detail }) => {
-  const final = FINAL_CLOSES[detail.event.code];
-  wasLost = !final;
-  showConnection(final ?? "Connection lost, reconnecting… The agent goes on; you will see all of its answer.");
-  showPending();
-  if (final || RECONNECTED_BY_HTMX.includes(detail.event.code)) return;
-  setTimeout(detail.socketWrapper.reconnect, reconnectDelay(tries++));
-});
-
-/* --- messages --------------------------------------------------------------------------------------------------- */
 
 let wasAtEnd = true;
 let lastSignal = document.getElementById("signals");
@@ -101,20 +62,19 @@ function keepFocus() {
   if (document.activeElement === document.body) focusField();
 }
 
-// A turn that this page does not hold yet gets a place at the end, which the message then replaces like any other turn.
+/** A turn that this page does not hold yet gets a place at the end, which the message then replaces like any other.
+ * @param {string} message */
 function makePlace(message) {
   const id = /^\s*<article [^>]*\bid="(invocation-\d+)"/.exec(message)?.[1];
   if (!id || document.getElementById(id)) return;
-  const place = document.createElement("article");
-  place.id = id;
-  transcript.append(place);
+  transcript.append(Object.assign(document.createElement("article"), { id }));
 }
 
 // The composer follows the transcript: Send where nothing runs, Stop where something does.
 function followTranscript() {
   const composer = document.getElementById("composer");
   if (!composer) return;
-  const running = transcript.querySelector(":scope > article.is-running")?.id.replace("invocation-", "") ?? "0";
+  const running = runningTurn()?.id.replace("invocation-", "") ?? "0";
   if (composer.dataset.running === running) return;
   const isOnButton = document.activeElement?.matches("#composer .composer-fields button");
   composer.dataset.running = running;
@@ -126,12 +86,14 @@ function followTranscript() {
   if (isOnButton || document.activeElement === document.body) focusField();
 }
 
+/** @param {string} text */
 function showNote(text) {
   const hint = document.getElementById("composer-hint");
   let note = hint?.querySelector(".note");
   if (!hint || (!note && !text)) return;
   note ??= hint.appendChild(Object.assign(document.createElement("span"), { className: "note" }));
   note.textContent = text ? ` ${text}` : "";
+  tell(text);
 }
 
 function focusField() {
@@ -139,32 +101,30 @@ function focusField() {
   composer?.querySelector(isJson ? "#composer-payload" : "#composer-prompt")?.focus({ preventScroll: true });
 }
 
-// The place in the stream that the page shows now stands in the first tag of a message.
+/** The place in the stream that the page shows now stands in the first tag of a message.
+ * @param {string} message */
 function keepPlace(message) {
   const place = /^\s*<[a-z]+ [^>]*\bdata-at="((\d+):[0-9a-f]*:\d+)"/.exec(message);
   const turn = place && document.getElementById(`invocation-${place[2]}`);
   if (turn?.classList.contains("is-running")) turn.dataset.at = place[1];
 }
 
-document.addEventListener("htmx:wsBeforeMessage", (event) => {
+/** @param {string} message elements that say by their ids where they belong */
+function take(message) {
+  const isTurn = /^\s*<article /.test(message);
   wasAtEnd = isAtEnd();
-  makePlace(event.detail.message);
-  if (/^\s*<div id="composer"/.test(event.detail.message)) keepDraft();
-});
-document.addEventListener("htmx:wsAfterMessage", (event) => {
-  tries = 0;
-  keepPlace(event.detail.message);
+  makePlace(message);
+  if (/^\s*<div id="composer"/.test(message)) keepDraft();
+  window.htmx.swap(document.createElement("div"), message, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
+  keepPlace(message);
   followTranscript();
   passSignalOn();
   keepFocus();
   countSeconds();
-  showPendingOf(event.detail.message);
+  if (isTurn) showPending(); // its Resend waits while another prompt is on its way
+  addCopyButtons(isTurn ? transcript : runningTurn() ?? transcript);
+  follow(runningTurn());
   if (wasAtEnd) toEnd();
-});
-
-// A new turn has a Resend button of its own, which waits while another prompt is on its way.
-function showPendingOf(message) {
-  if (/^\s*<article /.test(message)) showPending();
 }
 
 // A step that was opened stays open when it is replaced.
@@ -176,7 +136,7 @@ document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
   }
 });
 
-/* --- waiting ---------------------------------------------------------------------------------------------------- */
+/* --- waiting --- */
 
 function countSeconds() {
   for (const element of document.querySelectorAll("[data-since]")) {
@@ -188,16 +148,13 @@ function countSeconds() {
 setInterval(countSeconds, 1000);
 countSeconds();
 
-/* --- keys and buttons ------------------------------------------------------------------------------------------- */
+/* --- keys and buttons --- */
 
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey) return;
-  // Enter that ends a composition (Japanese, Chinese, Korean) confirms a word; Safari reports it as key code 229.
-  if (event.isComposing || event.keyCode === 229) return;
-  if (!event.target.matches("textarea[data-enter-sends]")) return;
-  event.preventDefault();
-  const isAnswering = event.target.closest("#composer").dataset.running !== "0";
-  if (!isAnswering && !event.target.readOnly) event.target.form.requestSubmit();
+document.addEventListener("loom:send", (event) => {
+  if (!event.target.closest("#composer")) return;
+  const isAnswering = composer.dataset.running !== "0";
+  if (isAnswering) showNote("Not sent yet: the agent is still answering. What you typed stays here.");
+  if (isAnswering || event.target.readOnly) event.preventDefault();
 });
 
 document.addEventListener("loom:over", () => {
@@ -222,7 +179,7 @@ document.addEventListener("click", async (event) => {
   button.click(); // now there is a text, which every page knows how to copy
 });
 
-/* --- earlier turns ---------------------------------------------------------------------------------------------- */
+/* --- earlier turns --- */
 
 // A link may lead to a turn that is not loaded yet: load what is before until it is there.
 function findTarget() {
@@ -233,8 +190,20 @@ function findTarget() {
 }
 
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.detail.requestConfig?.path?.includes("/turns/")) findTarget();
+  if (!event.detail.requestConfig?.path?.includes("/turns/")) return;
+  addCopyButtons(transcript);
+  findTarget();
 });
 window.addEventListener("hashchange", findTarget);
 document.addEventListener("DOMContentLoaded", findTarget);
 if (!location.hash) toEnd();
+
+/* --- connection --- */
+
+addCopyButtons(transcript);
+follow(runningTurn());
+if (!window.htmx) {
+  showConnection("A script did not load: reload the page to see what came. Prompts are sent all the same.");
+} else if (socketPath) {
+  stayConnected(address, { opened: connected, took: take, closed: showPending });
+}

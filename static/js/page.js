@@ -1,9 +1,14 @@
 /* What every page does in the browser: copy buttons, local times, dialogs, toasts, keys. */
+import "./fragments.js";
+import { announce } from "./telling.js";
+import { localise } from "./times.js";
+
 const TOAST_MS = 6000;
 const COPIED_MS = 1500;
 
-/* --- copying ---------------------------------------------------------------------------------------------------- */
+/* --- copying --- */
 
+/** @param {string} text @returns {boolean} */
 function copyByHand(text) {
   const area = Object.assign(document.createElement("textarea"), { value: text, className: "visually-hidden" });
   document.body.append(area);
@@ -13,6 +18,7 @@ function copyByHand(text) {
   return done;
 }
 
+/** @param {HTMLElement} button */
 async function copy(button) {
   const text = button.dataset.copy;
   try {
@@ -26,43 +32,9 @@ async function copy(button) {
   setTimeout(() => button.classList.remove("is-copied"), COPIED_MS);
 }
 
-function announce(text) {
-  const region = document.getElementById("announcer");
-  if (region) region.textContent = text;
-}
+/* --- dialogs --- */
 
-/* --- times ------------------------------------------------------------------------------------------------------ */
-
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-const precise = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" };
-const preciseClock = new Intl.DateTimeFormat(undefined, precise);
-const preciseDay = new Intl.DateTimeFormat(undefined, { ...precise, day: "numeric", month: "short" });
-const older = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-
-function localTime(at) {
-  const now = new Date();
-  if (at.toDateString() === now.toDateString()) return clock.format(at);
-  return at.getFullYear() === now.getFullYear() ? day.format(at) : older.format(at);
-}
-
-function preciseTime(at) {
-  return (at.toDateString() === new Date().toDateString() ? preciseClock : preciseDay).format(at);
-}
-
-function localise(root) {
-  for (const element of root.querySelectorAll("time[datetime]:not([title])")) {
-    const at = new Date(element.dateTime);
-    if (Number.isNaN(at.getTime())) continue;
-    element.title = `${full.format(at)} (${element.dateTime})`;
-    if ("precise" in element.dataset) element.textContent = preciseTime(at);
-    else element.textContent = localTime(at);
-  }
-}
-
-/* --- dialogs ---------------------------------------------------------------------------------------------------- */
-
+/** @param {HTMLElement} opener */
 function openDialog(opener) {
   const dialog = document.getElementById(opener.dataset.dialog);
   if (!dialog) return;
@@ -77,63 +49,54 @@ function openDialog(opener) {
   dialog.querySelector("[data-value]")?.select();
 }
 
-/* --- filters ---------------------------------------------------------------------------------------------------- */
-
-// What is not asked for does not belong into the address.
-document.addEventListener("htmx:configRequest", (event) => {
-  const { elt, parameters } = event.detail;
-  if (!elt.matches("form[data-filters]")) return;
-  for (const [name, value] of Object.entries(parameters)) if (value === "") delete parameters[name];
+// A click beside a dialog closes it, unless the button was pressed inside, as where text is selected.
+let pressedOn = null;
+document.addEventListener("pointerdown", ({ target }) => (pressedOn = target));
+document.addEventListener("click", ({ target }) => {
+  if (target === pressedOn && target.matches("dialog[open]")) target.close();
 });
 
-/* --- toasts ----------------------------------------------------------------------------------------------------- */
+/* --- toasts --- */
 
-function expireToasts(root) {
-  for (const toast of root.querySelectorAll(".toast-success:not([data-expires]), .toast-info:not([data-expires])")) {
+function expireToasts() {
+  for (const toast of document.querySelectorAll(".toast-success:not([data-expires]), .toast-info:not([data-expires])")) {
     toast.dataset.expires = "";
     setTimeout(() => toast.remove(), TOAST_MS);
   }
 }
 
-function complain(text) {
-  const template = document.getElementById("toast-template");
-  if (!template) return;
-  const toast = template.content.cloneNode(true);
-  toast.querySelector("p").textContent = text;
-  document.getElementById("toasts").replaceChildren(toast);
-}
+/* --- keys --- */
 
-/* --- keys ------------------------------------------------------------------------------------------------------- */
+/** What single keys do, where nobody is typing.
+ * @type {Record<string, () => void>} */
+const keys = { "?": () => document.getElementById("keys-dialog")?.showModal() };
 
-function isTyping(target) {
-  return target.closest("input, textarea, select, [contenteditable], dialog[open]") !== null;
-}
-
-function moveInTable(step) {
-  const links = [...document.querySelectorAll("tbody .row-link")];
-  if (links.length === 0) return;
-  const row = document.activeElement.closest("tr");
-  const here = links.findIndex((link) => link.closest("tr") === row);
-  const next = here === -1 ? (step > 0 ? 0 : links.length - 1) : here + step;
-  links[Math.max(0, Math.min(next, links.length - 1))].focus();
-}
-
-const KEYS = {
-  "/": () => document.querySelector("[data-search]")?.focus(),
-  "?": () => document.getElementById("keys-dialog")?.showModal(),
-  j: () => moveInTable(1),
-  k: () => moveInTable(-1),
-};
+/** @param {Record<string, () => void>} more */
+export const addKeys = (more) => Object.assign(keys, more);
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  const act = KEYS[event.key];
-  if (!act || isTyping(event.target)) return;
+  if (!keys[event.key] || event.target.closest("input, textarea, select, [contenteditable], dialog[open]")) return;
   event.preventDefault();
-  act();
+  keys[event.key]();
 });
 
-/* --- wiring ----------------------------------------------------------------------------------------------------- */
+/** Whether Enter confirms a word of an input method (Japanese, Chinese, Korean); Safari tells it as key code 229.
+ * @param {KeyboardEvent} event @returns {boolean} */
+const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
+// Enter sends a prompt, Ctrl or Cmd with it sends from any text field; who cannot send now cancels `loom:send`.
+document.addEventListener("keydown", (event) => {
+  const { target, key } = event;
+  if (key !== "Enter" || event.shiftKey || event.altKey || isComposing(event) || !target.matches("textarea")) return;
+  if (!event.ctrlKey && !event.metaKey && !("enterSends" in target.dataset)) return;
+  event.preventDefault();
+  if (event.repeat || !target.form) return;
+  const isWanted = target.dispatchEvent(new CustomEvent("loom:send", { bubbles: true, cancelable: true }));
+  if (isWanted) target.form.requestSubmit();
+});
+
+/* --- wiring --- */
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("[data-copy], [data-dialog], [data-close]");
@@ -143,23 +106,9 @@ document.addEventListener("click", (event) => {
   else target.closest(target.dataset.close)?.[target.dataset.close === "dialog" ? "close" : "remove"]();
 });
 
-// A fragment asked for after the web session ended is answered with the sign-in page: show that page, not a piece of it.
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const { xhr } = event.detail;
-  const { loginUrl } = document.body.dataset;
-  if (!xhr?.responseURL || !loginUrl || new URL(xhr.responseURL).pathname !== loginUrl) return;
-  event.detail.shouldSwap = false;
-  location.reload();
-});
-document.addEventListener("htmx:responseError", (event) => {
-  complain(`The server answered ${event.detail.xhr.status}. Nothing was changed on this page; reload it to see how things stand.`);
-});
-document.addEventListener("htmx:sendError", () => {
-  complain("Loom could not be reached. Check that it is still running, then try again.");
-});
 document.addEventListener("htmx:load", (event) => {
   localise(event.detail.elt.parentElement ?? document);
-  expireToasts(document);
+  expireToasts();
 });
 localise(document);
-expireToasts(document);
+expireToasts();

@@ -1,12 +1,21 @@
 /* Sending prompts exactly once. A prompt waits here from the moment it is sent until Loom has confirmed it; its key makes
    Loom take it once, however often it has to be said. It outlives a lost connection and a reload of the tab. */
 
+import { isBlocked } from "./connection.js";
+
+/**
+ * @typedef {{prompt?: string, payload?: string, mode?: string, again?: string, request_key: string}} Fields
+ * @typedef {{fields: Fields, isSent: boolean}} Pending
+ */
+
 const conversation = document.getElementById("conversation");
 const STORE = `loom.pending.${conversation.dataset.session}`;
 
+/** @type {WebSocket | null} */
 let socket = null;
 let pending = restore();
 
+/** @returns {Pending | null} */
 function restore() {
   try {
     return JSON.parse(sessionStorage.getItem(STORE));
@@ -32,16 +41,24 @@ function isOpen() {
   return socket !== null && socket.readyState === WebSocket.OPEN;
 }
 
-/* --- what the page shows of it ---------------------------------------------------------------------------------- */
+/* --- what the page shows of it --- */
 
+/** @returns {string} */
 function describe() {
   if (pending.isSent) return "Sent, but the connection broke before Loom confirmed it. Loom is asked as soon as it is back; nothing is sent twice.";
-  return "Will be sent when the connection is back:";
+  return isBlocked() ? "Not sent: there is no live connection." : "Will be sent when the connection is back:";
+}
+
+/** The turn of the pending prompt may have come by another way than its confirmation. */
+function settleWhatIsShown() {
+  const key = pending?.fields.request_key;
+  if (key && document.querySelector(`#transcript > [data-key="${CSS.escape(key)}"]`)) settle(key, true);
 }
 
 export function showPending() {
   const box = document.getElementById("pending");
   if (!box) return;
+  settleWhatIsShown();
   const isLocked = pending !== null;
   for (const control of document.querySelectorAll("#composer-form textarea")) control.readOnly = isLocked;
   for (const button of document.querySelectorAll("form[data-sends] button:not([form])")) button.disabled = isLocked;
@@ -53,7 +70,7 @@ export function showPending() {
   box.querySelector("[data-pending=cancel]").hidden = pending.isSent;
 }
 
-/* --- sending ---------------------------------------------------------------------------------------------------- */
+/* --- sending --- */
 
 function send() {
   if (pending && isOpen()) {
@@ -64,14 +81,15 @@ function send() {
   showPending();
 }
 
+/** @param {WebSocket} current */
 export function connected(current) {
   socket = current;
-  const turn = pending && document.querySelector(`#transcript > [data-key="${CSS.escape(pending.fields.request_key)}"]`);
-  if (turn) settle(pending.fields.request_key, true);
+  settleWhatIsShown();
   send();
 }
 
-/** Loom has taken it, or has refused it and said why; either way it is not said again. */
+/** Loom has taken it, or has refused it and said why; either way it is not said again.
+ * @param {string} key @param {boolean} isAccepted */
 export function settle(key, isAccepted) {
   if (!pending || pending.fields.request_key !== key) return;
   if (isAccepted) forgetProblems();
@@ -91,13 +109,14 @@ function forgetProblems() {
   for (const field of document.querySelectorAll("#composer-form [aria-invalid]")) field.removeAttribute("aria-invalid");
 }
 
+/** @param {Fields} fields @returns {boolean} */
 function isEmpty(fields) {
   return !fields.again && (fields.mode === "json" ? fields.payload : fields.prompt).trim() === "";
 }
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (!form.matches("form[data-sends]")) return;
+  if (!form.matches("form[data-sends]") || !window.htmx) return; // without htmx nothing shows the answer: sent plainly
   event.preventDefault();
   const { csrfmiddlewaretoken: _, ...fields } = Object.fromEntries(new FormData(form));
   if (pending || isEmpty(fields)) return;
@@ -133,8 +152,9 @@ document.addEventListener("click", (event) => {
   }
 });
 
-/* --- drafts ----------------------------------------------------------------------------------------------------- */
+/* --- drafts --- */
 
+/** @type {{prompt: string, payload: string, mode: string} | null} */
 let draft = null;
 
 /** Before a new composer takes the place of this one: what is being typed, unless it is on its way. */

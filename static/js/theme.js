@@ -1,6 +1,7 @@
 /* The theme switch: light, dark, or what the system says. The choice is kept in this browser only. */
 const KEY = "loom.theme";
 
+/** @returns {string} */
 function stored() {
   try {
     return localStorage.getItem(KEY) ?? "system";
@@ -9,6 +10,7 @@ function stored() {
   }
 }
 
+/** @param {string} theme */
 function keep(theme) {
   try {
     if (theme === "system") localStorage.removeItem(KEY);
@@ -18,6 +20,7 @@ function keep(theme) {
   }
 }
 
+/** @param {string} theme */
 function show(theme) {
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
   else delete document.documentElement.dataset.theme;

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import lru_cache
 from typing import Literal
+from zlib import crc32
 
 from django import template
 from django.conf import settings
-from django.utils.html import format_html
+from django.forms import BoundField
+from django.template.defaultfilters import stringfilter
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from lucide.templatetags.lucide import lucide
 
+from apps.core.escapes import with_visible_bidi
+
 register = template.Library()
 
 NOTHING = "–"
+HUES = 5
+_SEAMS = re.compile(r"(?<=[_./-])(?=[^_./-])|(?<=[a-z0-9])(?=[A-Z][a-z])")
 
 _TONES = {
     "ready": "ok",
@@ -77,6 +85,16 @@ def instant(value: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def ago(value: datetime | None) -> SafeString | str:
+    """A `<time>` element for lists; page.js writes how long ago it was, and the instant itself into the title."""
+    if value is None:
+        return NOTHING
+    utc = localtime(value)
+    machine, reader = utc.isoformat(timespec="milliseconds"), f"{utc:%Y-%m-%d %H:%M:%S}"
+    return format_html('<time datetime="{}" data-ago>{} UTC</time>', machine, reader)
+
+
+@register.filter
 def precise(value: datetime) -> SafeString:
     """A `<time>` element with milliseconds; page.js shows it in the reader's own zone."""
     utc = localtime(value)
@@ -101,6 +119,39 @@ def words(status: str) -> str:
 def short(identifier: str) -> str:
     """The two ends of a long identifier, `3f2a9c1e…77d0`; one of up to 16 characters as it is."""
     return identifier if len(identifier) <= 16 else f"{identifier[:8]}…{identifier[-4:]}"
+
+
+@register.filter(is_safe=True)
+@stringfilter
+def visible(text: str) -> str:
+    """Somebody's text on one line, with marks for the controls that would turn around what stands behind them."""
+    return with_visible_bidi(text)
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """A long name that breaks where its words end: behind `_`, `-`, `.` and `/`, and before a capital."""
+    return mark_safe("<wbr>".join(escape(word) for word in _SEAMS.split(visible(name))))  # noqa: S308 -- escaped
+
+
+@register.filter
+def hue(name: str) -> int:
+    """One of the colours of the figures, 1 to 5, the same for a name everywhere."""
+    return crc32(name.encode()) % HUES + 1
+
+
+@register.filter
+def control(field: BoundField, refusal_id: str = "") -> SafeString:
+    """A form's control. The first one that was refused gets the focus; `refusal_id` names what refuses them all."""
+    refused = [name for name in field.form.fields if name in field.form.errors]
+    is_refused_by_all = bool(refusal_id and field.form.non_field_errors())
+    attributes: dict[str, str | bool] = {}
+    if is_refused_by_all:
+        attributes |= {"aria-invalid": "true", "aria-describedby": refusal_id}
+    first = next(iter(field.form.fields)) if is_refused_by_all else next(iter(refused), None)
+    if field.name == first:
+        attributes["autofocus"] = True
+    return field.as_widget(attrs=attributes)
 
 
 @lru_cache(maxsize=256)

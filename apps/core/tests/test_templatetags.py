@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
+from django import forms
 from django.template import engines
 from pytest_django import Settings
 
@@ -145,3 +146,82 @@ def test_a_copied_value_arrives_unchanged() -> None:
 
     assert found[0][1]["data-copy"] == HOSTILE
     assert found[0][1]["aria-label"] == "Copy ARN"
+
+
+def test_what_a_list_shows_of_an_instant_can_be_written_as_how_long_ago() -> None:
+    at = datetime(2026, 11, 20, 14, 3, 11, 250_000, tzinfo=UTC)
+
+    assert loom.ago(at) == '<time datetime="2026-11-20T14:03:11.250+00:00" data-ago>2026-11-20 14:03:11 UTC</time>'
+    assert loom.ago(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("a\u202elive", "a‹U+202E›live"),
+        ("\u202a\u202b\u202c\u202d", "‹U+202A›‹U+202B›‹U+202C›‹U+202D›"),
+        ("\u2066\u2067\u2068\u2069", "‹U+2066›‹U+2067›‹U+2068›‹U+2069›"),
+        ("مرحبا \u200e\u200f", "مرحبا \u200e\u200f"),  # marks that Arabic and Hebrew are written with
+        ("<b>\u202e", "&lt;b&gt;‹U+202E›"),
+    ],
+)
+def test_what_would_turn_text_around_is_shown(text: str, shown: str) -> None:
+    assert draw("{{ text|visible }}", text=text) == shown
+
+
+def test_an_escaped_text_is_not_escaped_twice() -> None:
+    assert draw("{% firstof text as title %}{{ title|visible }}", text="Tom & Jerry") == "Tom &amp; Jerry"
+
+
+@pytest.mark.parametrize(
+    ("name", "html"),
+    [
+        ("travel_concierge", "travel_<wbr>concierge"),
+        ("a-b.c/d", "a-<wbr>b.<wbr>c/<wbr>d"),
+        ("__init__", "__<wbr>init__"),
+        ("MyAgentForHTTP", "My<wbr>Agent<wbr>ForHTTP"),
+        ("plain", "plain"),
+        ("", ""),
+        ("<b>_x", "&lt;b&gt;_<wbr>x"),
+        ("a\u202e_b", "a‹U+202E›_<wbr>b"),
+    ],
+)
+def test_a_name_breaks_where_its_words_end(name: str, html: str) -> None:
+    assert draw("{{ name|breakable }}", name=name) == html
+
+
+def test_names_have_one_of_five_colours_each_its_own() -> None:
+    names = [f"agent_{number}" for number in range(50)]
+
+    assert {loom.hue(name) for name in names} == {1, 2, 3, 4, 5}
+    assert loom.hue("agent_1") == loom.hue("agent_1")
+
+
+class Letter(forms.Form):
+    to = forms.CharField()
+    text = forms.CharField(help_text="Be kind.")
+
+    def clean(self) -> None:
+        if self.cleaned_data.get("text") == "rude":
+            raise forms.ValidationError("Not like this.")
+
+
+def controls(data: dict[str, str] | None) -> dict[str, dict[str, str | None]]:
+    """The attributes of each field's control, as `c-field` draws it in a form with a problem named `refusal`."""
+    source = '{% for field in form %}{% cotton field :field="field" refusal_id="refusal" %}{% endcotton %}{% endfor %}'
+    found = Elements(draw(source, form=Letter(data))).found
+    return {str(attributes["name"]): attributes for tag, attributes in found if tag == "input"}
+
+
+def test_the_first_refused_field_has_the_focus_and_each_says_what_is_wrong_with_it() -> None:
+    fresh, half, rude = controls(None), controls({"to": "me"}), controls({"to": "me", "text": "rude"})
+
+    assert not {"autofocus", "aria-invalid"} & {*fresh["to"], *fresh["text"]}
+    assert "autofocus" not in half["to"] and "autofocus" in half["text"]
+    assert (
+        half["text"]["aria-invalid"] == "true" and half["text"]["aria-describedby"] == "id_text_helptext id_text_error"
+    )
+    assert "autofocus" in rude["to"] and "autofocus" not in rude["text"]
+    assert [field["aria-invalid"] for field in rude.values()] == ["true", "true"]
+    assert [field["aria-describedby"] for field in rude.values()] == ["refusal", "refusal"]

@@ -20,7 +20,7 @@ LIST = "/sessions/"
 
 def titles(client: Client, **query: str) -> list[str]:
     """The titles that the list shows, from the top."""
-    return re.findall(r'<b class="excerpt">(.*?)</b>', client.get(LIST, query).content.decode())
+    return re.findall(r'<b dir="auto" class="excerpt">(.*?)</b>', client.get(LIST, query).content.decode())
 
 
 def add_run(session: Session, status: str) -> None:

@@ -28,7 +28,7 @@ def test_a_session_shows_its_transcript_to_its_owner_and_404_to_strangers(
     client.force_login(alice)
     page = client.get(url).content.decode()
 
-    assert "&lt;b&gt;go&lt;/b&gt;" in page and f'ws-connect="/ws/sessions/{session.public_id}/"' in page
+    assert "&lt;b&gt;go&lt;/b&gt;" in page and f'data-socket="/ws/sessions/{session.public_id}/"' in page
     client.force_login(carol)
     assert client.get(url).status_code == 200
     client.force_login(bob)
@@ -183,7 +183,7 @@ def test_earlier_turns_are_loaded_page_by_page(client: Client, make_session: Mak
     assert numbers_in(first) == list(range(1, 6)) and "Show earlier turns" not in first
     plain = client.get(session.get_absolute_url(), {"before": "6"}).content.decode()
     assert numbers_in(plain) == list(range(1, 6)) and "To the end of the conversation" in plain
-    assert "ws-connect" not in plain
+    assert "data-socket" not in plain
 
 
 def test_an_answer_can_be_taken_away_as_it_was_received(

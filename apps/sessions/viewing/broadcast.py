@@ -28,11 +28,13 @@ from apps.sessions.engine.run_stream import LiveStream
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.rendering import (
     AnswerRenderer,
+    Turn,
     answer_frame,
     environment_html,
     idle_environment_of,
     render_turn,
     signal_html,
+    state_html,
     turn_html,
     words_frame,
 )
@@ -95,6 +97,7 @@ class Broadcast:
         self._places: OrderedDict[int, int] = OrderedDict()  # event → parts that were closed then
         self._whole_turn = Frame("")  # as it was rendered last
         self._place_in_queue: int | None = None
+        self._is_state_told = False  # that the answer comes, which no page shows that was there before
         self._is_caught_up = asyncio.Event()
         self._leave_timer: asyncio.TimerHandle | None = None
         self.is_over = False
@@ -123,6 +126,8 @@ class Broadcast:
             self._leave_timer = None
         self.viewers.add(viewer)
         if shown is not None and shown.epoch == self.epoch and shown.sequence in self._places:
+            if self._is_state_told:
+                viewer.take(self._state)
             return self._frame_from(shown.sequence, self._places[shown.sequence])
         place = self.place
         if self._whole_turn.place != place:  # viewers of a run that begins come all at once
@@ -162,7 +167,18 @@ class Broadcast:
 
     def _render_whole_turn(self) -> Frame:
         place = self.place
-        return Frame(turn_html(self._renderer.turn(self.invocation, str(place), self._place_in_queue)), place)
+        return Frame(turn_html(self._turn(str(place))), place)
+
+    def _turn(self, position: str) -> Turn:
+        """The turn as far as it came. Its row may have been read before it was sent: what came says so as well."""
+        if self._renderer.position and self.invocation.status == Invocation.Status.PENDING:
+            self.invocation = copy(self.invocation)
+            self.invocation.status = Invocation.Status.STREAMING
+        return self._renderer.turn(self.invocation, position, self._place_in_queue)
+
+    @property
+    def _state(self) -> Frame:
+        return Frame(state_html(self._turn("")))
 
     def leave(self, viewer: Viewer) -> None:
         """Hand it nothing more; without viewers the broadcast ends after a while."""
@@ -300,6 +316,9 @@ class Broadcast:
             return
         if words != "":  # blanks wait for the word behind them
             self._tell(frame)
+            if not self._is_state_told:
+                self._is_state_told = True
+                self._tell(self._state)
         self._rest(began, frame)
 
     def _rest(self, began: float, frame: Frame) -> None:

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from apps.core.markdown.rendering import render
 from apps.core.markdown.stream import MarkdownStream
+from apps.core.templatetags.loom import duration
 from apps.sessions.engine.host import Environment, host_of
 from apps.sessions.engine.queue import place_in_queue
 from apps.sessions.forms import InvokeForm
@@ -222,6 +224,24 @@ class Turn:
         return is_unfinished and self.invocation.content_removed_at is None
 
     @property
+    def telling(self) -> str:
+        """How things stand, in the words in which a screen reader tells them."""
+        run = self.invocation
+        if run.status == "waiting":
+            return _("The answer waits for a person.")
+        if run.status == "queued":
+            return _("The prompt waits in the queue.")
+        if run.is_unfinished:
+            return _("%(agent)s is answering.") % {"agent": self.agent_name or _("The agent")}
+        if run.status == "completed":
+            return _("Answer complete, %(time)s.") % {"time": duration(run.total_latency_ms)}
+        if run.status == "stopped":
+            return _("The answer was stopped.")
+        if run.status == "interrupted":
+            return _("The answer was interrupted. %(reason)s") % {"reason": run.error_message}
+        return _("The answer failed. %(reason)s") % {"reason": run.error_message}
+
+    @property
     def resend_key(self) -> str:
         """A key for a Resend without JavaScript: pressed twice, it is one run."""
         return str(uuid.uuid4())
@@ -242,6 +262,12 @@ def turn_html(turn: Turn) -> str:
     It replaces the one on the page, and live.js appends a new one.
     """
     return render_to_string("sessions/_turn.html", {"turn": turn, "oob": True})
+
+
+def state_html(turn: Turn) -> str:
+    """What stands below an answer, as it goes over the socket: it replaces what the page shows there."""
+    context = {"turn": turn, "run": turn.invocation, "is_replacement": True}
+    return render_to_string("sessions/_turn_state.html", context)
 
 
 def composer_html(session: Session, running: Invocation | None, form: InvokeForm | None = None) -> str:
