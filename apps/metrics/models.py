@@ -37,6 +37,12 @@ class Measurement(models.Model):
         null=True, blank=True, help_text="1 is the strongest, 4 the first line."
     )
     marker = models.CharField(max_length=60, blank=True, default="")
+    live_version = models.CharField(  # noqa: DJ001 -- null in rows of the release before
+        max_length=10,
+        null=True,
+        blank=True,
+        help_text="Where the endpoint led when the run was sent; a reused environment keeps the version it has.",
+    )
     high_ms = models.FloatField(null=True, blank=True)
     low_ms = models.FloatField(default=0)
     log_event_count = models.PositiveIntegerField(default=0)

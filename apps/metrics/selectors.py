@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.metrics.models import Measurement
-from apps.metrics.startup import search_state, startup_latency_ms
+from apps.metrics.startup import WEAK_RANK, search_state, startup_latency_ms
 from apps.sessions.models import Invocation
 
 
@@ -37,3 +37,13 @@ def startup_of(invocation: Invocation) -> float | None:
     return startup_latency_ms(
         invocation.invoked_at, measurement.agent_started_at, measurement.low_ms, measurement.high_ms
     )
+
+
+def cold_start_of(invocation: Invocation) -> float | None:
+    """The startup latency of a cold run in milliseconds; None where only the first line of its log is known, which
+    says that something was alive, not that the agent began.
+    """
+    measurement = measurement_of(invocation)
+    if measurement is None or not measurement.is_cold or measurement.marker_rank == WEAK_RANK:
+        return None
+    return startup_of(invocation)

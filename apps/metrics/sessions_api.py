@@ -14,7 +14,7 @@ from ninja.params import functions
 from apps.accounts.access import may_read
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import found
-from apps.metrics.selectors import measurement_of, startup_of
+from apps.metrics.selectors import cold_start_of, measurement_of, startup_of
 from apps.sessions.engine.host import host_of
 from apps.sessions.models import Invocation, Session, elapsed_ms
 from apps.sessions.outcomes import api_status
@@ -31,7 +31,8 @@ MAX_OFFSET = 2**53 - 1  # the last number that every reader of JSON knows exactl
 class RunOut(Schema):
     """A run under the keys of the first version of the API. Instants are Unix seconds, durations milliseconds.
 
-    All are null for a session without a run; `cold_start_latency_ms` is null for a warm start.
+    All are null for a session without a run; `cold_start_latency_ms` is null for a warm start, and where
+    only the first line of the log is known.
     """
 
     invocation: int | None
@@ -131,7 +132,7 @@ def run_out(invocation: Invocation | None) -> dict[str, Any]:
         "client_invoke_time": _unix(invocation.invoked_at),
         "client_done_time": _unix(invocation.completed_at),
         "agent_start_time": _unix(measurement.agent_started_at if measurement else None),
-        "cold_start_latency_ms": startup_ms if is_cold else None,
+        "cold_start_latency_ms": cold_start_of(invocation),
         "client_duration_ms": invocation.total_latency_ms,
         "status": status,
         "error_message": invocation.error_message,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 MAX_TRIES = 12
 TRY_EVERY = timedelta(seconds=5)
 LATER_TRIES = (timedelta(minutes=10), timedelta(hours=1))
+BEST_RANK, WEAK_RANK = 1, 4
 ALL_TRIES = MAX_TRIES + len(LATER_TRIES)
 
 MISSING_SOUGHT_FOR = timedelta(minutes=10)
@@ -26,6 +27,11 @@ def startup_latency_ms(
     if value < low_ms or value == 0 or (high_ms is not None and value > high_ms):
         return None
     return value
+
+
+def is_certain(marker_rank: int | None, startup_ms: float | None) -> bool:
+    """Whether nothing better can be found: the strongest line, within what causality allows."""
+    return marker_rank == BEST_RANK and startup_ms is not None
 
 
 def next_try_at(tries: int, now: datetime) -> datetime | None:

@@ -189,6 +189,13 @@ def find_start(
     return min(in_time, key=lambda start: (start.rank, start.started_at), default=None)
 
 
+def marked_starts(events: Sequence[LogEvent]) -> list[Start]:
+    """Every start that a line tells, whenever it was, the earliest first."""
+    found = [(event.stream, marker) for event in events if (marker := parse_marker(event.message, event.at))]
+    starts = [Start(marker.rank, marker.name, marker.started_at, stream) for stream, marker in found]
+    return sorted(starts, key=lambda start: start.started_at)
+
+
 def _marker_before(rank: Literal[2, 3], written_at: datetime, seconds: str, name: str) -> Marker | None:
     try:
         return Marker(rank, written_at - timedelta(seconds=float(seconds)), name)

@@ -30,7 +30,7 @@ Counts = tuple[Mapping[str, int], Mapping[str, int]]
 COLUMNS = (
     "status", "invoked_at", "first_token_at", "completed_at", "measurement__start_kind", "measurement__state",
     "measurement__tries", "measurement__error_code", "measurement__agent_started_at", "measurement__marker_rank",
-    "measurement__low_ms", "measurement__high_ms",
+    "measurement__low_ms", "measurement__high_ms", "number",
 )  # fmt: skip
 
 
@@ -41,7 +41,8 @@ class Tally:
     `values` has the keys `ttft cold`, `total warm`, `startup cold SDK line` and the like: metric, temperature and, for
     startup, the source, because an application and the SDK do not log the same instant. They are kept as tenths of a
     millisecond in arrays, which a month of runs is read and sorted in quickly. `cold_states` counts the cold runs by
-    what is known of their start: a word of `search_state`, or `weak` where only the first log line is.
+    what is known of their start: a word of `search_state`, or `weak` where only the first log line is. A first run of a
+    session that failed before anything showed whether an environment was made for it is one of them, as `failed`.
     """
 
     statuses: dict[str, int] = field(default_factory=dict)
@@ -62,7 +63,9 @@ class Tally:
 
     def add(self, row: tuple[Any, ...]) -> None:
         """Count one run, given as its `COLUMNS`."""
-        status, sent_at, token_at, ended_at, kind, state, tries, code, started_at, rank, low_ms, high_ms = row
+        (
+            status, sent_at, token_at, ended_at, kind, state, tries, code, started_at, rank, low_ms, high_ms, number,
+        ) = row  # fmt: skip
         self.statuses[status] = self.statuses.get(status, 0) + 1
         temperature = TEMPERATURE.get(kind or "", "unknown")
         self._put("ttft", temperature, _elapsed_ms(sent_at, token_at))
@@ -78,6 +81,8 @@ class Tally:
             self._put("startup", f"{temperature} {SOURCE_OF_RANK[rank]}", startup_ms)
         elif known == "measured":
             known = "weak"
+        if temperature == "unknown" and number == 1 and status in FAILED and known not in ("none", "measured"):
+            temperature, known = "cold", "failed"
         if temperature == "cold":
             self.cold_states[known] = self.cold_states.get(known, 0) + 1
 

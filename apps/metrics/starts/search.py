@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from apps.aws.logs.markers import Start, find_start
+from apps.aws.logs.markers import Start, find_start, marked_starts
 from apps.aws.logs.streams import LogEvent
 
 TOLERANCE = timedelta(seconds=1)
 # Rank 4 is only the first line of a stream; the others tell when the agent's code was entered.
 WEAK_RANK = 4
 _RESOLUTION = timedelta(microseconds=1)
+# The SDK's line comes twice where an application's root logger writes it as well.
+_SAME_LINE = timedelta(milliseconds=50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,42 @@ def find_start_of_run(events: Sequence[LogEvent], window: Window) -> Start | Non
         latest = min(latest, window.next_invoked_at - _RESOLUTION)
     near = _find_between(events, earliest, latest, invoked_at=window.invoked_at)
     return near if near is not None and near.rank != WEAK_RANK else inside or near
+
+
+def find_skewed_start(events: Sequence[LogEvent], windows: Sequence[Window], position: int) -> Start | None:
+    """A start line of a run that lies so far outside of its window that only another clock explains it.
+
+    `windows` are those of the session's runs in their order, `position` the run's place among them. As many lines as
+    runs are theirs in this order; of any other number those count that fit no run, each for the run it is nearest to.
+    """
+    starts = _without_repeats(marked_starts(events))
+    for ranks in ({1}, {2, 3}):
+        of_rank = [start for start in starts if start.rank in ranks]
+        if len(of_rank) == len(windows):
+            return of_rank[position]
+        strays = [start for start in of_rank if min(_distance(start, window) for window in windows) > TOLERANCE]
+        own = [start for start in strays if _nearest(start, windows) == position]
+        if own:
+            return min(own, key=lambda start: _distance(start, windows[position]))
+    return None
+
+
+def _without_repeats(starts: Sequence[Start]) -> list[Start]:
+    kept: list[Start] = []
+    for start in starts:
+        same = (one for one in kept if (one.rank, one.stream) == (start.rank, start.stream))
+        if all(start.started_at - one.started_at > _SAME_LINE for one in same):
+            kept.append(start)
+    return kept
+
+
+def _distance(start: Start, window: Window) -> timedelta:
+    """How far a start lies outside of what causality allows; zero where it does not."""
+    return max(window.invoked_at - start.started_at, start.started_at - window.latest_start_at, timedelta())
+
+
+def _nearest(start: Start, windows: Sequence[Window]) -> int:
+    return min(range(len(windows)), key=lambda index: _distance(start, windows[index]))
 
 
 def _find_between(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +14,7 @@ from apps.agents.models import Agent
 from apps.metrics.figures.store_periods import forget_figures
 from apps.metrics.models import Measurement
 from apps.metrics.starts.start_kind import EarlierRun, Kind, Verdict, decide
-from apps.metrics.startup import ALL_TRIES, MISSING_SOUGHT_FOR, TRY_EVERY
+from apps.metrics.startup import ALL_TRIES, MISSING_SOUGHT_FOR, TRY_EVERY, is_certain, startup_latency_ms
 from apps.sessions.models import Invocation
 
 # The container or the service broke; its environment may be gone.
@@ -58,8 +58,8 @@ def _earlier_run(row: Mapping[str, Any]) -> EarlierRun:
     )
 
 
-def decide_start_kind(invocation: Invocation) -> Verdict:
-    """The start kind as far as it is certain without logs."""
+def decide_start_kind(invocation: Invocation, earlier: Sequence[EarlierRun]) -> Verdict:
+    """The start kind as far as it is certain without logs, from the session's earlier runs."""
     session, runtime = invocation.session, invocation.session.agent.runtime
     if not invocation.has_reached_agent:
         return Verdict("unknown", "no agent was started: the request was refused")
@@ -70,12 +70,11 @@ def decide_start_kind(invocation: Invocation) -> Verdict:
         return Verdict("unknown", f"HTTP {invocation.http_status} does not show whether an environment was started")
     return decide(
         invoked_at=invocation.invoked_at,
-        version=invocation.version,
         is_own_id=session.is_own_id,
         ended_at=session.ended_at,
         idle_timeout=timedelta(milliseconds=runtime.idle_timeout_ms),
         max_lifetime=timedelta(milliseconds=runtime.max_lifetime_ms),
-        earlier=earlier_runs(invocation),
+        earlier=earlier,
     )
 
 
@@ -87,8 +86,12 @@ def create_measurement(*, invocation: Invocation) -> None:
     session = invocation.session
     if session.agent.kind != Agent.Kind.AGENTCORE:
         return
-    verdict = decide_start_kind(invocation)
     is_searched = invocation.has_reached_agent
+    earlier = earlier_runs(invocation) if is_searched else []
+    verdict = decide_start_kind(invocation, earlier)
+    live_version = invocation.version
+    if verdict.kind == "reused":
+        keep_version(invocation, earlier[-1].version)
     high_at = invocation.first_chunk_at or invocation.completed_at
     high_ms = None
     if invocation.invoked_at and high_at:
@@ -99,6 +102,7 @@ def create_measurement(*, invocation: Invocation) -> None:
         start_kind=verdict.kind,
         start_kind_reason=verdict.reason,
         log_group=session.agent.runtime.parsed_arn.log_group(session.qualifier),
+        live_version=live_version,
         high_ms=high_ms,
         next_at=timezone.now() if is_searched else None,
         error_message="" if is_searched else "No agent was started, so there is no start to measure.",
@@ -107,27 +111,44 @@ def create_measurement(*, invocation: Invocation) -> None:
     Measurement.objects.bulk_create([measurement], ignore_conflicts=True)
 
 
+def keep_version(invocation: Invocation, version: str) -> None:
+    """Let a run have the version that its environment was started with."""
+    if version and version != invocation.version:
+        Invocation.objects.filter(pk=invocation.pk).update(version=version)
+        invocation.version = version
+
+
 def look_again(*, invocation: Invocation) -> bool:
     """Let the next sweep look for the start of a run at once; return whether there is anything to look for.
 
-    One more try for a run that was given up; an earlier one for a run that waits. Not sooner than `TRY_EVERY` after the
-    last try, so that a button pressed often costs CloudWatch no more than the search itself.
+    One more try for a run whose search is over, an earlier one for a run that is still looked for; none where the best
+    line is known. Not sooner than `TRY_EVERY` after the last try, so that a button pressed often costs CloudWatch no
+    more than the search itself.
     """
     measurement = Measurement.objects.filter(invocation=invocation).first()
-    if measurement is None or measurement.state == Measurement.State.MEASURED or not invocation.has_reached_agent:
+    if measurement is None or not invocation.has_reached_agent or _is_certain(measurement, invocation):
         return False
     now = timezone.now()
     next_at = max(now, measurement.updated_at + TRY_EVERY) if measurement.tries else now
+    row = Measurement.objects.filter(pk=measurement.pk)
     given_up = (Measurement.State.NOT_FOUND, Measurement.State.FAILED)
     with transaction.atomic():
-        reopened = Measurement.objects.filter(pk=measurement.pk, state__in=given_up).update(
+        reopened = row.filter(state__in=given_up).update(
             state=Measurement.State.WAITING, tries=ALL_TRIES - 1, next_at=next_at
         )
-        waiting = Measurement.objects.filter(pk=measurement.pk, state=Measurement.State.WAITING, next_at__gt=next_at)
-        is_sooner = reopened or waiting.update(next_at=next_at)
         if reopened:
             forget_figures(invocation.requested_at)
-    return bool(is_sooner) or measurement.state == Measurement.State.WAITING
+        else:
+            row.filter(state=Measurement.State.MEASURED, next_at=None).update(tries=ALL_TRIES - 1, next_at=next_at)
+            row.filter(next_at__gt=next_at).update(next_at=next_at)
+    return True
+
+
+def _is_certain(measurement: Measurement, invocation: Invocation) -> bool:
+    startup_ms = startup_latency_ms(
+        invocation.invoked_at, measurement.agent_started_at, measurement.low_ms, measurement.high_ms
+    )
+    return measurement.state == Measurement.State.MEASURED and is_certain(measurement.marker_rank, startup_ms)
 
 
 def create_missing_measurements(now: datetime) -> int:

@@ -2,8 +2,8 @@
 where it is not certain.
 
 AgentCore says nothing about it. What decides: the order of runs in the session, the agent's idle timeout and maximum
-lifetime, a stop of the session, a change of version; later the log stream, of which every environment has one of its
-own.
+lifetime, a stop of the session; later the log stream, of which every environment has one of its own. A new version is
+no new environment: a session keeps the one that it has, and with it the version.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ class EarlierRun:
 def decide(
     *,
     invoked_at: datetime,
-    version: str,
     is_own_id: bool,
     ended_at: datetime | None,
     idle_timeout: timedelta,
@@ -60,8 +59,6 @@ def decide(
         return Verdict("created", "the session was ended before")
     if last.has_crashed:
         return Verdict("unknown", "the run before failed and may have taken its environment down")
-    if last.version != version:
-        return Verdict("unknown", f"the endpoint changed from version {last.version} to {version}")
     idle = invoked_at - last.completed_at
     if idle > idle_timeout * (1 + MARGIN):
         return Verdict("created", "idle for longer than the idle timeout")

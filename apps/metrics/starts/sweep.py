@@ -20,32 +20,39 @@ from apps.agents.selectors import in_use
 from apps.aws.errors import AccessDeniedError, AwsError
 from apps.aws.logs.markers import Start
 from apps.aws.logs.reading import LogGroupNotFoundError, RuntimeLogs
-from apps.aws.logs.streams import attribute, classify
+from apps.aws.logs.streams import LogEvent, attribute, classify
 from apps.core.notices import notify
 from apps.metrics.figures.store_periods import forget_figures
 from apps.metrics.models import Measurement
 from apps.metrics.starts.log_groups import LEASE, GroupKey, Lease, LeaseLostError, read_between, read_since, take_lease
-from apps.metrics.starts.search import Window, find_start_of_run, is_better
+from apps.metrics.starts.search import find_skewed_start, find_start_of_run, is_better
+from apps.metrics.starts.services import keep_version
 from apps.metrics.starts.start_kind import Verdict, refine
-from apps.metrics.startup import ALL_TRIES, MAX_TRIES, next_try_at, startup_latency_ms
+from apps.metrics.starts.turns import Turns, turns_of
+from apps.metrics.startup import ALL_TRIES, MAX_TRIES, WEAK_RANK, is_certain, next_try_at, startup_latency_ms
 from apps.sessions.models import Invocation
 
 logger = logging.getLogger(__name__)
 
 AGENT = "invocation__session__agent"
 SKEW = timedelta(seconds=5)
+# AWS refuses requests of a clock that is five minutes off, so none is farther from an agent's. Looked through once the
+# usual time holds nothing, since a busy group writes much in it.
+WIDEST_SKEW = timedelta(minutes=5, seconds=30)
 DUE_AT_ONCE = 500
 # At one call per group and five seconds this stays below CloudWatch's lowest quota, 5 calls a second.
 GROUPS_AT_ONCE = 15
 # Late tries share a reading only where their runs lie as near to each other as this.
 LATE_SPAN = timedelta(minutes=1)
+# One that is measured has a time to look again where a stronger line may still arrive.
+SOUGHT = (Measurement.State.WAITING, Measurement.State.MEASURED)
 
 
 def due_measurements(now: datetime) -> QuerySet[Measurement]:
     """The measurements of this mode to look for now: emulated logs are not looked for in AWS, nor AWS's here."""
     return Measurement.objects.filter(
         in_use(f"{AGENT}__"),
-        state=Measurement.State.WAITING,
+        state__in=SOUGHT,
         next_at__lte=now,
         invocation__session__agent__runtime__isnull=False,
     )
@@ -93,8 +100,8 @@ def _sweep_group(key: GroupKey, lease: Lease, logs: RuntimeLogs) -> int:
         # Its last try never came back.
         measurement.next_at = None
         _conclude(measurement, lease.clock())
-    recent = [row for row in rows if row.tries < MAX_TRIES]
-    late = [row for row in rows if MAX_TRIES <= row.tries < ALL_TRIES]
+    late = [row for row in rows if _is_late(row) and row.tries < ALL_TRIES]
+    recent = [row for row in rows if not _is_late(row)]
     late = [row for row in late if abs(_sent_at(row) - _sent_at(late[0])) <= LATE_SPAN]
     if recent:
         _look(recent, lease, logs, is_late=False)
@@ -103,39 +110,90 @@ def _sweep_group(key: GroupKey, lease: Lease, logs: RuntimeLogs) -> int:
     return len(recent) + len(late)
 
 
+def _is_late(measurement: Measurement) -> bool:
+    """Whether the next try looks in the run's own time only: those that come later, and the last one of the minute for
+    a run of which nothing is known.
+    """
+    return measurement.tries >= MAX_TRIES or (measurement.tries == MAX_TRIES - 1 and _is_lost(measurement))
+
+
+def _is_lost(measurement: Measurement) -> bool:
+    """Whether no line is known that tells when the agent's code was entered."""
+    return measurement.marker_rank in (None, WEAK_RANK)
+
+
 def _look(measurements: list[Measurement], lease: Lease, logs: RuntimeLogs, *, is_late: bool) -> None:
     """One try for some measurements of a group.
 
     Late ones are looked for in their own time: reading on from there to now would take a busy group's every page.
     """
     _count_try(measurements, lease.clock())
-    start = min(map(_sent_at, measurements)) - SKEW
     try:
         if is_late:
-            end = max(_ended_at(measurement) for measurement in measurements) + SKEW
-            by_session = attribute(read_between(lease, start, end, logs))
+            by_session = _read_own_time(measurements, SKEW, lease, logs)
         else:
+            start = min(map(_sent_at, measurements)) - SKEW
             by_session = attribute(read_since(lease, start, logs))
     except AwsError as error:
-        level = logging.INFO if isinstance(error, LogGroupNotFoundError) else logging.WARNING
-        logger.log(
-            level, "logs not read code=%s http_status=%s request_id=%s", error.code, error.http_status, error.request_id
-        )
-        for measurement in measurements:
-            measurement.error_code = error.code[:100]
-            advice = LOGS_ADVICE if isinstance(error, AccessDeniedError) else error.advice
-            measurement.error_message = f"{error.message.rstrip('.')}. {advice}"
-            _conclude(measurement, lease.clock())
+        _note_error(measurements, error, lease)
         return
-    windows = _windows(measurements)
+    turns = turns_of(measurements)
+    lost = []
     # In the order of the turns: what a run's log stream means depends on the runs before it.
     for measurement in sorted(measurements, key=lambda row: (row.invocation.session_id, row.invocation.number)):
         events = by_session.get(measurement.invocation.session.runtime_session_id, [])
         measurement.log_event_count = max(measurement.log_event_count, len(events))
         measurement.error_code = measurement.error_message = ""
-        start_of_run = find_start_of_run(events, windows[measurement.pk])
+        start_of_run = find_start_of_run(events, turns.window(measurement))
         if start_of_run is not None:
             _take(measurement, start_of_run, lease, logs)
+        if is_late and _is_lost(measurement):
+            lost.append(measurement)
+        else:
+            _conclude(measurement, lease.clock())
+    if lost:
+        _look_wider(lost, turns, lease, logs)
+
+
+def _read_own_time(
+    measurements: Sequence[Measurement], margin: timedelta, lease: Lease, logs: RuntimeLogs
+) -> dict[str, list[LogEvent]]:
+    start = min(map(_sent_at, measurements)) - margin
+    end = max(map(_ended_at, measurements)) + margin
+    return attribute(read_between(lease, start, end, logs))
+
+
+def _look_wider(lost: list[Measurement], turns: Turns, lease: Lease, logs: RuntimeLogs) -> None:
+    """Look for the lines of runs of which nothing was found where only another clock can have put them."""
+    try:
+        by_session = _read_own_time(lost, WIDEST_SKEW, lease, logs)
+    except AwsError as error:
+        _note_error(lost, error, lease)
+        return
+    for measurement in lost:
+        session = measurement.invocation.session
+        events = by_session.get(session.runtime_session_id, [])
+        measurement.log_event_count = max(measurement.log_event_count, len(events))
+        # Another's runs in a session from outside may have written what is found there.
+        windows, position = turns.near(measurement, WIDEST_SKEW)
+        skewed = find_skewed_start(events, windows, position) if session.is_own_id else None
+        if skewed is not None:
+            _take(measurement, skewed, lease, logs)
+        _conclude(measurement, lease.clock())
+
+
+def _note_error(measurements: Sequence[Measurement], error: AwsError, lease: Lease) -> None:
+    """Store what AWS answered. Said in the log once, not with every try."""
+    if any(measurement.error_code != error.code[:100] for measurement in measurements):
+        level = logging.INFO if isinstance(error, LogGroupNotFoundError) else logging.WARNING
+        logger.log(
+            level, "logs not read log_group=%s code=%s http_status=%s request_id=%s",
+            lease.group.log_group, error.code, error.http_status, error.request_id,
+        )  # fmt: skip
+    for measurement in measurements:
+        measurement.error_code = error.code[:100]
+        advice = LOGS_ADVICE if isinstance(error, AccessDeniedError) else error.advice
+        measurement.error_message = f"{error.message.rstrip('.')}. {advice}"
         _conclude(measurement, lease.clock())
 
 
@@ -155,21 +213,25 @@ def _take(measurement: Measurement, start: Start, lease: Lease, logs: RuntimeLog
     known_ms = _startup_ms(measurement, measurement.agent_started_at)
     if not is_better(start.rank, _startup_ms(measurement, start.started_at), measurement.marker_rank, known_ms):
         return
-    verdict = _refined(measurement, start, lease, logs)
+    verdict, version = _refined(measurement, start, lease, logs)
     measurement.agent_started_at = start.started_at
     measurement.marker_rank, measurement.marker, measurement.log_stream = start.rank, start.marker, start.stream
     measurement.start_kind, measurement.start_kind_reason = verdict.kind, verdict.reason
+    keep_version(measurement.invocation, version)
 
 
 def _conclude(measurement: Measurement, now: datetime) -> None:
-    """Decide from what is known after a try whether the search is over, and store it.
+    """Decide from what is known after a try where the search stands, and store it.
 
-    A start line within what causality allows ends it; anything weaker is provisional until the twelfth try.
+    A start line within what causality allows ends it. Anything weaker is provisional until the twelfth try, measured
+    from then on, and looked for at the late tries all the same.
     """
-    is_certain = measurement.marker_rank == 1 and _startup_ms(measurement, measurement.agent_started_at) is not None
-    if is_certain or (measurement.marker_rank is not None and measurement.tries >= MAX_TRIES):
-        measurement.state, measurement.next_at = Measurement.State.MEASURED, None
+    is_found = is_certain(measurement.marker_rank, _startup_ms(measurement, measurement.agent_started_at))
+    if is_found or (measurement.marker_rank is not None and measurement.tries >= MAX_TRIES):
+        measurement.state = Measurement.State.MEASURED
         measurement.error_code = measurement.error_message = ""
+        if is_found:
+            measurement.next_at = None
     elif measurement.next_at is None:
         measurement.state = Measurement.State.FAILED if measurement.error_code else Measurement.State.NOT_FOUND
     names = (
@@ -178,7 +240,7 @@ def _conclude(measurement: Measurement, now: datetime) -> None:
     )  # fmt: skip
     with transaction.atomic():
         # Not over a result that another worker stored in the meantime.
-        rows = Measurement.objects.filter(pk=measurement.pk, state=Measurement.State.WAITING)
+        rows = Measurement.objects.filter(pk=measurement.pk, state__in=SOUGHT, next_at__isnull=False)
         if rows.update(**{name: getattr(measurement, name) for name in names}, updated_at=now):
             forget_figures(measurement.invocation.requested_at)
             notify(measurement.invocation.session.topic, "measurement")
@@ -198,54 +260,42 @@ def _ended_at(measurement: Measurement) -> datetime:
     return measurement.invocation.completed_at
 
 
-def _windows(measurements: Sequence[Measurement]) -> dict[int, Window]:
-    """The window of each measurement's run, by the measurement's key; one query for all of them."""
-    sessions = {measurement.invocation.session_id for measurement in measurements}
-    turns: dict[int, list[tuple[int, datetime, datetime | None]]] = {}
-    sent = Invocation.objects.filter(session_id__in=sessions, invoked_at__isnull=False).order_by("number")
-    for session_id, number, sent_at, ended_at in sent.values_list("session_id", "number", "invoked_at", "completed_at"):
-        assert sent_at is not None
-        turns.setdefault(session_id, []).append((number, sent_at, ended_at))
-    windows = {}
-    for measurement in measurements:
-        run = measurement.invocation
-        before = [turn for turn in turns[run.session_id] if turn[0] < run.number]
-        after = [turn for turn in turns[run.session_id] if turn[0] > run.number]
-        windows[measurement.pk] = Window(
-            invoked_at=_sent_at(measurement),
-            first_byte_at=run.first_chunk_at,
-            completed_at=_ended_at(measurement),
-            previous_completed_at=before[-1][2] if before else None,
-            next_invoked_at=after[0][1] if after else None,
-        )
-    return windows
+def _refined(measurement: Measurement, start: Start, lease: Lease, logs: RuntimeLogs) -> tuple[Verdict, str]:
+    """The start kind in the light of the log stream, and the version of its environment.
 
-
-def _refined(measurement: Measurement, start: Start, lease: Lease, logs: RuntimeLogs) -> Verdict:
-    """The start kind in the light of the log stream; a stream without an environment of its own tells nothing."""
+    A stream without an environment of its own tells nothing.
+    """
+    invocation = measurement.invocation
     verdict = Verdict(measurement.start_kind, measurement.start_kind_reason)  # type: ignore[arg-type]
     if classify(start.stream).environment_id is None:
-        return verdict
-    earlier = _earlier_streams(measurement.invocation)
-    began_at = None if start.stream in earlier else _stream_began_at(start.stream, lease, logs)
-    return refine(
+        return verdict, invocation.version
+    earlier = _earlier_environments(invocation)
+    version_of = {stream: version for stream, version in earlier if stream is not None}
+    began_at = None if start.stream in version_of else _stream_began_at(start.stream, lease, logs)
+    refined = refine(
         verdict,
         invoked_at=_sent_at(measurement),
         stream=start.stream,
         stream_began_at=began_at,
-        earlier_streams=earlier,
+        earlier_streams=[stream for stream, _ in earlier],
     )
+    if refined.kind == "reused":
+        return refined, version_of.get(start.stream, invocation.version)
+    # A new environment has the version that the endpoint led to, whatever was taken for granted before.
+    return refined, measurement.live_version or invocation.version
 
 
-def _earlier_streams(invocation: Invocation) -> list[str | None]:
-    """The log streams of the session's earlier runs that may have reached an environment; None where not known."""
+def _earlier_environments(invocation: Invocation) -> list[tuple[str | None, str]]:
+    """Log stream and version of the session's earlier runs that may have reached an environment; no stream where it is
+    not known.
+    """
     earlier = Invocation.objects.filter(session_id=invocation.session_id, number__lt=invocation.number)
-    streams = [
-        run.measurement.log_stream if hasattr(run, "measurement") else ""
-        for run in earlier.select_related("measurement").defer("prompt", "payload", "response_text")
+    found = [
+        (run.measurement.log_stream if hasattr(run, "measurement") else "", run.version)
+        for run in earlier.select_related("measurement").defer("prompt", "payload", "response_text").order_by("number")
         if run.has_reached_agent
     ]
-    return [stream if stream and classify(stream).environment_id else None for stream in streams]
+    return [(stream if stream and classify(stream).environment_id else None, version) for stream, version in found]
 
 
 def _stream_began_at(stream: str, lease: Lease, logs: RuntimeLogs) -> datetime | None:

@@ -79,6 +79,22 @@ def test_a_measured_cold_run_under_the_keys_of_the_first_version(as_alice: Clien
     )
 
 
+@pytest.mark.parametrize(("rank", "cold_ms"), [(1, 1500.0), (2, 1500.0), (3, 1500.0), (4, None)])
+def test_the_first_line_of_a_log_is_no_cold_start(
+    as_alice: Client, make_session: MakeSession, rank: int, cold_ms: float | None
+) -> None:
+    """It says that something was alive; the seed's key never carries it, whatever the state of the search."""
+    session = make_session()
+    row = make_measured(make_run(session), 1_500, marker_rank=rank)
+    listed = f"/api/agents/{session.agent_id}/sessions"
+    for state in ("measured", "waiting"):
+        Measurement.objects.filter(pk=row.pk).update(state=state)
+        bodies = [read(as_alice, session)[1], as_alice.get(listed).json()[0]]
+        assert [(body["cold_start_latency_ms"], body["startup_latency_ms"]) for body in bodies] == [
+            (cold_ms, 1500.0)
+        ] * 2
+
+
 @pytest.mark.parametrize(("kind", "is_cold"), [("reused", False), ("unknown", None)])
 def test_what_is_not_known_to_be_cold_has_no_cold_start(
     as_alice: Client, make_session: MakeSession, kind: str, is_cold: bool | None

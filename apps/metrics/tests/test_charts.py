@@ -17,7 +17,7 @@ def tally(kind: str, *ttft_ms: float, status: str = "completed") -> Tally:
     made = Tally()
     for value in ttft_ms:
         token_at = NOON + timedelta(milliseconds=value)
-        made.add((status, NOON, token_at, token_at + HOUR, kind, "waiting", 0, "", None, None, 0, None))
+        made.add((status, NOON, token_at, token_at + HOUR, kind, "waiting", 0, "", None, None, 0, None, 1))
     return made
 
 

@@ -8,11 +8,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.agents.models import Agent
+from apps.metrics.figures.pages.tiles import missing_starts
 from apps.metrics.figures.statistics import Percentile
 from apps.metrics.models import Measurement
 from apps.metrics.starts.panel import latency_panel, latency_panels
 from apps.metrics.tests.row_by_row import figures, invocations_in_figures
-from apps.metrics.tests.runs import at, make_due, make_measured, make_run
+from apps.metrics.tests.runs import at, make_due, make_measured, make_measurement, make_run
 from apps.sessions.models import Invocation, Session
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +99,24 @@ def cold(session: Session, startup_ms: float, **overrides: Any) -> Measurement:
 def warm(session: Session, sent_s: float, startup_ms: float, **overrides: Any) -> Measurement:
     invocation = make_run(session, sent_s, first_byte_s=0.4)
     return make_measured(invocation, startup_ms, start_kind="reused", **overrides)
+
+
+def test_a_first_run_that_failed_is_a_cold_one_that_was_not_measured(make_session: MakeSession) -> None:
+    """Of thirty: "23 of 30 cold runs measured, 4 not found, 3 failed"; a refused request started nothing."""
+    agent = make_session().agent
+    for number in range(23):
+        make_measured(make_run(make_session(agent=agent)), 1_000.0 + number)
+    for _ in range(4):
+        make_due(make_run(make_session(agent=agent)), state="not_found", tries=14, next_at=None)
+    for http_status, status in ((424, "failed"), (500, "failed"), (None, "interrupted")):
+        make_due(make_run(make_session(agent=agent), status=status, http_status=http_status, first_chunk_at=None))
+    refused = make_session(agent=agent)
+    make_measurement(make_run(refused, status="failed", http_status=429, first_chunk_at=None))
+    # A later run of a session that failed may have been a warm one.
+    make_due(make_run(refused, 10, status="failed", http_status=424, first_chunk_at=None))
+
+    found = figures(invocations_in_figures(agent_id=agent.pk))
+    assert missing_starts(found) == "23 of 30 cold runs measured, 4 not found, 3 failed"
 
 
 def test_cold_and_warm_are_never_mixed(make_session: MakeSession) -> None:

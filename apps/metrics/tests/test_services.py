@@ -193,6 +193,17 @@ def test_a_session_id_from_outside_says_nothing_of_its_first_run(make_session: M
     assert kinds(session) == [("unknown", "the session id came from outside, so it may have been used before")]
 
 
+def test_a_reused_environment_keeps_the_version_it_was_started_with(make_session: MakeSession) -> None:
+    """The endpoint leads to version 4 from the second run on; the third comes after the idle timeout."""
+    session = make_session()
+    for sent_s, version in ((0, "3"), (60, "4"), (5_000, "4"), (5_060, "5")):
+        make_run(session, sent_s, version=version)
+
+    assert [kind for kind, _ in kinds(session)] == ["created", "reused", "created", "reused"]
+    runs = session.invocations.order_by("number").values_list("version", "measurement__live_version")
+    assert list(runs) == [("3", "3"), ("3", "4"), ("4", "4"), ("4", "5")]
+
+
 def test_in_a_long_conversation_two_earlier_runs_decide(
     make_session: MakeSession, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

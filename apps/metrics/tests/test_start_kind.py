@@ -25,7 +25,7 @@ def earlier(seconds_before: float, **overrides: Any) -> EarlierRun:
 
 def kind_after(*runs: EarlierRun, **overrides: Any) -> str:
     fields = {
-        "invoked_at": NOON, "version": "3", "is_own_id": True, "ended_at": None, "idle_timeout": timedelta(minutes=15),
+        "invoked_at": NOON, "is_own_id": True, "ended_at": None, "idle_timeout": timedelta(minutes=15),
         "max_lifetime": timedelta(hours=8), "earlier": runs,
     }  # fmt: skip
     return decide(**{**fields, **overrides}).kind
@@ -62,9 +62,13 @@ def test_an_end_before_the_last_run_does_not_count() -> None:
     assert kind_after(earlier(60), ended_at=NOON - timedelta(seconds=90)) == "reused"
 
 
-def test_after_a_crash_or_a_new_version_nothing_is_certain() -> None:
+def test_after_a_crash_nothing_is_certain() -> None:
     assert kind_after(earlier(60, has_crashed=True)) == "unknown"
-    assert kind_after(earlier(60, version="2")) == "unknown"
+
+
+def test_a_new_version_takes_no_environment_away() -> None:
+    assert kind_after(earlier(60, version="2")) == "reused"
+    assert kind_after(earlier(991, version="2")) == "created"
 
 
 def test_a_session_whose_first_start_is_unknown_stays_unknown() -> None:

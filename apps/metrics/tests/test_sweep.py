@@ -91,7 +91,7 @@ def test_what_is_not_due_over_or_of_the_other_mode_is_left_alone(
     """An agent in AWS is not looked for in the emulator, whatever rows share a database."""
     cloudwatch = CloudWatch()
     make_due(make_run(make_session()), next_at=at(0.001))
-    make_due(make_run(make_session()), state="measured")
+    make_due(make_run(make_session()), state="measured", next_at=None)
     session = make_session()
     Agent.objects.filter(pk=session.agent.pk).update(origin="aws")
     make_due(make_run(session))
@@ -117,8 +117,35 @@ def test_a_weaker_line_is_provisional_until_the_twelfth_try(make_session: MakeSe
     assert state_of(measurement) == ("waiting", 2, at(1.5), 11)
     sweep(now=at(110), logs=logs)
     assert state_of(measurement) == ("measured", 2, at(1.5), 12)
-    assert measurement.next_at is None
     assert Notice.objects.filter(kind="measurement").count() == 12
+    # A start line may still arrive: looked for at the late tries as well.
+    assert sweep(now=at(709), logs=logs) == 0
+    assert sweep(now=at(720), logs=logs) == 1
+    assert state_of(measurement) == ("measured", 2, at(1.5), 13)
+    write(cloudwatch, invocation, 1.502)
+    assert sweep(now=at(4330), logs=logs) == 1
+    assert state_of(measurement) == ("measured", 1, at(1.502), 14)
+    assert measurement.next_at is None
+
+
+@pytest.mark.parametrize(
+    ("message", "rank"), [("INFO: thinking", 4), (streaming_line(at(1.5)), 2), (start_line(at(-0.2)), 1)]
+)
+def test_whatever_is_not_the_best_is_looked_for_at_the_late_tries(
+    make_session: MakeSession, logs_of: LogsOf, message: str, rank: int
+) -> None:
+    """A first line, a line of the SDK, and a start line of a clock that is off."""
+    cloudwatch = CloudWatch()
+    invocation = make_run(make_session())
+    measurement = make_due(invocation)
+    logs = logs_of(cloudwatch)
+    write(cloudwatch, invocation, 1.5, message)
+    for number in range(12):
+        sweep(now=at(10 * number), logs=logs)
+    assert state_of(measurement)[:2] == ("measured", rank)
+    assert measurement.next_at is not None
+    assert [sweep(now=at(second), logs=logs) for second in (709, 720, 4310, 4330, 99_999)] == [0, 1, 0, 1, 0]
+    assert (*state_of(measurement)[:2], measurement.tries, measurement.next_at) == ("measured", rank, 14, None)
 
 
 def test_a_start_line_that_comes_later_replaces_what_is_provisional(make_session: MakeSession, logs_of: LogsOf) -> None:
@@ -166,7 +193,26 @@ def test_after_twelve_tries_it_is_looked_for_twice_more(make_session: MakeSessio
     assert state_of(measurement) == ("not_found", None, None, 14)
     assert measurement.next_at is None
     assert sweep(now=at(9999), logs=logs) == 0
-    assert len(cloudwatch.filters()) == 14
+    # The last one of the minute and the late ones look for lines of another clock as well.
+    assert len(cloudwatch.filters()) == 14 + 3
+
+
+def test_that_logs_were_not_read_is_logged_once(
+    make_session: MakeSession, logs_of: LogsOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not with each of the tries: every five seconds the same would be said."""
+    cloudwatch = CloudWatch(error=MISSING)
+    make_due(make_run(make_session()))
+    logs = logs_of(cloudwatch)
+    with caplog.at_level("INFO", logger="apps.metrics.starts.sweep"):
+        for number in range(5):
+            sweep(now=at(10 * number), logs=logs)
+        cloudwatch.error = DENIED
+        for number in range(5, 8):
+            sweep(now=at(10 * number), logs=logs)
+
+    said = [(record.levelname, record.getMessage().split("code=")[1].split()[0]) for record in caplog.records]
+    assert said == [("INFO", MISSING[0]), ("WARNING", DENIED[0])]
 
 
 def test_a_late_try_reads_the_runs_own_time_only(make_session: MakeSession, logs_of: LogsOf) -> None:
@@ -210,7 +256,7 @@ def test_a_try_is_counted_before_the_call(make_session: MakeSession, logs_of: Lo
     Measurement.objects.filter(pk=measurement.pk).update(tries=13, next_at=NOON)
     sweep(now=NOON, logs=logs)
 
-    assert counted == [(1, True), (14, True)]
+    assert counted == [(1, True), (14, True), (14, True)]
 
 
 def test_a_search_whose_last_try_never_came_back_is_over(make_session: MakeSession, logs_of: LogsOf) -> None:
@@ -283,7 +329,7 @@ def test_what_was_found_counts_although_the_last_reading_failed(make_session: Ma
     sweep(now=NOON, logs=logs_of(cloudwatch))
 
     assert state_of(measurement) == ("measured", 2, at(1.5), 12)
-    assert (measurement.error_code, measurement.next_at) == ("", None)
+    assert (measurement.error_code, measurement.next_at is None) == ("", False)
 
 
 def test_a_neighbours_line_in_a_shared_stream_is_not_taken(make_session: MakeSession, logs_of: LogsOf) -> None:

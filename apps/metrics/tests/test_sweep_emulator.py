@@ -10,12 +10,14 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agentcore.connection import current_connection
-from apps.agentcore.services import register_agent
+from apps.agentcore.services import refresh_agent, register_agent
+from apps.agentcore.tests.runtimes import create_runtime, update_runtime
 from apps.agents.models import Agent
 from apps.aws.logs.reading import RuntimeLogs
 from apps.aws.tests.emulator_process import Emulator
 from apps.metrics.models import Measurement
 from apps.metrics.selectors import startup_of
+from apps.metrics.starts.panel import latency_panels
 from apps.metrics.starts.sweep import sweep
 from apps.metrics.startup import MAX_TRIES
 from apps.metrics.tests.row_by_row import figures, invocations_in_figures
@@ -26,6 +28,7 @@ from apps.sessions.services import start_session
 pytestmark = pytest.mark.django_db
 
 DemoAgent = Callable[[str], Agent]
+DEPLOYED = {"metadataConfiguration": {"requireMMDSV2": True}}
 
 # The SDK writes milliseconds, twice: when the line was written, and how long ago the request came.
 RESOLUTION_MS = 3.0
@@ -124,6 +127,59 @@ def test_the_log_stream_shows_how_each_turn_got_its_environment(
     measured, real = kinds(emulator, session)
     assert without_logs == ["created", "reused", "reused", "reused", "reused"]
     assert measured == real == [first, "reused", "reused", "created", "reused"]
+
+
+def versions(emulator: Emulator, session: Session) -> tuple[list[str], list[str]]:
+    """The versions of a session's runs, as Loom has them and as they were."""
+    runs = session.invocations.order_by("number").values_list("version", flat=True)
+    return list(runs), [record["version"] for record in emulator.invocations(session.runtime_session_id)]
+
+
+def test_a_warm_session_keeps_its_version_when_the_runtime_is_updated(emulator: Emulator, alice: User) -> None:
+    """Also when its environment was taken away meanwhile, which only the log stream shows."""
+    arn = create_runtime("us-east-1", "keeps_versions")
+    emulator.advance(10)
+    agent = register_agent(arn=arn, user=alice)
+    old, new = (start_session(agent=agent, owner=alice) for _ in range(2))
+    invoke(old)
+    update_runtime(arn, **DEPLOYED)
+    emulator.advance(10)
+    refresh_agent(agent=agent)
+    invoke(reread(old))
+    invoke(reread(new))
+    assert versions(emulator, old) == (["1", "1"], ["1", "1"])  # before any log was read
+    emulator.advance(1_000)
+    emulator.order(kind="start_kind", start_kind="created", runtime_id=agent.runtime.runtime_id)
+    invoke(reread(old))
+    invoke(reread(old))
+    sweep_until_done()
+
+    for session, expected in ((old, ["1", "1", "2", "2"]), (new, ["2"])):
+        stored, real = versions(emulator, session)
+        assert stored == real == expected
+
+
+def reread(session: Session) -> Session:
+    return Session.objects.get(pk=session.pk)
+
+
+def test_over_the_runs_of_an_environment_the_interval_closes_around_the_truth(
+    emulator: Emulator, demo_agent: DemoAgent, alice: User
+) -> None:
+    """After five turns the clock of its environment is known well enough to say more than sent and first byte do."""
+    session = start_session(agent=demo_agent("code_tutor"), owner=alice)
+    invocations = [invoke(session, f"Explain closures, part {number}") for number in range(6)]
+    sweep_until_done()
+
+    panels = {panel.invocation: panel for panel in latency_panels(session)}
+    for invocation in invocations:
+        panel = panels[invocation.number]
+        assert panel.low_ms is not None and panel.high_ms is not None and panel.first_byte_ms is not None
+        assert panel.low_ms <= true_startup_ms(emulator, invocation) <= panel.high_ms
+        assert panel.interval_run_count == 6
+    cold = panels[1]
+    assert cold.low_ms and cold.high_ms and cold.first_byte_ms
+    assert cold.high_ms - cold.low_ms < cold.first_byte_ms
 
 
 def test_the_turns_of_a_session_have_each_their_own_start(

@@ -201,6 +201,23 @@ def test_check_again_leaves_what_is_measured_or_was_never_sent(as_alice: Client,
     assert not OrmQ.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "row", [{"marker_rank": 2}, {"marker_rank": 4}, {"marker_rank": 1, "agent_started_at": at(-1)}]
+)
+def test_check_again_stays_where_not_the_best_line_is_known(
+    as_alice: Client, make_session: MakeSession, row: dict[str, Any]
+) -> None:
+    session = make_session()
+    measurement = make_measured(make_run(session), 1_500, **{"tries": 14, **row})
+    Measurement.objects.update(updated_at=timezone.now() - timedelta(hours=2))
+    assert "Check again" in as_alice.get(panel(session)).content.decode()
+
+    as_alice.post(check_address(session))
+    measurement.refresh_from_db()
+    assert (measurement.state, measurement.tries, measurement.next_at is None) == ("measured", 13, False)
+    assert [task.name() for task in OrmQ.objects.all()] == ["sweep measurements"]
+
+
 def test_only_the_owner_and_staff_may_check_again(
     client: Client, make_session: MakeSession, alice: User, bob: User, carol: User
 ) -> None:
