@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from loom.cli.terminal import describe_latency, in_words, own_url
+from loom.cli.terminal import describe_latency, describe_unread, in_words, own_url
 from loom.tests.fixtures import ROOT, Loom, read_until, stop
 from loom.tests.visiting import newest_run, rows
-from loom_client import Agent, Latency
+from loom_client import Agent, Client, Event, Latency
 
 # Without care one key in a few hundred gets lost, and one in a few ends the chat.
 PRESSES = 100
@@ -237,6 +237,23 @@ def test_a_line_of_figures(overrides: dict[str, Any], text: str) -> None:
 
     assert describe_latency(found, Agent(**{**fields, "origin": "aws"})) == f"TTFT 812 ms · total 4.31 s · {text}"
     assert describe_latency(found, Agent(**{**fields, "origin": "emulator"})).endswith(f"{text} · Emulated")
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "said"),
+    [
+        ("Gate 4.", 1, "1 event of the answer could not be read as text; what came is at "),
+        ("", 1_200, "The agent sent 1,200 events that could not be read as text; what came is at "),
+    ],
+)
+def test_what_was_not_understood_in_a_line(text: str, count: int, said: str) -> None:
+    client = Client("http://127.0.0.1:8000")
+    run = client.follow(7, "s" * 36, 3)
+    run.session_id, run.invocation, run.text = "s" * 36, 3, text
+    run.last = Event(9, "session_end", {"unread_event_count": count})
+
+    address = f"http://127.0.0.1:8000/api/agents/7/sessions/{'s' * 36}/invocations/3/unread"
+    assert describe_unread(client, run) == f"{said}{address}"
 
 
 def test_a_duration_in_words() -> None:

@@ -193,3 +193,25 @@ def test_nothing_that_answers_is_said_and_not_tried_again() -> None:
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="looks like"):
         Client(url)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "count"),
+    [
+        ("session_end", {"session_id": "s", "unread_event_count": 5}, 5),
+        ("session_end", {"session_id": "s"}, 0),
+        ("error", {"message": "It broke.", "details": {"unread_event_count": 2}}, 2),
+        ("error", {"message": "It broke.", "details": {}}, 0),
+    ],
+)
+def test_a_run_knows_at_its_end_how_much_was_not_understood(name: str, data: dict[str, Any], count: int) -> None:
+    def serve(exchange: Exchange) -> None:
+        exchange.start_stream()
+        exchange.chunk(frame(1, "session_start", START) + frame(3, name, data))
+        exchange.end_stream()
+
+    with loopback(serve) as server:
+        run = Client(server.url).invoke(7, "Hi")
+        assert run.unread_event_count == 0
+        list(run)
+    assert run.unread_event_count == count

@@ -1,0 +1,80 @@
+"""`session_start`: when it is told, and of which request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from apps.sessions.engine.engine import Engine
+from apps.sessions.models import Invocation
+from apps.sessions.tests.test_api import numbered
+from apps.sessions.viewing.sse import _Frames, run_frames
+from loom_events.recorded import RecordedEvent
+
+INVOKED = ["2026-11-20T12:00:00+00:00", "2026-11-20T12:00:02+00:00"]
+NOON = 1_795_176_000.0
+
+
+def events(*kinds: str) -> list[RecordedEvent]:
+    """The events of a run, one of each kind; the second request is sent two seconds after the first."""
+    found: list[Any] = []
+    for number, kind in enumerate(kinds, 1):
+        event: dict[str, Any] = {"seq": number, "offset_ms": 0.0, "kind": kind}
+        if kind == "invoked":
+            attempt = kinds[:number].count("invoked")
+            event |= {"at": INVOKED[attempt - 1], "attempt": attempt}
+        found.append(event | ({"text": "word "} if kind == "text" else {}))
+    return found
+
+
+@pytest.fixture
+def frames(db: None, begin: Callable[..., Invocation]) -> _Frames:
+    return _Frames(begin(), is_new=True, has_details=False, is_started=False)
+
+
+def told(text: str) -> list[tuple[str, float | None]]:
+    return [(name, data.get("client_invoke_time")) for _, name, data in numbered(text)]
+
+
+@pytest.mark.parametrize("sign", ["headers", "text", "from_2030"])
+def test_it_waits_for_the_first_sign_that_the_request_went_through(frames: _Frames, sign: str) -> None:
+    said = events("invoked", "retry", "invoked", sign)
+
+    assert [frames.of([event]) for event in said[:3]] == ["", "", ""]
+    assert told(frames.of(said[3:]))[0] == ("session_start", NOON + 2)
+    assert told(frames.of(said[3:])) == ([("chunk", None)] if sign == "text" else [])
+
+
+def test_a_run_that_is_read_later_has_one_beginning(frames: _Frames) -> None:
+    assert told(frames.of(events("invoked", "retry", "invoked", "headers", "text"))) == [
+        ("session_start", NOON + 2), ("chunk", None)
+    ]  # fmt: skip
+
+
+def test_a_silent_agent_holds_it_back_no_longer_and_a_late_refusal_is_told(frames: _Frames) -> None:
+    said = events("invoked", "retry", "invoked", "text")
+
+    assert frames.of([]) == ""  # it is queued, and nothing was sent yet
+    assert frames.of(said[:1]) == ""
+    assert told(frames.of([])) == [("session_start", NOON)]
+    assert frames.of([]) == ": still running\n\n"
+    assert told(frames.of(said[1:])) == [("session_start", NOON + 2), ("chunk", None)]
+
+
+async def test_the_session_of_a_silent_agent_is_known_before_it_says_anything(
+    begin: Callable[..., Invocation], emulator: Any, running_engine: Engine
+) -> None:
+    """Who wants to stop it needs the id."""
+    emulator.order(kind="hang", seconds=3_600)
+    invocation = await sync_to_async(begin)()
+    running_engine.launch(invocation)
+    frames = run_frames(invocation, is_new=True, stops_on_leave=True)
+    async with asyncio.timeout(30):
+        [(_, name, data)] = numbered(await anext(frames))
+
+    assert (name, data["session_id"]) == ("session_start", invocation.session.runtime_session_id)
+    await frames.aclose()
