@@ -34,7 +34,7 @@ def send(client: Client, action: str, *agents: Agent | int, **more: str) -> Any:
 
 
 def text_of(response: Any) -> str:
-    body = response.content.decode().partition("<main")[2].partition("</main>")[0]
+    body = response.content.decode().partition("<main")[2].partition("</main>")[0].replace("<wbr>", "")
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 

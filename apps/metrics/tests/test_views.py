@@ -35,7 +35,8 @@ def text_of(client: Client, address: str) -> str:
     """What a reader sees of a page: its text without tags, blanks joined."""
     response = client.get(address)
     assert response.status_code == 200
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", response.content.decode())).split())
+    body = response.content.decode().replace("<wbr>", "")
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 
 def panel(session: Session) -> str:
