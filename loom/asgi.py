@@ -26,6 +26,7 @@ django.setup()
 
 from apps.accounts.middleware import SocketSignIn  # noqa: E402 -- needs the app registry
 from apps.core import request_slot  # noqa: E402
+from apps.core.middleware import TooLargeError  # noqa: E402
 from apps.core.models import Process  # noqa: E402
 from apps.sessions.engine.engine import engine  # noqa: E402
 from apps.sessions.viewing.routing import websocket_urlpatterns  # noqa: E402
@@ -66,9 +67,14 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
     is_complete = scope["path"] in UNCOUNTED
     give_back: Callable[[], None] | None = None
 
+    length = 0
+
     async def receive_in_turn() -> dict[str, Any]:
-        nonlocal is_complete, give_back
+        nonlocal is_complete, give_back, length
         message = await receive()
+        length += len(message.get("body", b""))
+        if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise TooLargeError  # Django itself would first put all of it on the disk
         if not is_complete and message["type"] == "http.request" and not message.get("more_body"):
             is_complete = True
             give_back = await slots.take()
@@ -88,7 +94,7 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
         turn = request_slot.give_back.set(end_turn)
         try:
             await django_application(scope, receive_in_turn, send_after_turn)
-        except BusyError as error:
+        except (BusyError, TooLargeError) as error:
             await refuse(scope, send, error)
         finally:
             request_slot.give_back.reset(turn)

@@ -40,6 +40,7 @@ EXAMPLES = {
     "EMULATOR_OPTIONS": "--seed 7 --time-scale 0.5",
     "CONTENT_RETENTION_DAYS": "90",
     "MAX_REQUESTS": "64",
+    "MAX_CONNECTIONS": "900",
     "MAX_QUEUED_RUNS": "50",
     "RUNNERS": "1",
     "AGENTCORE_VCPU_HOUR_USD": "0.0895",
@@ -76,6 +77,7 @@ class Environment(BaseSettings):
     emulator_options: str = ""
     content_retention_days: Annotated[int, Field(ge=0)] | None = None
     max_requests: Annotated[int, Field(ge=1)] = 64
+    max_connections: Annotated[int, Field(ge=1)] = 900
     max_queued_runs: Annotated[int, Field(ge=1)] = 50
     runners: Annotated[int, Field(ge=0)] | None = None
     # Amazon Bedrock AgentCore pricing, section Runtime, as published for us-east-1 in November 2026.

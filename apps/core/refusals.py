@@ -31,9 +31,14 @@ def error_body(error: LoomError) -> dict[str, Any]:
 
 def refuse(request: HttpRequest, error: LoomError) -> HttpResponse:
     """The answer to a request that an error ended. Needs no database and no sign-in."""
-    if request.path.startswith(API_PREFIX):
+    return refusal(error, path=request.path, accept=request.headers.get("Accept", ""))
+
+
+def refusal(error: LoomError, *, path: str, accept: str) -> HttpResponse:
+    """The same before there is a request of Django's."""
+    if path.startswith(API_PREFIX):
         response: HttpResponse = JsonResponse(error_body(error), status=error.http_status)
-    elif "text/html" in request.headers.get("Accept", ""):
+    elif "text/html" in accept:
         response = render(None, "refused.html", {"error": error}, status=error.http_status)
     else:
         response = HttpResponse(error.text(), status=error.http_status, content_type="text/plain; charset=utf-8")

@@ -32,6 +32,7 @@ TASK_TIMEOUT_S = int(str(settings.Q_CLUSTER["timeout"]))
 # The worker tells by itself when its cluster is frozen; this is for its main process.
 PULSE_LIMIT_S = 40.0
 WEB_DRAIN_S = 25
+WS_MAX_BYTES = 6_500_000  # the longest payload, every character of it written as \u0000
 
 
 class PortTakenError(Exception):
@@ -135,9 +136,10 @@ def web_spec(environment: Mapping[str, str] | None = None) -> ChildSpec:
         "host": settings.BACKEND_HOST,
         "port": settings.BACKEND_PORT,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": "loom.web.protocol:BoundedProtocol",
         "ws": "websockets-sansio",
         "ws-per-message-deflate": "false",
+        "ws-max-size": WS_MAX_BYTES,
         "lifespan": "on",
         "timeout-graceful-shutdown": WEB_DRAIN_S,
         "log-level": "warning",  # what it says at info level, the supervisor says better

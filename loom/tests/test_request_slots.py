@@ -65,12 +65,13 @@ async def test_a_refusal_says_that_it_is_worth_trying_again(path: str, content_t
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    await refuse({"path": path}, send, BusyError())
+    await refuse({"path": path, "headers": []}, send, BusyError())
 
     assert sent[0]["status"] == 503
     assert dict(sent[0]["headers"]) == {
         b"content-type": content_type,
         b"cache-control": b"no-store",
         b"retry-after": b"5",
+        b"content-length": str(len(body)).encode(),
     }
     assert sent[1]["body"].decode() == body

@@ -7,14 +7,13 @@ its limit, and then everything of every process fails; here a crowd waits for it
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
 from apps.core.exceptions import LoomError
-from apps.core.refusals import API_PREFIX, error_body
+from apps.core.refusals import refusal
 
 logger = logging.getLogger(__name__)
 
@@ -68,14 +67,11 @@ class RequestSlots:
         return give_back
 
 
-async def refuse(scope: dict[str, Any], send: Send, error: BusyError) -> None:
-    """Answer 503: in the shape of the API's errors below `/api/`, else in two sentences."""
-    is_api = str(scope["path"]).startswith(API_PREFIX)
-    body = json.dumps(error_body(error)) if is_api else error.text()
-    headers = [
-        (b"content-type", b"application/json" if is_api else b"text/plain; charset=utf-8"),
-        (b"cache-control", b"no-store"),
-        (b"retry-after", str(error.retry_after_s).encode()),
-    ]
-    await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
-    await send({"type": "http.response.body", "body": body.encode()})
+async def refuse(scope: dict[str, Any], send: Send, error: LoomError) -> None:
+    """Answer with an error, in the form of whoever asks."""
+    accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
+    response = refusal(error, path=str(scope["path"]), accept=accept)
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.items()]
+    headers.append((b"content-length", str(len(response.content)).encode()))
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": response.content})
