@@ -8,6 +8,7 @@ an example.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +33,7 @@ EXAMPLES = {
     "AUTH_DISABLED": "0, or 1 together with DEBUG=1 and BACKEND_HOST=127.0.0.1",
     "BACKEND_HOST": "127.0.0.1",
     "BACKEND_PORT": "8000",
+    "PUBLIC_URL": "https://loom.example.com",
     "ALLOWED_HOSTS": "loom.example.com,10.0.0.5",
     "FRONTEND_PORT": "5173",
     "LOG_LEVEL": "info",
@@ -47,6 +49,9 @@ EXAMPLES = {
     "AGENTCORE_GB_HOUR_USD": "0.00945",
     "DEMO_HISTORY": "1 or 0",
 }
+
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+")
 
 
 class EnvironmentInvalidError(Exception):
@@ -69,6 +74,7 @@ class Environment(BaseSettings):
     auth_disabled: bool = False
     backend_host: str = "127.0.0.1"
     backend_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    public_url: str = ""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     frontend_port: Annotated[int, Field(ge=1, le=65535)] = 5173
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
@@ -103,6 +109,22 @@ class Environment(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        """Scheme and name alone, without a slash at the end."""
+        if not value:
+            return value
+        parts = urlsplit(value.strip())
+        host, port = parts.hostname, parts.port  # raises ValueError where the port is none
+        if parts.scheme not in {"https", "http"} or not host or parts.username or not _HOST.fullmatch(host):
+            raise ValueError("it is the address that people open, with https:// and a name")
+        if parts.path not in {"", "/"} or parts.query or parts.fragment:
+            raise ValueError("Loom needs a name of its own: it does not work below a path such as /loom")
+        name = f"[{host}]" if ":" in host else host
+        is_usual = port in {None, 443 if parts.scheme == "https" else 80}
+        return f"{parts.scheme}://{name}" + ("" if is_usual else f":{port}")
 
     @field_validator("emulator_options")
     @classmethod

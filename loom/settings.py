@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
+from django.http.request import split_domain_port
 
 from loom.environment import BASE_DIR, load
 
@@ -31,7 +33,17 @@ BACKEND_PORT = ENVIRONMENT.backend_port
 
 SECRET_KEY = ENVIRONMENT.secret_key
 DEBUG = ENVIRONMENT.debug
-ALLOWED_HOSTS = [*ENVIRONMENT.allowed_hosts, "localhost", "127.0.0.1", "[::1]"]
+# The address that people open. From it follow the names that Loom answers to and what browsers may do with its cookies.
+PUBLIC_URL = ENVIRONMENT.public_url
+_PUBLIC = urlsplit(PUBLIC_URL)
+_IS_PUBLIC_BY_TLS = _PUBLIC.scheme == "https"
+ALLOWED_HOSTS = [
+    *ENVIRONMENT.allowed_hosts,
+    *([split_domain_port(_PUBLIC.netloc)[0]] if PUBLIC_URL else []),
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+]
 ROOT_URLCONF = "loom.urls"
 ASGI_APPLICATION = "loom.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -216,7 +228,9 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "apps.core.refusals.csrf_failure"
-CSRF_TRUSTED_ORIGINS: list[str] = []
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _IS_PUBLIC_BY_TLS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _IS_PUBLIC_BY_TLS else 0
 # The longest prompt as a form sends it, in a script that takes nine characters for each of its own; or a raw payload.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 3_000_000
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -35,6 +35,12 @@ WEB_DRAIN_S = 25
 WS_MAX_BYTES = 6_500_000  # the longest payload, every character of it written as \u0000
 
 
+UNSAFE_COOKIES = (
+    "PUBLIC_URL is not set, so browsers send the cookies of a sign-in without TLS too. Where others than this machine "
+    "open Loom, put a proxy with TLS in front of it and set it, as PUBLIC_URL=https://loom.example.com"
+)
+
+
 class PortTakenError(Exception):
     """Loom cannot listen where it should; the message says where, why and what to change."""
 
@@ -71,7 +77,10 @@ def plan_of(*, is_production: bool, uses_emulator: bool, reloads: bool) -> Plan:
     """What the supervisor is to run after the steps."""
     # Without one the web process takes what is queued itself.
     runners = (1 if is_production else 0) if settings.RUNNERS is None else settings.RUNNERS
-    said = [f"Loom is ready: {address(settings.BACKEND_HOST, settings.BACKEND_PORT)}  (Ctrl-C stops everything)"]
+    place = settings.PUBLIC_URL or address(settings.BACKEND_HOST, settings.BACKEND_PORT)
+    said = [f"Loom is ready: {place}  (Ctrl-C stops everything)"]
+    if is_production and not settings.PUBLIC_URL:
+        said.insert(0, UNSAFE_COOKIES)
     if is_production and not can_anyone_sign_in():
         said.insert(0, "Nobody can sign in yet. Make the first user: .venv/bin/python manage.py createsuperuser")
     return Plan(

@@ -187,3 +187,67 @@ def test_what_is_secret_is_not_shown_with_the_rest(monkeypatch: pytest.MonkeyPat
 
     assert environment.database.endswith("@db/loom")
     assert KEY not in repr(environment) and "open-sesame" not in repr(environment)
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("https://loom.example.com", "https://loom.example.com"),
+        ("https://Loom.Example.com/", "https://loom.example.com"),
+        (" https://loom.example.com:443 ", "https://loom.example.com"),
+        ("https://loom.example.com:8443", "https://loom.example.com:8443"),
+        ("http://10.0.0.5:8000", "http://10.0.0.5:8000"),
+        ("https://[2001:db8::1]:8443/", "https://[2001:db8::1]:8443"),
+        ("", ""),
+    ],
+)
+def test_the_public_address_is_a_scheme_and_a_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str, address: str
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", value)
+
+    assert load(write(tmp_path, f"export SECRET_KEY={KEY}")).public_url == address
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("loom.example.com", "it is the address that people open, with https:// and a name"),
+        ("https://", "it is the address that people open, with https:// and a name"),
+        ("https:///agents", "it is the address that people open, with https:// and a name"),
+        ("ftp://loom.example.com", "it is the address that people open, with https:// and a name"),
+        ("https://user:secret@loom.example.com", "it is the address that people open, with https:// and a name"),
+        ("https://*.example.com", "it is the address that people open, with https:// and a name"),
+        ("https://loom example.com", "it is the address that people open, with https:// and a name"),
+        ("https://example.com/loom", "Loom needs a name of its own: it does not work below a path such as /loom"),
+        ("https://example.com/?a=b", "Loom needs a name of its own: it does not work below a path such as /loom"),
+        ("https://example.com:99999", "Port out of range 0-65535"),
+        ("https://[::1", "Invalid IPv6 URL"),
+    ],
+)
+def test_another_public_address_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str, reason: str
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", value)
+    with pytest.raises(EnvironmentInvalidError) as caught:
+        load(write(tmp_path, f"export SECRET_KEY={KEY}"))
+
+    assert f"  PUBLIC_URL: {reason}. Example: https://loom.example.com" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "followed"),
+    [
+        ("https://loom.example.com:8443", (True, True, 31_536_000, ["https://loom.example.com:8443"], True)),
+        ("http://loom.example.com", (False, False, 0, ["http://loom.example.com"], True)),
+        ("", (False, False, 0, [], False)),
+    ],
+)
+def test_what_follows_from_the_public_address(address: str, followed: tuple[object, ...]) -> None:
+    code = (
+        "from loom import settings as s; print((s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SECURE_HSTS_SECONDS, "
+        "s.CSRF_TRUSTED_ORIGINS, 'loom.example.com' in s.ALLOWED_HOSTS))"
+    )
+    with Running("-c", code, environment={"PUBLIC_URL": address, "SECRET_KEY": KEY}) as run:
+        assert (run.wait_for_end(), run.output) == (0, [str(followed)])
