@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
@@ -167,6 +167,17 @@ def finish_series(*, series: StartSeries, state: StartSeries.State, message: str
 
 def _log_level(series: StartSeries) -> int:
     return logging.DEBUG if series.request_key.startswith(DEMO_KEY) else logging.INFO
+
+
+def remove_expired_prompts(now: datetime) -> int:
+    """Take the prompts of series that are over for CONTENT_RETENTION_DAYS; figures stay. Return how many."""
+    days = settings.CONTENT_RETENTION_DAYS
+    if days is None:
+        return 0
+    expired = StartSeries.objects.filter(finished_at__lte=now - timedelta(days=days)).exclude(
+        state__in=StartSeries.ACTIVE
+    )
+    return expired.exclude(prompt="").update(prompt="")
 
 
 def would_exceed(*, series: StartSeries, begun: int) -> bool:

@@ -17,7 +17,7 @@ from apps.core.notices import notify
 from apps.core.processes import gone_process_ids, silent_process_ids
 from apps.sessions.engine.host import host_of
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
-from apps.sessions.models import Invocation, Recording, RecordingBatch
+from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import runs_queued
 from loom_events.fold import answer_text, token_counts, unread_count
@@ -129,4 +129,9 @@ def remove_expired_content(now: datetime) -> int:
         for session in {row.session for row in Invocation.objects.filter(pk__in=ids).select_related("session")}:
             session.title = ""
             session.save(update_fields=["title"])
+    # A title is a prompt's first line, also where the prompt itself never became a run.
+    silent = Session.objects.filter(created_at__lte=now - timedelta(days=days), invocations=None, queued_prompts=None)
+    silent.exclude(title="").update(title="")
+    if days:  # with none, what was typed ahead still waits for its turn
+        QueuedPrompt.objects.filter(created_at__lte=now - timedelta(days=days)).delete()
     return len(ids)
