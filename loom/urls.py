@@ -8,12 +8,15 @@ from django.urls import include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
+from apps.accounts.sign_in_limits import limited_sign_in
 from apps.agentcore import urls as agentcore
 from apps.agents import urls as agents
 from apps.core.health import healthz, readyz
 from apps.sessions import urls as sessions
 from loom.api import api
 
+administration: Any = admin.site
+administration.login = limited_sign_in(administration.login)
 api_urls: Any = api.urls
 admin_urls: Any = admin.site.urls
 # What asks for a sign-in itself: every operation of the API, which also takes a token and refuses in JSON, and signing

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from apps.core.models import Notice, Process, Tag
+from apps.core.models import LimitCount, Notice, Process, Tag
 from apps.core.tables.bulk import apply
 
 RowT = TypeVar("RowT", bound=Model)
@@ -94,6 +94,12 @@ class ProcessAdmin(RecordAdmin[Process]):
 @admin.register(Notice)
 class NoticeAdmin(RecordAdmin[Notice]):
     list_display = ["id", "topic", "kind", "created_at"]
+
+
+@admin.register(LimitCount)
+class LimitCountAdmin(RecordAdmin[LimitCount]):
+    list_display = ["key", "count", "until_at"]
+    ordering = ["-until_at"]
 
 
 @admin.register(Tag)

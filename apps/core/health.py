@@ -7,14 +7,18 @@ process out of the load balancer at once. Apps above register their own checks i
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from pathlib import Path
 
 from django.contrib.auth.decorators import login_not_required
+from django.db import Error as DatabaseError
 from django.db import connection, connections
 from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -22,7 +26,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from apps.core.models import Process
+from apps.core.models import LimitCount, Process
+from apps.core.unavailability import unavailability
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +36,8 @@ GOOD_FOR_S = 10.0
 # A bad result is looked at again sooner, so that a recovery shows; not at every request, so that a crowd of probes
 # cannot pile up on something that is down.
 BAD_FOR_S = 2.0
+PROBE_BYTES = 65_536
+PROBE_KEY = "readyz"  # no digest is as short
 WORKER_SILENT_AFTER = timedelta(seconds=10)
 
 Check = Callable[[], str | None]
@@ -149,6 +156,29 @@ class MigrationCheck:
         return None if self._is_complete else f"migrations not applied: {missing}; run `make migrate`"
 
 
+def check_storage() -> str | None:
+    """Tell why nothing can be stored: reading goes on for long on a disk that takes nothing."""
+    try:
+        if connection.vendor == "sqlite":
+            _write_beside(Path(connection.settings_dict["NAME"]))
+        else:
+            LimitCount.objects.update_or_create(key=PROBE_KEY, defaults={"count": 0, "until_at": timezone.now()})
+    except OSError as error:
+        return f"nothing can be stored: {error.strerror}"
+    except DatabaseError as error:
+        found = unavailability(error)
+        return f"nothing can be stored: {found or type(error).__name__}"
+    return None
+
+
+def _write_beside(file: Path) -> None:
+    """Write what SQLite writes at least, where it writes; not into its file, whose writers would wait for it."""
+    with file.open("r+b"), tempfile.TemporaryFile(dir=file.parent) as probe:
+        probe.write(bytes(PROBE_BYTES))
+        probe.flush()
+        os.fsync(probe.fileno())
+
+
 def check_worker() -> str | None:
     """Tell whether a worker lives: background work waits without one."""
     alive = Process.objects.filter(
@@ -158,6 +188,7 @@ def check_worker() -> str | None:
 
 
 register_check("database", check_database, required=True)
+register_check("storage", check_storage, required=True)
 register_check("migrations", MigrationCheck(), required=True)
 register_check("worker", check_worker, required=False)
 

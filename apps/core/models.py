@@ -64,3 +64,17 @@ class Tag(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class LimitCount(models.Model):
+    """How often something was tried until `until_at`. `key` is a digest of what: `apps.core.limits` alone knows it."""
+
+    key = models.CharField(max_length=64, unique=True, editable=False)
+    count = models.PositiveIntegerField()
+    until_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["-until_at"]
+
+    def __str__(self) -> str:
+        return f"{self.count} until {self.until_at:%H:%M:%S}"

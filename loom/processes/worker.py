@@ -27,10 +27,11 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from apps.core import notices, processes
+from apps.core import limits, notices, processes
 from apps.core.models import Process
 from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.series.advancing import advance_all
+from apps.metrics.series.services import remove_expired_prompts
 from apps.metrics.starts.tasks import enqueue_due_sweep
 from apps.sessions.engine import housekeeping
 from loom.processes.cluster_watch import ClusterFrozenError, ClusterWatch, Reports
@@ -77,9 +78,11 @@ def _count(function: Callable[[datetime], int]) -> None:
 # Called one after the other by the main process every `TICK_EVERY_S`. A tick is short: it enqueues what takes longer.
 TICKS: list[tuple[str, Callable[[], None]]] = [
     ("prune processes", at_most_every(3600, lambda: processes.prune(timezone.now()))),
+    ("prune limits", at_most_every(60, lambda: limits.prune(timezone.now()))),
     ("prune notices", at_most_every(60, lambda: notices.prune(timezone.now()))),
     ("compact recordings", lambda: _count(housekeeping.compact_recordings)),
     ("remove expired content", at_most_every(60, lambda: _count(housekeeping.remove_expired_content))),
+    ("remove expired prompts of series", at_most_every(60, lambda: _count(remove_expired_prompts))),
     ("sweep measurements", enqueue_due_sweep),
     ("take start series on", lambda: _count(lambda _now: advance_all())),
     ("settle figures", at_most_every(60, lambda: _count(settle_figures))),

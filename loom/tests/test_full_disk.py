@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
+from apps.core import health
 from apps.sessions.models import Session
 from apps.sessions.tests.test_recorder_full_disk import full_disk
 
@@ -59,3 +60,23 @@ def test_a_sign_in_is_503_too(alice: User) -> None:
 
     assert refused.status_code == 503
     assert client.post(reverse("accounts:login"), form).status_code == 302
+
+
+def test_a_process_whose_disk_takes_nothing_is_not_ready() -> None:
+    readiness = health.Readiness()
+    readiness.register("storage", health.check_storage, required=True)
+    with full_disk():
+        report = readiness.report()
+        assert (report.status, report.problems) == ("unavailable", {"storage": "nothing can be stored: File too large"})
+
+    assert health.check_storage() is None
+
+
+def test_a_file_that_is_not_there_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "NAME", "/nonexistent/loom.db")
+
+    assert health.check_storage() == "nothing can be stored: No such file or directory"
+
+
+def test_readyz_asks_it() -> None:
+    assert '"storage": {"ok": true, "required": true' in Client().get("/readyz").content.decode()
