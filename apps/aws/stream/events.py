@@ -1,307 +1,375 @@
-"""How one JSON value of an agent's stream becomes events of `loom_events`.
+"""How one value of an agent's stream becomes events of `loom_events`.
 
-Agents on AgentCore send what their framework yields: strings, Bedrock's Converse events (`event`), Strands Agents'
-callback dictionaries (`data`, `current_tool_use`, `message`), the SDK's error object, or `{"chunk": …}`. What is none
-of these is not text; it is used only as the answer of a stream that brought no text at all.
+Agents on AgentCore send what their framework yields: strings, Bedrock's Converse events, the callback dictionaries of
+Strands Agents, the events of some protocol. `protocols.table` says who reads what; what has no name is looked through
+for a text, and what nobody understands is kept as `unread`. Strings may hold all of it once more: as JSON, framed as
+server-sent events, or as Python writes it.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Iterable
 
-from loom_events.kinds import (
-    ErrorEvent,
-    JsonValue,
-    RunEvent,
-    Spanned,
-    ToolEvent,
-    ToolInputEvent,
-    ToolResultEvent,
-    UsageEvent,
-)
-from loom_events.storable import storable_text
+from apps.aws.stream.answer import Answer
+from apps.aws.stream.blocks import content_of
+from apps.aws.stream.context import Context, latest
+from apps.aws.stream.encoded import ENCODED, FIRST_SIGNS, frames_in
+from apps.aws.stream.failures import error_in
+from apps.aws.stream.pieces import Pieces, found, is_piece, is_silent
+from apps.aws.stream.protocols import langchain, typed
+from apps.aws.stream.protocols.table import DISCRIMINATORS, Reader, reader_of
+from apps.aws.stream.reprs import read_bytes, read_repr
+from apps.aws.stream.values import JsonObject, UnreadableJsonError, dicts_in, read_json, storable
+from loom_events.kinds import JsonValue, RunEvent
 
-_MOST_TOKENS = 2**53  # beyond it JavaScript and databases no longer count exactly
-_ANSWER_KEYS = ("result", "response", "output", "answer", "message", "content", "text")
-_DEEPEST_ANSWER = 4
-_DEEPEST_JSON = 100  # far below where Python, writing it again, runs out of stack
-_BEDROCK_KEYS = frozenset({"contentBlockStart", "contentBlockDelta", "messageStop", "metadata"})
-# A Strands event that the SDK could not serialise arrives as its Python repr: a duplicate that may hold the prompt.
-_REPR_MARKS = ("'event_loop_cycle", "AgentResult(", " object at 0x")
-_UNSTORABLE_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
-
-
-class UnreadableJsonError(ValueError):
-    """A text that is not JSON, or nested too deeply to be read."""
-
-
-def read_json(text: str) -> JsonValue:
-    """Read one JSON value; NaN and infinities become null, what no database stores becomes U+FFFD.
-
-    Raises `UnreadableJsonError`.
-    """
-    try:
-        value = _decoded(text)
-    except (ValueError, RecursionError):
-        raise UnreadableJsonError from None
-    # The cheap questions first, this is done for every token: only a long text can be that deep, and hardly any is.
-    if len(text) > _DEEPEST_JSON and text.count("[") + text.count("{") > _DEEPEST_JSON and _is_too_deep(value):
-        raise UnreadableJsonError
-    return _storable(value) if "\\u" in text and _UNSTORABLE_ESCAPE.search(text) else value
-
-
-def answer_text(value: JsonValue, depth: int = 0) -> str | None:
-    """The obvious answer inside a JSON value: the string itself, or what `result`, `response` and the like hold."""
-    if isinstance(value, str):
-        return value
-    if depth == _DEEPEST_ANSWER:
-        return None
-    if isinstance(value, list):
-        parts = [answer_text(part["text"], depth + 1) for part in _dicts_in(value) if "text" in part]
-        return "".join(part for part in parts if part is not None) if parts else None
-    if isinstance(value, dict):
-        answers = (answer_text(value[key], depth + 1) for key in _ANSWER_KEYS if key in value)
-        return next((answer for answer in answers if answer is not None), None)
-    return None
+_BEDROCK, _DATA, _STRINGS, _RAW = "bedrock", "data", "strings", "raw"
+_DEEPEST = 8
+_MOST_SHAPES = 100
+_MOST_ENCODINGS = 2  # so often a string is looked into for what it encodes
+_JSON_SIGNS = ("{", "[")
+_NESTED_KEYS = ("result", "response", "output", "message", "data", "payload", "chunk", "event", "value", "body")
+_ERROR_WORDS = frozenset({
+    "error", "errors", "message", "detail", "errorMessage", "error_message", "reason", "statusCode", "body", "type",
+    "event", "status", "code", "errorText", "msg",
+})  # fmt: skip
 
 
 class StreamReader:
-    """Turns the values of one stream into events; it remembers the tool being called and what is a duplicate."""
+    """Turns the values of one stream into events; it remembers what was said and what kind of stream it is."""
 
-    def __init__(self) -> None:
-        self._tool_use_id = ""
-        self._tool_span: Spanned = {}
-        self._has_bedrock_events = False
-        self._has_text = False
-        self._unused_answer: str | None = None
+    def __init__(self, max_characters: int, *, is_body: bool = False) -> None:
+        self._answer = Answer(max_characters)
+        self._pieces = Pieces(self._answer, max_characters)
+        self._context = Context(self._answer, self._pieces, self._read_value, self._say_found, self._decode)
+        self._is_body = is_body
+        self._plain = ""  # what the next value is the next piece of, if it looks like the one before
+        self._readers: dict[tuple[object, ...], Reader | None] = {}
+        self._is_raw: bool | None = None  # whether the first that came was no JSON
+        self._has_raw = False
+        self._null_count = 0
+        self._is_quoted: bool | None = None  # whether the first string was JSON itself
+        self._encoding = 0
+        self._depth = 0
+        self._is_failure_told = False
 
-    def read(self, value: JsonValue, raw: str) -> list[RunEvent]:
+    def read(self, value: JsonValue, raw: str, event_name: str = "") -> list[RunEvent]:
         """The events of one value; `raw` is the text it was read from."""
-        if value is None:
-            return []
-        if isinstance(value, dict):
-            return self._read_dict(value)
-        return self.read_text(value if isinstance(value, str) else raw)
+        if not event_name and (plain := self._plain_text(value)) is not None:
+            return self._answer.plain(plain)
+        self._context.event_name = event_name
+        self._plain = ""
+        self._read_other(value, raw)
+        return self._answer.take()
 
-    def read_text(self, text: str) -> list[RunEvent]:
-        """The events of one string: its text, unless it is a repr to drop or an event framed a second time."""
-        if text.startswith("{'") and any(mark in text for mark in _REPR_MARKS):
-            return []
-        if text.startswith("data:") and text.endswith("\n\n"):
-            return self._read_framed(text)
-        return self._text(text)
+    def read_raw(self, text: str, event_name: str = "") -> list[RunEvent]:
+        """The events of a text that was no JSON."""
+        if self._plain is _RAW and not event_name and not (text[0] in FIRST_SIGNS and ENCODED.match(text)):
+            return self._answer.plain(text)
+        self._has_raw, self._plain = True, ""
+        if self._is_raw is None:
+            self._is_raw = True
+            self._answer.say("null" * self._null_count)
+        if event_name and self._read_named(text, event_name):
+            return self._answer.take()
+        if text[0] in FIRST_SIGNS and text[0] != '"' and ENCODED.match(text) and self._read_encoded(text):
+            return self._answer.take()
+        self._plain = _RAW
+        self._answer.say(text)
+        return self._answer.take()
+
+    def read_body(self, value: JsonValue, raw: str) -> list[RunEvent]:
+        """The events of a body that is one JSON value: the value with what is to show of it, and what else it tells."""
+        if isinstance(value, (int, float)):
+            self._answer.say(raw.strip())
+        elif value is not None:
+            self._read_value(value)
+        events = self.finish()
+        text = "".join(event["text"] for event in events if event["kind"] == "text" and "parent_id" not in event)
+        errors = [event for event in events if event["kind"] == "error"]
+        rest = [event for event in events if event["kind"] not in ("text", "error")]
+        if not (events or found(value)):
+            text = json.dumps(storable(value), ensure_ascii=False, indent=2)  # it says nothing but itself
+        return [*rest, {"kind": "json", "value": storable(value), "text": text}, *errors]
+
+    def keep(self, value: JsonValue) -> list[RunEvent]:
+        """A value that cannot be understood."""
+        self._answer.unread(value)
+        return self._answer.take()
 
     def finish(self) -> list[RunEvent]:
-        """At the end: the answer found in a value that was not text, if there was no text at all."""
-        if self._has_text or self._unused_answer is None:
-            return []
-        return self._text(self._unused_answer)
+        """At the end: what still waited to be said."""
+        self._answer.finish()
+        return self._answer.take()
 
-    def _text(self, text: str) -> list[RunEvent]:
+    def _plain_text(self, value: JsonValue) -> str | None:
+        """The text of a value that is the next piece of a text and nothing else, as nearly every one is; "" for a copy.
+
+        What is plain is decided by the value before it, which came the long way.
+        """
+        if isinstance(value, str):
+            if self._plain is not _STRINGS or not value or (value[0] in FIRST_SIGNS and ENCODED.match(value)):
+                return None
+            return value
+        if not isinstance(value, dict):
+            return None
+        event = value.get("event")
+        if isinstance(event, dict):
+            block = event.get("contentBlockDelta") if len(event) == 1 else None
+            delta = block.get("delta") if isinstance(block, dict) else None
+            text = delta.get("text") if isinstance(delta, dict) and len(delta) == 1 else None
+            return text if isinstance(text, str) and self._plain is _BEDROCK else None
+        text = value.get("data")
+        if not isinstance(text, str) or not (len(value) == 1 or ("delta" in value and "type" not in value)):
+            return None
+        if len(value) > 1 and self._plain is _BEDROCK and "error" not in value:
+            return ""  # what Strands repeats of the event before
+        return text if self._plain is _DATA and text[:1] not in _JSON_SIGNS and "error" not in value else None
+
+    def _read_other(self, value: JsonValue, raw: str) -> None:
+        if isinstance(value, dict):
+            if self._is_raw and not value:
+                self._answer.say(raw)
+                return
+            self._is_raw = self._is_raw or False
+            if not self._read_dict(value):
+                self._unread(value, raw)
+            self._plain = self._kind_of(value)
+        elif isinstance(value, list):
+            if self._read_list(value):
+                return
+            if dicts_in(value):
+                self._unread(value, raw)
+            else:
+                self._answer.say(raw)
+        elif isinstance(value, str):
+            if not self._read_named(value, self._context.event_name):
+                self._read_string_or_raw(value, raw)
+        elif value is None and not self._has_raw:
+            self._null_count += self._is_raw is None
+        else:
+            self._answer.say(raw)
+
+    def _read_string_or_raw(self, value: str, raw: str) -> None:
+        """A JSON string, which in a stream of raw text is a word in quotation marks."""
+        if self._is_raw:
+            self._answer.say(raw)
+        else:
+            self._is_raw = False
+            self._read_string(value)
+
+    def _read_string(self, text: str) -> None:
         if not text:
-            return []
-        self._has_text = True
-        return [{"kind": "text", "text": storable_text(text)}]
+            return
+        if text[0] in FIRST_SIGNS and ENCODED.match(text) and self._read_encoded(text):
+            return
+        self._is_quoted = self._is_quoted or False
+        self._plain = "" if self._is_quoted else _STRINGS
+        self._answer.say(text)
 
-    def _read_framed(self, text: str) -> list[RunEvent]:
-        """An agent that yields its own `data: …` lines has them framed once more by the SDK."""
-        events: list[RunEvent] = []
-        for line in text.split("\n"):
-            content = line.removesuffix("\r").removeprefix("data:").removeprefix(" ")
-            if not line.startswith("data:") or content == "[DONE]":
-                continue
+    def _read_value(self, value: JsonValue) -> None:
+        """A value inside of another one."""
+        if self._depth >= _DEEPEST:
+            self._unread(value, "")
+            return
+        self._depth += 1
+        try:
+            if isinstance(value, dict):
+                understood = self._read_dict(value)
+            elif isinstance(value, list):
+                understood = self._read_list(value)
+            elif isinstance(value, str):
+                self._read_string(value)
+                understood = True
+            else:
+                understood = value is None
+            if not understood:
+                self._unread(value, "")
+        finally:
+            self._depth -= 1
+
+    def _read_dict(self, value: JsonObject) -> bool:
+        """Reads a dictionary; tells whether it was understood."""
+        if not self._is_failure_told and (error := error_in(value, self._context.event_name)):
+            self._is_failure_told = True
             try:
-                value = read_json(content)
-            except UnreadableJsonError:
-                value = content
-            events += self._text(value) if isinstance(value, str) else self.read(value, content)
-        return events
+                self._read_failed(value, error["message"])
+            finally:
+                self._is_failure_told = False
+            self._answer.events.append(error)
+            return True
+        if reader := self._reader_of(value):
+            reader(value, self._context)
+            return True
+        return self._read_unnamed(value)
 
-    def _read_dict(self, value: dict[str, JsonValue]) -> list[RunEvent]:
-        bedrock = value.get("event")
-        if isinstance(bedrock, dict):
-            return self._read_plain_text(bedrock) or self._read_bedrock(bedrock)
-        if len(value) == 1 and not _BEDROCK_KEYS.isdisjoint(value):
-            return self._read_bedrock(value)
-        error, message = value.get("error"), value.get("message")
-        if isinstance(error, str) and (error or _text_at(value, "error_type")):
-            return [_error(value)]
-        if isinstance(message, dict):
-            return self._read_message(message)
-        if "delta" in value:
-            return self._read_strands(value)
-        if isinstance(value.get("data"), str):
-            return self._text(_text_at(value, "data"))
-        if "chunk" in value:
-            return self._text(answer_text(value["chunk"]) or "")
-        self._unused_answer = answer_text(value) or self._unused_answer
-        return []
+    def _reader_of(self, value: JsonObject) -> Reader | None:
+        """`reader_of`, remembered for dictionaries without others in them whose keys and names are the same."""
+        shape: list[object] = []
+        for key, inner in value.items():
+            kind = inner.__class__
+            if kind is dict or kind is list:
+                return reader_of(value)
+            shape += (key, inner if kind is str and key in DISCRIMINATORS else kind)
+        known = tuple(shape)
+        if known not in self._readers:
+            if len(self._readers) >= _MOST_SHAPES:
+                self._readers.clear()
+            self._readers[known] = reader_of(value)
+        return self._readers[known]
 
-    def _read_plain_text(self, event: dict[str, JsonValue]) -> list[RunEvent]:
-        """A piece of text and nothing else, as nearly every event of a stream is; empty for any other."""
-        if len(event) == 1:
-            delta = _dict_at(event, "contentBlockDelta", "delta")
-            if len(delta) == 1 and (text := _text_at(delta, "text")):
-                self._has_bedrock_events = True
-                return self._text(text)
-        return []
+    def _kind_of(self, value: JsonObject) -> str:
+        """Whether pieces like this one may be said without looking at them for long."""
+        if self._answer.settle is not None or self._is_raw:
+            return ""
+        if "bedrock" in self._context.seen:
+            return _BEDROCK
+        return _DATA if isinstance(value.get("data"), str) and "type" not in value and "event" not in value else ""
 
-    def _read_bedrock(self, event: dict[str, JsonValue]) -> list[RunEvent]:
-        """An event of Bedrock's ConverseStream, which Strands hands through under the key `event`."""
-        self._has_bedrock_events |= not _BEDROCK_KEYS.isdisjoint(event)
-        events: list[RunEvent] = []
-        if tool := _dict_at(event, "contentBlockStart", "start", "toolUse"):
-            events += self._begin_tool(tool)
-        events += self._read_delta(_dict_at(event, "contentBlockDelta", "delta"))
-        if reason := _text_at(_dict_at(event, "messageStop"), "stopReason"):
-            events.append({"kind": "stop", "reason": reason})
-        if usage := _dict_at(event, "metadata", "usage"):
-            events.append(_usage(usage))
-        return events
+    def _read_failed(self, value: JsonObject, message: str) -> None:
+        """What an answer that failed says besides."""
+        if reader := reader_of(value):
+            reader(value, self._context)
+            return
+        rest = {key: inner for key, inner in value.items() if key not in _ERROR_WORDS}
+        text = found(rest)
+        if text and text[1] not in ("", message) and not self._context.event_name:
+            self._pieces.add(text[0], text[1])
 
-    def _read_delta(self, delta: dict[str, JsonValue]) -> list[RunEvent]:
-        events = self._text(_text_at(delta, "text"))
-        if reasoning := _text_at(_dict_at(delta, "reasoningContent"), "text"):
-            events.append({"kind": "reasoning", "text": reasoning})
-        if tool_input := _text_at(_dict_at(delta, "toolUse"), "input"):
-            events.append(self._tool_input(tool_input))
-        return events
+    def _read_unnamed(self, value: JsonObject) -> bool:
+        """A dictionary of a shape that has no name: the text in it, if there is one."""
+        for key in _NESTED_KEYS:
+            inner = value.get(key)
+            if isinstance(inner, dict) and reader_of(inner):
+                self._read_value(inner)
+                return True
+            if isinstance(inner, list) and langchain.read_list(inner, self._context):
+                return True
+        if "chunk" in value and (text := found(value["chunk"])):
+            self._answer.say(text[1])
+            return True
+        if typed.name_of(value, self._context):
+            if typed.read_typed(value, self._context):
+                return True
+        elif text := found(value):
+            typed.read_usage(value, self._context)
+            self._say_found(*text)
+            return True
+        return typed.read_usage(value, self._context) or self._read_inner(value) or is_silent(value)
 
-    def _read_strands(self, value: dict[str, JsonValue]) -> list[RunEvent]:
-        """A callback dictionary of Strands, which repeats what the Bedrock event before it said."""
-        if self._has_bedrock_events:
-            return []
-        if text := _text_at(value, "data"):
-            return self._text(text)
-        if reasoning := _text_at(value, "reasoningText"):
-            return [{"kind": "reasoning", "text": reasoning}]
-        tool = _dict_at(value, "current_tool_use")
-        events = self._begin_tool(tool) if _text_at(tool, "toolUseId") not in ("", self._tool_use_id) else []
-        return events + self._read_delta(_dict_at(value, "delta"))
+    def _read_inner(self, value: JsonObject) -> bool:
+        """The text one level down, under a name that only the agent knows: of a node, a step, a part."""
+        texts = {key: text for key, inner in value.items() if isinstance(inner, dict) and (text := found(inner))}
+        for key, (path, said) in texts.items():
+            self._say_found(f"{key}.{path}", said)
+        return bool(texts)
 
-    def _begin_tool(self, tool: dict[str, JsonValue]) -> list[RunEvent]:
-        self._tool_use_id = _text_at(tool, "toolUseId")
-        self._tool_span = _span(self._tool_use_id)
-        event: ToolEvent = {
-            "kind": "tool",
-            "tool_use_id": self._tool_use_id,
-            "name": _text_at(tool, "name"),
-            **self._tool_span,
-        }
-        return [event]
+    def _read_list(self, values: list[JsonValue]) -> bool:
+        items = dicts_in(values)
+        if langchain.read_list(values, self._context):
+            return True
+        if any(reader_of(item) for item in items):
+            for item in latest(items):
+                self._read_value(item)
+            return True
+        content = content_of(values) if len(items) == len(values) else None
+        if content and not content.unread and not content.is_empty:
+            self._context.tell(content, is_whole=False)
+            return True
+        text = found(values)
+        if text:
+            self._say_found(*text)
+        return text is not None
 
-    def _tool_input(self, text: str) -> ToolInputEvent:
-        return {"kind": "tool_input", "tool_use_id": self._tool_use_id, "text": text, **self._tool_span}
+    def _say_found(self, path: str, text: str) -> None:
+        """A text found at a path, which may be JSON once more."""
+        if not self._decode(text):
+            self._pieces.add(path, text)
 
-    def _read_message(self, message: dict[str, JsonValue]) -> list[RunEvent]:
-        """A complete message: a copy of what was streamed, of which only the tools' results are new."""
-        content = message.get("content")
-        if message.get("role") == "assistant":
-            self._unused_answer = answer_text(content) or self._unused_answer
-        results = (_dict_at(block, "toolResult") for block in _dicts_in(content))
-        return [_tool_result(result) for result in results if result]
+    def _decode(self, text: str) -> bool:
+        return text[:1] in ("{", "[") and self._read_encoded(text)
 
-
-def _error(value: dict[str, JsonValue]) -> ErrorEvent:
-    """The SDK's error object, whose `error` says what happened and whose `message` is always the same."""
-    return {
-        "kind": "error",
-        "error_type": _text_at(value, "error_type") or "AgentError",
-        "message": _text_at(value, "error") or _text_at(value, "message"),
-    }
-
-
-def _usage(usage: dict[str, JsonValue]) -> UsageEvent:
-    input_tokens, output_tokens = _count(usage.get("inputTokens")), _count(usage.get("outputTokens"))
-    total_tokens = _count(usage.get("totalTokens")) or input_tokens + output_tokens
-    return {"kind": "usage", "input_tokens": input_tokens, "output_tokens": output_tokens, "total_tokens": total_tokens}
-
-
-def _span(tool_use_id: str) -> Spanned:
-    """A tool call is a span by itself; one without an id is none."""
-    return {"span_id": tool_use_id} if tool_use_id else {}
-
-
-def _tool_result(result: dict[str, JsonValue]) -> ToolResultEvent:
-    texts = [
-        _text_at(part, "text") if "text" in part else json.dumps(part["json"], ensure_ascii=False)
-        for part in _dicts_in(result.get("content"))
-        if "text" in part or "json" in part
-    ]
-    tool_use_id = _text_at(result, "toolUseId")
-    return {
-        "kind": "tool_result",
-        "tool_use_id": tool_use_id,
-        "status": _text_at(result, "status") or "success",
-        "text": "\n".join(texts),
-        **_span(tool_use_id),
-    }
-
-
-def _dicts_in(value: JsonValue) -> list[dict[str, JsonValue]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _dict_at(value: dict[str, JsonValue], *keys: str) -> dict[str, JsonValue]:
-    """The dictionary under a path of keys, empty where anything else is found."""
-    for key in keys:
-        inner = value.get(key)
-        if not isinstance(inner, dict):
-            return {}
-        value = inner
-    return value
-
-
-def _text_at(value: dict[str, JsonValue], key: str) -> str:
-    text = value.get(key)
-    return text if isinstance(text, str) else ""
-
-
-def _count(value: JsonValue) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else 0
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
-
-
-def _is_too_deep(value: JsonValue) -> bool:
-    level = [value]
-    for _ in range(_DEEPEST_JSON):
-        level = [child for parent in level for child in _children(parent)]
-        if not level:
+    def _read_named(self, text: str, event_name: str) -> bool:
+        """A text under the name of a server-sent event: a failure, a thought, the whole at the end."""
+        if not event_name:
             return False
-    return True
+        if error := error_in(text, event_name):
+            self._answer.events.append(error)
+            return True
+        self._context.event_name = event_name
+        return typed.read_text(text, self._context)
 
+    def _read_encoded(self, text: str) -> bool:
+        """Reads what a string encodes: JSON, server-sent events, a Python value; tells whether it did."""
+        if self._encoding >= _MOST_ENCODINGS:
+            return False
+        self._encoding += 1
+        try:
+            return self._read_framed(text) or self._read_json_text(text) or self._read_python(text)
+        finally:
+            self._encoding -= 1
 
-def _children(value: JsonValue) -> Iterable[JsonValue]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+    def _read_json_text(self, text: str) -> bool:
+        if text[0] not in '{["':
+            return False
+        try:
+            value = read_json(text.strip())
+        except UnreadableJsonError:
+            return False
+        if isinstance(value, str):
+            if self._is_quoted is None:
+                self._is_quoted = True
+            if self._is_quoted:
+                self._read_string(value)
+            return self._is_quoted
+        if isinstance(value, dict):
+            return self._is_event(value) and self._read_dict(value)
+        return isinstance(value, list) and self._is_list_of_events(value) and self._read_list(value)
 
+    def _is_event(self, value: JsonObject) -> bool:
+        """Whether a dictionary that came as a text is an event, not JSON that the agent wants to show."""
+        if error_in(value) or reader_of(value):
+            return True
+        return is_piece(value)
 
-def _storable(value: JsonValue) -> JsonValue:
-    if isinstance(value, str):
-        return storable_text(value)
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    if isinstance(value, dict):
-        return {storable_text(key): _storable(item) for key, item in value.items()}
-    return value
+    def _is_list_of_events(self, values: list[JsonValue]) -> bool:
+        return any(reader_of(item) for item in dicts_in(values))
 
+    def _read_python(self, text: str) -> bool:
+        if text[0] == "b" and (said := read_bytes(text)) is not None:
+            self._read_string(said)
+            return True
+        value = read_repr(text)
+        if isinstance(value, dict):
+            if "type" not in value and text.startswith("content="):
+                value = {"type": "AIMessageChunk", **value}
+            return bool(reader_of(value)) and self._read_dict(value)
+        return isinstance(value, list) and self._is_list_of_events(value) and self._read_list(value)
 
-_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
+    def _read_framed(self, text: str) -> bool:
+        """An agent that yields its own `data: …` lines has them framed once more by the SDK."""
+        frames = frames_in(text)
+        outer = self._context.event_name
+        for name, data in frames or ():
+            self._context.event_name = name
+            self._read_frame(data, name)
+        self._context.event_name = outer
+        return frames is not None
 
+    def _read_frame(self, data: str, name: str) -> None:
+        try:
+            value = read_json(data)
+        except UnreadableJsonError:
+            value = None
+        if isinstance(value, (dict, list)):
+            self._read_other(value, data)
+        else:
+            text = value if isinstance(value, str) else data
+            if not self._read_named(text, name):
+                self._answer.say(text)
 
-def _decoded(text: str) -> JsonValue:
-    """`decode` without its search for blanks around the value, unless there are any: half the time for a token."""
-    try:
-        value: JsonValue
-        value, end = _DECODER.scan_once(text, 0)  # type: ignore[attr-defined]
-    except StopIteration:
-        end = -1
-    return value if end == len(text) else _DECODER.decode(text)
+    def _unread(self, value: JsonValue, raw: str) -> None:
+        """Nobody understood it: a word of a stream of raw text, else kept for whoever looks."""
+        if self._is_raw and raw:
+            self._answer.say(raw)
+        elif not self._is_body:
+            self._answer.unread(value)

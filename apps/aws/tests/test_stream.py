@@ -10,6 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.aws.stream.parsing import StreamParser
+from apps.aws.stream.protocols import agui
+from apps.aws.tests.stream_cases.bodies import BODIES
+from apps.aws.tests.test_stream_protocols import CASES
+from apps.aws.tests.test_stream_shapes import CASES as SHAPES
 from apps.aws.tests.wire import SSE, data, merged, parse, text
 from loom_events.kinds import RunEvent
 
@@ -39,9 +43,100 @@ KEYS = [
     "current_tool_use",
     "reasoningContent",
     "messageStop",
+    "type",
+    "kind",
+    "parts",
+    "result",
+    "jsonrpc",
+    "artifact",
+    "append",
+    "choices",
+    "tool_calls",
+    "index",
+    "id",
+    "function",
+    "name",
+    "arguments",
+    "messages",
+    "item",
+    "response",
+    "output",
+    "candidates",
+    "functionCall",
+    "partial",
+    "lc",
+    "kwargs",
+    "tool_call_chunks",
+    "ns",
+    "isError",
+    "errors",
+    "detail",
+    "contentBlockIndex",
+    "node_id",
+    "event_kind",
+    "part",
+    "contents",
+    "items",
+    "image",
+    "source",
+    "bytes",
+    "__interrupt__",
+    "tasks_output",
+    "num_turns",
+    "body",
+    "event_loop_throttled_delay",
+    "force_stop",
+]
+NAMES = [
+    *sorted(agui.TYPES),
+    "text",
+    "content",
+    "token",
+    "final",
+    "error",
+    "tool_use",
+    "tool_result",
+    "thinking",
+    "status",
+    "ai",
+    "tool",
+    "human",
+    "AIMessageChunk",
+    "constructor",
+    "response.output_text.delta",
+    "response.completed",
+    "content_block_delta",
+    "task",
+    "message",
+    "artifact-update",
+    "status-update",
+    "multiagent_node_stream",
+    "multiagent_result",
+    "messages",
+    "updates",
+    "part_delta",
+    "part_start",
+    "text-delta",
+    "on_chat_model_stream",
+    "assistant",
+    "user",
+    "failed",
+    "working",
+    "1",
+    "0",
+    '{"text": "a"}',
+    'data: {"text": "a"}\n\n',
+    "{'data': 'a', 'delta': {}}",
+    "AIMessage(content='a')",
+    "\ud83d",
+    "\ude00",
+    "a",
+    "ab",
+    "abc",
+    "null",
 ]
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("\ud83d\0"),
+    st.sampled_from(NAMES) | st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("\ud83d\0"),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
@@ -56,11 +151,45 @@ lines = st.one_of(
     json_values.map(lambda value: b"data: " + json.dumps(value).encode() + b"\n"),
     st.binary(max_size=20),
     st.sampled_from(
-        [b"\n", b"\r\n", b"data:", b"data: [DONE]\n", b"event: x\n", b": c\n", b"data: {'x 'event_loop_cycle\n"]
+        [
+            b"\n",
+            b"\r\n",
+            b"\r",
+            b"data:",
+            b"data: [DONE]\n",
+            b"event: error\n",
+            b"event: messages/partial\n",
+            b": c\n",
+            b"data: {'data': 'a', 'agent': <A object at 0x7f>}\n",
+            b"data: null\n\n",
+            b"data: word\n\n",
+            b'{"text": "a"}\n',
+        ]
     ),
 )
 wires = st.lists(lines, max_size=12).map(b"".join)
-content_types = st.sampled_from([SSE, "application/json", "text/plain", "", "application/problem+json", "image/png"])
+content_types = st.sampled_from(
+    [
+        SSE,
+        "text/event-stream",
+        "application/json",
+        "application/x-ndjson",
+        "text/plain",
+        "",
+        "application/octet-stream",
+        "application/problem+json",
+        "image/png",
+        "text/plain; charset=latin-1",
+        "text/event-stream; charset=utf-16",
+    ]
+)
+
+
+SAMPLES = [
+    *(wire for wire, _ in CASES.values()),
+    *(wire for wire, _ in SHAPES.values()),
+    *(json.dumps(value).encode() for value, _ in BODIES.values()),
+]
 
 
 def strings_in(value: object) -> Iterator[str]:
@@ -86,6 +215,22 @@ def test_whatever_a_peer_sends_is_read_the_same_in_any_pieces(wire: bytes, kind:
     # What comes out can be stored and sent: strict JSON, in UTF-8, without NUL.
     json.dumps(expected, allow_nan=False, ensure_ascii=False).encode()
     assert not any("\0" in string for event in expected for string in strings_in(event))
+
+
+@given(st.sampled_from(SAMPLES), st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), max_size=8), st.data())
+def test_what_is_damaged_is_read_all_the_same(
+    wire: bytes, damages: list[tuple[int, int]], choice: st.DataObject
+) -> None:
+    """Every answer of the tables with bytes changed in it: nothing raises, and the pieces do not matter."""
+    damaged = bytearray(wire)
+    for place, byte in damages:
+        damaged[place % len(damaged)] = byte
+    cut = choice.draw(st.integers(0, len(damaged)))
+    content_type = choice.draw(content_types)
+    expected = parse(bytes(damaged), content_type=content_type)
+
+    assert merged(parse(bytes(damaged[:cut]), bytes(damaged[cut:]), content_type=content_type)) == merged(expected)
+    json.dumps(expected, allow_nan=False, ensure_ascii=False).encode()
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)))

@@ -120,7 +120,12 @@ VECTORS: list[tuple[str, bytes, list[RunEvent]]] = [
         data("a") + data({"message": {"role": "assistant", "content": [{"text": "a"}]}}),
         [text("a")],
     ),
-    ("unknown dictionaries", data({"init_event_loop": True}) + data({"event": "x"}) + data({"event": {"a": 1}}), []),
+    ("dictionaries that say nothing", data({"init_event_loop": True}) + data({"start": True}), []),
+    (
+        "an unknown dictionary",
+        data({"event": {"a": 1}}),
+        [{"kind": "other", "name": "unread", "value": {"event": {"a": 1}}}],
+    ),
     (
         "chunks until done",
         data({"chunk": "a"}) + data({"chunk": {"text": "b"}}) + b"data: [DONE]\n\n",
