@@ -33,6 +33,9 @@ async def test_a_prompt_is_answered_frame_by_frame(pages: Any, talk: Session, ta
     assert re.match(
         r"<div [^>]*-tail[^>]*><p dir=.auto.>first", frames[0]
     )  # an empty frame would hold the first token back
+    states = [message for message in page.messages if re.match(r'<div class="turn-state" id="[^"]*-state"', message)]
+    assert len(states) == 1 and "Streaming" in states[0]
+    assert page.messages.index(states[0]) == page.messages.index(frames[0]) + 1
     talker.end()
     await page.read_until('data-kind="finished"')
     final = next(message for message in reversed(page.messages) if "<article" in message)

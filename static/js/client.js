@@ -1,0 +1,120 @@
+/* Loom's API for scripts of a browser: a function for each operation. What they answer stands in docs/api.md. */
+import { readEvents } from "./sse-post.js";
+
+/**
+ * @typedef {import("./sse-post.js").LoomEvent} LoomEvent
+ * @typedef {{prompt?: string, payload?: unknown, qualifier?: string, session_id?: string, stream?: boolean,
+ *   on_disconnect?: "continue" | "stop"}} Invoke
+ * @typedef {Record<string, string | number | boolean>} Query
+ */
+
+/** Loom refused a request, and says why and what to do. */
+export class ApiError extends Error {
+  /** @param {number} status @param {{error?: string, message?: string, details?: {advice?: string}}} said */
+  constructor(status, said) {
+    super(said.message ?? `Loom answered ${status}.`);
+    this.status = status;
+    this.code = said.error ?? "";
+    this.advice = said.details?.advice ?? "";
+  }
+}
+
+export class Client {
+  /** @param {string} token of `manage.py create_token`; on Loom's own pages the sign-in does
+   *  @param {string} base where the API is */
+  constructor(token = "", base = "/api") {
+    this.token = token;
+    this.base = base;
+  }
+
+  agents() { return this.#json("GET", "/agents"); }
+  /** @param {number} agentId */
+  agent(agentId) { return this.#json("GET", `/agents/${agentId}`); }
+  /** @param {string} arn */
+  register(arn) { return this.#json("POST", "/agents", { arn }); }
+  /** @param {number} agentId */
+  refresh(agentId) { return this.#json("POST", `/agents/${agentId}/refresh`); }
+  /** @param {number} agentId */
+  archive(agentId) { return this.#json("DELETE", `/agents/${agentId}`); }
+
+  /** Send a prompt once, whatever breaks, and yield its events as they happen.
+   * @param {number} agentId @param {Invoke} body @param {{requestKey?: string, signal?: AbortSignal}} options
+   * @returns {AsyncGenerator<LoomEvent, void, void>} */
+  async *invoke(agentId, body, { requestKey = crypto.randomUUID(), signal } = {}) {
+    const headers = { "Idempotency-Key": requestKey };
+    yield* readEvents(await this.#send("POST", `/agents/${agentId}/invoke`, body, { headers, signal }));
+  }
+
+  /** The events of a run after a number, as they were and as they happen.
+   * @param {number} agentId @param {string} sessionId @param {Query} query `invocation`, `since`, `detail`
+   * @param {{signal?: AbortSignal}} options @returns {AsyncGenerator<LoomEvent, void, void>} */
+  async *follow(agentId, sessionId, query, { signal } = {}) {
+    const path = `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/events${queryOf(query)}`;
+    yield* readEvents(await this.#send("GET", path, undefined, { signal }));
+  }
+
+  /** @param {number} agentId @param {string} sessionId */
+  stop(agentId, sessionId) { return this.#json("POST", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/stop`); }
+  /** @param {number} agentId @param {string} sessionId */
+  end(agentId, sessionId) { return this.#json("POST", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/end`); }
+  /** @param {number} agentId @param {Query} query */
+  sessions(agentId, query = {}) { return this.#json("GET", `/agents/${agentId}/sessions${queryOf(query)}`); }
+  /** @param {number} agentId @param {string} sessionId */
+  session(agentId, sessionId) { return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}`); }
+  /** @param {number} agentId @param {string} sessionId @param {number} number */
+  invocation(agentId, sessionId, number) {
+    return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/invocations/${number}`);
+  }
+  /** @param {number} agentId @param {string} sessionId @param {number} number */
+  unread(agentId, sessionId, number) {
+    return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/invocations/${number}/unread`);
+  }
+  /** @param {number} agentId @param {string} sessionId @param {Query} query */
+  latency(agentId, sessionId, query = {}) {
+    return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/latency${queryOf(query)}`);
+  }
+  /** @param {number} agentId @param {Query} query */
+  agentLogs(agentId, query = {}) { return this.#json("GET", `/agents/${agentId}/logs${queryOf(query)}`); }
+  /** @param {number} agentId @param {string} sessionId @param {Query} query */
+  sessionLogs(agentId, sessionId, query = {}) {
+    return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/logs${queryOf(query)}`);
+  }
+
+  /** @param {number} agentId @param {Record<string, unknown>} body */
+  startSeries(agentId, body) { return this.#json("POST", `/agents/${agentId}/start-series`, body); }
+  /** @param {number} seriesId */
+  series(seriesId) { return this.#json("GET", `/start-series/${seriesId}`); }
+  /** @param {number} seriesId */
+  cancelSeries(seriesId) { return this.#json("POST", `/start-series/${seriesId}/cancel`); }
+
+  /** @param {string} method @param {string} path @param {unknown} body
+   *  @param {{headers?: Record<string, string>, signal?: AbortSignal}} options @returns {Promise<Response>} */
+  async #send(method, path, body, { headers = {}, signal } = {}) {
+    const own = this.token ? { Authorization: `Bearer ${this.token}` } : csrfHeader();
+    const response = await fetch(`${this.base}${path}`, {
+      method, signal, headers: { ...own, ...headers, ...(body !== undefined && { "Content-Type": "application/json" }) },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    if (response.ok) return response;
+    const said = await response.json().catch(() => ({}));
+    throw new ApiError(response.status, said);
+  }
+
+  /** @param {string} method @param {string} path @param {unknown} [body] @returns {Promise<any>} */
+  async #json(method, path, body) {
+    const response = await this.#send(method, path, body);
+    return response.status === 204 ? null : response.json();
+  }
+}
+
+/** @param {Query} query @returns {string} */
+function queryOf(query) {
+  const text = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)])).toString();
+  return text && `?${text}`;
+}
+
+/** What a page of Loom's proves itself with.
+ * @returns {Record<string, string>} */
+function csrfHeader() {
+  return JSON.parse(document.body.getAttribute("hx-headers") ?? "{}");
+}
