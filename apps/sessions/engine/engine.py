@@ -345,13 +345,13 @@ engine = Engine()
 
 
 async def follow(
-    invocation_id: int, after: int = 0, *, pause_s: float | None = None
+    invocation_id: int, after: int = 0, *, pause_s: float | None = None, news: asyncio.Event | None = None
 ) -> AsyncGenerator[list[RecordedEvent], None]:
     """Hand on the events of an invocation above `after` until it is over, wherever it runs: each once, in order.
 
     In this process they come from memory as they happen; from another process they come from the recording, at most
     250 ms later. It is over when the row says so; one that waits in the queue or for a person is not. With `pause_s` an
-    empty list after so long a silence.
+    empty list after so long a silence. Who hears of changes sets `news`, and the row is looked at at once.
     """
     read = database_sync_to_async(_read_recording, thread_sensitive=False)
     loop = asyncio.get_running_loop()
@@ -373,7 +373,17 @@ async def follow(
         if pause_s is not None and loop.time() - silent_since >= pause_s:
             silent_since = loop.time()
             yield []
-        await asyncio.sleep(WAITING_POLL_S if status == Invocation.Status.WAITING else POLL_S)
+        await _news_within(WAITING_POLL_S if status == Invocation.Status.WAITING else POLL_S, news)
+
+
+async def _news_within(at_most_s: float, news: asyncio.Event | None) -> None:
+    """Wait for news, but not for long: they may be lost, and most who follow hear of none."""
+    if news is None:
+        await asyncio.sleep(at_most_s)
+        return
+    with suppress(TimeoutError):
+        await asyncio.wait_for(news.wait(), at_most_s)
+    news.clear()
 
 
 def _read_recording(invocation_id: int, after: int) -> tuple[str | None, list[RecordedEvent]]:

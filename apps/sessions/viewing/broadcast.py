@@ -31,6 +31,7 @@ from apps.sessions.viewing.rendering import (
     Turn,
     answer_frame,
     environment_html,
+    environment_of,
     idle_environment_of,
     render_turn,
     signal_html,
@@ -99,6 +100,7 @@ class Broadcast:
         self._place_in_queue: int | None = None
         self._is_state_told = False  # that the answer comes, which no page shows that was there before
         self._is_caught_up = asyncio.Event()
+        self._is_news = asyncio.Event()
         self._leave_timer: asyncio.TimerHandle | None = None
         self.is_over = False
         self._look: asyncio.Task[None] | None = None
@@ -157,13 +159,20 @@ class Broadcast:
         invocation, place_in_queue = await read(self.invocation.pk)
         if invocation is None or self.is_over:
             return
-        has_begun = not self.is_running
+        was_running = self.is_running
         self.invocation, self._place_in_queue = invocation, place_in_queue
         self._hand_on()
         self._whole_turn = self._render_whole_turn()
         self._tell(self._whole_turn)
-        if has_begun and self.is_running:
+        if self.is_running and not was_running:
             self._tell(self.busy_environment)
+        elif was_running and not self.is_running:
+            render = database_sync_to_async(_environment_html_now, thread_sensitive=False)
+            self._tell(Frame(await render(invocation.session_id)))
+
+    def hurry(self) -> None:
+        """The run is over, as a notice says: what follows it elsewhere need not wait for its next look."""
+        self._is_news.set()
 
     def _render_whole_turn(self) -> Frame:
         place = self.place
@@ -245,7 +254,7 @@ class Broadcast:
             if stream.is_stored and not stream.is_waiting:
                 return
         known = self._gathered[-1]["seq"] if self._gathered else self._renderer.position
-        async for events in follow(self.invocation.pk, after=known, pause_s=QUEUE_LOOK_S):
+        async for events in follow(self.invocation.pk, after=known, pause_s=QUEUE_LOOK_S, news=self._is_news):
             if events:
                 self._take(events)
             if self.invocation.status == Invocation.Status.QUEUED:
@@ -352,6 +361,11 @@ def final_turn(invocation_id: int) -> tuple[Invocation, str]:
     """A finished invocation and its turn, from what is stored of it."""
     invocation = Invocation.objects.select_related("session__agent__runtime").get(pk=invocation_id)
     return invocation, turn_html(render_turn(invocation, selectors.events_after(invocation_id)))
+
+
+def _environment_html_now(session_id: int) -> str:
+    session = Session.objects.select_related("agent__runtime").get(pk=session_id)
+    return environment_html(session, environment_of(session))
 
 
 def _idle_environment_html(session_id: int) -> str:

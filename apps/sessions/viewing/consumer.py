@@ -169,6 +169,8 @@ class SessionConsumer(SignedInConsumer):
             if int(subject) in self._broadcasts:
                 self._broadcasts[int(subject)].look_again()
             return
+        if kind == "finished" and int(subject) in self._broadcasts:
+            self._broadcasts[int(subject)].hurry()
         if subject and self._knows(int(subject), is_over=kind == "finished"):
             return
         stream = engine.stream(int(subject)) if subject else None
