@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
@@ -114,12 +113,6 @@ def session_rows(series: StartSeries) -> list[SessionRow]:
         for position, found in sorted(by_position.items(), reverse=True)
         if False in found
     ]
-
-
-def spent_usd(series: StartSeries) -> Decimal:
-    """The share of the estimate that the sessions begun so far stand for."""
-    begun = series.runs.filter(is_warm=False).count()
-    return (series.estimated_cost_usd * begun / series.count).quantize(series.estimated_cost_usd)
 
 
 def is_settled(series: StartSeries, result: SeriesResult) -> bool:

@@ -180,12 +180,22 @@ def remove_expired_prompts(now: datetime) -> int:
     return expired.exclude(prompt="").update(prompt="")
 
 
+def spent_usd(*, series: StartSeries, now: datetime) -> Decimal:
+    """What a series has cost so far at most, by how long its sessions worked."""
+    return rounded_up(_spent(series, now)[0])
+
+
 def would_exceed(*, series: StartSeries, begun: int) -> bool:
     """Whether one session more than the `begun` ones could cost more than the series may, by how long those took."""
-    times = series.runs.values_list("invocation__invoked_at", "invocation__completed_at")
-    spans = [ended_at - sent_at for sent_at, ended_at in times if sent_at and ended_at]
-    if not begun or not spans:
-        return False
+    spent, known = _spent(series)
+    return bool(begun and known) and spent / begun * (begun + 1) > series.max_cost_usd
+
+
+def _spent(series: StartSeries, now: datetime | None = None) -> tuple[Decimal, int]:
+    """The cost of the runs whose length is known, and how many those are; with `now` of those that are out as well."""
+    times = series.runs.values_list("is_warm", "invocation__invoked_at", "invocation__completed_at")
+    runs = [(is_warm, sent_at, ended_at or now) for is_warm, sent_at, ended_at in times]
+    spans = [ended_at - sent_at for _, sent_at, ended_at in runs if sent_at and ended_at]
+    begun = sum(not is_warm for is_warm, sent_at, _ in runs if sent_at)
     idle = idle_after(series.agent, ends_session=series.ends_session)
-    spent = prices().session_usd(sum(spans, timedelta()), idle=idle * begun)
-    return spent / begun * (begun + 1) > series.max_cost_usd
+    return prices().session_usd(sum(spans, timedelta()), idle=idle * begun), len(spans)

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -110,7 +111,7 @@ def _series_context(series: StartSeries) -> dict[str, Any]:
         "result": result,
         "startup_tile": startup_tile(result.figures, is_emulated=series.agent.origin == "emulator"),
         "sessions": selectors.session_rows(series),
-        "spent_usd": selectors.spent_usd(series),
+        "spent_usd": services.spent_usd(series=series, now=timezone.now()),
         "is_settled": selectors.is_settled(series, result),
     }
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -92,6 +92,31 @@ def test_a_series_ends_before_a_session_that_could_cost_too_much(make_session: M
         run = make_run(make_session(agent=agent), ended_s=minutes * 60.0)
         StartSeriesRun.objects.create(series=series, invocation=run, position=position)
         assert services.would_exceed(series=series, begun=position) is is_too_much
+
+
+def test_the_cost_so_far_is_by_what_was_used_and_never_above_a_new_estimate(
+    as_alice: Client, make_session: MakeSession, alice: User
+) -> None:
+    agent = make_session().agent
+    series = start_series(
+        agent=agent, owner=alice, plan=Plan(count=2, prompt="Two days?")
+    )  # of a minute each, it seems
+    sent_at = timezone.now()
+
+    def spent(now: datetime = sent_at) -> Decimal:
+        return services.spent_usd(series=series, now=now)
+
+    assert spent() == 0
+    runs = [make_run(make_session(agent=agent), position * 60.0) for position in (1, 2)]  # of three seconds
+    for position, run in enumerate(runs, 1):
+        StartSeriesRun.objects.create(series=series, invocation=run, position=position)
+    plan = Plan(count=2, has_warm_turn=False)
+    assert 0 < spent() == services.estimate_usd(agent=agent, plan=plan) < series.estimated_cost_usd / 10
+    assert f"Estimated cost so far: up to ${spent()}, by how long its sessions worked" in text_of(
+        as_alice, series.get_absolute_url()
+    )
+    Invocation.objects.filter(pk=runs[1].pk).update(completed_at=None, invoked_at=sent_at)
+    assert spent(sent_at + timedelta(minutes=1)) > spent(sent_at + timedelta(seconds=30)) > spent()
 
 
 @pytest.mark.parametrize(
