@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -184,19 +183,48 @@ def test_long_names_leave_room_for_every_column(page: Page, evil: EvilLoom, name
         assert (width, page.evaluate(CUT_OFF), page.evaluate(SIDEWAYS)) == (width, [], 0)
 
 
-def test_a_phone_gets_the_newest_invocations_and_a_way_to_the_others(page: Page, evil: EvilLoom) -> None:
+def test_a_phone_gets_every_invocation_of_a_page(page: Page, evil: EvilLoom) -> None:
+    """What it left out would lie between this page and the one that "Older" leads to."""
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.goto(evil.address("metrics:operate"))
     rows_shown = page.locator(".table-recent tbody tr")
     rows_shown.first.evaluate("(row) => { for (let i = 0; i < 19; i++) row.after(row.cloneNode(true)); }")
-    total = rows_shown.count()
-    others = page.get_by_label("Recent invocations").get_by_role("link", name="All sessions")
-    shown = page.locator(".table-recent tbody tr:visible").count()
-    assert (total > 19, shown == total, others.is_visible()) == (True, True, False)
 
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    assert page.locator(".table-recent tbody tr:visible").count() == 8
-    others.click()
-    expect(page).to_have_url(re.compile("/sessions/$"))
+    assert page.locator(".table-recent tbody tr:visible").count() == rows_shown.count() > 19
+
+
+def test_several_agents_are_archived_and_brought_back(page: Page, evil: EvilLoom) -> None:
+    witness = Witness(page)
+
+    def looked_at(title: str) -> None:
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+        settle(page)
+        assert [*look(page), *witness.all_complaints()] == []
+
+    page.goto(evil.address("agents:list"))
+    settle(page)
+    names = page.locator("td.row-title b").all_inner_texts()
+    boxes = page.locator("td.row-title input[type=checkbox]")
+    page.get_by_label("All on this page").check()
+    expect(page.locator("td.row-title input:checked")).to_have_count(len(names))
+    expect(page.locator("[data-check-count]")).to_have_text(f"({len(names)})")
+    for number in range(2, len(names)):
+        boxes.nth(number).uncheck()
+    page.get_by_role("button", name="Archive…").click()
+    looked_at("Archive these 2 agents?")
+    page.get_by_role("button", name="Archive", exact=True).click()
+    looked_at("Archive")
+    expect(page.get_by_role("status").filter(has_text="2 of 2 done")).to_be_visible()
+    assert page.locator("td.row-title a").all_inner_texts() == names[:2]
+
+    page.goto(f"{evil.address('agents:list')}?state=archived")
+    expect(page.locator("td.row-title b")).to_have_text(names[:2])
+    page.get_by_label("All on this page").check()
+    page.locator("#agents-bulk").get_by_role("button", name="Bring back").click()
+    looked_at("Bring back")
+    page.get_by_role("link", name="Back to the list").click()
+    page.goto(evil.address("agents:list"))
+    expect(page.locator("td.row-title b")).to_have_count(len(names))
 
 
 def test_a_phone_folds_the_long_cards_of_an_agent(page: Page, evil: EvilLoom) -> None:

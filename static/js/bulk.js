@@ -13,7 +13,7 @@ function count(form) {
   master.closest("label").hidden = all.length === 0;
   master.checked = checked > 0 && checked === all.length;
   master.indeterminate = checked > 0 && checked < all.length;
-  form.querySelector("[data-check-count]").textContent = checked === 0 ? "" : String(checked);
+  form.querySelector("[data-check-count]").textContent = checked === 0 ? "" : `(${checked})`;
   form.classList.toggle("is-active", checked > 0);
 }
 

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -33,8 +34,9 @@ def agent_register(request: SignedInRequest) -> HttpResponse:
             messages.success(request, f"{agent.name} is registered.")
             target = reverse("agents:detail", args=[agent.pk])
             return HttpResponseClientRedirect(target) if request.htmx else redirect(target)
+    messages.error(request, gettext("The agent was not registered. The form says why."))
     if request.htmx:
-        return render(request, "agents/agent_list.html#agent-form", {"form": form}, status=422)
+        return render(request, "agents/agent_list.html#agent-form", {"form": form, "is_refused": True}, status=422)
     return render(request, "agents/agent_list.html", list_context(request, QueryDict(), form), status=422)
 
 

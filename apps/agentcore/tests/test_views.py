@@ -160,6 +160,8 @@ def test_a_refusal_over_htmx_is_the_form_with_the_reason(emulator: Any, signed_i
     assert 'value="my agent"' in form
     assert "This is not an ARN. An agent runtime's ARN looks like arn:aws:bedrock-agentcore" in form
     assert 'aria-invalid="true"' in form
+    assert '<div id="toasts"' in form and 'hx-swap-oob="beforeend"' in form  # a toast beside what was typed
+    assert "The agent was not registered. The form says why." in form
     assert Agent.objects.count() == 0
 
 

@@ -205,7 +205,7 @@ def test_operate_leads_to_the_agent_the_invocation_and_the_step_of_time(
     assert f'href="{reverse("sessions:detail", args=[session.public_id])}#invocation-{run.pk}"' in shown
     drilled = f"{reverse(OPERATE)}?metric=startup&amp;agent={session.agent.pk}"
     assert f'href="{drilled}"' in shown
-    assert f"Invocations made by Loom, last hour, {session.agent.name}" in page(as_alice, agent=session.agent.pk)
+    assert f"Invocations made by Loom, last 15 minutes, {session.agent.name}" in page(as_alice, agent=session.agent.pk)
 
 
 def test_operate_asks_the_database_as_often_for_300_runs_as_for_three(
@@ -249,6 +249,7 @@ def test_stored_hours_change_nothing_of_the_page(as_alice: Client, make_session:
     [
         ([], "last 24 hours"),
         ([0.5], "last hour"),
+        ([0.2], "last 15 minutes"),
         ([0.2, 0.9], "last hour"),
         ([0.5, 2], "last 24 hours"),
         ([0.5, 23, 30], "last 24 hours"),  # the usual range holds some: no longer one is needed
@@ -274,7 +275,7 @@ def test_a_narrowed_page_opens_where_its_own_runs_are(as_alice: Client, make_ses
     run_now(busy)
     run_now(quiet, minutes_ago=5 * 24 * 60)
 
-    assert "Invocations made by Loom, last hour" in page(as_alice)
+    assert "Invocations made by Loom, last 15 minutes" in page(as_alice)
     assert "Invocations made by Loom, last 7 days" in page(as_alice, agent=quiet.agent.pk)
     chosen = as_alice.get(reverse(OPERATE, query={"agent": quiet.agent.pk})).content.decode()
     assert 'type="hidden" name="range"' not in chosen  # another agent opens where its own are

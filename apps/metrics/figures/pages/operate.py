@@ -117,6 +117,11 @@ class Filters:
         return [("", MEASURE_START.anything), *MEASURE_START.choices(Session.objects.none())]
 
     @property
+    def narrow_sorts(self) -> tuple[str, ...]:
+        """The columns that can be ordered by where the table has no heads."""
+        return ("errors", "cold", "runs")
+
+    @property
     def own_sort(self) -> str:
         """The order of the agents where it is not the usual one."""
         return "" if self.sort == AGENT_COLUMNS.default else self.sort

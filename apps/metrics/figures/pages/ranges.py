@@ -35,6 +35,7 @@ class Preset:
 PRESETS = {
     preset.key: preset
     for preset in (
+        Preset("15m", "15 min", "last 15 minutes", timedelta(minutes=15), timedelta(minutes=1)),
         Preset("1h", "1 h", "last hour", timedelta(hours=1), timedelta(minutes=5)),
         Preset("24h", "24 h", "last 24 hours", timedelta(hours=24), timedelta(hours=1)),
         Preset("7d", "7 d", "last 7 days", timedelta(days=7), timedelta(hours=6)),
