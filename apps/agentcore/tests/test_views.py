@@ -63,7 +63,7 @@ def test_the_list_shows_each_agent_with_status_endpoints_and_place(
     for part in (
         f'href="/agents/{agent.pk}/"',
         "<b>weather</b>",
-        '<small title="Looks out">Looks out</small>',
+        '<small title="Looks out" dir="auto">Looks out</small>',
         "<span>123456789012</span> <small>us-east-1</small>",
         '<span class="chip" title="DEFAULT → 3"><b>DEFAULT</b> → 3</span>',
         "Update failed",
@@ -202,7 +202,7 @@ def test_one_agent_shows_facts_endpoints_metadata_and_a_prompt(emulator: Any, si
     page = text(signed_in.get(f"/agents/{agent.pk}/"))
 
     for part in (
-        "<h1>travel_concierge</h1>",
+        "<h1>travel_<wbr>concierge</h1>",
         "Plans short trips by train",
         f'data-copy="{TRAVEL}"',
         "15 min",
