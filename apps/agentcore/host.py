@@ -89,8 +89,9 @@ class AgentCoreHost:
                 await response.close()
         except AwsError as error:
             logger.warning(
-                "invocation failed id=%s code=%s http_status=%s request_id=%s",
-                run.invocation.pk, error.code, error.http_status, error.request_id,
+                "invocation failed id=%s agent=%s session=%s code=%s http_status=%s request_id=%s",
+                run.invocation.pk, run.invocation.session.agent_id, run.invocation.session.runtime_session_id,
+                error.code, error.http_status, error.request_id, exc_info=True,
             )  # fmt: skip
             return _failed(error)
         errors = [event for event in run.events if event["kind"] == "error"]

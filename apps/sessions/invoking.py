@@ -119,7 +119,8 @@ def _store_invocation(session: Session, request: Request, state: dict[str, Any])
         raise
     logger.log(
         invocation.log_level,
-        "invocation started id=%s session=%s prompt_length=%d", invocation.pk, session.pk, len(request.prompt),
+        "invocation started id=%s agent=%s session=%s prompt_length=%d",
+        invocation.pk, session.agent_id, session.runtime_session_id, len(request.prompt),
     )  # fmt: skip
     return invocation, True
 

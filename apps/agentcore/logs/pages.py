@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from django import forms
 from django.utils import timezone
 
+from apps.agentcore.logs.blocks import Block, blocks_of
 from apps.agentcore.logs.reading import LogLine
 from apps.agents.models import Agent
-from apps.aws.logs.records import parse_record
-from apps.sessions.models import Session
+from apps.aws.logs.records import parse_record, plain, words_of
+from apps.sessions.models import Invocation, Session
 
 # CloudWatch shows lines within seconds, now and then after more than a minute.
 USUAL_DELAY = timedelta(minutes=3)
 _MARGIN = timedelta(minutes=1)  # the agent's clock may be behind ours
+_RUN_MARGIN = timedelta(seconds=10)
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-_MESSAGE_KEYS = ("message", "msg", "body", "event")
-_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 RANGES = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 
 
@@ -50,6 +51,12 @@ class LogFilterForm(forms.Form):
         return {name: self.cleaned_data.get(name, "") for name in self.fields}
 
 
+class SessionLogFilterForm(LogFilterForm):
+    """Of a session's page: also one of its runs, whose instants its lines are kept to."""
+
+    run = forms.IntegerField(required=False, min_value=1, max_value=10**9, widget=forms.HiddenInput)
+
+
 class AgentLogFilterForm(LogFilterForm):
     """Of an agent's page: also its endpoint, and how far back to look from now."""
 
@@ -67,9 +74,10 @@ class AgentLogFilterForm(LogFilterForm):
 
 @dataclass(frozen=True)
 class ShownLine:
-    """A line as it is shown: its text alone, and the whole record where it is a JSON object."""
+    """A line as it is shown: its text alone, what has several lines, and the whole record where it is a JSON object."""
 
     line: LogLine
+    is_marked: bool = False
 
     @cached_property
     def _record(self) -> dict[str, Any] | None:
@@ -77,12 +85,14 @@ class ShownLine:
 
     @property
     def text(self) -> str:
-        """What the line says, without the colours of a terminal."""
-        found = (
-            next((self._record[key] for key in _MESSAGE_KEYS if key in self._record), None) if self._record else None
-        )
-        text = found if isinstance(found, str) and found else self.line.message
-        return _TERMINAL_CODES.sub("", text).rstrip()
+        """What the line says, without the colours of a terminal; the first line of several."""
+        words = (words_of(self._record) if self._record else None) or self.line.message
+        return plain(words).strip("\n").partition("\n")[0].rstrip()
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """Stack traces and other texts of several lines, to be read with their line breaks."""
+        return blocks_of(self.line.message, self._record)
 
     @property
     def record(self) -> str:
@@ -101,6 +111,48 @@ def keep_level(lines: Iterable[LogLine], least: str) -> list[LogLine]:
         return list(lines)
     kept = set(_LEVELS[_LEVELS.index(least) :])
     return [line for line in lines if line.level in kept]
+
+
+def shown_lines(lines: Sequence[LogLine], run: Invocation | None) -> list[ShownLine]:
+    """The lines as a page shows them; the one that tells most of how `run` failed is marked."""
+    marked = None if run is None else _line_of_failure(lines, run.completed_at or timezone.now())
+    return [ShownLine(line, is_marked=line is marked) for line in lines]
+
+
+def _line_of_failure(lines: Sequence[LogLine], ended_at: datetime) -> LogLine | None:
+    """The error next to the end of a run, or the head of a traceback; None where no line is one."""
+    errors = [line for line in lines if line.level in {"ERROR", "CRITICAL"}]
+    errors = errors or [line for line in lines if line.message.startswith("Traceback (most recent call last)")]
+    return min(errors, key=lambda line: abs(line.at - ended_at), default=None)
+
+
+def newest_first(lines: Sequence[LogLine]) -> list[LogLine]:
+    """The newest lines first; those that a stream wrote in one millisecond stay together and read forwards."""
+    turned = reversed([list(group) for _, group in groupby(lines, key=lambda line: (line.at, line.stream))])
+    return [line for group in turned for line in group]
+
+
+def range_of_run(run: Invocation) -> tuple[datetime, datetime]:
+    """When the lines of a run can have been written; clocks may differ by seconds."""
+    sent_at = run.invoked_at or run.requested_at
+    return sent_at - _RUN_MARGIN, (run.completed_at or timezone.now()) + _RUN_MARGIN
+
+
+def state_of(session: Session) -> tuple[str, bool]:
+    """A word for what has happened in a session, and whether lines of it may still arrive."""
+    newest = session.invocations.order_by("-number").only("number", "status", "completed_at").first()
+    if newest is None:
+        return "0", False
+    is_young = newest.completed_at is not None and timezone.now() - newest.completed_at < USUAL_DELAY
+    return f"{newest.number}.{newest.status}", newest.is_unfinished or is_young
+
+
+def fingerprint(lines: Iterable[LogLine]) -> str:
+    """A word for what a page shows: where it is the same, nothing was added."""
+    digest = hashlib.blake2s(digest_size=8)
+    for line in lines:
+        digest.update(f"{line.at.timestamp()} {line.stream} {line.message}\n".encode(errors="replace"))
+    return digest.hexdigest()
 
 
 def range_of(session: Session) -> tuple[datetime, datetime]:

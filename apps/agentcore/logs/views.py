@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +20,16 @@ from apps.agentcore.logs.pages import (
     RANGES,
     AgentLogFilterForm,
     LogFilterForm,
-    ShownLine,
+    SessionLogFilterForm,
     as_text,
+    fingerprint,
     is_early,
     keep_level,
+    newest_first,
     range_of,
+    range_of_run,
+    shown_lines,
+    state_of,
 )
 from apps.agentcore.logs.reading import LogGroupMissingError, LogLine, LogPage, read_logs
 from apps.agentcore.logs.visibility import ids_shown_to
@@ -31,7 +37,7 @@ from apps.agentcore.selectors import with_runtime
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
-from apps.sessions.models import Session
+from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import sessions_visible_to
 
 LINES_SHOWN = 500
@@ -49,6 +55,7 @@ class LogSource:
     form: LogFilterForm
     wanted: dict[str, Any]
     session: Session | None = None
+    run: Invocation | None = None
     # The runtime session ids whose lines may be shown; None for all.
     own_ids: frozenset[str] | None = field(default=None)
 
@@ -68,16 +75,18 @@ class LogSource:
     def keep(self, lines: list[LogLine]) -> list[LogLine]:
         """The lines of the wanted level, in the wanted order."""
         kept = keep_level(lines, self.wanted["level"])
-        return kept[::-1] if self.wanted["order"] == "newest" else kept
+        return newest_first(kept) if self.wanted["order"] == "newest" else kept
 
 
 def _session_source(request: SignedInRequest, public_id: UUID) -> LogSource:
     session = get_object_or_404(
         sessions_visible_to(request.user).filter(agent__runtime__isnull=False), public_id=public_id
     )
-    form = LogFilterForm(request.GET)
-    start_at, end_at = range_of(session)
-    return LogSource(session.agent, session.qualifier, start_at, end_at, form, form.wanted(), session)
+    form = SessionLogFilterForm(request.GET)
+    wanted = form.wanted()
+    run = session.invocations.filter(number=wanted["run"]).first() if wanted["run"] else None
+    start_at, end_at = range_of_run(run) if run else range_of(session)
+    return LogSource(session.agent, session.qualifier, start_at, end_at, form, wanted, session, run)
 
 
 def _agent_source(request: SignedInRequest, agent_pk: int) -> LogSource:
@@ -101,7 +110,8 @@ def _lines(source: LogSource) -> dict[str, Any]:
     kept = source.keep(page.events)
     return {
         "log_page": page,
-        "lines": [ShownLine(line) for line in kept],
+        "lines": shown_lines(kept, source.run),
+        "fingerprint": fingerprint(kept),
         "streams": sorted({line.stream for line in kept}),
         "hidden_count": len(page.events) - len(kept),
     }
@@ -115,12 +125,24 @@ def _show(request: SignedInRequest, source: LogSource, template: str) -> HttpRes
         "form": source.form,
         "agent": source.agent,
         "session": source.session,
+        "run": source.run,
         "is_early": source.session is not None and is_early(source.session),
         "is_narrowed": bool(source.wanted["q"] or source.wanted["level"]),
     }
-    if request.htmx and request.htmx.target == "log-lines":
+    if not (request.htmx and request.htmx.target == "log-lines"):
+        return render(request, template, context)
+    if source.session is None:
         return render(request, "agentcore/_log_lines.html", {**context, **_lines(source)})
-    return render(request, template, context)
+    state, is_going_on = state_of(source.session)
+    seen = request.GET.get("seen", "")
+    if seen.startswith(f"{state}:") and not is_going_on:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    context |= _lines(source)
+    context["seen"] = f"{state}:{context.get('fingerprint', '')}"
+    # What is shown stays where it is still so, and where CloudWatch does not answer for once.
+    if seen and (seen == context["seen"] or "log_page" not in context):
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return render(request, "agentcore/_log_lines.html", context)
 
 
 def _download(source: LogSource, name: str) -> HttpResponse:

@@ -277,8 +277,10 @@ class Engine:
             stream.is_waiting = stream.is_stored and end.status == Invocation.Status.WAITING
             logger.log(
                 run.invocation.log_level,
-                "invocation %s id=%s chunks=%d bytes=%d",
-                end.status, stream.invocation_id, run.chunk_count, run.byte_count,
+                "invocation %s id=%s agent=%s session=%s chunks=%d bytes=%d duration_ms=%.0f code=%s",
+                end.status, stream.invocation_id, run.invocation.session.agent_id,
+                run.invocation.session.runtime_session_id, run.chunk_count, run.byte_count, run.clock.offset_ms(),
+                end.code or "-",
             )  # fmt: skip
         finally:
             self._streams.pop(stream.invocation_id, None)
