@@ -7,6 +7,7 @@ nextToken, as AWS's pages do. The direction is that of the token where there is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from apps.emulator.faults import FaultBoard
@@ -21,6 +22,8 @@ MAX_PAGE_BYTES = 1_048_576
 EVENT_OVERHEAD_BYTES = 26
 END_OF_TIME_MS = 2**63
 START_ID, END_ID = "0" * 56, "9" * 56
+# "Setting startFromHead to false is supported only when startTime is on or after Jan 1, 2024 00:00:00 UTC."
+NEWEST_FIRST_SINCE_MS = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 Position = tuple[int, str, int]
 
@@ -40,6 +43,8 @@ class LogQueries:
         except FilterPatternError as error:
             raise invalid_parameter_error(str(error)) from error
         newest_first = body.get("startFromHead") is False
+        if newest_first and body.get("startTime", NEWEST_FIRST_SINCE_MS) < NEWEST_FIRST_SINCE_MS:
+            raise invalid_parameter_error("startFromHead=false needs a startTime on or after 2024-01-01T00:00:00Z.")
         purpose = ["FilterLogEvents", region, group.name, pattern]
         after: Position | None = None
         if "nextToken" in body:

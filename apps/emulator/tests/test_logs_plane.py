@@ -262,6 +262,20 @@ def test_a_line_is_found_only_after_its_delay() -> None:
     assert lines == []
 
 
+def test_newest_first_reaches_back_to_2024_only(emulator: RunningEmulator, filled_group: str) -> None:
+    """ "Setting startFromHead to false is supported only when startTime is on or after Jan 1, 2024 00:00:00 UTC." """
+    logs, first_ms = emulator.client("logs"), 1_704_067_200_000
+
+    for start_ms in (0, 1, first_ms - 1):
+        with pytest.raises(ClientError) as caught:
+            logs.filter_log_events(logGroupName=filled_group, startFromHead=False, startTime=start_ms)
+        assert caught.value.response["Error"]["Code"] == "InvalidParameterException"
+        for head in ({}, {"startFromHead": True}):
+            assert len(logs.filter_log_events(logGroupName=filled_group, startTime=start_ms, **head)["events"]) == 25
+    newest = logs.filter_log_events(logGroupName=filled_group, startFromHead=False, startTime=first_ms)["events"]
+    assert newest[0]["message"] == "event 24"
+
+
 def test_a_pattern_of_names_is_case_sensitive_and_answers_three_members(
     emulator: RunningEmulator, filled_group: str
 ) -> None:
