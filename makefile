@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 LOCKS := etc/requirements
+CLIENTS := build/clients
 
-.PHONY: help dev run test test.unit test.browser test.deep lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.pages clean
+.PHONY: help dev run test test.unit test.browser test.deep test.clients lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.pages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -34,6 +35,11 @@ $(VENV)/test.stamp: $(LOCKS)/test.txt $(VENV)/run.stamp
 
 $(VENV)/bench.stamp: $(LOCKS)/bench.txt $(VENV)/test.stamp
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
+	@touch $@
+
+$(CLIENTS)/clients.stamp: $(LOCKS)/clients.txt $(VENV)/test.stamp
+	@$(BIN)/uv venv --quiet --clear $(CLIENTS)
+	@VIRTUAL_ENV=$(CLIENTS) $(BIN)/uv pip install --quiet --require-hashes -r $<
 	@touch $@
 
 etc/environment.sh: $(VENV)/bootstrap.stamp
@@ -67,6 +73,9 @@ test.browser: $(VENV)/test.stamp ## Run the tests in headless Chromium.
 test.deep: $(VENV)/test.stamp ## Run the full sizes of what make test proves on small ones.
 	@$(BIN)/python -m pytest -m deep --capture=no
 
+test.clients: $(CLIENTS)/clients.stamp etc/environment.sh ## Run other people's clients against Loom; TEST="-k awscli" for some.
+	@$(CLIENTS)/bin/python -m pytest -c bench/clients/pytest.ini --confcutdir bench/clients bench/clients $(TEST)
+
 lint: $(VENV)/test.stamp ## Check style, types, imports, templates, migrations and secrets.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -93,6 +102,7 @@ lock: $(VENV)/bootstrap.stamp ## Pin the dependencies of pyproject.toml anew.
 	@$(LOCK) pyproject.toml -o $(LOCKS)/run.txt $(if $(UPGRADE),--upgrade)
 	@$(LOCK) pyproject.toml --group test -c $(LOCKS)/run.txt -o $(LOCKS)/test.txt $(if $(UPGRADE),--upgrade)
 	@$(LOCK) pyproject.toml --group bench -c $(LOCKS)/test.txt -o $(LOCKS)/bench.txt $(if $(UPGRADE),--upgrade)
+	@$(LOCK) --group pyproject.toml:clients -o $(LOCKS)/clients.txt $(if $(UPGRADE),--upgrade)
 
 screenshots: $(VENV)/test.stamp ## Take the pictures in docs/images anew.
 	@$(BIN)/python -m bench.screenshots
