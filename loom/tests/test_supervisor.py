@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +253,12 @@ def test_dev_starts_everything_refuses_a_second_start_and_dies_as_a_whole(dev_en
         assert ready == f"Loom is ready: {url}/  (Ctrl-C stops everything)"
         assert get(web_port, "/healthz") == 200
         assert get(web_port, "/readyz?strict=1") == 200
+        with urllib.request.urlopen(f"{url}/api/agents") as answer:  # noqa: S310 -- loopback
+            names = [agent["name"] for agent in json.load(answer)]
+        assert sorted(names) == [  # whoever reads that line finds the demo agents there
+            "claims_intake", "code_tutor", "contract_reviewer", "inventory_analyst", "sentiment_scorer", "talker",
+            "travel_concierge",
+        ]  # fmt: skip
 
         with Running("manage.py", "dev", environment=dev_environment) as second:
             assert second.wait_for_end() == 1
