@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import NoReturn
+from urllib.parse import unquote
 
 DEFAULT_QUALIFIER = "DEFAULT"
+# Of every partition: eusc-de-east-1, us-gov-west-1 and us-isob-east-1 are regions, us-east-1a and us-east are none.
+REGION_PATTERN = r"[a-z]{2,4}(?:-[a-z]{2,})?-(?:central|(?:north|south)(?:east|west)?|east|west)-[1-9][0-9]?"
 
 _QUALIFIER = r"[a-zA-Z][a-zA-Z0-9_]{0,47}"
 QUALIFIER_PATTERN = f"^{_QUALIFIER}$"
@@ -26,11 +29,16 @@ _ARN_PATTERN = re.compile(
 )
 _QUALIFIER_PATTERN = re.compile(_QUALIFIER)
 _PARTITION_PATTERN = re.compile(r"aws(?:-[a-z0-9-]+)?")
-_REGION_PATTERN = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
+_REGION_PATTERN = re.compile(REGION_PATTERN)
 _ACCOUNT_PATTERN = re.compile(r"[0-9]{12}")
 _RUNTIME_ID_PATTERN = re.compile(_RUNTIME_ID)
 _LEGACY_PATTERN = re.compile(r"agent(?:Endpoint)?/[0-9a-fA-F-]+(?::[0-9]+)?")
 _VERSION_PATTERN = re.compile(rf"runtime/{_RUNTIME_ID}(?:/runtime-endpoint/{_QUALIFIER})?:[0-9]+")
+
+# What people copy with an ARN: JSON and shell around it, typographic quotes, characters that nobody sees.
+_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_ARN_IN_TEXT = re.compile(r"(?<![A-Za-z0-9])arn:[^\s\"'`´,;()\[\]{}<>|\\\u2018-\u201f\u00ab\u00bb\u2039\u203a]+")
+_AROUND = " \t\r\n\"'`´,;()[]{}<>|\\\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
 
 _EXAMPLE = "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/my_agent-AbCdEf1234"
 
@@ -51,11 +59,12 @@ class RuntimeArn:
 
     @classmethod
     def parse(cls, text: str) -> RuntimeArn:
-        """Read a runtime ARN, an endpoint ARN or OpenTelemetry's `cloud.resource_id`; blanks around it do not matter.
+        """Read a runtime ARN, an endpoint ARN or OpenTelemetry's `cloud.resource_id`, as people paste them.
 
-        Raises `InvalidArnError` for anything else.
+        What stands around it does not matter: quotes, commas, a name before it. Raises `InvalidArnError` for anything
+        else, and for two of them.
         """
-        candidate = text.strip()
+        candidate = _only_arn(text)
         match = _ARN_PATTERN.fullmatch(candidate)
         if match is None or _REGION_PATTERN.fullmatch(match["region"]) is None:
             _refuse(candidate)
@@ -81,6 +90,33 @@ class RuntimeArn:
 
     def __str__(self) -> str:
         return self.runtime_arn if self.qualifier is None else self.endpoint_arn(self.qualifier)
+
+
+def arns_in(text: str) -> list[str]:
+    """The ARNs that a text holds, in their order, without what stands around them; unchecked.
+
+    Where it holds some of runtimes, those alone: a description names roles and images, too.
+    """
+    text = _INVISIBLE.sub("", text)
+    if "arn%3a" in text.lower():
+        text = unquote(text)  # the address of an invocation
+    found = [arn.partition("/invocations")[0].rstrip(".:") for arn in _ARN_IN_TEXT.findall(text)]
+    return [arn for arn in found if ":bedrock-agentcore:" in arn and ":runtime/" in arn] or found
+
+
+def _only_arn(text: str) -> str:
+    found = list(dict.fromkeys(arns_in(text)))
+    if len(found) > 1:
+        raise InvalidArnError(f"This holds {len(found)} ARNs. Give one; manage.py register_agents takes a list.")
+    if found and _ARN_PATTERN.fullmatch(found[0]) is None:
+        unbroken = "".join(_INVISIBLE.sub("", text).split()).strip(_AROUND)  # a terminal breaks long lines
+        return unbroken if _ARN_PATTERN.fullmatch(unbroken) else found[0]
+    return found[0] if found else _INVISIBLE.sub("", text).strip(_AROUND)
+
+
+def is_valid_region(text: str) -> bool:
+    """Whether this can be the name of a region, in any partition."""
+    return _REGION_PATTERN.fullmatch(text) is not None
 
 
 def is_valid_qualifier(text: str) -> bool:

@@ -73,3 +73,8 @@ def without_escapes(text: str) -> str:
 def with_visible_bidi(text: str) -> str:
     """`text` with the name of each character that would turn the order of its letters in place of the character."""
     return _BIDI.sub(lambda found: f"‹U+{ord(found[0]):04X}›", text)
+
+
+def shown_in_terminal(text: str) -> str:
+    """The whole of a text of strangers as it may be written to a terminal."""
+    return with_visible_bidi(without_escapes(text))

@@ -1,23 +1,34 @@
-"""Reading lists of ARNs as people have them: a text with one a line, CSV, JSON.
+"""Reading lists of ARNs as people have them.
 
-JSON may be a list of ARNs, a list of objects, or what `aws bedrock-agentcore-control list-agent-runtimes` prints.
+A text with one a line, CSV, JSON, what AWS's command line prints as text or as a table, and the file that the starter
+toolkit writes. JSON may be a list of ARNs, a list of objects, an object that holds some, or one of these a line.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from apps.aws.arn import arns_in
+
 ListFormat = Literal["lines", "csv", "json"]
 
-ARN_COLUMN = "arn"
-_ARN_KEYS = (ARN_COLUMN, "agentRuntimeArn")
+_ARN_KEYS = ("arn", "agentRuntimeArn", "agent_arn", "runtime_arn")
+_ARN_COLUMNS = {"arn", "agentruntimearn", "agentarn", "runtimearn"}
 _WRAPPER_KEY = "agentRuntimes"
 _SEPARATORS = ",;\t"
 _COMMENT = "#"
+# Lines of a description rather than of a list: `agents:`, `name = x`, or the frame of a table.
+_DESCRIBES = re.compile(r"\s*(?:-\s+)?[\w.\"-]+\s*(?::(?=\s|$)|=)|\s*[|+]|\s*-{3,}\s*$")
+_SAYS_ARN = re.compile(
+    r"""(?:-\s+)?["']?(?:arn|(?:agent|agent_?runtime|runtime)_?arn)["']?\s*[:=]\s*"""
+    r"""(?!(?:null|~|''|"")?,?$)(?P<value>\S.*)""",
+    re.IGNORECASE,
+)
 
 
 class ArnListError(ValueError):
@@ -42,7 +53,9 @@ def read_arns(text: str, list_format: ListFormat | None = None) -> list[ArnEntry
     if found == "json":
         return list(_from_json(text))
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if not _is_blank(line)]
-    return list(_from_csv(lines) if found == "csv" else _from_lines(lines))
+    if found == "csv" and not (_has_no_header(lines)):
+        return list(_from_csv(lines))
+    return list(_from_lines(lines, is_description=found == "csv" or _is_description(lines)))
 
 
 def _is_blank(line: str) -> bool:
@@ -56,9 +69,27 @@ def _recognise(text: str) -> ListFormat:
     return "csv" if _arn_column(_cells(first)) is not None else "lines"
 
 
-def _from_lines(lines: list[tuple[int, str]]) -> Iterator[ArnEntry]:
+def _is_description(lines: list[tuple[int, str]]) -> bool:
+    return any(_DESCRIBES.match(line) for _, line in lines) and any(map(_runtimes_in, (line for _, line in lines)))
+
+
+def _runtimes_in(line: str) -> list[str]:
+    return [arn for arn in arns_in(line) if ":runtime/" in arn]
+
+
+def _from_lines(lines: list[tuple[int, str]], *, is_description: bool) -> Iterator[ArnEntry]:
+    """An entry for each ARN, and for each line that holds none but should.
+
+    That is any in a list, and in a description one that says that it is the ARN of a runtime.
+    """
     for number, line in lines:
-        yield ArnEntry(f"line {number}", line.split(_COMMENT, 1)[0].strip())
+        text = line.split(_COMMENT, 1)[0].strip()
+        if not is_description:
+            texts = arns_in(text) or [text]
+        else:
+            said = _SAYS_ARN.fullmatch(text)
+            texts = _runtimes_in(text) or ([said["value"]] if said else [])
+        yield from (ArnEntry(f"line {number}", found) for found in texts)
 
 
 def _separator(header: str) -> str:
@@ -73,8 +104,14 @@ def _cells(header: str) -> list[str]:
 
 
 def _arn_column(header: list[str]) -> int | None:
-    names = [cell.strip().lower() for cell in header]
-    return names.index(ARN_COLUMN) if ARN_COLUMN in names else None
+    names = [re.sub(r"[\W_]", "", cell.lower()) for cell in header]
+    return next((place for place, name in enumerate(names) if name in _ARN_COLUMNS), None)
+
+
+def _has_no_header(lines: list[tuple[int, str]]) -> bool:
+    """No column is named as that of the ARNs, but there are some."""
+    is_named = bool(lines) and _arn_column(_cells(lines[0][1])) is not None
+    return not is_named and any(_runtimes_in(line) for _, line in lines)
 
 
 def _from_csv(lines: list[tuple[int, str]]) -> Iterator[ArnEntry]:
@@ -92,17 +129,35 @@ def _from_csv(lines: list[tuple[int, str]]) -> Iterator[ArnEntry]:
 
 
 def _from_json(text: str) -> Iterator[ArnEntry]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise ArnListError(f"This is not JSON{where}. Expected a list of ARNs or of objects with arn.") from None
+    value = _loaded(text)
     if isinstance(value, dict):
-        value = value.get(_WRAPPER_KEY)
+        value = value[_WRAPPER_KEY] if _WRAPPER_KEY in value else list(_runtimes_of(value)) or None
     if not isinstance(value, list):
         raise ArnListError("The JSON is not a list. Expected a list of ARNs or of objects with arn.")
     for number, item in enumerate(value, 1):
         yield ArnEntry(f"item {number}", _arn_of(item).strip())
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        failure = error
+    try:
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError):
+        where = f" at line {failure.lineno}" if isinstance(failure, json.JSONDecodeError) else ""
+        message = f"This is not JSON{where}. Expected a list of ARNs or of objects with arn."
+        raise ArnListError(message) from None
+
+
+def _runtimes_of(value: Any, depth: int = 0) -> Iterator[str]:
+    """The ARNs of runtimes anywhere in a JSON value; not endless where that is."""
+    if isinstance(value, str):
+        yield from _runtimes_in(value)
+    elif isinstance(value, dict | list) and depth < 50:
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _runtimes_of(inner, depth + 1)
 
 
 def _arn_of(item: Any) -> str:

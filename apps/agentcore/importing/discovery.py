@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -12,11 +11,11 @@ from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.importing.pace import description_pace
 from apps.agentcore.models import Runtime
 from apps.agents.selectors import in_use
+from apps.aws.arn import is_valid_region
 from apps.aws.control import RuntimeSummary, list_runtimes
 from apps.aws.errors import AccessDeniedError, AwsError
 from apps.core.exceptions import InvalidInputError
 
-REGION_PATTERN = r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+"
 DISCOVER_ADVICE = (
     "The identity in use needs bedrock-agentcore:ListAgentRuntimes, the policy iac/policies/discover.json. "
     "Without it agents can still be registered by their ARN."
@@ -37,7 +36,7 @@ def find_runtimes(region: str) -> RegionRuntimes:
 
     Raises InvalidInputError for what is no region, AgentRuntimeError for AWS; its advice names a missing permission.
     """
-    if re.fullmatch(REGION_PATTERN, region) is None:
+    if not is_valid_region(region):
         raise InvalidInputError(f"{region!r} is not an AWS region.", advice="Write it like us-east-1.")
     connection = current_connection()
     # The pages follow one another, slower than the quota; what describes beside them has to make room.

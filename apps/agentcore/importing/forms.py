@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from apps.agentcore.importing.discovery import REGION_PATTERN
 from apps.agents.forms import ARN_MAX_LENGTH
+from apps.aws.arn import REGION_PATTERN
 
 MAX_CHOSEN = 500  # Django reads at most 1,000 fields of a form
 

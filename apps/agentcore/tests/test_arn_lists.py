@@ -12,6 +12,32 @@ from apps.agentcore.importing.arn_lists import ArnEntry, ArnListError, ListForma
 
 ONE = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/one-AbCdEf1234"
 TWO = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/two-AbCdEf1234"
+ROLE = "arn:aws:iam::123456789012:role/agents"
+TOOLKIT = f"""default_agent: one
+agents:
+  one:
+    entrypoint: main.py
+    aws:
+      execution_role: {ROLE}
+    bedrock_agentcore:
+      agent_arn: {ONE}  # as deployed
+      agent_session_id: null
+  three:
+    bedrock_agentcore:
+      agent_arn: null
+  four:
+    agent_arn: nonsense
+    memory_arn: arn:aws:bedrock-agentcore:us-east-1:123456789012:memory/x-AbCdEf1234
+"""
+PRINTED_TABLE = f"""-----------------
+|  ListAgentRuntimes  |
++---------------------+
+||  agentRuntimes     ||
+||  agentRuntimeArn  |  {ONE}  ||
+||  agentRuntimeName |  one    ||
++---------------------+
+|  {TWO}  |
+"""
 
 
 @pytest.mark.parametrize(
@@ -26,6 +52,17 @@ TWO = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/two-AbCdEf1234"
         (json.dumps([ONE, {"arn": TWO, "name": "x"}]), [("item 1", ONE), ("item 2", TWO)]),
         (json.dumps({"agentRuntimes": [{"agentRuntimeArn": ONE}]}), [("item 1", ONE)]),
         (json.dumps([1, None, {"name": "x"}, {"arn": 2}]), [(f"item {number}", "") for number in (1, 2, 3, 4)]),
+        (f'"{ONE}",\n[{TWO}];\n', [("line 1", ONE), ("line 2", TWO)]),
+        (f"{ONE}, {TWO}\nnot one", [("line 1", ONE), ("line 1", TWO), ("line 2", "not one")]),
+        (f"{ONE}\tREADY\nAGENTRUNTIMES\t{TWO}\ttwo\n", [("line 1", ONE), ("line 2", TWO)]),
+        (f"arn={ONE}\nother=x\narn = nonsense\n", [("line 1", ONE), ("line 3", "nonsense")]),
+        (f"Agent ARN,name\n{ONE},x\n,y\n", [("line 2", ONE), ("line 3", "")]),
+        (f"name\tagent_runtime_arn\nx\t{ONE}\n", [("line 2", ONE)]),
+        (json.dumps({"agentRuntimeArn": ONE, "roleArn": ROLE, "status": "READY"}), [("item 1", ONE)]),
+        (json.dumps({"agents": {"a": {"bedrock_agentcore": {"agent_arn": ONE}}}}), [("item 1", ONE)]),
+        (f'{{"arn": "{ONE}"}}\n\n{{"arn": "{TWO}"}}\n', [("item 1", ONE), ("item 2", TWO)]),
+        (TOOLKIT, [("line 8", ONE), ("line 14", "nonsense")]),
+        (PRINTED_TABLE, [("line 5", ONE), ("line 8", TWO)]),
         ("", []),
         ("# nothing\n\n", []),
         ("[]", []),
@@ -33,6 +70,15 @@ TWO = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/two-AbCdEf1234"
 )
 def test_lists_are_read_with_the_place_of_each_entry(text: str, entries: list[tuple[str, str]]) -> None:
     assert read_arns(text) == [ArnEntry(*entry) for entry in entries]
+
+
+@pytest.mark.parametrize("header", ["name,runtime\n", "name,link\n", ""])
+def test_the_arns_of_a_csv_are_found_without_their_column(header: str) -> None:
+    text = f'{header}x,{ONE}\n"y, z",{TWO}\n'
+
+    first = header.count("\n") + 1
+    expected = [ArnEntry(f"line {first}", ONE), ArnEntry(f"line {first + 1}", TWO)]
+    assert read_arns(text, "csv") == expected
 
 
 @pytest.mark.parametrize(
@@ -43,7 +89,7 @@ def test_lists_are_read_with_the_place_of_each_entry(text: str, entries: list[tu
         ('{"arn": 1}', None, "The JSON is not a list. Expected a list of ARNs or of objects with arn."),
         ("3", "json", "The JSON is not a list. Expected a list of ARNs or of objects with arn."),
         (
-            f"# c\nname,runtime\nx,{ONE}\n",
+            "# c\nname,runtime\nx,y\n",
             "csv",
             "The first line of the CSV names no column arn. Expected a header such as: name,arn.",
         ),

@@ -122,12 +122,24 @@ def test_a_dry_run_says_what_would_happen(tmp_path: Path) -> None:
     assert stored() == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252"])
+@pytest.mark.parametrize("suffix", [".csv", ".txt"])
+def test_a_list_may_have_any_encoding(tmp_path: Path, encoding: str, suffix: str) -> None:
+    arn = create_runtime(REGION, f"coded_{encoding.replace('-', '_')}_{suffix[1:]}")
+    path = tmp_path / f"arns{suffix}"
+    text = f"name;arn\r\nCafé;{arn}\r\n" if suffix == ".csv" else f"# Café\r\n{arn}\r\n"
+    path.write_bytes(text.encode(encoding))
+
+    assert run(str(path), "--dry-run")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
         ("empty.txt", b"# nothing\n", "The list is empty."),
         ("broken.json", b"[1", "This is not JSON at line 1. Expected a list of ARNs or of objects with arn."),
-        ("utf16.txt", "arn".encode("utf-16"), "utf16.txt is not text in UTF-8."),
+        ("half.txt", b"\xff\xfea", "half.txt is not a text. Save it as UTF-8."),
+        ("binary.txt", b"a\0b", "binary.txt is not a text. Save it as UTF-8."),
         ("nothing.txt", b"x\ny\n", "Not one of them could be registered."),
     ],
 )

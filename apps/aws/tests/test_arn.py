@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.aws.arn import InvalidArnError, RuntimeArn, is_valid_qualifier
+from apps.aws.arn import InvalidArnError, RuntimeArn, is_valid_qualifier, is_valid_region
 
 PREFIX = "arn:aws:bedrock-agentcore:us-east-1:123456789012:"
 AGENT = RuntimeArn("aws", "us-east-1", "123456789012", "my_agent-AbCdEf1234")
@@ -51,6 +53,70 @@ def test_every_form_of_a_runtime_arn_is_read(text: str, expected: RuntimeArn | t
     if isinstance(expected, tuple):
         expected = RuntimeArn(AGENT.partition, AGENT.region, AGENT.account_id, AGENT.runtime_id, expected[0])
     assert RuntimeArn.parse(f"\n  {PREFIX}{text} \t") == expected
+
+
+ARN = f"{PREFIX}runtime/my_agent-AbCdEf1234"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'"{ARN}",',
+        f"'{ARN}';",
+        f"`{ARN}`",
+        f"\u201c{ARN}\u201d",
+        f"«{ARN}»",
+        f"\u201e{ARN}\u201c.",
+        f"[{ARN}]",
+        f"<{ARN}>",
+        f"({ARN}).",
+        f"\u200b{ARN}\u200b\ufeff",
+        ARN.replace("runtime/", "runtime/\u2060"),
+        f"\u00a0{ARN}\r\n",
+        f"arn={ARN}",
+        f'  "agentRuntimeArn": "{ARN}",',
+        f"agent_arn: {ARN}",
+        f"export AGENT_ARN='{ARN}'",
+        f"AGENTRUNTIMES\t{ARN}\tmy_agent\tREADY",
+        f"{ARN}\n{ARN}\n",
+        f"roleArn: arn:aws:iam::123456789012:role/x, agentRuntimeArn: {ARN}",
+        f"{ARN[:40]}\n{ARN[40:]}",
+        f"[{ARN}](https://console.aws.amazon.com/)",
+        f"https://bedrock-agentcore.us-east-1.amazonaws.com/runtimes/{quote(ARN, safe='')}/invocations?qualifier=x",
+    ],
+)
+def test_what_people_paste_around_an_arn_does_not_matter(text: str) -> None:
+    assert RuntimeArn.parse(text) == AGENT
+
+
+def test_two_arns_are_not_one() -> None:
+    with pytest.raises(InvalidArnError, match="This holds 2 ARNs"):
+        RuntimeArn.parse(f"{ARN}, {PREFIX}runtime/other-AbCdEf1234")
+
+
+@pytest.mark.parametrize(
+    ("region", "is_valid"),
+    [
+        *dict.fromkeys(
+            [
+                "us-east-1", "eu-central-2", "ap-southeast-7", "ap-northeast-1", "me-south-1", "il-central-1",
+                "mx-central-1", "ca-west-1", "cn-northwest-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1",
+                "eu-isoe-west-1", "us-isof-south-1", "eusc-de-east-1", "ap-southeast-10",
+            ],
+            True,
+        ).items(),
+        *dict.fromkeys(
+            [
+                "", "us-east", "us-east-1a", "us-east-0", "US-EAST-1", "us_east_1", "us-east-1 ", "us-est-1", "moon-1",
+                "us.east-1", "us--east-1", "-east-1", "us-east-1-", "us-east-١", "us-east-111", "regions-east-1",
+                "us-east-1\n",
+            ],
+            False,
+        ).items(),
+    ],
+)  # fmt: skip
+def test_regions_of_all_partitions(region: str, *, is_valid: bool) -> None:
+    assert is_valid_region(region) is is_valid
 
 
 def test_the_partition_is_kept() -> None:

@@ -15,6 +15,7 @@ from apps.agentcore.importing.describing import CONCURRENCY, MAX_CONCURRENCY
 from apps.agentcore.importing.discovery import find_runtimes
 from apps.agentcore.importing.report import Report, said_once
 from apps.core.commands import LoomCommand
+from apps.core.encodings import decoded
 from apps.core.exceptions import LoomError
 
 STDIN = "-"
@@ -35,7 +36,7 @@ class Command(LoomCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         source = parser.add_mutually_exclusive_group(required=True)
         source.add_argument(
-            "file", nargs="?", help="one ARN a line, CSV with a column arn, or JSON; - reads standard input"
+            "file", nargs="?", help="one ARN a line, CSV, JSON, or what AWS's tools print; - reads standard input"
         )
         source.add_argument("--discover", action="store_true", help="take the account's runtimes instead of a list")
         parser.add_argument(
@@ -116,11 +117,11 @@ def _read_entries(name: str) -> list[ArnEntry]:
     try:
         content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
         suffix = Path(name).suffix.lower()
-        entries = read_arns(content.decode(), "json" if suffix == ".json" else "csv" if suffix == ".csv" else None)
+        entries = read_arns(decoded(content), "json" if suffix == ".json" else "csv" if suffix == ".csv" else None)
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror}.", returncode=NOTHING_USABLE) from error
     except UnicodeDecodeError:
-        raise CommandError(f"{name} is not text in UTF-8.", returncode=NOTHING_USABLE) from None
+        raise CommandError(f"{name} is not a text. Save it as UTF-8.", returncode=NOTHING_USABLE) from None
     except ArnListError as error:
         raise CommandError(str(error), returncode=NOTHING_USABLE) from error
     if not entries:
