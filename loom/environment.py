@@ -7,6 +7,7 @@ an example.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from apps.aws.arn import is_valid_region
 from apps.core.network import is_loopback
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -50,6 +52,8 @@ EXAMPLES = {
     "DEMO_HISTORY": "1 or 0",
 }
 
+_ASSIGNMENT = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=", re.MULTILINE)
+
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+")
 
@@ -64,7 +68,7 @@ class Environment(BaseSettings):
     model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True)
 
     loom_aws: Literal["emulator", "aws"] = "emulator"
-    aws_region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    aws_region: str
     aws_profile: str | None = None
     # repr=False: Django's debug page prints every setting, this object among them.
     database_url: Annotated[str, Field(repr=False)] = ""
@@ -99,6 +103,13 @@ class Environment(BaseSettings):
         if values.get("loom_aws", "emulator") == "emulator":
             values.setdefault("aws_region", "us-east-1")
         return values
+
+    @field_validator("aws_region")
+    @classmethod
+    def _known_region(cls, value: str) -> str:
+        if not is_valid_region(value):
+            raise ValueError("this is not the name of an AWS region")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -185,9 +196,38 @@ def load(file: Path | None = None) -> Environment:
     Raises EnvironmentInvalidError with every wrong value. `LOOM_ENVIRONMENT_FILE` names another file, or none when
     empty.
     """
-    named = os.environ.get("LOOM_ENVIRONMENT_FILE")
-    path = file or (BASE_DIR / "etc" / "environment.sh" if named is None else Path(named) if named else None)
+    path = file or environment_file()
     try:
         return Environment(_env_file=path)
     except ValidationError as error:
         raise EnvironmentInvalidError(_describe(error)) from None
+    except UnicodeDecodeError:
+        raise EnvironmentInvalidError(
+            f"Loom cannot start: {path} is not text in UTF-8. Save it as UTF-8; the bytes at its beginning say what an "
+            "editor made of it."
+        ) from None
+
+
+def environment_file() -> Path | None:
+    """The file that is read beside the process environment; None where none is wanted."""
+    named = os.environ.get("LOOM_ENVIRONMENT_FILE")
+    return BASE_DIR / "etc" / "environment.sh" if named is None else Path(named) if named else None
+
+
+def unknown_names(file: Path) -> list[str]:
+    """A line for each name in the file that means nothing to Loom, with the one that was meant if there is one like it.
+
+    They are no error: a shell may source the file for more than Loom.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return []
+    known = [name.upper() for name in Environment.model_fields]
+    lines = []
+    for name in dict.fromkeys(_ASSIGNMENT.findall(text)):
+        if name.upper() not in known:
+            like = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.75)
+            meant = f" Did you mean {like[0]}?" if like else " See etc/environment.sh.example for what it knows."
+            lines.append(f"{file}: {name} is no setting of Loom and has no effect.{meant}")
+    return lines

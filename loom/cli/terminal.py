@@ -12,6 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from apps.accounts.selectors import user_of_command
 from apps.accounts.services import passing_token
+from apps.core.escapes import EscapeFilter, shown_in_terminal, with_visible_bidi
 from apps.core.exceptions import LoomError
 from apps.core.network import url_of
 from loom.processes.output import Output
@@ -64,8 +65,8 @@ def explain(error: ClientError) -> str:
     if isinstance(error, ApiError):
         if error.code == "token_refused":
             error.advice = "The Loom that answers there uses another database than this command: check DATABASE_URL."
-        return error.text()
-    return str(error)
+        return shown_in_terminal(error.text())
+    return shown_in_terminal(str(error))
 
 
 @contextmanager
@@ -101,20 +102,25 @@ def write_answer(client: Client, run: Run, output: Output, notes: Output) -> tup
     if was_stopped:
         notes.write("\nStopped. What had arrived is kept.\n")
     elif run.error is not None:
-        notes.write(f"\n{describe_failure(run)}\n")
+        notes.write(f"\n{shown_in_terminal(describe_failure(run))}\n")
     if run.unread_event_count:
         notes.write(f"{describe_unread(client, run)}\n")
     return run, was_stopped
 
 
 def _write_text(run: Run, output: Output) -> None:
+    """Write the text of a run without what would steer the terminal: an agent's text is somebody else's."""
     is_open = False
+    escapes = EscapeFilter()
     for event in run:
-        if event.text:
-            output.write(event.text)
+        text = with_visible_bidi(escapes.feed(event.text))
+        if text:
+            output.write(text)
             output.flush()
-            is_open = not event.text.endswith("\n")
-    if is_open:
+            is_open = not text.endswith("\n")
+    rest = escapes.close()
+    output.write(rest)
+    if not rest.endswith("\n") if rest else is_open:
         output.write("\n")
     output.flush()
 

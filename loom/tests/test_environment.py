@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loom.environment import BASE_DIR, EnvironmentInvalidError, load
+from loom.environment import BASE_DIR, EnvironmentInvalidError, load, unknown_names
 from loom.first_use import create_environment_file
 from loom.tests.running import Running
 
@@ -74,6 +74,56 @@ def test_a_command_ends_with_the_list_instead_of_a_traceback() -> None:
             "  SECRET_KEY",
             "  LOG_LEVEL",
         ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
+def test_a_file_in_another_encoding_is_named_with_what_to_do(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "environment.sh"
+    file.write_bytes(f"export SECRET_KEY={KEY}ä\r\n".encode(encoding))
+
+    with pytest.raises(EnvironmentInvalidError) as caught:
+        load(file)
+
+    assert "environment.sh" in str(caught.value) and "UTF-8" in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eusc-de-east-1", "us-isob-east-1", "us-gov-west-1", "ap-southeast-7"])
+def test_a_region_of_any_partition_is_taken(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("AWS_REGION", region)
+
+    assert load().aws_region == region
+
+
+@pytest.mark.parametrize("region", ["us-east", "us-east-1a", "Virginia", "us_east_1", "moon-1"])
+def test_what_is_no_region_is_refused(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("AWS_REGION", region)
+
+    with pytest.raises(EnvironmentInvalidError, match="AWS_REGION: this is not the name of an AWS region"):
+        load()
+
+
+def test_names_that_mean_nothing_are_told_once(tmp_path: Path) -> None:
+    file = write(
+        tmp_path, f"export SECRET_KEY={KEY}", "export AWS_REGIN=x", " backend_ports = 1", "# export NO=1", "EDITOR=vi"
+    )
+
+    said = [line.removeprefix(f"{file}: ") for line in unknown_names(file)]
+    assert said == [
+        "AWS_REGIN is no setting of Loom and has no effect. Did you mean AWS_REGION?",
+        "backend_ports is no setting of Loom and has no effect. Did you mean BACKEND_PORT?",
+        "EDITOR is no setting of Loom and has no effect. See etc/environment.sh.example for what it knows.",
+    ]
+    for told, count in (({}, 3), ({"LOOM_UNKNOWN_NAMES_TOLD": "1"}, 0)):
+        with Running("manage.py", "check", environment={"LOOM_ENVIRONMENT_FILE": str(file), **told}) as running:
+            assert running.wait_for_end() == 0
+            assert len([line for line in running.output if "no setting of Loom" in line]) == count
+
+
+def test_the_example_holds_only_names_that_mean_something() -> None:
+    assert unknown_names(BASE_DIR / "etc" / "environment.sh.example") == []
 
 
 def test_the_process_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

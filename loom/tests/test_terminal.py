@@ -78,6 +78,39 @@ def test_a_payload_from_a_file_and_one_json_object_at_the_end(loom: Loom, tmp_pa
     assert json.loads(newest_run(loom).row["payload"]) == {"prompt": "What a lovely day", "extra": [1]}
 
 
+HOSTILE = "\x1b[31mGhent\x1b[0m \x1b]0;pwned\x07\x9b2J\u202e\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("utf-8", "\U0001f600"), ("ascii", "\\U0001f600"), ("cp1252", "\\U0001f600")]
+)
+@pytest.mark.parametrize("command", ["invoke_agent", "chat"])
+def test_no_answer_steers_the_terminal_and_every_terminal_shows_it(
+    loom: Loom, command: str, encoding: str, shown: str
+) -> None:
+    """The demo agent repeats its prompt in its answer."""
+    arguments = ("travel_concierge", HOSTILE, "--no-wait") if command == "invoke_agent" else ("travel_concierge",)
+    done = subprocess.run(
+        [sys.executable, "manage.py", command, *arguments], cwd=ROOT, capture_output=True, timeout=240, check=False,
+        env={**loom.environment, "PYTHONIOENCODING": encoding} if command == "invoke_agent" else
+            {**loom.environment, "PYTHONIOENCODING": f"{encoding}:surrogateescape"},
+        input=None if command == "invoke_agent" else HOSTILE.encode(),
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    written = done.stdout.decode(encoding)
+    assert not set("\x1b\x07\x9b\u202e") & {*written, *done.stderr.decode(encoding)}
+    if command == "invoke_agent":
+        assert re.search(rf"“?Ghent .*U\+202E.*{re.escape(shown)}", written)
+
+
+def test_json_is_written_so_that_no_terminal_is_steered(loom: Loom) -> None:
+    done = run(loom, "invoke_agent", "travel_concierge", HOSTILE, "--json", "--no-wait")
+
+    assert done.returncode == 0 and done.stdout.isascii() and "\x1b" not in done.stdout
+    assert "\x9b2J" in json.loads(done.stdout)["response"]
+
+
 def test_ctrl_c_stops_the_run(loom: Loom) -> None:
     loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)
     process = subprocess.Popen(

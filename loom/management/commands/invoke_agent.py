@@ -94,7 +94,7 @@ class Command(LoomCommand):
         if options["json"]:
             answer = {"response": run.text, "error": run.error, "unread_event_count": run.unread_event_count}
             found = {"agent": agent.name, **asdict(latency), **answer}
-            self.stdout.write(json.dumps(found, ensure_ascii=False))
+            self.stdout.write(json.dumps(found))  # in ASCII: nothing in it steers a terminal, whatever its encoding
             return
         self.stderr.write(describe_latency(latency, agent))
         ended = ", ended" if options["end_session"] else ""
@@ -117,7 +117,10 @@ class _Raw:
 
 
 def _read_prompt(text: str | None) -> str | None:
-    return sys.stdin.read() if text == STDIN else text
+    try:
+        return sys.stdin.read() if text == STDIN else text
+    except UnicodeDecodeError as error:
+        raise CommandError("The prompt on standard input is not text in UTF-8.") from error
 
 
 def _read_payload(name: str | None) -> Any:
