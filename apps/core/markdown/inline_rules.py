@@ -90,6 +90,8 @@ def _is_mark(character: str) -> bool:
 def formula(state: StateInline, silent: bool) -> bool:
     r"""LaTeX stays as it is written: `\(…\)`, `\[…\]`, `$…$` and `$$…$$`, and so does one of these marks alone."""
     start, source = state.pos, state.src
+    if source[start] not in "\\$":
+        return False
     opener = source[start : start + 2]
     if opener in {r"\(", r"\[", r"\)", r"\]"}:
         end = _end_of(state, _CLOSERS.get(opener, "")) or start + 2
@@ -143,7 +145,7 @@ def line_break(state: StateInline, silent: bool) -> bool:
 def bare_link(state: StateInline, silent: bool) -> bool:
     """An address in a text becomes a link, without the punctuation behind it."""
     start, source = state.pos, state.src
-    if silent or state.linkLevel or not source.startswith("://", start):
+    if source[start] != ":" or silent or state.linkLevel or not source.startswith("://", start):
         return False
     scheme = next((scheme for scheme in _SCHEMES if state.pending.lower().endswith(scheme)), "")
     found = _ADDRESS.match(source, start, state.posMax)
