@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
 from apps.agentcore.models import Runtime
+from apps.agentcore.payload import check_template
 from apps.agentcore.selectors import with_runtime
 from apps.agentcore.services import refresh_agent, save_invocation_settings
 from apps.agents.admin import AgentAdmin
 from apps.agents.models import Agent
+from apps.agents.payload import PayloadError
 from apps.core.admin import LargeTableAdmin, service_action
 
 admin.site.unregister(Agent)
@@ -33,10 +36,21 @@ class RefreshableAgentAdmin(AgentAdmin):
     )
 
 
+class RuntimeForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A template is checked here as on its page."""
+
+    def clean_payload_template(self) -> Any:
+        try:
+            return check_template(self.cleaned_data["payload_template"])
+        except PayloadError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
 @admin.register(Runtime)
 class RuntimeAdmin(LargeTableAdmin[Runtime]):
     """A runtime comes and goes with its agent."""
 
+    form = RuntimeForm
     EDITABLE = ("payload_template", "read_timeout_ms", "retry_unproven")
 
     list_display = ["runtime_id", "agent", "account_id", "region", "protocol", "authorizer_kind", "last_refreshed_at"]

@@ -77,8 +77,8 @@ class AgentCoreHost:
     def version(self, agent: Agent, qualifier: str) -> str:
         return agent.endpoints.filter(name=qualifier).values_list("live_version", flat=True).first() or ""
 
-    def payload(self, agent: Agent, prompt: str) -> str:
-        return build_payload(agent.runtime.payload_template, prompt)
+    def payload(self, session: Session, prompt: str) -> str:
+        return build_payload(session.agent.runtime.template, prompt, session.runtime_session_id)
 
     async def run(self, run: RunHandle) -> RunEnd:
         try:

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import models
 
 from apps.agentcore.obstacles import Obstacle, find_obstacles
+from apps.agentcore.payload import template_in_use
 from apps.agents.models import Agent, default_payload_template
 from apps.aws.arn import RuntimeArn
 
@@ -43,6 +44,11 @@ class Runtime(models.Model):
     @cached_property
     def parsed_arn(self) -> RuntimeArn:
         return RuntimeArn.parse(self.arn)
+
+    @property
+    def template(self) -> Any:
+        """What its bodies are made of: the stored template, or that of its protocol while it is as it was at first."""
+        return template_in_use(self.payload_template, self.protocol)
 
     @property
     def network_mode(self) -> str:

@@ -47,8 +47,8 @@ def _of_runtime(name: str) -> Callable[[Agent], Any]:
 class AgentOut(Schema):
     """An agent under the keys of the first version of the API, and what came after them.
 
-    `payload_template` is the body that it is sent; `{{prompt}}` stands for the prompt. What only a runtime on AgentCore
-    has is null for agents of another kind.
+    `payload_template` is the body that it is sent; `{{prompt}}` stands for the prompt, `{{session_id}}` for the runtime
+    session id, `{{uuid}}` for a new UUID. What only a runtime on AgentCore has is null for agents of another kind.
     """
 
     id: int
@@ -83,7 +83,7 @@ class AgentOut(Schema):
     resolve_last_refreshed_at: ClassVar = staticmethod(_of_runtime("last_refreshed_at"))
     resolve_protocol: ClassVar = staticmethod(_of_runtime("protocol"))
     resolve_authorizer: ClassVar = staticmethod(_of_runtime("authorizer_kind"))
-    resolve_payload_template: ClassVar = staticmethod(_of_runtime("payload_template"))
+    resolve_payload_template: ClassVar = staticmethod(_of_runtime("template"))
 
     @staticmethod
     def resolve_obstacles(agent: Agent) -> list[dict[str, str]]:

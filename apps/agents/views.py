@@ -58,7 +58,7 @@ def _texts(agent: Agent) -> dict[str, str]:
     if not hasattr(agent, "runtime"):
         return {}
     return {
-        "payload_template": json.dumps(agent.runtime.payload_template, indent=2, ensure_ascii=False),
+        "payload_template": json.dumps(agent.runtime.template, indent=2, ensure_ascii=False),
         "metadata": json.dumps(agent.runtime.raw_metadata, indent=2, ensure_ascii=False),
     }
 

@@ -100,7 +100,7 @@ def _store_invocation(session: Session, request: Request, state: dict[str, Any])
         invocation = Invocation(
             session=session,
             prompt=request.prompt,
-            payload=host.payload(agent, request.prompt) if request.payload is None else request.payload,
+            payload=host.payload(session, request.prompt) if request.payload is None else request.payload,
             request_key=request.key,
             requested_at=now,
             kind=agent.kind,

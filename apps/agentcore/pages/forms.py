@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
 from apps.agentcore.models import Runtime
-from apps.agentcore.payload import read_template
-from apps.agents.models import Agent, default_payload_template
+from apps.agentcore.payload import TEMPLATES, default_template, read_template
+from apps.agents.models import Agent
 from apps.agents.payload import PayloadError
 
 SAMPLE_MAX_LENGTH = 2_000
@@ -24,7 +25,10 @@ class InvocationSettingsForm(forms.Form):
 
     payload_template = forms.CharField(
         label="Payload template",
-        help_text="JSON. {{prompt}} stands for what is typed; it may be a whole value or a part of one.",
+        help_text=(
+            "JSON. {{prompt}} stands for what is typed; it may be a whole value or a part of one. So may "
+            "{{session_id}}, the runtime session id, and {{uuid}}, a new UUID in each place."
+        ),
         strip=False,
         error_messages={"required": "Write the JSON to send, with {{prompt}} where the prompt belongs."},
         widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "mono"}),
@@ -60,12 +64,18 @@ class InvocationSettingsForm(forms.Form):
     def of(cls, agent: Agent) -> InvocationSettingsForm:
         """The form with what is kept for the agent."""
         kept = agent.runtime
-        return cls(initial=_settings(kept.payload_template, kept.read_timeout_ms, kept.retry_unproven))
+        return cls(initial=_settings(kept.template, kept.read_timeout_ms, kept.retry_unproven))
 
     @classmethod
-    def with_defaults(cls) -> InvocationSettingsForm:
-        """The form with what a newly registered agent has."""
-        return cls(initial=_settings(default_payload_template(), DEFAULT_READ_TIMEOUT_MS, False))
+    def with_defaults(cls, agent: Agent) -> InvocationSettingsForm:
+        """The form with what a newly registered agent of its protocol has."""
+        return cls(initial=_settings(default_template(agent.runtime.protocol), DEFAULT_READ_TIMEOUT_MS, False))
+
+    @classmethod
+    def with_template(cls, name: str, typed: Mapping[str, Any]) -> InvocationSettingsForm:
+        """The form as it was typed, with one of `TEMPLATES` in it."""
+        template = json.dumps(TEMPLATES[name], indent=2, ensure_ascii=False)
+        return cls(initial={**{key: typed.get(key) for key in cls.base_fields}, "payload_template": template})
 
     def clean_payload_template(self) -> Any:
         try:

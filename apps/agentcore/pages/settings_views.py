@@ -14,18 +14,19 @@ from django.views.decorators.vary import vary_on_headers
 from apps.accounts.http import SignedInRequest
 from apps.agentcore import services
 from apps.agentcore.pages.forms import InvocationSettingsForm
-from apps.agentcore.payload import fill, read_template
+from apps.agentcore.payload import TEMPLATES, fill, read_template
 from apps.agentcore.selectors import with_runtime
 from apps.agents.payload import PayloadError
 from apps.agents.selectors import agents_visible_to
 
+SAMPLE_SESSION_ID = "01234567-89ab-4cde-8f01-23456789abcd"
 PAGE = "agentcore/agent_settings.html"
 
 
 def _preview(template_text: str, sample: str) -> dict[str, str]:
     """What would be sent for the sample prompt, or why nothing can be."""
     try:
-        body = fill(read_template(template_text), sample)
+        body = fill(read_template(template_text), sample, SAMPLE_SESSION_ID)
     except PayloadError as error:
         return {"problem": str(error)}
     return {"body": json.dumps(body, indent=2, ensure_ascii=False)}
@@ -33,7 +34,7 @@ def _preview(template_text: str, sample: str) -> dict[str, str]:
 
 def _context(agent: Any, form: InvocationSettingsForm, **more: Any) -> dict[str, Any]:
     preview = _preview(str(form["payload_template"].value() or ""), str(form["sample"].value() or ""))
-    return {"agent": agent, "form": form, "preview": preview, **more}
+    return {"agent": agent, "form": form, "preview": preview, "templates": list(TEMPLATES), **more}
 
 
 @vary_on_headers("HX-Request", "HX-Target")
@@ -41,14 +42,18 @@ def _context(agent: Any, form: InvocationSettingsForm, **more: Any) -> dict[str,
 def agent_settings(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show and change the settings.
 
-    `action` of a POST is save, preview (nothing is kept) or reset (the defaults are filled in, not kept).
+    `action` of a POST is save, preview (nothing is kept), reset (the defaults are filled in, not kept), or the name of
+    a template, which is filled in.
     """
     agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=pk)
     if request.method != "POST":
         return render(request, PAGE, _context(agent, InvocationSettingsForm.of(agent)))
     action = request.POST.get("action", "save")
     if action == "reset":
-        return render(request, PAGE, _context(agent, InvocationSettingsForm.with_defaults(), is_reset=True))
+        return render(request, PAGE, _context(agent, InvocationSettingsForm.with_defaults(agent), is_reset=True))
+    if action in TEMPLATES:
+        form = InvocationSettingsForm.with_template(action, request.POST.dict())
+        return render(request, PAGE, _context(agent, form, filled_in=action))
     form = InvocationSettingsForm(request.POST)
     if request.htmx and request.htmx.target == "payload-preview":
         return render(request, f"{PAGE}#payload-preview", _context(agent, form))

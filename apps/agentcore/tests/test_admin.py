@@ -51,6 +51,18 @@ def test_only_what_is_ours_can_be_changed(staff: Client, agent: Agent) -> None:
     assert "weather" in page and "ormer" not in page
 
 
+def test_a_template_that_cannot_be_filled_in_is_refused(staff: Client, agent: Agent) -> None:
+    response = staff.post(
+        reverse("admin:agentcore_runtime_change", args=[agent.pk]),
+        {"payload_template": '{"input": "{{prompt}} {{nobody}}"}', "read_timeout_ms": "5000"},
+    )
+
+    assert response.status_code == 200
+    assert "{{nobody}} is unknown." in response.content.decode()
+    agent.refresh_from_db()
+    assert agent.runtime.payload_template == {"prompt": "{{prompt}}"}
+
+
 def test_agents_are_neither_added_nor_deleted_here(staff: Client, agent: Agent) -> None:
     assert staff.get(reverse("admin:agents_agent_add")).status_code == 403
     assert staff.post(reverse("admin:agents_agent_delete", args=[agent.pk]), {"post": "yes"}).status_code == 403

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.agentcore.payload import build_payload, read_template
+from apps.agentcore.payload import TEMPLATES, build_payload, read_template, template_in_use
 from apps.agents.payload import PayloadError, check_payload
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -29,12 +30,12 @@ JSON = st.recursive(
     ],
 )  # fmt: skip
 def test_the_prompt_stands_where_the_template_says(template: Any, expected: Any) -> None:
-    assert json.loads(build_payload(template, 'say "hi"')) == expected
+    assert json.loads(build_payload(template, 'say "hi"', "id")) == expected
 
 
 @given(st.text())
 def test_no_prompt_changes_the_structure_of_the_body(prompt: str) -> None:
-    body = json.loads(build_payload({"prompt": "{{prompt}}", "safe": [1]}, prompt))
+    body = json.loads(build_payload({"prompt": "{{prompt}}", "safe": [1]}, prompt, "id"))
 
     assert body == {"prompt": prompt, "safe": [1]}
 
@@ -80,3 +81,75 @@ def test_a_body_is_passed_on_as_it_was_written() -> None:
     assert check_payload(body) == body
     with pytest.raises(PayloadError, match="not JSON"):
         check_payload("a: 1")
+
+
+def test_placeholders_stand_in_whole_values_and_in_parts_of_them() -> None:
+    template = {
+        "a": "{{session_id}}",
+        "b": ["s={{ session_id }}, p={{prompt}}"],
+        "c": "{{uuid}} {{uuid}}",
+        "{x}": "{y}",
+    }
+
+    body = json.loads(build_payload(template, '{{uuid}} {{session_id}} \\1 "', "run-1"))
+    first, second = map(uuid.UUID, body.pop("c").split())
+    assert first != second
+    assert body == {"a": "run-1", "b": ['s=run-1, p={{uuid}} {{session_id}} \\1 "'], "{x}": "{y}"}
+
+
+@given(st.text())
+def test_no_session_id_and_no_prompt_is_read_again(text: str) -> None:
+    assert json.loads(build_payload(["{{prompt}}", "{{session_id}}"], text, text)) == [text, text]
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        (
+            {"a": "{{prompt}} {{session}}"},
+            "{{session}} is unknown. Loom fills in {{prompt}} (what is asked), {{session_id}} (",
+        ),
+        ({"a": "{{prompt}}", "b": [{"c": "{{UUID}}"}]}, "{{UUID}} is unknown."),
+        ({"a": "{{Prompt}}"}, "{{Prompt}} is unknown."),
+        ({"a": "{{}} {{prompt}}"}, "{{}} is unknown."),
+        ({"a": "{{prompt}}", "{{uuid}}": 1}, "{{uuid}} stands in a key, where it is not replaced."),
+        ({"a": "{{session_id}}"}, "{{prompt}} is in no value of it"),
+    ],
+)
+def test_a_placeholder_that_nobody_knows_is_refused_with_those_there_are(template: Any, problem: str) -> None:
+    with pytest.raises(PayloadError) as caught:
+        read_template(json.dumps(template))
+
+    assert str(caught.value).startswith(problem)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_template_that_is_offered_can_be_kept_and_is_filled_in_whole(name: str) -> None:
+    assert read_template(json.dumps(TEMPLATES[name])) == TEMPLATES[name]
+
+    body = build_payload(TEMPLATES[name], "Two days?", "session-1")
+    assert "{{" not in body and "Two days?" in body
+
+
+@pytest.mark.parametrize(
+    ("protocol", "method"),
+    [("HTTP", None), ("A2A", "message/send"), ("MCP", "tools/call"), ("AGUI", None), ("NEW", None)],
+)
+def test_the_template_that_nobody_changed_is_that_of_the_protocol(protocol: str, method: str | None) -> None:
+    template = template_in_use({"prompt": "{{prompt}}"}, protocol)
+
+    assert template == TEMPLATES.get(protocol, {"prompt": "{{prompt}}"})
+    assert template.get("method") == method
+    assert template_in_use({"input": "{{prompt}}"}, protocol) == {"input": "{{prompt}}"}
+
+
+def test_bodies_of_the_protocols_are_what_their_specifications_ask_for() -> None:
+    bodies = {name: json.loads(build_payload(template, "Hi", "s-1")) for name, template in TEMPLATES.items()}
+
+    assert bodies["HTTP"] == {"prompt": "Hi"}
+    message = bodies["A2A, streamed"]["params"]["message"]
+    assert (message["role"], message["parts"]) == ("user", [{"kind": "text", "text": "Hi"}])
+    assert bodies["A2A"]["id"] != bodies["A2A"]["params"]["message"]["messageId"]
+    assert bodies["MCP"]["params"]["arguments"] == {"prompt": "Hi"}
+    assert bodies["AGUI"]["threadId"] == "s-1" and bodies["AGUI"]["messages"][0]["content"] == "Hi"
+    assert set(bodies["AGUI"]) == {"threadId", "runId", "state", "messages", "tools", "context", "forwardedProps"}

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.django_db
     [
         ("preview", ['"question": "Two days?"', 'value="60"']),
         ("reset", ["The defaults are filled in.", 'value="900"', '"prompt": "{{prompt}}"']),
+        ("A2A", ["The body for A2A is filled in.", 'value="60"', "message/send", "This agent speaks HTTP."]),
+        ("AGUI", ["The body for AGUI is filled in.", "threadId", "01234567-89ab-4cde-8f01-23456789abcd"]),
     ],
 )
 def test_only_saving_keeps_anything(
@@ -54,3 +56,27 @@ def test_a_read_timeout_that_cannot_be_is_told_what_can(
     }
     agent.refresh_from_db()
     assert agent.runtime.read_timeout_ms == 900_000
+
+
+def test_an_unknown_placeholder_is_refused_with_those_there_are(
+    client: Client, alice: User, make_agent: Callable[..., Agent]
+) -> None:
+    agent = make_agent()
+    client.force_login(alice)
+    typed = {"payload_template": '{"q": "{{prompt}}", "s": "{{session}}"}', "read_timeout_s": "60", "sample": "x"}
+    answer = client.post(f"/agents/{agent.pk}/settings/", typed)
+
+    assert answer.status_code == 422
+    assert "{{session}} is unknown. Loom fills in {{prompt}}" in answer.context["form"].errors["payload_template"][0]
+    assert "{{session}} is unknown" in text(answer)
+
+
+def test_the_page_shows_what_an_agent_of_another_protocol_is_sent(
+    client: Client, alice: User, make_agent: Callable[..., Agent]
+) -> None:
+    agent = make_agent(protocol="AGUI")
+    client.force_login(alice)
+
+    page = text(client.get(f"/agents/{agent.pk}/settings/"))
+    assert "This agent speaks AGUI." in page and "threadId" in page
+    assert "threadId" in text(client.get(f"/agents/{agent.pk}/"))

@@ -155,7 +155,7 @@ class _Smoke:
 
     def _past_loom(self, probe: Probe, name: str) -> Turn:
         assert self._run.agent is not None, "a probe follows the conversation"
-        payload = build_payload(self._run.agent.payload_template, PROMPT).encode()
+        payload = build_payload(self._run.agent.payload_template, PROMPT, self._run.runtime_session_id).encode()
 
         async def ask() -> Turn:
             invoker = AgentCoreClient(self._plan.connection)

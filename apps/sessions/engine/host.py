@@ -157,8 +157,8 @@ class AgentHost(Protocol):
     def version(self, agent: Agent, qualifier: str) -> str:
         """The version that the endpoint leads to now, or an empty text."""
 
-    def payload(self, agent: Agent, prompt: str) -> str:
-        """What is sent for a prompt."""
+    def payload(self, session: Session, prompt: str) -> str:
+        """What is sent for a prompt in this session."""
 
     async def run(self, run: RunHandle) -> RunEnd:
         """Answer one run. Never raises for what the agent did; cancellation is Stop, or the end of the process."""

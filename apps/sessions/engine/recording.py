@@ -165,7 +165,7 @@ def queue_next_prompt(session: Session) -> None:
         number=newest + 1,
         status=Invocation.Status.QUEUED,
         prompt=ahead.text,
-        payload=host_of(agent.kind).payload(agent, ahead.text),
+        payload=host_of(agent.kind).payload(session, ahead.text),
         version=host_of(agent.kind).version(agent, session.qualifier),
         request_key=ahead.request_key,
         kind=agent.kind,

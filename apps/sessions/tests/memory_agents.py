@@ -114,7 +114,7 @@ class MemoryAgents:
     def version(self, agent: Agent, qualifier: str) -> str:
         return agent.endpoints.filter(name=qualifier).values_list("live_version", flat=True).first() or ""
 
-    def payload(self, agent: Agent, prompt: str) -> str:
+    def payload(self, session: Session, prompt: str) -> str:
         return json.dumps({"prompt": prompt}, ensure_ascii=False)
 
     async def run(self, run: RunHandle) -> RunEnd:

@@ -49,7 +49,7 @@ class MemoryHost:
     def version(self, agent: Agent, qualifier: str) -> str:
         return "1"
 
-    def payload(self, agent: Agent, prompt: str) -> str:
+    def payload(self, session: Session, prompt: str) -> str:
         return prompt
 
     async def run(self, run: RunHandle) -> RunEnd:

@@ -82,6 +82,17 @@ def test_an_agent_that_cannot_answer_is_not_invoked(make_agent: MakeAgent, alice
 
 
 @pytest.mark.agentcore
+def test_an_invocation_is_sent_as_the_protocol_of_its_agent_asks_for(
+    make_agent: MakeAgent, make_session: MakeSession
+) -> None:
+    session = make_session(agent=make_agent(protocol="AGUI"))
+
+    body = json.loads(start_invocation(session=session, prompt="Hi {{uuid}}", process_id=None).payload)
+    assert body["threadId"] == session.runtime_session_id
+    assert body["messages"][0]["content"] == "Hi {{uuid}}"
+
+
+@pytest.mark.agentcore
 def test_an_invocation_is_stored_as_it_will_be_sent(make_agent: MakeAgent, make_session: MakeSession) -> None:
     session = make_session(agent=make_agent(payload_template={"input": {"q": "{{prompt}}"}}))
 
