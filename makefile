@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 LOCKS := etc/requirements
 CLIENTS := build/clients
 
-.PHONY: help dev run test test.unit test.browser test.deep test.clients lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.pages clean
+.PHONY: help dev run test test.unit test.browser test.deep test.clients lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.parser bench.pages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -115,6 +115,9 @@ bench.stream: $(VENV)/bench.stamp ## Measure streaming beside its peers; BENCH=-
 
 bench.markdown: $(VENV)/test.stamp ## Measure what rendering a streamed answer costs.
 	@$(BIN)/python -m bench.markdown
+
+bench.parser: $(VENV)/test.stamp ## Measure what reading an answer costs.
+	@$(BIN)/python -m bench.parser $(BENCH)
 
 bench.pages: $(VENV)/test.stamp ## Measure the pages with 100,000 invocations.
 	@$(BIN)/python -m bench.pages

@@ -205,8 +205,9 @@ class Answer:
 
     def usage_so_far(self, usage: JsonObject, key: str) -> None:
         """Token counts that a protocol may repeat as they grow: the last of each key counts."""
-        if usage and (key in self._later_usages or len(self._later_usages) < _MOST_MESSAGES):
-            self._later_usages[key] = counts_of(usage)
+        counts = counts_of(usage)
+        if any(counts[:2]) and (key in self._later_usages or len(self._later_usages) < _MOST_MESSAGES):
+            self._later_usages[key] = counts
 
     def fail(self, error_type: str, message: str) -> None:
         self.events.append(

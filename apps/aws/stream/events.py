@@ -118,7 +118,7 @@ class StreamReader:
             delta = block.get("delta") if isinstance(block, dict) else None
             text = delta.get("text") if isinstance(delta, dict) and len(delta) == 1 else None
             return text if isinstance(text, str) and self._plain is _BEDROCK else None
-        text = value.get("data")
+        text = value.get("data") if len(value) > 1 else value.get("data", value.get("chunk"))
         if not isinstance(text, str) or not (len(value) == 1 or ("delta" in value and "type" not in value)):
             return None
         if len(value) > 1 and self._plain is _BEDROCK and "error" not in value:
@@ -223,6 +223,8 @@ class StreamReader:
             return ""
         if "bedrock" in self._context.seen:
             return _BEDROCK
+        if len(value) == 1 and isinstance(value.get("chunk"), str):
+            return _DATA
         return _DATA if isinstance(value.get("data"), str) and "type" not in value and "event" not in value else ""
 
     def _read_failed(self, value: JsonObject, message: str) -> None:

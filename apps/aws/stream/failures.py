@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from apps.aws.stream.pieces import found_text
 from apps.aws.stream.values import JsonObject, dict_at, dicts_in, json_text, key_at, text_at
@@ -13,6 +14,9 @@ _ERROR_NAMES = re.compile(r"(?i)(.*[._/-])?(error|exception|failure|fatal)|run_?
 _NO_ERROR = frozenset({
     "", "none", "null", "no", "false", "0", "ok", "n/a", "na", "-", "undefined", "no error", "success", "no errors",
 })  # fmt: skip
+_NAME_KEYS = frozenset({"type", "event", "kind"})
+_LONGEST_NAME = 80
+_HOLDERS = frozenset({"response.failed", "multiagent_result"})  # the failure is in what they hold
 _FAILED_STATES = frozenset({"failed", "rejected", "canceled", "cancelled"})
 _BAD_STATUS = frozenset({"error", "failed", "failure"})
 _REFUSALS = frozenset({"not found", "method not allowed", "internal server error", "unauthorized", "forbidden",
@@ -31,7 +35,7 @@ _MARKS = frozenset({
 
 def error_in(value: JsonValue, sse_event_name: str = "") -> ErrorEvent | None:
     """The failure that a value tells, in the form of any protocol; None for a value that tells none."""
-    if sse_event_name and _ERROR_NAMES.fullmatch(sse_event_name):
+    if sse_event_name and _is_error_name(sse_event_name):
         return _named(value)
     if not isinstance(value, dict) or _is_unmarked(value):
         return None
@@ -44,7 +48,19 @@ def error_in(value: JsonValue, sse_event_name: str = "") -> ErrorEvent | None:
 
 
 def _is_unmarked(value: JsonObject) -> bool:
-    return _MARKS.isdisjoint(value) and not any(key.endswith("Exception") for key in value)
+    if any(key.endswith("Exception") for key in value):
+        return False
+    marks = _MARKS & value.keys()
+    if not marks <= _NAME_KEYS:
+        return False
+    # Nearly every event has a name, and nearly none that of a failure.
+    names = [value[key] for key in marks]
+    return all(isinstance(name, str) and name not in _HOLDERS and not _is_error_name(name) for name in names)
+
+
+@lru_cache(maxsize=256)
+def _is_error_name(name: str) -> bool:
+    return name not in _HOLDERS and _ERROR_NAMES.fullmatch(name[:_LONGEST_NAME]) is not None
 
 
 def _event(error_type: str, message: str) -> ErrorEvent:
@@ -103,7 +119,7 @@ def _typed(value: JsonObject) -> ErrorEvent | None:
     """`{"type": "error"}`, AG-UI's RUN_ERROR, an error object without its envelope; `event` and `kind` likewise."""
     for key in ("type", "event", "kind"):
         name = text_at(value, key)
-        if name and _ERROR_NAMES.fullmatch(name):
+        if name and _is_error_name(name):
             message = _message_in(value)
             if key == "type" and name.endswith("_error"):
                 return _event(name, message) if message else None

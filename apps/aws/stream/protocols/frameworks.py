@@ -16,8 +16,7 @@ def is_crew(value: JsonObject) -> bool:
 def read_crew(value: JsonObject, context: Context) -> None:
     if "tasks_output" in value:
         context.answer.whole(text_at(value, "raw") or found_text(value.get("json_dict")))
-        if usage := dict_at(value, "token_usage"):
-            context.answer.usage(usage)
+        context.answer.usage_so_far(dict_at(value, "token_usage"), "crew")
         return
     call = dict_at(value, "tool_call")
     if call and text_at(value, "chunk_type").lower() == "tool_call":

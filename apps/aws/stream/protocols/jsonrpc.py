@@ -34,6 +34,10 @@ def read_mcp(value: JsonObject, context: Context) -> None:
     context.tell(content)
 
 
+def has_a2a_kind(value: JsonObject) -> bool:
+    return text_at(value, "kind") in _A2A_KINDS
+
+
 def is_a2a(value: JsonObject) -> bool:
     kind = value.get("kind")
     if isinstance(kind, str):

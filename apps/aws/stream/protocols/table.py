@@ -15,6 +15,7 @@ TABLE: tuple[tuple[Recogniser, Reader], ...] = (
     (strands.is_bedrock, strands.read_bedrock),
     (agui.is_agui, agui.read_agui),
     (jsonrpc.is_jsonrpc, jsonrpc.read_jsonrpc),
+    (jsonrpc.has_a2a_kind, jsonrpc.read_a2a),
     (openai.is_chat, openai.read_chat),
     (openai.is_responses, openai.read_responses),
     (anthropic.is_anthropic, anthropic.read_anthropic),

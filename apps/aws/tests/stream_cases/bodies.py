@@ -86,7 +86,7 @@ BODIES: dict[str, tuple[object, Told]] = {
             "tasks_output": [{"raw": "x"}],
             "token_usage": {"total_tokens": 5},
         },
-        Told("Two **offers**.", usage=(0, 0)),
+        Told("Two **offers**."),
     ),
     "A2A": (
         rpc({"kind": "message", "messageId": "m", "role": "agent", "parts": [{"kind": "text", "text": "Rome."}]}),
