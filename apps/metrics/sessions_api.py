@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F, Max, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
@@ -213,8 +213,8 @@ def list_sessions(
 
 def _newest_runs(session_ids: list[int]) -> dict[int, Invocation]:
     """The newest run of each session, by the session's key."""
-    runs = Invocation.objects.filter(session_id__in=session_ids)
-    runs = runs.annotate(newest=Max("session__invocations__number")).filter(number=F("newest"))
+    newest = Invocation.objects.filter(session=OuterRef("session")).order_by("-number").values("pk")[:1]
+    runs = Invocation.objects.filter(session_id__in=session_ids, pk=Subquery(newest))
     return {run.session_id: run for run in _listed(runs)}
 
 

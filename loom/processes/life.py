@@ -14,6 +14,7 @@ from django.db import connections
 from django.utils import timezone
 
 from apps.agentcore.runtime_rows import adopt_unsplit_agents
+from apps.core.memory import MemoryKeeper
 from apps.core.models import Process
 from apps.core.notices import Tail
 from apps.core.processes import BEAT_EVERY_S, Heartbeat
@@ -59,6 +60,8 @@ class Life:
                 stack.callback(orphans.cancel)
                 taking_over = asyncio.create_task(self._take_over_agents(), name="take over agents")
                 stack.callback(taking_over.cancel)
+                memory = asyncio.create_task(MemoryKeeper().look_for_ever(), name="memory")
+                stack.callback(memory.cancel)
                 self._stack = stack.pop_all()
 
     @staticmethod
