@@ -29,6 +29,7 @@ from django_q.tasks import async_task
 
 from apps.core import limits, notices, processes
 from apps.core.models import Process
+from apps.core.sqlite_space import give_back_space
 from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.series.advancing import advance_all
 from apps.metrics.series.services import remove_expired_prompts
@@ -85,6 +86,7 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("remove expired prompts of series", at_most_every(60, lambda: _count(remove_expired_prompts))),
     ("sweep measurements", enqueue_due_sweep),
     ("take start series on", lambda: _count(lambda _now: advance_all())),
+    ("give space back", lambda: _count(lambda _now: give_back_space())),
     ("settle figures", at_most_every(60, lambda: _count(settle_figures))),
 ]
 
