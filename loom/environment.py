@@ -49,6 +49,7 @@ EXAMPLES = {
     "RUNNERS": "1",
     "AGENTCORE_VCPU_HOUR_USD": "0.0895",
     "AGENTCORE_GB_HOUR_USD": "0.00945",
+    "STATIC_ROOT": "/var/lib/loom/static",
     "DEMO_HISTORY": "1 or 0",
 }
 
@@ -94,6 +95,7 @@ class Environment(BaseSettings):
     agentcore_vcpu_hour_usd: Annotated[Decimal, Field(ge=0)] = Decimal("0.0895")
     agentcore_gb_hour_usd: Annotated[Decimal, Field(ge=0)] = Decimal("0.00945")
     demo_history: bool = True
+    static_root: Path | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -27,6 +27,20 @@ def create_environment_file(folder: Path) -> bool:
     return True
 
 
-if __name__ == "__main__":
-    if create_environment_file(Path(__file__).resolve().parent.parent / "etc"):
+def main(folder: Path) -> None:
+    """Make the file where settings are to come from it; end with a message where it cannot be made."""
+    if "LOOM_ENVIRONMENT_FILE" in os.environ:
+        return
+    try:
+        is_new = create_environment_file(folder)
+    except OSError as error:
+        sys.exit(
+            f"{folder / 'environment.sh'} cannot be written: {error.strerror}. Run `make build` before the folder "
+            "becomes read-only; or set everything in the process environment, with LOOM_ENVIRONMENT_FILE empty"
+        )
+    if is_new:
         sys.stdout.write("etc/environment.sh made from its example, with a new SECRET_KEY\n")
+
+
+if __name__ == "__main__":
+    main(Path(__file__).resolve().parent.parent / "etc")

@@ -22,18 +22,17 @@ from apps.core.models import Process
 from apps.core.network import is_loom_there, url_of
 from apps.core.processes import is_process_alive, living, machine
 from loom.processes.child import ChildSpec
+from loom.processes.folders import check_database_file, has_to_collect_static_files
 from loom.processes.output import Output
 from loom.processes.plan import Plan
 from loom.processes.supervisor import StopRequestedError, Supervisor
+from loom.processes.web_command import WEB_DRAIN_S, web_command
 
 MANAGE = (sys.executable, "manage.py")
 EMULATOR_HOST = "127.0.0.1"
 TASK_TIMEOUT_S = int(str(settings.Q_CLUSTER["timeout"]))
 # The worker tells by itself when its cluster is frozen; this is for its main process.
 PULSE_LIMIT_S = 40.0
-WEB_DRAIN_S = 25
-WS_MAX_BYTES = 6_500_000  # the longest payload, every character of it written as \u0000
-
 
 UNSAFE_COOKIES = (
     "PUBLIC_URL is not set, so browsers send the cookies of a sign-in without TLS too. Where others than this machine "
@@ -53,18 +52,21 @@ def start_all(out: Output, *, is_production: bool, reloads: bool = False) -> Non
     """Run everything until Ctrl-C, SIGTERM or SIGHUP. This process becomes the supervisor, and returns only where it is
     stopped before that.
 
-    Raises PortTakenError and DatabaseTakenError before anything was started, and StartFailedError where a step failed.
+    Raises PortTakenError, DatabaseTakenError and FolderReadOnlyError before anything was started, and StartFailedError
+    where a step failed.
     """
     uses_emulator = settings.LOOM_AWS == "emulator"
     check_ports(with_emulator=uses_emulator)
+    check_database_file()
     if uses_emulator:
         check_database()
+    collects = is_production and has_to_collect_static_files()
     os.environ["PYTHONUNBUFFERED"] = "1"
     if is_production:
         os.environ |= {"DEBUG": "0", "AUTH_DISABLED": "0"}
     try:
         with Supervisor(out) as supervisor:
-            for text, step in steps(is_production=is_production):
+            for text, step in steps(collects=collects):
                 supervisor.say(text)
                 supervisor.run_step(step)
             supervisor.say("Starting the web server and the worker")
@@ -106,10 +108,10 @@ def become_bare(plan: Plan) -> None:
     os.execv(sys.executable, (sys.executable, "-m", "loom.processes.bare", str(reader)))  # noqa: S606 -- our own
 
 
-def steps(*, is_production: bool) -> Iterator[tuple[str, ChildSpec]]:
+def steps(*, collects: bool) -> Iterator[tuple[str, ChildSpec]]:
     """Yield what comes before the servers: what to say, and the command."""
     yield "Bringing the database up to date", manage_spec("migrate", "--no-input", "--verbosity=0")
-    if is_production:
+    if collects:
         yield "Collecting static files", manage_spec("collectstatic", "--no-input", "--verbosity=0")
 
 
@@ -140,23 +142,10 @@ def emulator_spec() -> ChildSpec:
 
 
 def web_spec(environment: Mapping[str, str] | None = None) -> ChildSpec:
-    """Describe the web server. Deflate off: it costs more than it saves on frames of a few words."""
-    options = {
-        "host": settings.BACKEND_HOST,
-        "port": settings.BACKEND_PORT,
-        "loop": "uvloop",
-        "http": "loom.web.protocol:BoundedProtocol",
-        "ws": "websockets-sansio",
-        "ws-per-message-deflate": "false",
-        "ws-max-size": WS_MAX_BYTES,
-        "lifespan": "on",
-        "timeout-graceful-shutdown": WEB_DRAIN_S,
-        "log-level": "warning",  # what it says at info level, the supervisor says better
-    }
-    arguments = [f"--{name}={value}" for name, value in options.items()]
+    """Describe the web server."""
     return ChildSpec(
         name="web",
-        argv=(sys.executable, "-m", "uvicorn", "loom.asgi:application", *arguments),
+        argv=web_command(settings.BACKEND_HOST, settings.BACKEND_PORT),
         environment=environment,
         answers_at=(settings.BACKEND_HOST, settings.BACKEND_PORT),
         grace_s=WEB_DRAIN_S + 15.0,  # connections first, then what its lifespan closes

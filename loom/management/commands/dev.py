@@ -5,6 +5,7 @@ import signal
 from django.core.management.base import CommandError, CommandParser
 
 from apps.core.commands import LoomCommand
+from loom.processes.folders import FolderReadOnlyError
 from loom.processes.parent_death import end_with_parent
 from loom.processes.start_all import DatabaseTakenError, PortTakenError, start_all
 from loom.processes.supervisor import StartFailedError
@@ -29,5 +30,5 @@ class Command(LoomCommand):
             end_with_parent(parent, signal.SIGTERM)
         try:
             start_all(self.stdout, is_production=False, reloads=reload)
-        except (DatabaseTakenError, PortTakenError, StartFailedError) as error:
+        except (DatabaseTakenError, FolderReadOnlyError, PortTakenError, StartFailedError) as error:
             raise CommandError(str(error)) from error

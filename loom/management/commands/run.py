@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.core.management.base import CommandError
 
 from apps.core.commands import LoomCommand
+from loom.processes.folders import FolderReadOnlyError
 from loom.processes.start_all import DatabaseTakenError, PortTakenError, start_all
 from loom.processes.supervisor import StartFailedError
 
@@ -15,5 +16,5 @@ class Command(LoomCommand):
     def handle(self, *args: object, **options: object) -> None:
         try:
             start_all(self.stdout, is_production=True)
-        except (DatabaseTakenError, PortTakenError, StartFailedError) as error:
+        except (DatabaseTakenError, FolderReadOnlyError, PortTakenError, StartFailedError) as error:
             raise CommandError(str(error)) from error
