@@ -276,6 +276,32 @@ def test_the_work_grows_with_the_bytes_and_not_faster() -> None:
         assert large <= 2.01 * small
 
 
+def repeated(count: int) -> dict[str, list[bytes]]:
+    """Streams of which each event could be compared with everything before it."""
+    numbers = range(count)
+    return {
+        "whole messages": [data({"agent": {"messages": [{"type": "ai", "content": f"Row {n}."}]}}) for n in numbers],
+        "pieces at a path": [data({"text": f"row {n} "}) for n in numbers],
+        "the same piece": [data({"text": "ha"})] * count,
+        "a path for each": [data({"type": f"kind {n}", "text": "x"}) for n in numbers],
+        "artifacts": [data({"artifact": {"artifactId": "a", "parts": [{"text": f" row {n}"}]}}) for n in numbers],
+        "messages of AG-UI": [
+            data({"type": "TEXT_MESSAGE_CONTENT", "messageId": f"{n}", "delta": "x"}) for n in numbers
+        ],
+        "reprs": [data(f"{{'data': 'row {n}', 'agent': <A object at 0x7f>}}") for n in numbers],
+        "one repr": [data("[" + "{'data': 'x'}, " * count + "]")],
+        "not understood": [data({"n": n}) for n in numbers],
+        "tools": [data({"type": "tool_use", "id": f"{n}", "name": "x", "input": {}}) for n in numbers],
+    }
+
+
+@pytest.mark.parametrize("name", sorted(repeated(0)))
+def test_whatever_is_compared_the_work_grows_with_the_events(name: str) -> None:
+    small, large = (count_calls(repeated(count)[name]) for count in (300, 600))
+
+    assert large <= 2.05 * small
+
+
 def test_ten_megabytes_in_one_chunk() -> None:
     answer = "ü" * 5_000_000
 

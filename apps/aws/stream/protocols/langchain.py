@@ -14,6 +14,7 @@ _KINDS = frozenset({"human", "system", "tool", "ai", "AIMessage", "AIMessageChun
 _SIGNS = frozenset({"additional_kwargs", "response_metadata", "tool_call_chunks", "usage_metadata", "tool_calls", "id",
     "name", "tool_call_id", "artifact", "example", "kwargs"})  # fmt: skip
 _METADATA = frozenset({"langgraph_node", "langgraph_step", "langgraph_path", "ls_provider", "thread_id", "tags"})
+_PLAIN = frozenset({"type", "content"})
 _REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 
 
@@ -30,6 +31,14 @@ def is_message(value: JsonObject) -> bool:
 
 
 def read_message(value: JsonObject, context: Context) -> None:
+    """A message by itself; one that is nothing but a text may be the next piece of one."""
+    if value.keys() <= _PLAIN and value.get("type") == "ai" and isinstance(value["content"], str):
+        context.pieces.add("langchain", value["content"], may_be_sentence=True)
+    else:
+        _read_message(value, context)
+
+
+def _read_message(value: JsonObject, context: Context) -> None:
     message = _unwrapped(value)
     kind = text_at(message, "type", "role")
     if kind in HUMANS:
@@ -66,7 +75,10 @@ def read_state(value: JsonObject, context: Context) -> None:
         elif isinstance(state, dict):
             messages = state.get("messages")
             for message in dicts_in(messages if isinstance(messages, list) else [messages]):
-                context.read(message)
+                if is_message(message):
+                    _read_message(message, context)
+                else:
+                    context.read(message)
 
 
 def is_event(value: JsonObject) -> bool:

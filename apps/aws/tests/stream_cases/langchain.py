@@ -160,6 +160,10 @@ LANGCHAIN: dict[str, tuple[bytes, Told]] = {
         b"event: end\ndata: null\n\n",
         Told("Order 7."),
     ),
+    "pieces that are only a text": (
+        stream({"type": "ai", "content": "Order"}, {"type": "ai", "content": " 7."}),
+        Told("Order 7."),
+    ),
     "a graph that asks": (stream({"__interrupt__": [{"value": "Send it?", "id": "i"}]}), Told("Send it?")),
     "token counts": (
         stream(chunk("Yes.", usage_metadata={"input_tokens": 5, "output_tokens": 1, "total_tokens": 6})),
