@@ -173,11 +173,25 @@ def _database() -> dict[str, Any]:
 
 
 DATABASES = {"default": _database()}
+
+
+def _redis_host() -> dict[str, Any]:
+    from redis.asyncio.retry import Retry  # noqa: PLC0415 -- only where it is used
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+
+    return {
+        "address": REDIS_URL,
+        # redis-py 8 sets a 5 s socket timeout that kills a waiting consumer.
+        "socket_timeout": None,
+        # A connection that Redis has cut meanwhile shows it at its next use only: that is then done by a new one.
+        "retry": Retry(NoBackoff(), 1),
+    }
+
+
 CHANNEL_LAYERS: dict[str, Any] = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        # redis-py 8 sets a 5 s socket timeout that kills a waiting consumer.
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "capacity": 1000},
+        "CONFIG": {"hosts": [_redis_host()], "capacity": 1000},
     }
     if REDIS_URL
     else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
@@ -265,6 +279,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["once_an_outage"]}},
     "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level.upper()},
     "loggers": {
+        "django": {"level": "INFO"},  # Django's own handler, with DEBUG, would say everything once more
         "django.db.backends": {"level": "INFO"},
         "botocore": {"level": "WARNING"},  # at debug level it writes request bodies, which are prompts
         "boto3": {"level": "WARNING"},

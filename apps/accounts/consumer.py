@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from apps.accounts.models import User
 from apps.accounts.sign_in import SIGNED_OUT, SignIn
 from apps.core.notices import group_name, is_layer_away
+from apps.core.unavailability import unavailability
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +52,10 @@ class SignedInConsumer(AsyncWebsocketConsumer):
         try:
             await super().__call__(scope, receive, send)
         except Exception as error:
-            if not is_layer_away(error):
+            if not is_layer_away(error) and unavailability(error) is None:
                 raise
-            # The browser connects again, and again, until notices can be heard.
-            logger.warning("socket closed: notices cannot be heard error=%s", type(error).__name__)
+            # The browser connects again, and again, and says what was not confirmed once more.
+            logger.warning("socket closed: notices or rows cannot be had error=%s", type(error).__name__)
             await self.shut(CLOSE_RESTARTING)
         finally:
             # Not in `disconnect`, which channels does not call where a handler failed or the viewer was given up.
@@ -78,13 +79,7 @@ class SignedInConsumer(AsyncWebsocketConsumer):
         """Hear of topics; who may is asked before."""
         for topic in topics:
             group = group_name(topic)
-            try:
-                await self.channel_layer.group_add(group, self.channel_name)
-            except Exception as error:
-                if not is_layer_away(error):
-                    raise
-                # A connection that was cut meanwhile shows it at its next use; the one after that is a new one.
-                await self.channel_layer.group_add(group, self.channel_name)
+            await self.channel_layer.group_add(group, self.channel_name)
             self._groups += (group,)
 
     def signed_in_user(self) -> User:

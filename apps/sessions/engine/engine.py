@@ -16,14 +16,12 @@ from copy import copy
 from functools import partial
 from uuid import UUID
 
-from channels.db import database_sync_to_async
-
 from apps.core.exceptions import LoomError
 from apps.core.models import Process
-from apps.sessions import selectors
 from apps.sessions.engine import queue
 from apps.sessions.engine.adopting import AdoptedRun, claim_adopted
 from apps.sessions.engine.host import AgentHost, RunEnd, UnknownKindError, check_agent, make_hosts
+from apps.sessions.engine.reading import RecordingReader
 from apps.sessions.engine.recorder import HOLD_S, Recorder
 from apps.sessions.engine.recording import claim_invocation
 from apps.sessions.engine.run import AnswerTooLargeError, Run
@@ -353,9 +351,10 @@ async def follow(
 
     In this process they come from memory as they happen; from another process they come from the recording, at most
     250 ms later. It is over when the row says so; one that waits in the queue or for a person is not. With `pause_s` an
-    empty list after so long a silence. Who hears of changes sets `news`, and the row is looked at at once.
+    empty list after so long a silence. Who hears of changes sets `news`, and the row is looked at at once. A database
+    that is away is waited for, at most five minutes; then UnavailableError.
     """
-    read = database_sync_to_async(_read_recording, thread_sensitive=False)
+    recording = RecordingReader(invocation_id)
     loop = asyncio.get_running_loop()
     silent_since = loop.time()
     while True:
@@ -366,7 +365,7 @@ async def follow(
                 yield events
             if stream.is_stored and not stream.is_waiting:
                 return
-        status, events = await read(invocation_id, after)
+        status, events = await recording.after(after)
         if events:
             after, silent_since = events[-1]["seq"], loop.time()
             yield events
@@ -386,9 +385,3 @@ async def _news_within(at_most_s: float, news: asyncio.Event | None) -> None:
     with suppress(TimeoutError):
         await asyncio.wait_for(news.wait(), at_most_s)
     news.clear()
-
-
-def _read_recording(invocation_id: int, after: int) -> tuple[str | None, list[RecordedEvent]]:
-    # The status first: events that were stored before the end are then never missed.
-    status = Invocation.objects.filter(pk=invocation_id).values_list("status", flat=True).first()
-    return status, selectors.events_after(invocation_id, after)

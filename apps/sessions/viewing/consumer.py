@@ -22,6 +22,7 @@ from apps.accounts.consumer import CLOSE_FAILED, CLOSE_RESTARTING, SignedInConsu
 from apps.accounts.models import User
 from apps.core.exceptions import LoomError
 from apps.core.topics import may_join
+from apps.core.unavailability import unavailability
 from apps.sessions import invoking, selectors
 from apps.sessions.engine.engine import engine
 from apps.sessions.exceptions import ShuttingDownError
@@ -215,9 +216,9 @@ class SessionConsumer(SignedInConsumer):
             await self._give_up(error.code)
         except OSError:
             self._leave_all()  # the viewer is gone; `disconnect` follows
-        except Exception:  # the top frame of the task
+        except Exception as error:  # the top frame of the task
             logger.exception("viewer failed session=%s", self.session.pk)
-            await self._give_up(CLOSE_FAILED)
+            await self._give_up(CLOSE_RESTARTING if unavailability(error) else CLOSE_FAILED)
 
     async def _send_what_there_is(self) -> None:
         outbox = self._outbox

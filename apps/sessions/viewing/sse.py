@@ -13,8 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db import Error as DatabaseError
 from django.http import StreamingHttpResponse
 
+from apps.core.refusals import error_body
+from apps.core.unavailability import UnavailableError, unavailability
 from apps.sessions.engine.engine import engine, follow
 from apps.sessions.invoking import stop_soon
 from apps.sessions.models import Invocation
@@ -80,6 +83,12 @@ async def run_frames(
         known = stream.invocation if stream and stream.is_stored and not stream.is_waiting else None
         run = known or await sync_to_async(_stored)(invocation.pk)
         yield frames.rest(run) + _end_frame(run)
+    except (UnavailableError, DatabaseError) as failure:
+        error = failure if isinstance(failure, UnavailableError) else unavailability(failure)
+        if error is None:
+            raise
+        is_over = True  # for this reader, who has not left
+        yield frame("error", {"message": str(error), "reason": error.code, **error_body(error)}, after)
     finally:
         if stops_on_leave and not is_over:
             stop_soon(invocation)

@@ -1,0 +1,44 @@
+"""Reading on in the recording of a run of another process, through a database that may be away for a while."""
+
+from __future__ import annotations
+
+import time
+
+from channels.db import database_sync_to_async
+from django.db import Error as DatabaseError
+
+from apps.core.unavailability import unavailability
+from apps.sessions import selectors
+from apps.sessions.models import Invocation
+from loom_events.recorded import RecordedEvent
+
+AWAY_AT_MOST_S = 300.0
+
+
+class RecordingReader:
+    """Asked again and again, by one reader."""
+
+    def __init__(self, invocation_id: int) -> None:
+        self._invocation_id = invocation_id
+        self._away_since: float | None = None
+
+    async def after(self, sequence: int) -> tuple[str | None, list[RecordedEvent]]:
+        """The status and the events above a number. For all that is known a run goes on while the database is away.
+
+        Raises UnavailableError when it was away for longer than `AWAY_AT_MOST_S`.
+        """
+        try:
+            found = await database_sync_to_async(self._read, thread_sensitive=False)(sequence)
+        except DatabaseError as error:
+            away = unavailability(error)
+            self._away_since = self._away_since or time.monotonic()
+            if away is None or time.monotonic() - self._away_since > AWAY_AT_MOST_S:
+                raise away or error from error
+            return Invocation.Status.WAITING, []
+        self._away_since = None
+        return found
+
+    def _read(self, sequence: int) -> tuple[str | None, list[RecordedEvent]]:
+        # The status first: events that were stored before the end are then never missed.
+        status = Invocation.objects.filter(pk=self._invocation_id).values_list("status", flat=True).first()
+        return status, selectors.events_after(self._invocation_id, sequence)
