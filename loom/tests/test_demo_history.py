@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from io import StringIO
@@ -7,14 +8,18 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.aws.tests.emulator_process import Emulator
 from apps.metrics.models import StartSeries
+from apps.metrics.series.services import finish_series
 from apps.metrics.tests.runs import make_run
+from apps.sessions.engine.recording import Pending, finish_invocation
 from apps.sessions.models import Invocation, QueuedPrompt
 from apps.sessions.models import Session as StoredSession
+from apps.sessions.services import end_session
 from loom.demo_history import PROMPTS, TURNS
 from loom.tests.fixtures import Loom
 from loom.tests.running import wait_until
@@ -46,6 +51,24 @@ def test_an_empty_database_gets_a_history_that_real_runs_will_make(emulator: Emu
 
     assert seed() == "the demo agents are registered already\n"
     assert StartSeries.objects.count() == len(names)
+
+
+def test_the_history_is_made_without_a_line_so_that_the_address_stays_the_last_one(
+    emulator: Emulator, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.AUTH_DISABLED = settings.DEMO_HISTORY = True
+    with caplog.at_level(logging.INFO, logger="apps"):
+        seed()  # a command: what it does, its own last line says
+        for run in Invocation.objects.select_related("session__agent__runtime"):
+            rest = Pending(run.pk, [], {})
+            assert finish_invocation(None, rest, status="completed", completed_at=timezone.now())
+            if run.source == Invocation.Source.MEASURE:
+                end_session(session=run.session)
+        for series in StartSeries.objects.all():
+            assert finish_series(series=series, state=StartSeries.State.DONE, message="")
+            assert not finish_series(series=series, state=StartSeries.State.DONE, message="")
+
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("apps.")] == []
 
 
 def test_a_database_with_a_past_gets_none(
