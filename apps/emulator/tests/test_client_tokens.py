@@ -115,11 +115,14 @@ def test_a_token_belongs_to_its_operation_and_region(emulator: RunningEmulator) 
 def test_a_refused_request_may_be_tried_again_with_its_token(emulator: RunningEmulator) -> None:
     control, token = emulator.client("bedrock-agentcore-control"), str(uuid.uuid4())
     runtime_id = create(emulator, "made_to_be_tried_again")
+    emulator.advance(10)
+    first_version = {"agentRuntimeId": runtime_id, "agentRuntimeVersion": "1", "clientToken": token}
     with pytest.raises(control.exceptions.ConflictException):
-        control.delete_agent_runtime(agentRuntimeId=runtime_id, clientToken=token)
+        control.delete_agent_runtime(**first_version)  # DEFAULT serves it
+    control.update_agent_runtime(agentRuntimeId=runtime_id, **SETTINGS)
     emulator.advance(10)
 
-    assert control.delete_agent_runtime(agentRuntimeId=runtime_id, clientToken=token)["status"] == "DELETING"
+    assert control.delete_agent_runtime(**first_version)["agentRuntimeVersion"] == "1"
 
 
 def test_only_the_newest_answers_are_kept() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from apps.emulator.tests.running_emulator import RunningEmulator
+from apps.emulator.tests.running_emulator import RunningEmulator, running_emulator
 
 ARTIFACT = {"containerConfiguration": {"containerUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/agent:v1"}}
 ROLE = "arn:aws:iam::123456789012:role/AgentRuntimeRole"
@@ -119,7 +120,15 @@ def test_pages_follow_each_other_without_gap_or_repetition(emulator: RunningEmul
     assert versions == [["6", "5", "4", "3"], ["2", "1"]]
 
 
-def test_a_runtime_goes_through_its_life(emulator: RunningEmulator) -> None:
+@pytest.fixture
+def patient_emulator() -> Iterator[RunningEmulator]:
+    """One of its own, in which a change takes as long as in life, or until a test lets the time pass."""
+    with running_emulator("--seed", "7", "--no-quotas") as emulator:
+        yield emulator
+
+
+def test_a_runtime_goes_through_its_life(patient_emulator: RunningEmulator) -> None:
+    emulator = patient_emulator
     client = emulator.client("bedrock-agentcore-control")
     runtime_id = create(emulator, "made_for_life")
 

@@ -94,7 +94,8 @@ def test_a_json_agent_answers_one_body(emulator: RunningEmulator) -> None:
 
     assert answer["contentType"] == "application/json"
     assert json.loads(answer["response"].read()) == {
-        "result": "Three changes matter for “v2”: faster search, stricter uploads, a new export."
+        "result": "Three changes matter for “v2”: faster search, stricter uploads, a new export.",
+        "note": "scripted demo answer",
     }
 
 

@@ -284,7 +284,8 @@ def test_a_pattern_of_names_is_case_sensitive_and_answers_three_members(
     logs.create_log_group(logGroupName=name)
 
     def found(**members: Any) -> list[dict[str, Any]]:
-        groups = logs.describe_log_groups(**members)["logGroups"]
+        pages = logs.get_paginator("describe_log_groups").paginate(**members)
+        groups = [group for page in pages for group in page["logGroups"]]
         return [group for group in groups if group["logGroupName"].startswith(filled_group)]
 
     by_pattern = found(logGroupNamePattern="DataLogs")
