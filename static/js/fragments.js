@@ -2,6 +2,8 @@
    for again. */
 import { complain } from "./telling.js";
 
+const AWS_TIMES = 4;
+
 /** @param {string} words @param {() => void} again @returns {Element} */
 function notice(words, again) {
   const element = document.getElementById("failed-template").content.firstElementChild.cloneNode(true);
@@ -25,7 +27,7 @@ function put(place, element) {
 function report({ elt, target, requestConfig }, words) {
   const swap = elt.closest("[hx-swap]")?.getAttribute("hx-swap");
   if (requestConfig.verb !== "get") complain(`${words} Reload the page to see how things stand.`);
-  else if (swap === "none" || !target?.isConnected) complain(`${words} Nothing was changed on this page.`);
+  else if (swap === "none" || !target?.isConnected || target.hidden) complain(`${words} Nothing was changed on this page.`);
   else {
     const again = () => window.htmx.ajax("get", requestConfig.path, { source: elt.isConnected ? elt : target, target, swap });
     put(target, notice(words, again));
@@ -39,6 +41,7 @@ document.addEventListener("htmx:timeout", ({ detail }) => report(detail, "No ans
 document.addEventListener("htmx:configRequest", ({ detail }) => {
   // What changes something is waited for: given up, nobody would know whether it was done.
   if (detail.verb !== "get") detail.timeout = 0;
+  else if (detail.elt.closest("[data-patient]")) detail.timeout *= AWS_TIMES; // AWS is asked
 });
 
 // A part asked for after the web session ended is answered with the sign-in page: show that page, not a piece of it.

@@ -32,6 +32,9 @@ def test_a_wrong_password_keeps_the_address_and_says_what_to_do(client: Client, 
     assert 'value="Alice@Example.com"' in page
     assert "The e-mail address or the password is wrong. Check both and try again." in page
     assert "wrong secret" not in page
+    assert "<title>Error: Sign in · Loom</title>" in page
+    assert page.count('aria-invalid="true" aria-describedby="refusal"') == 2 and page.count('id="refusal"') == 1
+    assert re.findall(r"<input[^>]* autofocus", page)[0].startswith('<input type="text" name="username"')
     assert client.get(reverse("agents:list")).status_code == 302
 
 

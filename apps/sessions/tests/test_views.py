@@ -102,6 +102,8 @@ async def test_starting_with_another_users_or_an_unknown_agent_or_an_empty_promp
     assert (await client.post(reverse("sessions:start", args=[agent.pk + 1]), {"prompt": "x"})).status_code == 404
     empty = await client.post(reverse("sessions:start", args=[agent.pk]), {"qualifier": "DEFAULT", "prompt": "  "})
     assert empty.status_code == 422
+    assert "<title>Error: New session · Loom</title>" in empty.content.decode()
+    assert re.search(r'<textarea name="prompt"[^>]* autofocus', empty.content.decode())
     assert "Type a prompt." in empty.content.decode()
     assert await Session.objects.acount() == 0
 
