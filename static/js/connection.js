@@ -11,6 +11,8 @@ const FINAL_CLOSES = {
 };
 
 let banner = 0;
+/** No connection was possible at all so far. */
+export let isBlocked = false;
 
 /** @param {string} text nothing hides it @param {number} hideAfterMs */
 export function showConnection(text, hideAfterMs = 0) {
@@ -33,7 +35,8 @@ export function stayConnected(address, page) {
     const final = FINAL_CLOSES[code];
     wasLost = !final;
     tries += 1;
-    showConnection(final ?? (wasEverOpen || tries < TRIES_BEFORE_BLOCKED ? LOST : BLOCKED));
+    isBlocked = !wasEverOpen && tries >= TRIES_BEFORE_BLOCKED;
+    showConnection(final ?? (isBlocked ? BLOCKED : LOST));
     page.closed();
     const longest = Math.min(LONGEST_RECONNECT_MS, 500 * 2 ** (tries - 1));
     if (!final) setTimeout(connect, longest / 2 + (Math.random() * longest) / 2);
@@ -47,6 +50,7 @@ export function stayConnected(address, page) {
       if (wasLost) showConnection("Connected again.", BACK_SHOWN_MS);
       wasLost = false;
       wasEverOpen = true;
+      isBlocked = false;
       page.opened(socket);
     });
     socket.addEventListener("message", ({ data }) => {
@@ -58,10 +62,4 @@ export function stayConnected(address, page) {
   }
 
   connect();
-}
-
-/** Whether no connection was possible at all so far.
- * @returns {boolean} */
-export function isBlocked() {
-  return document.querySelector("#connection span").textContent === BLOCKED;
 }

@@ -5,6 +5,7 @@ document.addEventListener("htmx:pushedIntoHistory", () => {
   for (const link of document.querySelectorAll("[data-download]")) link.href = link.dataset.download + location.search;
 });
 
+/** @param {Element} element @returns {boolean} */
 const isFollowing = (element) => element?.matches?.("[data-follows]") ?? false;
 
 document.addEventListener("htmx:beforeRequest", (event) => {
@@ -16,6 +17,7 @@ for (const name of ["htmx:sendError", "htmx:responseError"]) {
   document.addEventListener(name, (event) => isFollowing(event.detail.elt) && event.stopImmediatePropagation(), true);
 }
 
+/** @param {Element} line @returns {string} */
 const nameOf = (line) => line.querySelector("time").dateTime + line.querySelector("summary").textContent;
 let before = null;
 

@@ -46,7 +46,7 @@ function isOpen() {
 /** @returns {string} */
 function describe() {
   if (pending.isSent) return "Sent, but the connection broke before Loom confirmed it. Loom is asked as soon as it is back; nothing is sent twice.";
-  return isBlocked() ? "Not sent: there is no live connection." : "Will be sent when the connection is back:";
+  return isBlocked ? "Not sent: there is no live connection." : "Will be sent when the connection is back:";
 }
 
 /** The turn of the pending prompt may have come by another way than its confirmation. */
