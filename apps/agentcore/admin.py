@@ -51,7 +51,7 @@ class RuntimeAdmin(LargeTableAdmin[Runtime]):
     """A runtime comes and goes with its agent."""
 
     form = RuntimeForm
-    EDITABLE = ("payload_template", "read_timeout_ms", "retry_unproven")
+    EDITABLE = ("payload_template", "read_timeout_ms", "retry_unproven", "log_stream")
 
     list_display = ["runtime_id", "agent", "account_id", "region", "protocol", "authorizer_kind", "last_refreshed_at"]
     list_select_related = ["agent"]

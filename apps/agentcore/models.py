@@ -3,6 +3,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from django.core.validators import RegexValidator
 from django.db import models
 
 from apps.agentcore.obstacles import Obstacle, find_obstacles
@@ -35,6 +36,13 @@ class Runtime(models.Model):
     retry_unproven = models.BooleanField(
         default=False,
         help_text="Send a prompt again after a 503 or 504 before the first byte, although it may have run.",
+    )
+    log_stream = models.CharField(  # noqa: DJ001 -- null in what a process of the release before stores
+        max_length=512,
+        null=True,
+        blank=True,
+        validators=[RegexValidator(r"^[^:*]*\Z", "The name of a log stream has no colon and no asterisk.")],
+        help_text="The only log stream whose lines are shown; empty for all of the log group.",
     )
     last_refreshed_at = models.DateTimeField()
 

@@ -19,7 +19,10 @@ from apps.agents.models import Agent
 logger = logging.getLogger(__name__)
 
 # What both have, the same under `former_` in the agent's row.
-SHARED_COLUMNS = [field.name for field in Runtime._meta.fields if not field.primary_key]
+NEW_COLUMNS = frozenset({"log_stream"})
+SHARED_COLUMNS = [
+    field.name for field in Runtime._meta.fields if not field.primary_key and field.name not in NEW_COLUMNS
+]
 
 
 def store_new(runtime: Runtime) -> None:
@@ -39,10 +42,11 @@ def store_changes(runtime: Runtime, columns: Collection[str], *, agent_columns: 
 
 
 def _repeat(runtime: Runtime, columns: Collection[str]) -> list[str]:
-    """Set the former columns of the agent; return their names."""
-    for column in columns:
+    """Set the former columns of the agent, where it has them; return their names."""
+    repeated = [column for column in columns if column not in NEW_COLUMNS]
+    for column in repeated:
         setattr(runtime.agent, f"former_{column}", getattr(runtime, column))
-    return [f"former_{column}" for column in columns]
+    return [f"former_{column}" for column in repeated]
 
 
 def adopt_unsplit_agents() -> None:

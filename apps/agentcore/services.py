@@ -177,9 +177,10 @@ def versions_of(agent: Agent) -> list[RuntimeSummary]:
 
 
 def save_invocation_settings(
-    *, agent: Agent, payload_template: Any, read_timeout_ms: int, retry_unproven: bool
+    *, agent: Agent, payload_template: Any, read_timeout_ms: int, retry_unproven: bool, log_stream: str | None = None
 ) -> None:
-    """Keep how Loom invokes the agent; a run that is under way keeps what it was started with.
+    """Keep how Loom invokes the agent, and which log stream it shows; a run that is under way keeps what it was started
+    with.
 
     `payload_template` is a JSON value that `payload.read_template` has read.
     """
@@ -187,7 +188,8 @@ def save_invocation_settings(
     runtime.payload_template = payload_template
     runtime.read_timeout_ms = read_timeout_ms
     runtime.retry_unproven = retry_unproven
-    store_changes(runtime, ["payload_template", "read_timeout_ms", "retry_unproven"])
+    runtime.log_stream = log_stream or None
+    store_changes(runtime, ["payload_template", "read_timeout_ms", "retry_unproven", "log_stream"])
     logger.info("invocation settings saved agent=%s", agent.pk)
 
 

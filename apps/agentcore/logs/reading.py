@@ -105,7 +105,8 @@ def read_logs(
     start_at, end_at = _possible(start_at), _possible(end_at)
     if start_at is None:
         start_at = min(agent.last_invoked_at or timezone.now(), end_at or timezone.now()) - _DEFAULT_SPAN
-    reading = _Reading(RuntimeLogs(current_connection()), arn.region, log_group, start_at, end_at)
+    logs = RuntimeLogs(current_connection())
+    reading = _Reading(logs, arn.region, log_group, start_at, end_at, agent.runtime.log_stream or "")
     try:
         if runtime_session_id is None:
             lines, has_more = _collect(reading.lines(_page_size(search, limit)), only_ids, search, limit)
@@ -147,6 +148,8 @@ class _Reading:
     log_group: str
     start: datetime
     end: datetime | None
+    # The only stream that is wanted; "" for all.
+    stream: str = ""
 
     def lines(
         self, page_size: int, *, pattern: str | None = None, streams: Sequence[str] = ()
@@ -161,12 +164,14 @@ class _Reading:
             limit=page_size,
             newest_first=True,
             pattern=pattern,
-            streams=streams,
+            streams=[self.stream] if self.stream else streams,
         )
         return ((page.events, page.next_token is not None) for page in pages)
 
     def streams_named(self, session_id: str) -> list[str]:
         """The streams that carry the session in their name, the newest day's first."""
+        if self.stream:
+            return []
         last = (self.end or timezone.now()).astimezone(UTC).date()
         day_count = min((last - self.start.astimezone(UTC).date()).days + 1, _MAX_DAYS)
         days = [last - timedelta(days=back) for back in range(day_count)]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from apps.agentcore.models import Runtime
 from apps.agentcore.payload import TEMPLATES, default_template, read_template
@@ -60,11 +61,25 @@ class InvocationSettingsForm(forms.Form):
         required=False,
     )
 
+    log_stream = forms.CharField(
+        label=_("Log stream"),
+        help_text=_(
+            "The literal name of the only log stream whose lines are shown, as "
+            "BedrockAgentCoreRuntime_ApplicationLogs. Leave it empty for all streams of the log group, which are named "
+            "after the day and the session."
+        ),
+        required=False,
+        max_length=512,
+        validators=Runtime._meta.get_field("log_stream").validators[:1],
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+    )
+
     @classmethod
     def of(cls, agent: Agent) -> InvocationSettingsForm:
         """The form with what is kept for the agent."""
         kept = agent.runtime
-        return cls(initial=_settings(kept.template, kept.read_timeout_ms, kept.retry_unproven))
+        initial = _settings(kept.template, kept.read_timeout_ms, kept.retry_unproven)
+        return cls(initial={**initial, "log_stream": kept.log_stream or ""})
 
     @classmethod
     def with_defaults(cls, agent: Agent) -> InvocationSettingsForm:

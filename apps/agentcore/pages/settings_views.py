@@ -66,6 +66,7 @@ def agent_settings(request: SignedInRequest, pk: int) -> HttpResponse:
         payload_template=form.cleaned_data["payload_template"],
         read_timeout_ms=form.cleaned_data["read_timeout_s"] * 1000,
         retry_unproven=form.cleaned_data["retry_unproven"],
+        log_stream=form.cleaned_data["log_stream"],
     )
     messages.success(request, f"The settings are saved. The next prompt to {agent.name} is sent with them.")
     return redirect("agents:detail", pk)

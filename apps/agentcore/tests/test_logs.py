@@ -256,3 +256,18 @@ def test_any_instant_may_be_asked_for(group: Group, year: int, hours: int) -> No
     assert messages(group.read(start_at=at)) == (["here"] if year < 2100 else [])
     assert messages(group.read(end_at=at)) == (["here"] if year > 2100 else [])
     assert group.read(start_at=at, end_at=at, runtime_session_id=str(uuid.uuid4())).events == []
+
+
+def test_a_literal_log_stream_is_the_only_one_that_is_read(group: Group) -> None:
+    """S0-067: as vended logs have it; a stream that is not there is said to be missing."""
+    session, literal = str(uuid.uuid4()), "BedrockAgentCoreRuntime_ApplicationLogs"
+    group.write(group.stream(session), (30, "of the environment"))
+    group.write(literal, (20, json.dumps({"session_id": session, "x": 1})), (10, json.dumps({"session_id": "y" * 40})))
+    assert len(group.read().events) == 3
+    group.agent.runtime.log_stream = literal
+
+    assert {line.stream for line in group.read().events} == {literal}
+    assert messages(group.read(runtime_session_id=session)) == [json.dumps({"session_id": session, "x": 1})]
+    group.agent.runtime.log_stream = "nowhere"
+    with pytest.raises(AgentRuntimeError, match="log stream"):
+        group.read()

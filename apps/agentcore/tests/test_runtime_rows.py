@@ -17,14 +17,14 @@ from django.db.models import Model
 
 from apps.agentcore.exceptions import AgentExistsError
 from apps.agentcore.models import Runtime
-from apps.agentcore.runtime_rows import SHARED_COLUMNS, adopt_unsplit_agents
+from apps.agentcore.runtime_rows import NEW_COLUMNS, SHARED_COLUMNS, adopt_unsplit_agents
 from apps.agentcore.services import register_agent, save_invocation_settings
 from apps.agentcore.tests.control_plane import ARN, ControlPlane
 from apps.agents.models import Agent
 
 BEFORE = [("agents", "0001_initial"), ("agentcore", None)]
 EMPTY = [("agents", "0003_former_columns"), ("agentcore", "0001_initial")]
-AFTER = [("agents", "0003_former_columns"), ("agentcore", "0002_copy_runtimes")]
+AFTER = [("agents", "0003_former_columns"), ("agentcore", "0003_log_stream")]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -103,7 +103,8 @@ def test_each_agent_gets_its_runtime_and_gives_it_back(database: None) -> None:
     migrate(AFTER)
 
     runtimes = {row.pop("agent_id"): row for row in rows_of(Runtime)}
-    assert runtimes == {row["id"]: {name: row[name] for name in SHARED_COLUMNS} for row in before}
+    shared = {row["id"]: {name: row[name] for name in SHARED_COLUMNS} for row in before}
+    assert runtimes == {key: {**row, **dict.fromkeys(NEW_COLUMNS)} for key, row in shared.items()}
     assert set(Agent.objects.values_list("kind", flat=True)) == {"agentcore"}
     assert rows_of(old) == before
 

@@ -80,3 +80,22 @@ def test_the_page_shows_what_an_agent_of_another_protocol_is_sent(
     page = text(client.get(f"/agents/{agent.pk}/settings/"))
     assert "This agent speaks AGUI." in page and "threadId" in page
     assert "threadId" in text(client.get(f"/agents/{agent.pk}/"))
+
+
+def test_a_literal_log_stream_is_kept_and_may_be_taken_back(
+    client: Client, alice: User, make_agent: Callable[..., Agent]
+) -> None:
+    """S0-067."""
+    agent = make_agent()
+    client.force_login(alice)
+    typed = {"payload_template": '{"prompt": "{{prompt}}"}', "read_timeout_s": "60"}
+    address, literal = f"/agents/{agent.pk}/settings/", "BedrockAgentCoreRuntime_ApplicationLogs"
+    kept = []
+    for name, status in ((literal, 302), ("a:b", 422), ("a*", 422), ("x" * 513, 422), ("", 302)):
+        assert client.post(address, {**typed, "log_stream": name}).status_code == status
+        agent.runtime.refresh_from_db()
+        kept.append(agent.runtime.log_stream)
+        if name == literal:
+            assert f'value="{literal}"' in client.get(address).content.decode()
+
+    assert kept == [literal, literal, literal, literal, None]
