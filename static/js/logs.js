@@ -13,7 +13,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 
 // Who follows is asked again in five seconds anyway: no complaint each time.
-for (const name of ["htmx:sendError", "htmx:responseError"]) {
+for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
   document.addEventListener(name, (event) => isFollowing(event.detail.elt) && event.stopImmediatePropagation(), true);
 }
 
