@@ -2,29 +2,86 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.admin.helpers import AdminErrorList, AdminForm
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 
+from apps.accounts.models import User
 from apps.agentcore.models import Runtime
 from apps.agentcore.payload import check_template
 from apps.agentcore.selectors import with_runtime
-from apps.agentcore.services import refresh_agent, save_invocation_settings
+from apps.agentcore.services import refresh_agent, register_agent, save_invocation_settings
 from apps.agents.admin import AgentAdmin
+from apps.agents.forms import ARN_MAX_LENGTH
 from apps.agents.models import Agent
 from apps.agents.payload import PayloadError
-from apps.core.admin import LargeTableAdmin, service_action
+from apps.core.admin import LargeTableAdmin, ModelForm, StackedInline, service_action
+from apps.core.exceptions import LoomError
 
 admin.site.unregister(Agent)
+
+EDITABLE = ("payload_template", "read_timeout_ms", "retry_unproven", "log_stream")
+
+
+def keep_settings(runtime: Runtime) -> None:
+    """Store what a form has changed of a runtime; one that is added is refused before."""
+    save_invocation_settings(agent=runtime.agent, **{name: getattr(runtime, name) for name in EDITABLE})
+
+
+class ArnForm(ModelForm[Agent]):
+    """The one thing that AWS has to be asked about."""
+
+    arn = forms.CharField(
+        label="ARN", max_length=ARN_MAX_LENGTH,
+        help_text="Of an agent runtime. AWS is asked to describe it; everything else can be changed afterwards.",
+        widget=forms.TextInput(attrs={"class": "vLargeTextField", "autocomplete": "off", "spellcheck": "false"}),
+    )  # fmt: skip
+
+    class Meta:
+        model = Agent
+        fields = ()
+
+
+class RuntimeForm(ModelForm[Runtime]):
+    """A template is checked here as on its page."""
+
+    def clean_payload_template(self) -> Any:
+        try:
+            return check_template(self.cleaned_data["payload_template"])
+        except PayloadError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+class RuntimeInline(StackedInline[Runtime, Agent]):
+    """How Loom sends to an agent, on the agent's own page."""
+
+    model = Runtime
+    form = RuntimeForm
+    fields = EDITABLE
+    can_delete = False
+    max_num = 1
+    extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
+        return request.user.has_perm("agents.change_agent")
+
+    def has_view_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
+        return request.user.has_perm("agents.view_agent") or request.user.has_perm("agents.change_agent")
 
 
 @admin.register(Agent)
 class RefreshableAgentAdmin(AgentAdmin):
-    """Agents are found by their ARN, and those on AgentCore can be read again."""
+    """Agents on AgentCore are added and found by their ARN, and read again."""
 
     actions = ["refresh", *AgentAdmin.actions]
+    inlines: ClassVar[tuple[type[Any], ...]] = (RuntimeInline, *AgentAdmin.inlines)
     search_fields = [*AgentAdmin.search_fields, "runtime__arn"]
 
     refresh = service_action(
@@ -35,15 +92,45 @@ class RefreshableAgentAdmin(AgentAdmin):
         done="refreshed",
     )
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("agents.add_agent")
 
-class RuntimeForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A template is checked here as on its page."""
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Register by ARN. Django's own view would hold a transaction open for as long as AWS takes to answer."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = ArnForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                agent = register_agent(arn=form.cleaned_data["arn"], user=cast(User, request.user))
+            except LoomError as error:
+                form.add_error("arn", error.text())
+            else:
+                self.log_addition(request, agent, [{"added": {}}])
+                return self.response_add(request, agent)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Add agent",
+            "adminform": AdminForm(form, [(None, {"fields": ["arn"]})], {}),
+            "errors": AdminErrorList(form, []),
+            "inline_admin_formsets": [],
+            "media": self.media,
+            "preserved_filters": self.get_preserved_filters(request),
+            "is_popup": False,
+            "to_field": None,
+            "show_save_and_add_another": True,
+            **(extra_context or {}),
+        }
+        return self.render_change_form(request, context, add=True, form_url=form_url)
 
-    def clean_payload_template(self) -> Any:
-        try:
-            return check_template(self.cleaned_data["payload_template"])
-        except PayloadError as error:
-            raise forms.ValidationError(str(error)) from error
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        if formset.model is not Runtime:
+            super().save_formset(request, form, formset, change)
+            return
+        for runtime in formset.save(commit=False):
+            keep_settings(runtime)
 
 
 @admin.register(Runtime)
@@ -51,8 +138,6 @@ class RuntimeAdmin(LargeTableAdmin[Runtime]):
     """A runtime comes and goes with its agent."""
 
     form = RuntimeForm
-    EDITABLE = ("payload_template", "read_timeout_ms", "retry_unproven", "log_stream")
-
     list_display = ["runtime_id", "agent", "account_id", "region", "protocol", "authorizer_kind", "last_refreshed_at"]
     list_select_related = ["agent"]
     list_filter = ["region", "protocol", "authorizer_kind"]
@@ -60,10 +145,10 @@ class RuntimeAdmin(LargeTableAdmin[Runtime]):
     deferred_fields = ("raw_metadata",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Runtime | None = None) -> list[str]:
-        return [field.name for field in Runtime._meta.fields if field.name not in self.EDITABLE]
+        return [field.name for field in Runtime._meta.fields if field.name not in EDITABLE]
 
     def save_model(self, request: HttpRequest, obj: Runtime, form: Any, change: bool) -> None:
-        save_invocation_settings(agent=obj.agent, **{name: getattr(obj, name) for name in self.EDITABLE})
+        keep_settings(obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

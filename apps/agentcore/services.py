@@ -18,6 +18,7 @@ from apps.agentcore.models import Runtime
 from apps.agentcore.runtime_rows import adopt_unsplit_agents, store_changes, store_new
 from apps.agents.models import Agent, Endpoint
 from apps.agents.selectors import origins_in_use
+from apps.agents.services import in_order, position_of_new
 from apps.aws import control
 from apps.aws.arn import DEFAULT_QUALIFIER, InvalidArnError, RuntimeArn
 from apps.aws.control import EndpointDescription, RuntimeDescription, RuntimeSummary
@@ -161,6 +162,8 @@ def refresh_agent(*, agent: Agent) -> Agent:
 def update_described(*, agent: Agent, description: Description) -> None:
     """Write what AWS just said of a registered agent, and nothing else."""
     with transaction.atomic():
+        # Somebody may have given it other words while AWS was asked.
+        agent.refresh_from_db(fields=["name", "description"], from_queryset=Agent.objects.select_for_update())
         _take_over(agent.runtime, description, timezone.now())
         store_changes(agent.runtime, DESCRIBED_OF_RUNTIME, agent_columns=DESCRIBED_OF_AGENT)
         _store_endpoints(agent, description)
@@ -195,12 +198,17 @@ def save_invocation_settings(
 
 def _take_over(runtime: Runtime, description: Description, now: datetime) -> None:
     agent, arn, described = runtime.agent, description.arn, description.runtime
-    agent.name = described.name
-    agent.description = described.description
+    former = runtime.raw_metadata
+    # What somebody has written here stays: AWS's word takes the place of AWS's word only.
+    if agent.name in ("", former.get("agentRuntimeName")):
+        agent.name = described.name
+    if agent.description == former.get("description", ""):
+        agent.description = described.description
     agent.status = described.status
     agent.failure_reason = described.failure_reason or ""
     # Every runtime has DEFAULT, also while the list does not show it yet.
-    agent.available_qualifiers = [endpoint.name for endpoint in description.endpoints] or [DEFAULT_QUALIFIER]
+    qualifiers = [endpoint.name for endpoint in description.endpoints] or [DEFAULT_QUALIFIER]
+    agent.available_qualifiers = in_order(agent, qualifiers)
     agent.version = described.version
     runtime.runtime_id = arn.runtime_id
     runtime.region = arn.region
@@ -216,14 +224,20 @@ def _take_over(runtime: Runtime, description: Description, now: datetime) -> Non
 
 
 def _store_endpoints(agent: Agent, description: Description) -> None:
-    Endpoint.objects.filter(agent=agent).exclude(name__in=agent.available_qualifiers).delete()
-    for endpoint in description.endpoints:
-        Endpoint.objects.update_or_create(
-            agent=agent,
-            name=endpoint.name,
-            defaults={
-                "live_version": endpoint.live_version or "",
-                "target_version": endpoint.target_version or "",
-                "status": endpoint.status,
-            },
-        )
+    positions = dict(Endpoint.objects.filter(agent=agent).values_list("name", "position"))
+    if gone := positions.keys() - set(agent.available_qualifiers):
+        Endpoint.objects.filter(agent=agent, name__in=gone).delete()
+    new = position_of_new(positions.values())
+    Endpoint.objects.bulk_create(
+        (
+            Endpoint(
+                agent=agent, name=endpoint.name, live_version=endpoint.live_version or "",
+                target_version=endpoint.target_version or "", status=endpoint.status,
+                position=positions.get(endpoint.name, new),
+            )
+            for endpoint in description.endpoints
+        ),
+        update_conflicts=True,
+        unique_fields=["agent", "name"],
+        update_fields=["live_version", "target_version", "status"],
+    )  # fmt: skip

@@ -2,19 +2,73 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
+from django import forms
 from django.contrib import admin
 from django.contrib.admin import EmptyFieldListFilter
 from django.http import HttpRequest
 
 from apps.agents.models import Agent, AgentTag, Endpoint, FormerColumns
-from apps.agents.services import archive_agent
-from apps.core.admin import LargeTableAdmin, RecordAdmin, service_action
+from apps.agents.services import archive_agent, describe_agent, order_endpoints, set_agent_tags
+from apps.core.admin import LargeTableAdmin, ModelForm, RecordAdmin, TabularInline, service_action
+from apps.core.exceptions import InvalidInputError
+from apps.core.tags import normalised
+
+
+class AgentWordsForm(ModelForm[Agent]):
+    """What of an agent is ours: its name, its description and its tags."""
+
+    tag_names = forms.CharField(
+        label="Tags", required=False, max_length=1_000, help_text="Separated by commas.",
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+    )  # fmt: skip
+
+    class Meta:
+        model = Agent
+        fields = ("name", "description")
+        widgets: ClassVar[dict[str, forms.Widget]] = {"name": forms.TextInput(attrs={"class": "vTextField"})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None and "tag_names" in self.fields:
+            names = AgentTag.objects.filter(agent=self.instance).values_list("tag__name", flat=True)
+            self.fields["tag_names"].initial = ", ".join(names)
+
+    def clean_tag_names(self) -> list[str]:
+        try:
+            return normalised(self.cleaned_data["tag_names"].split(","))
+        except InvalidInputError as error:
+            raise forms.ValidationError(error.text()) from error
+
+
+class EndpointOrder(TabularInline[Endpoint, Agent]):
+    """In which order the endpoints are offered; everything else about them is AWS's."""
+
+    model = Endpoint
+    fields = ("name", "live_version", "target_version", "status", "position")
+    readonly_fields = ("name", "live_version", "target_version", "status")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
+        return request.user.has_perm("agents.change_agent")
+
+    def has_view_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
+        return request.user.has_perm("agents.view_agent") or request.user.has_perm("agents.change_agent")
 
 
 @admin.register(Agent)
 class AgentAdmin(LargeTableAdmin[Agent]):
-    """Agents are read here: to register one does more than add a row."""
+    """What is ours can be changed; the rest is read, because a host told it."""
 
+    EDITABLE = ("name", "description")
+
+    form = AgentWordsForm
+    inlines: ClassVar[tuple[type[Any], ...]] = (EndpointOrder,)
     list_display = ["name", "kind", "status", "origin", "version", "last_invoked_at", "removed_at"]
     list_filter = ["kind", "origin", "status", ("removed_at", EmptyFieldListFilter)]
     actions = ["archive"]
@@ -31,8 +85,24 @@ class AgentAdmin(LargeTableAdmin[Agent]):
         done="archived",
     )
 
+    def get_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
+        return ["name", "description", "tag_names", *self.get_readonly_fields(request, obj)]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> list[str]:
-        return [field.name for field in Agent._meta.fields if field.name not in self.exclude]
+        kept = {*self.exclude, *self.EDITABLE}
+        return [field.name for field in Agent._meta.fields if field.name not in kept]
+
+    def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: bool) -> None:
+        describe_agent(agent=obj, name=obj.name, description=obj.description)
+        set_agent_tags(agent=obj, names=form.cleaned_data["tag_names"])
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        if formset.model is not Endpoint:
+            super().save_formset(request, form, formset, change)
+            return
+        formset.save(commit=False)  # what changed, for the history of the row
+        positions = {row.instance.name: row.cleaned_data["position"] for row in formset.forms if row.cleaned_data}
+        order_endpoints(agent=form.instance, positions=positions)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -135,9 +135,10 @@ class Endpoint(models.Model):
     live_version = models.CharField(max_length=10, blank=True, default="")
     target_version = models.CharField(max_length=10, blank=True, default="")
     status = models.CharField(max_length=20)
+    position = models.PositiveSmallIntegerField(db_default=0, help_text="Lower ones are offered first.")
 
     class Meta:
-        ordering = ["name"]
+        ordering = ["position", "name"]
         constraints = [models.UniqueConstraint(fields=["agent", "name"], name="endpoint_name_unique_per_agent")]
 
     def __str__(self) -> str:

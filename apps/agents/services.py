@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.utils import timezone
 
-from apps.agents.models import Agent, AgentTag
+from apps.agents.models import Agent, AgentTag, Endpoint
+from apps.core.exceptions import InvalidInputError
 from apps.core.tags import normalised, tags_named
 
 logger = logging.getLogger(__name__)
@@ -18,6 +19,43 @@ def archive_agent(*, agent: Agent) -> None:
     """Hide an agent. Its history stays, AWS is not touched, registering the ARN again brings it back."""
     Agent.objects.filter(pk=agent.pk, removed_at=None).update(removed_at=timezone.now())
     logger.info("agent archived id=%s", agent.pk)
+
+
+def describe_agent(*, agent: Agent, name: str, description: str) -> None:
+    """Give an agent a name and a description of our own. Raises InvalidInputError for a name that is none."""
+    name, longest = name.strip(), Agent._meta.get_field("name").max_length
+    if not name:
+        raise InvalidInputError("An agent needs a name.")
+    if longest is not None and len(name) > longest:
+        raise InvalidInputError(f"An agent's name has at most {longest} characters.")
+    agent.name, agent.description = name, description.strip()
+    agent.save(update_fields=["name", "description"])
+    logger.info("agent described id=%s", agent.pk)
+
+
+def order_endpoints(*, agent: Agent, positions: dict[str, int]) -> None:
+    """Offer the agent's endpoints in the order of these positions by name; those that are not named keep theirs."""
+    with transaction.atomic():
+        Agent.objects.select_for_update().filter(pk=agent.pk).first()  # two at once do not mix
+        endpoints = list(Endpoint.objects.filter(agent=agent))
+        for endpoint in endpoints:
+            endpoint.position = positions.get(endpoint.name, endpoint.position)
+        Endpoint.objects.bulk_update(endpoints, ["position"])
+        agent.available_qualifiers = in_order(agent, agent.available_qualifiers)
+        agent.save(update_fields=["available_qualifiers"])
+
+
+def in_order(agent: Agent, qualifiers: Iterable[str]) -> list[str]:
+    """The names of endpoints as somebody has put them, else by name."""
+    positions = {} if agent.pk is None else dict(Endpoint.objects.filter(agent=agent).values_list("name", "position"))
+    last = position_of_new(positions.values())
+    return sorted(qualifiers, key=lambda name: (positions.get(name, last), name))
+
+
+def position_of_new(positions: Iterable[int]) -> int:
+    """Where a new endpoint is offered beside those with these positions: last, if somebody has put them in order."""
+    highest = max(positions, default=0)
+    return highest + 1 if highest else 0
 
 
 def set_agent_tags(*, agent: Agent, names: Iterable[str]) -> list[str]:

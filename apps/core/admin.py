@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -16,13 +17,24 @@ RowT = TypeVar("RowT", bound=Model)
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin
+    ModelForm = forms.ModelForm
+    StackedInline = admin.StackedInline
+    TabularInline = admin.TabularInline
 else:
 
-    class ModelAdmin(admin.ModelAdmin):
-        """Django's, which takes its model's type when types are checked only."""
+    class _Typed:
+        """Django's classes, which take their models' types when types are checked only."""
 
-        def __class_getitem__(cls, model: type[Model]) -> type:
+        def __class_getitem__(cls, _models: Any) -> type:
             return cls
+
+    class ModelAdmin(_Typed, admin.ModelAdmin): ...
+
+    class ModelForm(_Typed, forms.ModelForm): ...
+
+    class StackedInline(_Typed, admin.StackedInline): ...
+
+    class TabularInline(_Typed, admin.TabularInline): ...
 
 
 def service_action(
