@@ -70,6 +70,7 @@ def test_what_aws_says_is_stored(control_plane: ControlPlane, alice: User) -> No
         "payload_template": {"prompt": "{{prompt}}"},
         "read_timeout_ms": 900_000,
         "retry_unproven": False,
+        "log_stream": None,
     }
     assert before <= agent.registered_at == agent.runtime.last_refreshed_at <= timezone.now()
     assert pointers(agent) == [("DEFAULT", "3", "3", "READY"), ("prod", "2", "3", "UPDATING")]
