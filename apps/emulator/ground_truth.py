@@ -10,6 +10,7 @@ from typing import Any
 from apps.emulator.clock import iso_instant
 
 KEPT_INVOCATIONS = 20_000
+KEPT_TEXTS = 500
 
 
 class StartKind(StrEnum):
@@ -25,7 +26,8 @@ class StartKind(StrEnum):
 class InvocationRecord:
     """One invocation. Instants are seconds since the epoch on this machine's clock, None where never reached.
 
-    `error_status` is the HTTP status of an error that was answered in place of the response.
+    `error_status` is the HTTP status of an error that was answered in place of the response, `answer_text` what a
+    scripted agent says, whatever events it says it in; of the last 500 only.
     """
 
     session_id: str
@@ -41,6 +43,7 @@ class InvocationRecord:
     client_gone_at: float | None = None
     error_status: int | None = None
     is_finished: bool = False
+    answer_text: str = ""
 
     @property
     def is_cold(self) -> bool | None:
@@ -61,6 +64,7 @@ class InvocationRecord:
             "first_byte_at": iso_instant(self.first_byte_at),
             "last_byte_at": iso_instant(self.last_byte_at),
             "tokens_sent": self.pieces_sent,
+            "answer_text": self.answer_text,
             "client_gone_at": iso_instant(self.client_gone_at),
         }
 
@@ -72,6 +76,8 @@ class Ledger:
         self._records: deque[InvocationRecord] = deque(maxlen=KEPT_INVOCATIONS)
 
     def open(self, record: InvocationRecord) -> InvocationRecord:
+        if len(self._records) >= KEPT_TEXTS:
+            self._records[-KEPT_TEXTS].answer_text = ""
         self._records.append(record)
         return record
 

@@ -36,12 +36,22 @@ class Calls:
             {"kind": "tool", "tool_use_id": tool_use_id, "name": storable_text(name), **_span(tool_use_id)}
         )
 
+    def go_on(self, tool_use_id: str, index: str) -> None:
+        """A call that has begun goes on; see `begin`."""
+        self._current = storable_text(tool_use_id)
+        if index:
+            self._by_index[index] = self._current
+
+    def current(self, index: str) -> str:
+        """The id of the call that a piece of input belongs to: the one of this index, else the last one."""
+        known = self._by_index.get(index) if index else None
+        return self._current if known is None else known
+
     def input(self, text: str, *, tool_use_id: str = "", index: str = "") -> None:
         """A piece of the JSON that a tool is given: the tool's of this id or index, else the last one's."""
         if not text:
             return
-        known = self._by_index.get(index) if index else None
-        tool_use_id = storable_text(tool_use_id) or (self._current if known is None else known)
+        tool_use_id = storable_text(tool_use_id) or self.current(index)
         _remember(self._with_input, tool_use_id)
         self._answer.events.append(
             {"kind": "tool_input", "tool_use_id": tool_use_id, "text": storable_text(text), **_span(tool_use_id)}

@@ -14,7 +14,34 @@ from loom_events.kinds import JsonValue
 HUMANS = frozenset({"user", "human", "HumanMessage", "HumanMessageChunk", "ROLE_USER", "developer", "system",
     "SystemMessage", "SystemMessageChunk", "request"})  # fmt: skip
 TOOLS = frozenset({"tool", "ToolMessage", "ToolMessageChunk", "function", "FunctionMessage"})
+_MOST_AHEAD = 10_000  # characters; copies come right before or after what they are copies of
 _RESULT_TYPES = frozenset({"tool_result", "function_call_output", "tool-return"})
+
+
+class Ahead:
+    """A text that was told by copies before what they are copies of came, which then tells only what is new."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._length = 0  # of it so much has come again
+
+    @property
+    def is_over(self) -> bool:
+        return self._length == len(self._text)
+
+    def tell(self, text: str) -> None:
+        if len(self._text) < _MOST_AHEAD:
+            self._text += text
+
+    def news_in(self, text: str) -> str:
+        """What of the next piece has not been told; all there was, where it turns out to be something else."""
+        rest = self._text[self._length :]
+        if rest.startswith(text):
+            self._length += len(text)
+            return ""
+        news = text[len(rest) :] if text.startswith(rest) else self._text[: self._length] + text
+        self._text, self._length = "", 0
+        return news
 
 
 class Context:
@@ -39,6 +66,7 @@ class Context:
         self.scope = ""  # the node of a graph that speaks
         self.last_call = ""  # the tool that was called last by an event without an id
         self.started_usage: JsonObject = {}  # what Anthropic counts before the answer
+        self.ahead: dict[str, Ahead] = {}  # what copies told before what they are copies of, by what it is part of
         self.seen: set[str] = set()  # what a protocol wants to remember of its stream
 
     def tell(self, content: Content, message: str = "", *, is_whole: bool = True) -> None:

@@ -222,7 +222,7 @@ class StreamReader:
         if self._answer.settle is not None or self._is_raw:
             return ""
         if "bedrock" in self._context.seen:
-            return _BEDROCK
+            return "" if self._context.ahead else _BEDROCK
         if len(value) == 1 and isinstance(value.get("chunk"), str):
             return _DATA
         return _DATA if isinstance(value.get("data"), str) and "type" not in value and "event" not in value else ""
@@ -340,11 +340,15 @@ class StreamReader:
         if text[0] == "b" and (said := read_bytes(text)) is not None:
             self._read_string(said)
             return True
-        value = read_repr(text)
+        value, has_objects = read_repr(text)
         if isinstance(value, dict):
             if "type" not in value and text.startswith("content="):
                 value = {"type": "AIMessageChunk", **value}
-            return bool(reader_of(value)) and self._read_dict(value)
+            if reader_of(value):
+                return self._read_dict(value)
+            if has_objects:
+                self._answer.unread(text)  # nobody writes the address of an object into an answer
+            return has_objects
         return isinstance(value, list) and self._is_list_of_events(value) and self._read_list(value)
 
     def _read_framed(self, text: str) -> bool:

@@ -1,22 +1,25 @@
 """Python values that came as their `repr`, because the agent's server could not write them as JSON.
 
 `{'data': 'Hel', 'agent': <Agent object at 0x7f>, 'id': UUID('…')}` is read as far as it goes: what has no JSON becomes
-null, `Name(key=value)` a dictionary with its name under `type`. Whether it is one at all is for the caller to judge.
+null, `Name(key=value)` a dictionary with its name under `type`. Every class writes what it likes, so what cannot be
+read is left out, and the rest of the text after too much of it. Whether it is a repr at all is for the caller to judge.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
+from typing import NamedTuple
 
 from apps.aws.stream.values import JsonObject
 from loom_events.kinds import JsonValue
 
-_MOST_CHARACTERS = 1_000_000
+_MOST_TOKENS = 200_000  # those of a tenth of a second or two; a long text is one
 _DEEPEST = 40
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>[bBrRuUfF]{0,2}(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"))"
-    r"|(?P<number>[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"|(?P<number>[-+]?(?:0[xXoObB][\da-fA-F_]+|(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?))"
     r"|(?P<name>[A-Za-z_][\w.]*)|(?P<sign>[\[\]{}(),:=<>]))",
     re.DOTALL,
 )
@@ -26,20 +29,31 @@ _OPAQUE_VALUE = re.compile(r"<[\w.]+: ('(?:[^'\\]|\\.)*')>")
 _BEGIN = re.compile(r"\{\s*['\"}]|[\[(]\s*(?:[\[({]|[A-Z]\w*\(|')|[A-Z]\w*\((?:\w+=|\))|content='|content=\"")
 _BYTES = re.compile(r"b(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")")
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
+_ADDRESS = re.compile(r"[^>]* at 0x[\da-fA-F]+>")
+# What counts in a part that cannot be read: texts and brackets. An apostrophe within a word begins no text.
+_SKIPPED = re.compile(r"(?<![\w)\]}\\])(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|[\[\](){},]", re.DOTALL)
 
 
 class _NoReprError(ValueError):
     """The text is no repr that can be read."""
 
 
-def read_repr(text: str) -> JsonValue:
-    """The value of a repr; None where the text is none, or says nothing."""
-    if len(text) > _MOST_CHARACTERS or not _BEGIN.match(text):
-        return None
+class Found(NamedTuple):
+    """The value of a repr, None where the text is none, and whether an object with its address is in it."""
+
+    value: JsonValue
+    has_objects: bool
+
+
+def read_repr(text: str) -> Found:
+    if not _BEGIN.match(text):
+        return Found(None, has_objects=False)
+    reader = _Repr(text)
     try:
-        return _Repr(text).value()
+        value = reader.value()
     except (_NoReprError, RecursionError):
-        return None
+        return Found(None, has_objects=False)
+    return Found(value, reader.has_objects)
 
 
 def read_bytes(text: str) -> str | None:
@@ -55,8 +69,11 @@ def read_bytes(text: str) -> str | None:
 
 class _Repr:
     def __init__(self, text: str) -> None:
+        self.has_objects = False
         self._text = text
         self._position = 0
+        self._tokens_left = _MOST_TOKENS
+        self._is_lost = False  # nothing behind the position can be read
 
     def value(self) -> JsonValue:
         """The whole text as one value: pydantic's `str`, fields without a name around them, among them."""
@@ -64,7 +81,8 @@ class _Repr:
             value: JsonValue = self._fields()
         else:
             value = self._read(0)
-        if not self._is_at_end():
+        is_whole = self._text.rstrip().endswith(("}", "]", ")")) if self._is_lost else self._is_at_end()
+        if not is_whole:
             raise _NoReprError
         return value
 
@@ -73,7 +91,10 @@ class _Repr:
 
     def _next(self) -> re.Match[str]:
         token = _TOKEN.match(self._text, self._position)
-        if token is None:
+        self._tokens_left -= 1
+        if self._tokens_left < 0:
+            self._is_lost = True
+        if token is None or self._is_lost:
             raise _NoReprError
         self._position = token.end()
         return token
@@ -114,25 +135,53 @@ class _Repr:
     def _dict(self, depth: int) -> JsonValue:
         values: JsonObject = {}
         items: list[JsonValue] = []
-        while self._peek() != "}":
+
+        def take() -> None:
             key = self._read(depth + 1)
             if self._peek() == ":":
                 self._next()
                 values[key if isinstance(key, str) else str(key)] = self._read(depth + 1)
             else:
                 items.append(key)  # a set
-            self._separator("}")
-        self._next()
+
+        self._take_all("}", take)
         return values if values or not items else items
 
     def _list(self, opening: str, depth: int) -> JsonValue:
         items: list[JsonValue] = []
-        closing = _CLOSING[opening]
-        while self._peek() != closing:
-            items.append(self._read(depth + 1))
-            self._separator(closing)
-        self._next()
+        self._take_all(_CLOSING[opening], lambda: items.append(self._read(depth + 1)))
         return items
+
+    def _take_all(self, closing: str, take: Callable[[], None]) -> None:
+        """Takes what stands before a closing sign, one after the other, without what cannot be read."""
+        while not self._is_lost and self._peek() != closing:
+            try:
+                take()
+                self._separator(closing)
+            except _NoReprError:
+                self._skip(closing)
+        if not self._is_lost:
+            self._next()
+
+    def _skip(self, closing: str) -> None:
+        """Goes on behind the next comma, or before the closing sign, that is in no brackets or text."""
+        closings: list[str] = []
+        while not self._is_lost:
+            found = _SKIPPED.search(self._text, self._position)
+            if found is None:
+                self._is_lost = True
+                return
+            sign = found.group()
+            if not closings and sign == closing:
+                self._position = found.start()
+                return
+            self._position = found.end()
+            if not closings and sign == ",":
+                return
+            if sign in _CLOSING:
+                closings.append(_CLOSING[sign])
+            elif closings and sign == closings[-1]:
+                closings.pop()
 
     def _separator(self, closing: str) -> None:
         if self._peek() == ",":
@@ -154,7 +203,8 @@ class _Repr:
     def _arguments(self, name: str, depth: int) -> JsonValue:
         fields: JsonObject = {}
         items: list[JsonValue] = []
-        while self._peek() != ")":
+
+        def take() -> None:
             start = self._position
             token = self._next()
             if token.lastgroup == "name" and self._peek() == "=":
@@ -163,15 +213,15 @@ class _Repr:
             else:
                 self._position = start
                 items.append(self._read(depth + 1))
-            self._separator(")")
-        self._next()
+
+        self._take_all(")", take)
         if fields:
             return {"type": name.rpartition(".")[2], **fields}
         return items[0] if len(items) == 1 else None
 
     def _fields(self) -> JsonValue:
         fields: JsonObject = {}
-        while not self._is_at_end():
+        while not self._is_lost and not self._is_at_end():
             token = self._next()
             if token.lastgroup != "name" or self._peek() != "=":
                 raise _NoReprError
@@ -184,10 +234,12 @@ class _Repr:
         if found := _OPAQUE_VALUE.match(self._text, start):
             self._position = found.end()
             return self._string(found[1])
+        self.has_objects = self.has_objects or _ADDRESS.match(self._text, start + 1) is not None
         depth = 1
         while depth:
             sign = _OPAQUE.search(self._text, self._position)
             if sign is None:
+                self._is_lost = True
                 raise _NoReprError
             self._position = sign.end()
             depth += 1 if sign.group() == "<" else -1

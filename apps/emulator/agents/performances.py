@@ -139,7 +139,7 @@ def release_digest(call: ScriptCall) -> Performance:
         "result": f"Three changes matter for “{quoted(call.prompt)}”: faster search, stricter uploads, a new export.",
         "note": "scripted demo answer",
     }
-    return _json_answer(result, call.rng.uniform(0.6, 1.2), completed_line())
+    return _json_answer(result, call.rng.uniform(0.6, 1.2), completed_line(), answer_text=result["result"])
 
 
 def new_agent(call: ScriptCall) -> Performance:
@@ -151,8 +151,9 @@ def new_agent(call: ScriptCall) -> Performance:
     if CHUNK_COUNT_VARIABLE in call.variables:
         count = int(call.variables[CHUNK_COUNT_VARIABLE])
         gap = 1 / float(call.variables.get(CHUNK_RATE_VARIABLE, "30"))
-        steps = [Step(gap, sse_event(f"piece {number} "), 1) for number in range(count)]
-        return Performance([Step(0.0, log=streaming_response_line()), *steps])
+        pieces = [f"piece {number} " for number in range(count)]
+        steps = [Step(gap, sse_event(piece), 1) for piece in pieces]
+        return Performance([Step(0.0, log=streaming_response_line()), *steps], answer_text="".join(pieces))
     text = _text(answers.HELLO, call)
     steps = streamed_text(pieces_of(text), call.rng, first_s=0.3, per_second=50.0)
     return Performance([Step(0.0, log=streaming_response_line()), *steps], answer_text=text)
@@ -163,9 +164,9 @@ def _text(texts: tuple[str, ...], call: ScriptCall) -> str:
     return template.replace("{version}", str(call.version)).replace("{prompt}", quoted(call.prompt))
 
 
-def _json_answer(result: Mapping[str, object], work_s: float, line: LogLine) -> Performance:
+def _json_answer(result: Mapping[str, object], work_s: float, line: LogLine, *, answer_text: str = "") -> Performance:
     body = json.dumps(result, ensure_ascii=False).encode()
-    return Performance([Step(work_s, log=line), Step(0.0, body, 1)], JSON_BODY)
+    return Performance([Step(work_s, log=line), Step(0.0, body, 1)], JSON_BODY, answer_text=answer_text)
 
 
 _GOOD_WORDS = frozenset(("good", "great", "love", "excellent", "fast", "happy", "thanks", "nice", "wonderful"))

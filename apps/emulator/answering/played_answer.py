@@ -38,6 +38,7 @@ async def play_answer(
         performance = agent.script(call)
     except PayloadError as error:
         performance = refusal(error)
+    answer.record.answer_text = performance.answer_text
     play = _Play(account, environment, performance, answer)
     if performance.status >= 300:
         for step in performance.steps:

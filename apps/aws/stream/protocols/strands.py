@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.aws.stream.blocks import call_in, content_of, result_in
-from apps.aws.stream.context import HUMANS, Context
+from apps.aws.stream.context import HUMANS, Ahead, Context
 from apps.aws.stream.values import JsonObject, dict_at, key_at, text_at
 from loom_events.kinds import JsonValue
 
@@ -12,6 +12,8 @@ BEDROCK_KEYS = frozenset({"messageStart", "contentBlockStart", "contentBlockDelt
 _DELTA_KEYS = frozenset({"text", "toolUse", "reasoningContent", "citation"})
 _CALLBACK_KEYS = frozenset({"data", "current_tool_use", "reasoningText", "reasoning", "agent", "event_loop_cycle_id",
     "reasoning_signature", "reasoningRedactedContent", "citation"})  # fmt: skip
+_MOST_AHEAD = 100
+_COPY_KEYS = frozenset({"delta", "agent", "event_loop_cycle_id"})
 _LIFECYCLE = frozenset({"init_event_loop", "start", "start_event_loop", "complete", "stop", "callback", "force_stop"})
 _MULTI_AGENT = "multiagent_"
 _OLD_MULTI_AGENT = (
@@ -36,7 +38,10 @@ def read_bedrock(value: JsonObject, context: Context) -> None:
     context.seen.add("bedrock" + context.scope)
     start = dict_at(event, "contentBlockStart")
     if tool := dict_at(start, "start", "toolUse"):
-        _begin_tool(tool, context, _index(start, context))
+        if context.scope + text_at(tool, "toolUseId") in context.ahead:
+            context.calls.go_on(text_at(tool, "toolUseId"), _index(start, context))
+        else:
+            _begin_tool(tool, context, _index(start, context))
     if delta := dict_at(event, "contentBlockDelta"):
         _read_delta(dict_at(delta, "delta"), context, _index(delta, context))
     if dict_at(event, "redactContent"):
@@ -66,22 +71,28 @@ def is_callback(value: JsonObject) -> bool:
 
 
 def read_callback(value: JsonObject, context: Context) -> None:
-    """A callback dictionary, which repeats what the Bedrock event before it said."""
-    if "bedrock" + context.scope in context.seen and "delta" in value:
+    """A callback dictionary, which repeats what the Bedrock event beside it says."""
+    is_copy = not _COPY_KEYS.isdisjoint(value)
+    if is_copy and "bedrock" + context.scope in context.seen:
         return
     if text := text_at(value, "data"):
         if "delta" in value or not context.decode(text):
             context.answer.say(text)
+            _tell_ahead(context, "text", text, is_copy=is_copy)
         return
     if reasoning := text_at(value, "reasoningText"):
         context.answer.think(reasoning)
+        _tell_ahead(context, "reasoning", reasoning, is_copy=is_copy)
         return
     tool = dict_at(value, "current_tool_use")
     tool_use_id = text_at(tool, "toolUseId")
     if tool_use_id and not context.calls.is_begun(tool_use_id):
         _begin_tool(tool, context, "")
     delta = dict_at(value, "delta")
-    if tool_input := text_at(dict_at(delta, "toolUse"), "input"):
+    tool_input = text_at(dict_at(delta, "toolUse"), "input")
+    if tool_use_id:
+        _tell_ahead(context, tool_use_id, tool_input, is_copy=is_copy)
+    if tool_input:
         context.calls.input(tool_input, tool_use_id=tool_use_id)
     else:
         _read_delta(delta, context, "")
@@ -174,11 +185,29 @@ def _begin_tool(tool: JsonObject, context: Context, index: str) -> None:
 
 
 def _read_delta(delta: JsonObject, context: Context, index: str) -> None:
-    context.answer.say(text_at(delta, "text"))
-    if reasoning := text_at(dict_at(delta, "reasoningContent"), "text"):
+    context.answer.say(_news(context, "text", text_at(delta, "text")))
+    if reasoning := _news(context, "reasoning", text_at(dict_at(delta, "reasoningContent"), "text")):
         context.answer.think(reasoning)
     if tool_input := text_at(dict_at(delta, "toolUse"), "input"):
-        context.calls.input(tool_input, index=index)
+        tool_use_id = context.calls.current(index)
+        context.calls.input(_news(context, tool_use_id, tool_input), tool_use_id=tool_use_id)
+
+
+def _tell_ahead(context: Context, part: str, text: str, *, is_copy: bool) -> None:
+    """A copy says what the Bedrock event that it is a copy of has yet to say."""
+    if is_copy and len(context.ahead) < _MOST_AHEAD:
+        context.ahead.setdefault(context.scope + part, Ahead()).tell(text)
+
+
+def _news(context: Context, part: str, text: str) -> str:
+    """What of a piece no copy has told before."""
+    ahead = context.ahead.get(context.scope + part) if text and context.ahead else None
+    if ahead is None:
+        return text
+    news = ahead.news_in(text)
+    if ahead.is_over:
+        del context.ahead[context.scope + part]
+    return news
 
 
 def _read_message(message: JsonObject, context: Context) -> None:
