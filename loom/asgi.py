@@ -159,5 +159,5 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
     else:
-        await life.begin()  # daphne, which serves runserver and the channels tests, knows no lifespan
+        await life.begin()  # daphne, which runserver starts, knows no lifespan
         await router(scope, receive, send)

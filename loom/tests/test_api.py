@@ -132,7 +132,7 @@ def test_the_beginning_of_the_apis_addresses_leads_to_its_documents(client: Clie
 
 @pytest.mark.django_db
 def test_every_path_asks_for_a_sign_in(client: Client) -> None:
-    """S0-113: a new route without a sign-in fails here."""
+    """S0-129: a new route without a sign-in fails here."""
     for path, methods in client.get("/api/openapi.json").json()["paths"].items():
         address = re.sub(r"\{[^}]+\}", "1", path)
         for method in methods:

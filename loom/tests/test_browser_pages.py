@@ -274,7 +274,7 @@ ADMINISTERED = {model._meta.label: model._meta for model in admin.site._registry
 
 @pytest.mark.parametrize("label", sorted(ADMINISTERED))
 def test_the_administration_of_a_model_is_safe_and_accessible(witness: Witness, evil: EvilLoom, label: str) -> None:
-    """S0-112."""
+    """The list of each, and one row of it."""
     model = ADMINISTERED[label]
     found = inspect(witness, evil.loom.url + reverse(f"admin:{model.app_label}_{model.model_name}_changelist"))
     found += [f"over its cell: {cell}" for cell in witness.page.evaluate(SPILT)]

@@ -69,7 +69,6 @@ def test_users_are_listed_and_found(staff: Client) -> None:
 
 
 def test_a_token_is_looked_at_and_revoked_but_its_hash_is_never_shown(staff: Client) -> None:
-    """S0-112."""
     carol = User.objects.create_user("carol@example.com")
     life = timedelta(days=1)
     token, secret = create_token(user=carol, scope="read", life=life, name="nightly run")

@@ -216,7 +216,7 @@ def test_agents_and_endpoints_are_found(staff: Client, agent: Agent) -> None:
 def test_actions_refresh_and_archive_by_the_services(
     client: Client, carol: User, agent: Agent, demo_agent: Callable[[str], Agent]
 ) -> None:
-    """S0-112: one that AWS does not know says so and keeps the others from nothing."""
+    """One that AWS does not know says so and keeps the others from nothing."""
     User.objects.filter(pk=carol.pk).update(is_superuser=True)
     client.force_login(carol)
     known = demo_agent("code_tutor")

@@ -84,7 +84,10 @@ def test_an_agent_is_told_by_name_id_status_region_qualifiers_and_when_it_was_re
 
     row = text(signed_in.get(LIST)).partition('id="agent-table"')[2]
     seen = " ".join(re.sub(r"<[^>]*>", " ", row).split())
-    told = ("travel_concierge Plans short trips by train", "Ready", "us-east-1", "DEFAULT → 3", "prod → 2")
+    told = (
+        "travel_concierge", "travel_concierge-Xk29QmT7aB", "Plans short trips by train", "Ready", "us-east-1",
+        "DEFAULT → 3", "prod → 2", "registered",
+    )  # fmt: skip
     assert [part for part in told if part not in seen] == []
     assert re.search(r'class="badge badge-ok[^"]*"[^>]*>(?:<[^>]+>)*\s*Ready', row)
     assert f'action="/agents/{agent.pk}/refresh/"' in row and f'data-dialog-action="/agents/{agent.pk}/archive/"' in row

@@ -20,7 +20,7 @@ from apps.aws.tests.loopback import PATIENCE_S, Exchange
 
 
 async def test_one_prompt_is_one_signed_request(serve: Serve, client_of: ClientOf) -> None:
-    """S1-050, S1-051, S1-056: the request on the wire, and what the answer's headers say."""
+    """S1-051, S1-056: the request on the wire, and what the answer's headers say."""
 
     def script(exchange: Exchange) -> None:
         exchange.start_stream(

@@ -56,7 +56,7 @@ def event(milliseconds: int, message: str, event_id: str | None = None) -> LogEv
 
 
 def test_a_page_of_events_in_time_order(serve: Serve, logs_of: LogsOf) -> None:
-    """S0-062: one FilterLogEvents gives one page, with the token of the next."""
+    """One FilterLogEvents gives one page, with the token of the next."""
     server = serve(answers({"events": [raw(7, "b"), raw(0, "a")], "nextToken": "more"}))
     page = logs_of(server).filter_page(region="us-east-1", log_group=GROUP, start=NOON)
 

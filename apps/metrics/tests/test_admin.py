@@ -49,7 +49,7 @@ def test_measurements_are_filtered_and_cannot_be_made_or_changed(staff: Client, 
 
 
 def test_an_action_cancels_start_series_by_the_service(staff: Client, measurement: Measurement) -> None:
-    """S0-112. One that waits is over at once, one that runs is asked to end, one that is over stays as it is."""
+    """One that waits is over at once, one that runs is asked to end, one that is over stays as it is."""
     session = measurement.invocation.session
 
     def series(state: str) -> StartSeries:

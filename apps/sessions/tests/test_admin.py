@@ -139,7 +139,6 @@ def test_recordings_are_listed_without_their_events(staff: Client, session: Sess
 
 
 def test_deleting_a_session_is_the_services_and_asks_first(staff: Client, session: Session) -> None:
-    """S0-112."""
     add_invocations(session, 1, 3)
     address = reverse("admin:agent_sessions_session_delete", args=[session.pk])
     question = staff.get(address).content.decode()
