@@ -59,8 +59,12 @@ class ToolInputEvent(Spanned):
     text: str
 
 
-class ToolResultEvent(Spanned):
-    """What a tool gave back; `status` is `success` or `error`."""
+class Named(TypedDict, total=False):
+    name: str
+
+
+class ToolResultEvent(Spanned, Named):
+    """What a tool gave back; `status` is `success` or `error`. One whose call nobody told may say the tool's `name`."""
 
     kind: Literal["tool_result"]
     tool_use_id: str

@@ -41,6 +41,7 @@ class Result:
     tool_use_id: str
     status: str
     text: str
+    name: str = ""  # of the tool, where the result says it
 
 
 @dataclass(slots=True)
@@ -185,7 +186,7 @@ def result_in(value: JsonObject) -> Result:
     if isinstance(inner, dict) and set(inner) <= {"result", "output", "content", "structuredContent", "isError"}:
         inner = inner.get("result", inner.get("output", inner.get("content", inner)))
     return Result(tool_use_id, text_at(value, "status") if value.get("status") == "success" else status_of(value),
-                  result_text(inner))  # fmt: skip
+                  result_text(inner), text_at(value, "name", "tool_name", "toolName"))  # fmt: skip
 
 
 def _result_part(part: JsonObject) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.aws.stream.answer import Answer
 from apps.aws.stream.values import json_text
-from loom_events.kinds import JsonValue, Spanned
+from loom_events.kinds import JsonValue, Named, Spanned
 from loom_events.storable import storable_text
 
 _MOST_CALLS = 10_000
@@ -66,19 +66,21 @@ class Calls:
             text = given if isinstance(given, str) else json_text(given)
             self.input("" if given is None or given == {} else text, tool_use_id=tool_use_id)
 
-    def end(self, tool_use_id: str, status: str, text: str) -> None:
-        """What a tool gave back, once."""
+    def end(self, tool_use_id: str, status: str, text: str, name: str = "") -> None:
+        """What a tool gave back, once; of a tool whose call was not told the name as well, if it is known."""
         tool_use_id = storable_text(tool_use_id)
         if tool_use_id and tool_use_id in self._ended:
             return
         self._answer.pause()
         _remember(self._ended, tool_use_id)
+        named: Named = {"name": storable_text(name)} if name and tool_use_id not in self._begun else {}
         self._answer.events.append(
             {
                 "kind": "tool_result",
                 "tool_use_id": tool_use_id,
                 "status": storable_text(status) or "success",
                 "text": storable_text(text),
+                **named,
                 **_span(tool_use_id),
             }
         )

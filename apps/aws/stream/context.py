@@ -90,7 +90,7 @@ class Context:
                 continue
             self.calls.call(call.tool_use_id, call.name, call.given)
         for result in content.results:
-            self.calls.end(result.tool_use_id, result.status, result.text)
+            self.calls.end(result.tool_use_id, result.status, result.text, result.name)
         for part in content.unread:
             self.answer.unread(part)
 
@@ -99,7 +99,7 @@ class Context:
         role = role_of(message)
         if role in TOOLS:
             result = result_in(message)
-            self.calls.end(result.tool_use_id or text_at(message, "name"), result.status, result.text)
+            self.calls.end(result.tool_use_id or result.name, result.status, result.text, result.name)
             return
         content = content_of(message.get("content", message.get("parts")))
         content.calls += [call_in(call) for call in dicts_in(message.get("tool_calls", message.get("toolCalls")))]

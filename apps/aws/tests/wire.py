@@ -58,7 +58,7 @@ def told(events: list[RunEvent]) -> Told:
         elif event["kind"] == "tool_input":
             tools[event["tool_use_id"]][1] += event["text"]
         elif event["kind"] == "tool_result":
-            tool = tools.setdefault(event["tool_use_id"], ["", "", ""])
+            tool = tools.setdefault(event["tool_use_id"], [event.get("name", ""), "", ""])
             tool[2] += event["text"]
             tool += ["error"] if event["status"] == "error" else []
         elif event["kind"] == "other":

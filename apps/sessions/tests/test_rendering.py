@@ -94,6 +94,35 @@ def test_a_tool_call_stands_where_it_happened_and_is_updated_in_place() -> None:
     assert renderer.tail.startswith('<p dir="auto">After')
 
 
+def result(key: str, text: str, **more: str) -> tuple[str, str, dict[str, str]]:
+    return "tool_result", key, {"status": "success", "text": text, **more}
+
+
+@pytest.mark.parametrize(
+    ("parts", "names", "texts"),
+    [
+        ([result("t1", "17 left")], ["tool"], ["17 left"]),
+        ([result("t1", "17", name="stock")], ["stock"], ["17"]),
+        ([result("t1", "no table", status="error")], ["tool"], ["no table"]),
+        ([result("t1", "a"), result("t2", "b")], ["tool", "tool"], ["a", "b"]),
+        ([result("", "a"), result("", "b")], ["tool", "tool"], ["a", "b"]),
+        ([("tool_input", "t1", {"text": "sku"}), result("t1", "a")], ["tool"], ["sku", "a"]),
+        ([("tool", "", {"name": "stock"}), result("", "a")], ["stock"], ["a"]),
+        ([("tool", "t1", {"name": "stock"}), result("t2", "b"), result("t1", "a")], ["stock", "tool"], ["a", "b"]),
+    ],
+)
+def test_what_a_tool_gave_back_is_a_step_though_nobody_told_that_it_was_called(
+    parts: list[tuple[str, str, dict[str, str]]], names: list[str], texts: list[str]
+) -> None:
+    events = [event(kind, tool_use_id=key, seq=seq, **said) for seq, (kind, key, said) in enumerate(parts, 2)]
+    html = whole([text("Before"), *events, text("After", seq=9)])
+
+    assert re.findall(r'<span class="tool-name">(.*?)</span>', html) == names
+    assert re.findall(r'<pre tabindex="0" aria-label="\w+">(.*?)</pre>', html) == texts
+    assert html.index("Before") < html.index("<details") < html.index("After")
+    assert "running" not in html
+
+
 def test_reasoning_is_a_step_of_its_own() -> None:
     html = whole([event("reasoning", text="let me "), event("reasoning", text="think"), text("Answer")])
 
@@ -191,7 +220,7 @@ def test_a_page_as_an_answer_is_shown_as_its_source(content_type: str) -> None:
 
 def test_what_was_not_understood_is_no_step() -> None:
     unread = [event("other", name=UNREAD, value={"odd": 1}), event("other", name=UNREAD_MORE, value={"count": 3})]
-    assert whole([*unread, text("Answer")]) == "<p>Answer</p>\n"
+    assert whole([*unread, text("Answer")]) == '<p dir="auto">Answer</p>\n'
 
 
 HOSTILE = [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from loom_events.fold import is_answer, is_unread
 from loom_events.recorded import RecordedEvent, RecordedReasoning, RecordedText, RecordedToolInput, RecordedToolResult
@@ -53,8 +54,13 @@ class Steps:
             step = self._add("tool", event["name"], event)
             step.tool_use_id = event["tool_use_id"]
             return step
-        if event["kind"] == "tool_input" or event["kind"] == "tool_result":
-            return self._tool_part(event)
+        if event["kind"] == "tool_input":
+            step = self._call(event)
+            step.input += event["text"]
+            step.changed_at = event["seq"]
+            return step
+        if event["kind"] == "tool_result":
+            return self._tool_result(event)
         is_told = is_answer(event) or is_unread(event) or event["kind"] in TOLD_ELSEWHERE
         return None if is_told else self._detail(event)
 
@@ -76,18 +82,29 @@ class Steps:
             step.duration_ms = event["offset_ms"] - step.offset_ms
             step.changed_at = event["seq"]
 
-    def _tool_part(self, event: RecordedToolInput | RecordedToolResult) -> Step | None:
-        calls = (step for step in reversed(self._steps) if step.kind == "tool")
-        step = next((call for call in calls if call.tool_use_id == event["tool_use_id"]), None)
-        if step is None:
-            return None
-        if event["kind"] == "tool_input":
-            step.input += event["text"]
-        else:
-            step.result, step.status = event["text"], event["status"]
+    def _tool_result(self, event: RecordedToolResult) -> Step:
+        is_call_told = self._told_call(event) is not None
+        step = self._call(event)
+        step.result, step.status = event["text"], event["status"]
+        if is_call_told:
             step.duration_ms = event["offset_ms"] - step.offset_ms
         step.changed_at = event["seq"]
         return step
+
+    def _call(self, event: RecordedToolInput | RecordedToolResult) -> Step:
+        """The step that a part of a call belongs to: a new one where the agent did not tell that it calls a tool."""
+        step = self._told_call(event)
+        if step is None:
+            name = event.get("name") if event["kind"] == "tool_result" else None
+            step = self._add("tool", name or _("tool"), event)
+            step.tool_use_id = event["tool_use_id"]
+        return step
+
+    def _told_call(self, event: RecordedToolInput | RecordedToolResult) -> Step | None:
+        """The call of this id; without an id every result is one of its own."""
+        tool_use_id = event["tool_use_id"]
+        calls = (step for step in reversed(self._steps) if step.kind == "tool" and step.tool_use_id == tool_use_id)
+        return next((step for step in calls if tool_use_id or step.status == "running"), None)
 
     def _detail(self, event: RecordedEvent) -> Step:
         """An event that has no look of its own, one of a later Loom among them: what it says, key by key."""

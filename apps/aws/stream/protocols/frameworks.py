@@ -77,7 +77,7 @@ def read_pydantic_ai(value: JsonObject, context: Context) -> None:
         context.calls.call(call.tool_use_id, call.name, call.given)
     elif kind in ("function_tool_result", "builtin_tool_result"):
         result = result_in(dict_at(value, "result") or dict_at(value, "part"))
-        context.calls.end(result.tool_use_id, result.status, result.text)
+        context.calls.end(result.tool_use_id, result.status, result.text, result.name)
     elif kind == "agent_run_result":
         answer.whole(found_text(dict_at(value, "result")))
     elif not kind:
@@ -135,7 +135,7 @@ def read_autogen(value: JsonObject, context: Context) -> None:
             context.calls.call(call.tool_use_id, call.name, call.given)
     elif kind == "ToolCallExecutionEvent":
         for result in map(result_in, dicts_in(content)):
-            context.calls.end(result.tool_use_id, result.status, result.text)
+            context.calls.end(result.tool_use_id, result.status, result.text, result.name)
     elif kind in ("TextMessage", "StopMessage", "ToolCallSummaryMessage", "MultiModalMessage", "StructuredMessage",
                   "HandoffMessage") and text_at(value, "source") not in HUMANS:  # fmt: skip
         answer.whole(content_of(content).text or found_text(content))

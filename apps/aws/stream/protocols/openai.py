@@ -116,7 +116,7 @@ def _read_item(item: JsonObject, context: Context) -> None:
     kind = text_at(item, "type")
     if kind in ("tool_call_output_item", "function_call_output"):
         result = result_in({**raw, **item})
-        context.calls.end(result.tool_use_id, result.status, result.text)
+        context.calls.end(result.tool_use_id, result.status, result.text, result.name)
     elif raw:
         _read_item(raw, context)
     elif kind == "message":

@@ -135,7 +135,7 @@ def read_strands(value: JsonObject, context: Context) -> None:
         )
     elif isinstance(value.get("tool_result"), dict):
         result = result_in(dict_at(value, "tool_result"))
-        context.calls.end(result.tool_use_id, result.status, result.text)
+        context.calls.end(result.tool_use_id, result.status, result.text, result.name)
     else:
         _read_result(dict_at(value, "result") or value, context)
 

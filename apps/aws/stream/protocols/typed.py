@@ -123,7 +123,7 @@ def _read_result(payload: JsonObject, context: Context) -> None:
     inner = _dict_in(payload, "tool_result", "toolResult", "data", "content", "tool")
     result = result_in(inner)
     text = result.text or text_at(inner, "data", "text", "message")
-    context.calls.end(result.tool_use_id or context.last_call, result.status, text)
+    context.calls.end(result.tool_use_id or context.last_call, result.status, text, result.name)
     context.last_call = ""
 
 

@@ -58,6 +58,13 @@ LANGCHAIN: dict[str, tuple[bytes, Told]] = {
         ),
         Told(tools=(("stock", '{"n":1}', "12"), ("price", "{}", "lost", "error"))),
     ),
+    "updates with nothing but results": (
+        stream(
+            {"tools": {"messages": [{"type": "tool", "content": "12", "tool_call_id": "x", "name": "stock"}]}},
+            {"tools": {"messages": [{"type": "tool", "content": "lost", "tool_call_id": "y", "status": "error"}]}},
+        ),
+        Told(tools=(("stock", "", "12"), ("", "", "lost", "error"))),
+    ),
     "updates": (
         stream(
             {
