@@ -210,18 +210,25 @@ def html_of(tokens: Sequence[Token], *, is_coloured: bool = True) -> SafeString:
     return mark_safe(with_visible_bidi(_CLEANER.clean(html)))  # noqa: S308 -- just cleaned
 
 
-def render(text: str) -> SafeString:
-    """The whole of `text` as safe HTML; what is behind `MAX_CHARACTERS` as it is written."""
+def render(text: str, whole_url: str = "") -> SafeString:
+    """The whole of `text` as safe HTML; what is behind `MAX_CHARACTERS` as it is written.
+
+    `whole_url` is where such a long text can be had.
+    """
     text = without_escapes(text)
     html = html_of(parse(text[:MAX_CHARACTERS], {}))
     rest = text[MAX_CHARACTERS:]
-    return mark_safe(html + rest_note() + "".join(map(plain_part, plain_parts(rest)))) if rest else html  # noqa: S308
+    if not rest:
+        return html
+    return mark_safe(html + rest_note(whole_url) + "".join(map(plain_part, plain_parts(rest))))  # noqa: S308
 
 
-def rest_note() -> str:
-    """What stands between the part of a long text that is rendered and the one that is not."""
+def rest_note(whole_url: str) -> str:
+    """What stands between the part of a long text that is rendered and the one that is not, with the way to all."""
     note = gettext("This answer has more than %(count)s characters. What follows is shown without formatting.")
-    return f'<p class="rest-note" dir="auto">{escape(note % {"count": f"{MAX_CHARACTERS:,}"})}</p>\n'
+    download = escape(gettext("Download the whole answer."))
+    way = f' <a href="{escape(whole_url)}?download=1" download>{download}</a>' if whole_url else ""
+    return f'<p class="rest-note" dir="auto">{escape(note % {"count": f"{MAX_CHARACTERS:,}"})}{way}</p>\n'
 
 
 def plain_part(text: str, growth: str = "") -> str:

@@ -44,7 +44,8 @@ class MarkdownStream:
     with what it marks, the row of a table when it is complete, and code gets its colours now and then.
     """
 
-    def __init__(self, growth_id: str = "") -> None:
+    def __init__(self, growth_id: str = "", whole_url: str = "") -> None:
+        self._whole_url = whole_url  # see `render`
         self._growth = f'<span id="{escape(growth_id)}"></span>' if growth_id else ""
         self._open = ""
         self._held = ""  # taken, but of no effect on the rendering before something follows it
@@ -90,7 +91,7 @@ class MarkdownStream:
         if isinstance(self._end, Plain):
             return self._take_plain(text)
         closed, _ = self._take_markdown(text[:begin])
-        closed += self._close_open() + rest_note()
+        closed += self._close_open() + rest_note(self._whole_url)
         more, tail = self._take_plain(text[begin:])
         return closed + more, tail
 

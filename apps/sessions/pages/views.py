@@ -19,7 +19,7 @@ from apps.sessions import invoking, selectors, services
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.rendering import environment_of, raw_text, render_turn
-from loom_events.fold import UNREAD, unread_count
+from loom_events.fold import UNREAD, answer_text, unread_count
 
 TURNS_SHOWN = 30
 
@@ -72,10 +72,12 @@ def turns_fragment(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 
 @require_safe
 def answer(request: SignedInRequest, public_id: UUID, number: int) -> HttpResponse:
-    """The answer of an invocation as it was received, as Markdown text; `download` makes it a file."""
+    """The answer of an invocation as it was received, so far, as Markdown text; `download` makes it a file."""
     session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
     invocation = get_object_or_404(Invocation, session=session, number=number)
-    response = HttpResponse(invocation.response_text, content_type="text/markdown; charset=utf-8")
+    # What is said is stored as one text when the run has ended.
+    text = answer_text(selectors.events_after(invocation.pk)) if invocation.is_unfinished else invocation.response_text
+    response = HttpResponse(text, content_type="text/markdown; charset=utf-8")
     if "download" in request.GET:
         response["Content-Disposition"] = f'attachment; filename="{session.agent.name}-{number}.md"'
     return response

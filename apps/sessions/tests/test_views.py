@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.sessions.engine.engine import Engine, follow
 from apps.sessions.invoking import start_invocation
-from apps.sessions.models import Invocation, Session
+from apps.sessions.models import Invocation, RecordingBatch, Session
 
 MakeSession = Callable[..., Session]
 
@@ -202,6 +202,25 @@ def test_an_answer_can_be_taken_away_as_it_was_received(
     assert client.get(reverse("sessions:answer", args=[session.public_id, 2])).status_code == 404
     client.force_login(bob)
     assert client.get(url).status_code == 404
+
+
+@pytest.mark.parametrize("status", ["completed", "streaming"])
+def test_a_very_long_answer_is_a_click_away_where_its_page_stops_to_format_it(
+    client: Client, make_session: MakeSession, alice: User, status: str
+) -> None:
+    session, long = make_session(), "One **word** more.\n" * 60_000
+    finished_turns(session, 1)
+    run = session.invocations.get()
+    Invocation.objects.filter(pk=run.pk).update(status=status, response_text=long if status == "completed" else "")
+    events = [{"seq": 1, "offset_ms": 0.0, "kind": "text", "text": long}]
+    RecordingBatch.objects.create(invocation=run, first_sequence=1, last_sequence=1, events=events)
+    client.force_login(alice)
+    page = client.get(session.get_absolute_url()).content.decode()
+    (way,) = re.findall(r'<p class="rest-note".*?<a href="([^"]+)" download>', page)
+
+    assert way == reverse("sessions:answer", args=[session.public_id, 1]) + "?download=1"
+    assert client.get(way).content.decode() == long
+    assert page.count('<pre class="rest"') < 300
 
 
 def test_a_new_session_begins_with_the_agent_its_endpoint_and_a_prompt_of_several_lines(

@@ -30,6 +30,7 @@ from apps.sessions.viewing.rendering import (
     AnswerRenderer,
     Turn,
     answer_frame,
+    answer_url_of,
     environment_html,
     environment_of,
     idle_environment_of,
@@ -94,7 +95,7 @@ class Broadcast:
         self.invocation = invocation
         self.epoch = secrets.token_hex(4)
         self.viewers: set[Viewer] = set()
-        self._renderer = AnswerRenderer(invocation.pk)
+        self._renderer = AnswerRenderer(invocation.pk, answer_url_of(invocation))
         self._places: OrderedDict[int, int] = OrderedDict()  # event → parts that were closed then
         self._whole_turn = Frame("")  # as it was rendered last
         self._place_in_queue: int | None = None

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -35,12 +36,13 @@ class AnswerRenderer:
     `parts` is what is closed: pieces of safe HTML, and steps, which may still change. `tail` is the open end.
     """
 
-    def __init__(self, invocation_id: int) -> None:
+    def __init__(self, invocation_id: int, answer_url: str = "") -> None:
         self.prefix = f"invocation-{invocation_id}"
         self._growth = f'<span id="{self.prefix}-growth">'  # no agent can write it: the tags of an answer are our own
         self.position = 0
         self.parts: list[str | Step] = []
-        self._text = MarkdownStream(f"{self.prefix}-growth")
+        self._text = MarkdownStream(f"{self.prefix}-growth", answer_url)
+        self._answer_url = answer_url
         self._rendered_tail = ""
         self._grown = ""
         self._steps = Steps(self.prefix)
@@ -105,7 +107,7 @@ class AnswerRenderer:
             step = self._steps.take(event)
             if event["kind"] == "json" and is_answer(event):
                 self._break()
-                self.parts.append(json_answer(event))
+                self.parts.append(json_answer(event, self._answer_url))
             elif step is not None and not step.is_shown:
                 self._break()
                 self.parts.append(step)
@@ -135,19 +137,24 @@ class AnswerRenderer:
         self._rendered_tail = self._grown = ""
 
 
+def answer_url_of(invocation: Invocation) -> str:
+    """Where the answer can be had as it was received."""
+    return reverse("sessions:answer", args=(invocation.session.public_id, invocation.number))
+
+
 def is_html(content_type: str) -> bool:
     """Whether an answer is a page of its own, which is shown as its source."""
     return content_type.partition(";")[0].strip().lower() in {"text/html", "application/xhtml+xml"}
 
 
-def json_answer(event: JsonEvent) -> str:
+def json_answer(event: JsonEvent, answer_url: str) -> str:
     """A JSON body: what it says as markdown, and beside it the JSON, closed; the JSON alone where it says nothing."""
     if isinstance(event["value"], str):
-        return render(event["value"])
+        return render(event["value"], answer_url)
     text = raw_text(event["value"])
     if event["text"].strip() in {"", text}:
         return format_html('<pre class="json" tabindex="0"><code>{}</code></pre>', text)
-    return render(event["text"]) + render_to_string("sessions/_json_body.html", {"text": text}).strip()
+    return render(event["text"], answer_url) + render_to_string("sessions/_json_body.html", {"text": text}).strip()
 
 
 def raw_text(value: JsonValue) -> str:
@@ -249,7 +256,7 @@ class Turn:
 
 def render_turn(invocation: Invocation, events: Iterable[RecordedEvent]) -> Turn:
     """The turn with everything that is in `events`; a running one keeps its end open."""
-    renderer = AnswerRenderer(invocation.pk)
+    renderer = AnswerRenderer(invocation.pk, answer_url_of(invocation))
     renderer.feed(events)
     if not invocation.is_unfinished:
         renderer.close()
