@@ -15,7 +15,7 @@ from apps.agentcore.models import Runtime
 from apps.agentcore.payload import check_template
 from apps.agentcore.selectors import with_runtime
 from apps.agentcore.services import refresh_agent, register_agent, save_invocation_settings
-from apps.agents.admin import AgentAdmin
+from apps.agents.admin import AgentAdmin, PartOfAgent
 from apps.agents.forms import ARN_MAX_LENGTH
 from apps.agents.models import Agent
 from apps.agents.payload import PayloadError
@@ -56,7 +56,7 @@ class RuntimeForm(ModelForm[Runtime]):
             raise forms.ValidationError(str(error)) from error
 
 
-class RuntimeInline(StackedInline[Runtime, Agent]):
+class RuntimeInline(PartOfAgent, StackedInline[Runtime, Agent]):
     """How Loom sends to an agent, on the agent's own page."""
 
     model = Runtime
@@ -65,15 +65,6 @@ class RuntimeInline(StackedInline[Runtime, Agent]):
     can_delete = False
     max_num = 1
     extra = 0
-
-    def has_add_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
-        return request.user.has_perm("agents.change_agent")
-
-    def has_view_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
-        return request.user.has_perm("agents.view_agent") or request.user.has_perm("agents.change_agent")
 
 
 @admin.register(Agent)

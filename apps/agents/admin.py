@@ -42,14 +42,8 @@ class AgentWordsForm(ModelForm[Agent]):
             raise forms.ValidationError(error.text()) from error
 
 
-class EndpointOrder(TabularInline[Endpoint, Agent]):
-    """In which order the endpoints are offered; everything else about them is AWS's."""
-
-    model = Endpoint
-    fields = ("name", "live_version", "target_version", "status", "position")
-    readonly_fields = ("name", "live_version", "target_version", "status")
-    extra = 0
-    can_delete = False
+class PartOfAgent:
+    """Rows on an agent's page: whoever may change the agent changes them, nobody adds one."""
 
     def has_add_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
         return False
@@ -59,6 +53,16 @@ class EndpointOrder(TabularInline[Endpoint, Agent]):
 
     def has_view_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
         return request.user.has_perm("agents.view_agent") or request.user.has_perm("agents.change_agent")
+
+
+class EndpointOrder(PartOfAgent, TabularInline[Endpoint, Agent]):
+    """In which order the endpoints are offered; everything else about them is AWS's."""
+
+    model = Endpoint
+    fields = ("name", "live_version", "target_version", "status", "position")
+    readonly_fields = ("name", "live_version", "target_version", "status")
+    extra = 0
+    can_delete = False
 
 
 @admin.register(Agent)
