@@ -72,7 +72,7 @@ class RefreshableAgentAdmin(AgentAdmin):
     """Agents on AgentCore are added and found by their ARN, and read again."""
 
     actions = ["refresh", *AgentAdmin.actions]
-    inlines: ClassVar[tuple[type[Any], ...]] = (RuntimeInline, *AgentAdmin.inlines)
+    inlines: ClassVar[tuple[type[Any], ...]] = (RuntimeInline,)
     search_fields = [*AgentAdmin.search_fields, "runtime__arn"]
 
     refresh = service_action(
@@ -117,9 +117,6 @@ class RefreshableAgentAdmin(AgentAdmin):
         return self.render_change_form(request, context, add=True, form_url=form_url)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        if formset.model is not Runtime:
-            super().save_formset(request, form, formset, change)
-            return
         for runtime in formset.save(commit=False):
             keep_settings(runtime)
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from apps.agents.models import Agent, AgentTag, Endpoint, FormerColumns
 from apps.agents.services import archive_agent, describe_agent, order_endpoints, set_agent_tags
-from apps.core.admin import LargeTableAdmin, ModelForm, RecordAdmin, TabularInline, service_action
+from apps.core.admin import LargeTableAdmin, ModelForm, RecordAdmin, service_action
 from apps.core.exceptions import InvalidInputError
 from apps.core.tags import normalised
 
@@ -24,6 +24,12 @@ class AgentWordsForm(ModelForm[Agent]):
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )  # fmt: skip
 
+    endpoint_order = forms.CharField(
+        label="Endpoints", required=False, max_length=10_000,
+        help_text="In the order in which they are offered, separated by commas. Which there are, AWS says.",
+        widget=forms.TextInput(attrs={"class": "vLargeTextField"}),
+    )  # fmt: skip
+
     class Meta:
         model = Agent
         fields = ("name", "description")
@@ -34,12 +40,24 @@ class AgentWordsForm(ModelForm[Agent]):
         if self.instance.pk is not None and "tag_names" in self.fields:
             names = AgentTag.objects.filter(agent=self.instance).values_list("tag__name", flat=True)
             self.fields["tag_names"].initial = ", ".join(names)
+            self.fields["endpoint_order"].initial = ", ".join(self.instance.available_qualifiers)
 
     def clean_tag_names(self) -> list[str]:
         try:
             return normalised(self.cleaned_data["tag_names"].split(","))
         except InvalidInputError as error:
             raise forms.ValidationError(error.text()) from error
+
+    def clean_endpoint_order(self) -> list[str]:
+        names = list(
+            dict.fromkeys(name.strip() for name in self.cleaned_data["endpoint_order"].split(",") if name.strip())
+        )
+        if unknown := [name for name in names if name not in self.instance.available_qualifiers]:
+            raise forms.ValidationError(
+                f"No endpoint of this agent: {', '.join(unknown)}. "
+                f"It has {', '.join(self.instance.available_qualifiers)}."
+            )
+        return names
 
 
 class PartOfAgent:
@@ -55,16 +73,6 @@ class PartOfAgent:
         return request.user.has_perm("agents.view_agent") or request.user.has_perm("agents.change_agent")
 
 
-class EndpointOrder(PartOfAgent, TabularInline[Endpoint, Agent]):
-    """In which order the endpoints are offered; everything else about them is AWS's."""
-
-    model = Endpoint
-    fields = ("name", "live_version", "target_version", "status", "position")
-    readonly_fields = ("name", "live_version", "target_version", "status")
-    extra = 0
-    can_delete = False
-
-
 @admin.register(Agent)
 class AgentAdmin(LargeTableAdmin[Agent]):
     """What is ours can be changed; the rest is read, because a host told it."""
@@ -72,7 +80,6 @@ class AgentAdmin(LargeTableAdmin[Agent]):
     EDITABLE = ("name", "description")
 
     form = AgentWordsForm
-    inlines: ClassVar[tuple[type[Any], ...]] = (EndpointOrder,)
     list_display = ["name", "kind", "status", "origin", "version", "last_invoked_at", "removed_at"]
     list_filter = ["kind", "origin", "status", ("removed_at", EmptyFieldListFilter)]
     actions = ["archive"]
@@ -90,7 +97,7 @@ class AgentAdmin(LargeTableAdmin[Agent]):
     )
 
     def get_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
-        return ["name", "description", "tag_names", *self.get_readonly_fields(request, obj)]
+        return ["name", "description", "tag_names", "endpoint_order", *self.get_readonly_fields(request, obj)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> list[str]:
         kept = {*self.exclude, *self.EDITABLE}
@@ -99,14 +106,7 @@ class AgentAdmin(LargeTableAdmin[Agent]):
     def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: bool) -> None:
         describe_agent(agent=obj, name=obj.name, description=obj.description)
         set_agent_tags(agent=obj, names=form.cleaned_data["tag_names"])
-
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        if formset.model is not Endpoint:
-            super().save_formset(request, form, formset, change)
-            return
-        formset.save(commit=False)  # what changed, for the history of the row
-        positions = {row.instance.name: row.cleaned_data["position"] for row in formset.forms if row.cleaned_data}
-        order_endpoints(agent=form.instance, positions=positions)
+        order_endpoints(agent=obj, names=form.cleaned_data["endpoint_order"])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -33,13 +33,17 @@ def describe_agent(*, agent: Agent, name: str, description: str) -> None:
     logger.info("agent described id=%s", agent.pk)
 
 
-def order_endpoints(*, agent: Agent, positions: dict[str, int]) -> None:
-    """Offer the agent's endpoints in the order of these positions by name; those that are not named keep theirs."""
+def order_endpoints(*, agent: Agent, names: Iterable[str]) -> None:
+    """Offer the agent's endpoints in the order of these names, those that are not named after them."""
+    wanted = {name: position for position, name in enumerate(names)}
     with transaction.atomic():
         Agent.objects.select_for_update().filter(pk=agent.pk).first()  # two at once do not mix
-        endpoints = list(Endpoint.objects.filter(agent=agent))
-        for endpoint in endpoints:
-            endpoint.position = positions.get(endpoint.name, endpoint.position)
+        endpoints = sorted(
+            Endpoint.objects.filter(agent=agent), key=lambda row: (wanted.get(row.name, len(wanted)), row.name)
+        )
+        is_by_name = [row.name for row in endpoints] == sorted(row.name for row in endpoints)
+        for position, endpoint in enumerate(endpoints):
+            endpoint.position = 0 if is_by_name else position
         Endpoint.objects.bulk_update(endpoints, ["position"])
         agent.available_qualifiers = in_order(agent, agent.available_qualifiers)
         agent.save(update_fields=["available_qualifiers"])

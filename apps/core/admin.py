@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin
     ModelForm = forms.ModelForm
     StackedInline = admin.StackedInline
-    TabularInline = admin.TabularInline
 else:
 
     class _Typed:
@@ -33,8 +32,6 @@ else:
     class ModelForm(_Typed, forms.ModelForm): ...
 
     class StackedInline(_Typed, admin.StackedInline): ...
-
-    class TabularInline(_Typed, admin.TabularInline): ...
 
 
 def service_action(

@@ -169,19 +169,15 @@ class TestEditing:
         agent = Agent.objects.get(pk=known.pk)
         assert (agent.name, agent.description) == ("travel_concierge", "Ours")
 
-    def test_endpoints_are_offered_in_the_order_given(self, staff: Client, known: Agent) -> None:
-        address = reverse("admin:agents_agent_change", args=[known.pk])
-        fields = form_of(staff.get(address))
-        wanted = ["green", "prod", "DEFAULT", "blue"]
-        rows = {key: name for name, key in Endpoint.objects.values_list("name", "pk")}
-        for place in range(len(rows)):
-            name = rows[int(fields[f"endpoints-{place}-id"])]
-            fields[f"endpoints-{place}-position"] = str(wanted.index(name))
-        assert staff.post(address, fields).status_code == 302
-
+    def test_endpoints_are_offered_in_the_order_given_also_after_a_refresh(self, staff: Client, known: Agent) -> None:
+        assert self.change(staff, known, endpoint_order="prod, green,DEFAULT").status_code == 302
         agent = Agent.objects.get(pk=known.pk)
-        assert agent.available_qualifiers == wanted
-        assert [endpoint.name for endpoint in agent.endpoints.all()] == wanted
+        assert agent.available_qualifiers == ["prod", "green", "DEFAULT", "blue"]
+        assert [endpoint.name for endpoint in agent.endpoints.all()] == ["prod", "green", "DEFAULT", "blue"]
+
+        refresh_agent(agent=agent)
+
+        assert Agent.objects.get(pk=known.pk).available_qualifiers == ["prod", "DEFAULT"]
 
     @pytest.mark.parametrize(
         ("changes", "said"),
@@ -189,6 +185,7 @@ class TestEditing:
             ({"name": ""}, "required"),
             ({"name": "x" * 121}, "120"),
             ({"tag_names": "x" * 300}, "tag"),
+            ({"endpoint_order": "prod, DEFALT"}, "DEFALT"),
             ({"runtime-0-payload_template": '{"q": "{{promt}}"}'}, "promt"),
             ({"runtime-0-payload_template": "{"}, "JSON"),
         ],
