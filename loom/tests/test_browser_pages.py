@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -225,6 +226,38 @@ def test_several_agents_are_archived_and_brought_back(page: Page, evil: EvilLoom
     page.get_by_role("link", name="Back to the list").click()
     page.goto(evil.address("agents:list"))
     expect(page.locator("td.row-title b")).to_have_count(len(names))
+
+
+# Everything that says of a part that it did not come, also for a moment only.
+KEEP_FAILURES = """window.failures = [];
+new MutationObserver(() => {
+  for (const part of document.querySelectorAll(".failed")) window.failures.push(part.textContent);
+}).observe(document, { childList: true, subtree: true });"""
+
+
+@pytest.mark.parametrize(
+    "name", ["agents:list", "agents:detail", "sessions:list", "sessions:logs", "sessions:agent-logs", "sessions:detail"]
+)
+def test_no_part_is_called_missing_while_it_is_on_its_way(page: Page, evil: EvilLoom, name: str) -> None:
+    page.add_init_script(KEEP_FAILURES)
+    page.goto(evil.address(name))
+    settle(page)
+    assert page.evaluate("window.failures") == []
+
+
+def test_the_slider_of_a_chart_says_where_it_stands_and_what_enter_does(page: Page, evil: EvilLoom) -> None:
+    page.goto(evil.address("metrics:operate") + "?measure_start=shown&range=24h")
+    slider = page.get_by_role("slider", name="Step of time")
+    steps = page.locator(".chart-step")
+    last = steps.last.get_attribute("data-text") or ""
+    expect(slider).to_have_attribute("aria-valuenow", str(steps.count()))
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(re.escape(last)))
+    expect(slider).to_have_attribute("aria-description", re.compile("Enter opens"))
+    slider.press("Home")
+    expect(slider).to_have_attribute("aria-valuenow", "1")
+    expect(page.locator(".chart-readout")).to_be_visible()
+    slider.press("Enter")
+    expect(page).to_have_url(re.compile("range=custom|from="))
 
 
 def test_a_phone_folds_the_long_cards_of_an_agent(page: Page, evil: EvilLoom) -> None:
