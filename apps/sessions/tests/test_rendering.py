@@ -130,6 +130,33 @@ def test_reasoning_is_a_step_of_its_own() -> None:
     assert "let me think" in html and html.index("let me think") < html.index("Answer")
 
 
+def test_reasoning_is_over_when_the_answer_goes_on() -> None:
+    thought = event("reasoning", text="let me think", seq=1)
+    renderer = AnswerRenderer(7)
+    renderer.feed([thought])
+    assert "running" in renderer.output
+
+    renderer.feed([event("text", text="Answer", offset_ms=250.0, seq=2)])
+    assert "250 ms" in renderer.steps_changed(after=1, before_part=1)
+    assert "running" not in renderer.output
+
+    again = whole([thought, text("Answer", seq=2), event("reasoning", text="once more", seq=3)])
+    assert again.index("let me think") < again.index("Answer") < again.index("once more")
+    assert again.count("<details") == 2
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ([event("reasoning", text="let me think")], '<span class="tool-time"></span>'),
+        ([event("tool", tool_use_id="t1", name="map")], '<span class="tool-time">no result</span>'),
+    ],
+)
+def test_no_step_goes_on_when_the_run_is_over(events: list[RecordedEvent], told: str) -> None:
+    html = whole(events)
+    assert told in html and "running" not in html
+
+
 def test_what_is_said_inside_a_span_is_folded_and_no_part_of_the_answer() -> None:
     """Two sub-agents at once: a piece goes on with what was said before it only where that is of the same span."""
     inner = [("a", "The "), ("a", "first"), ("b", "The second")]

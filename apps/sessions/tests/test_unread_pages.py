@@ -28,6 +28,7 @@ UNREAD_EVENTS: list[RunEvent] = [
 ]
 TEXT: RunEvent = {"kind": "text", "text": "Gate 4."}
 TOOL: RunEvent = {"kind": "tool", "tool_use_id": "t", "name": "look", "span_id": "t"}
+NOTHING = "The agent answered with nothing."
 SILENT = "The agent sent 5 events that Loom could not read as text."
 BESIDE = "5 events of this answer could not be read"
 
@@ -64,7 +65,9 @@ def answered(session: Session, *events: RunEvent, **columns: Any) -> Invocation:
         (UNREAD_EVENTS[:1], {}, "The agent sent 1 event that Loom could not read as text."),
         ([], {}, "The agent sent 240 bytes, and no text in them."),
         ([{"kind": "text", "text": ""}], {}, "The agent sent 240 bytes, and no text in them."),
-        ([], {"byte_count": 0}, ""),
+        ([], {"byte_count": 0}, NOTHING),
+        ([], {"byte_count": 0, "status": "stopped"}, ""),
+        ([], {"byte_count": 0, "status": "failed", "error_message": "It broke."}, ""),
         ([TEXT], {}, ""),
         ([], {"status": "failed", "error_message": "It broke."}, ""),
         ([TEXT], {"content_type": "text/html; charset=utf-8"}, "answered with a page of its own (HTML)"),
@@ -78,7 +81,7 @@ def test_a_turn_says_what_was_not_understood(
     run = answered(session, *events, **columns)
     page = as_alice.get(session.get_absolute_url()).content.decode()
 
-    words = [SILENT, BESIDE, "could not", "no text in", "(HTML)"]
+    words = [NOTHING, SILENT, BESIDE, "could not", "no text in", "(HTML)"]
     assert told in page
     assert [word for word in words if word in page and word not in told] == []
     unread_url = reverse("sessions:unread", args=[session.public_id, run.number])

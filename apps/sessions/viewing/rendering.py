@@ -97,6 +97,7 @@ class AnswerRenderer:
         for event in events:
             self.position = event["seq"]
             if event["kind"] == "text" and is_answer(event):
+                self._steps.end_speech(event)
                 text += self._fence + event["text"]
                 self._fence = ""
                 continue
@@ -116,6 +117,7 @@ class AnswerRenderer:
 
     def close(self) -> None:
         """Close what was still open; nothing comes after it."""
+        self._steps.close()
         self._break()
 
     def turn(self, invocation: Invocation, position: str = "", place_in_queue: int | None = None) -> Turn:
@@ -210,6 +212,13 @@ class Turn:
         run = self.invocation
         is_silent = not self.is_unfinished and run.byte_count > 0 and not run.error_message and not self.output_html
         return is_silent and run.content_removed_at is None
+
+    @property
+    def is_empty(self) -> bool:
+        """The agent was done without a byte."""
+        run = self.invocation
+        is_done = run.status == Invocation.Status.COMPLETED and not run.byte_count
+        return is_done and not self.output_html and run.content_removed_at is None
 
     @property
     def unread_count(self) -> int:

@@ -49,7 +49,7 @@ class Steps:
         """The step that an event makes or goes on with; None where it is none of them."""
         if event["kind"] == "reasoning" or event["kind"] == "text":
             return self._speech(event)
-        self._end_speech(event)
+        self.end_speech(event)
         if event["kind"] == "tool":
             step = self._add("tool", event["name"], event)
             step.tool_use_id = event["tool_use_id"]
@@ -64,18 +64,25 @@ class Steps:
         is_told = is_answer(event) or is_unread(event) or event["kind"] in TOLD_ELSEWHERE
         return None if is_told else self._detail(event)
 
+    def close(self) -> None:
+        """Nothing comes after: no step goes on, and a call without its result will get none."""
+        for step in self._steps:
+            if step.status == "running":
+                step.status = _("no result") if step.kind == "tool" else ""
+
     def _speech(self, event: RecordedReasoning | RecordedText) -> Step:
         step = self._steps[-1] if self._steps else None
         name = "Reasoning" if event["kind"] == "reasoning" else "Text"
         is_going_on = step is not None and step.kind == "speech" and step.status == "running"
         if step is None or not is_going_on or (step.name, step.span) != (name, _span(event)):
-            self._end_speech(event)
+            self.end_speech(event)
             step = self._add("speech", name, event)
         step.result += event["text"]
         step.changed_at = event["seq"]
         return step
 
-    def _end_speech(self, event: RecordedEvent) -> None:
+    def end_speech(self, event: RecordedEvent) -> None:
+        """Something else follows, the answer's own text among it: what was thought before is over."""
         step = self._steps[-1] if self._steps else None
         if step is not None and step.kind == "speech" and step.status == "running":
             step.status = "success"
