@@ -9,6 +9,11 @@ function spanText(from, to) {
   return `${days.format(start)} ${minutes.format(start)} – ${last}`;
 }
 
+/** @param {HTMLElement} step @returns {string} */
+function textOf(step) {
+  return `${spanText(step.dataset.from, step.dataset.to)} · ${step.dataset.text}`;
+}
+
 /** @param {Element} chart */
 function localiseAxis(chart) {
   for (const label of chart.querySelectorAll("text[data-at]")) {
@@ -26,6 +31,12 @@ function prepare(chart) {
   const steps = [...chart.querySelectorAll(".chart-step")];
   let current = -1;
 
+  /** @param {number} index the step that the slider stands at */
+  function tell(index) {
+    frame.setAttribute("aria-valuenow", String(index + 1));
+    frame.setAttribute("aria-valuetext", textOf(steps[index]));
+  }
+
   /** @param {number} index the step, or none of them */
   function show(index) {
     steps[current]?.classList.remove("is-current");
@@ -34,9 +45,8 @@ function prepare(chart) {
     readout.hidden = !step;
     if (!step) return;
     step.classList.add("is-current");
-    readout.textContent = `${spanText(step.dataset.from, step.dataset.to)} · ${step.dataset.text}`;
-    frame.setAttribute("aria-valuenow", String(index + 1));
-    frame.setAttribute("aria-valuetext", readout.textContent);
+    readout.textContent = textOf(step);
+    tell(index);
   }
 
   function open() {
@@ -53,10 +63,11 @@ function prepare(chart) {
   // Only with a script is there something to move, so only then does it take the focus.
   frame.tabIndex = 0;
   frame.setAttribute("role", "slider");
-  frame.setAttribute("aria-label", "Step of time; Enter shows it alone");
+  frame.setAttribute("aria-label", "Step of time");
+  frame.setAttribute("aria-description", "Arrow keys move from step to step, Enter opens the one in view by itself.");
   frame.setAttribute("aria-valuemin", "1");
   frame.setAttribute("aria-valuemax", String(steps.length));
-  frame.setAttribute("aria-valuenow", "1");
+  tell(steps.length - 1); // where the focus will find it
   frame.addEventListener("focus", () => show(current === -1 ? steps.length - 1 : current));
   frame.addEventListener("keydown", (event) => {
     if (event.key === "Enter") open();

@@ -106,6 +106,8 @@ document.addEventListener("click", (event) => {
   else target.closest(target.dataset.close)?.[target.dataset.close === "dialog" ? "close" : "remove"]();
 });
 
+// At once after the swap, before it is painted: a time in other words may take another line.
+document.addEventListener("htmx:afterSwap", ({ detail }) => localise(detail.target));
 document.addEventListener("htmx:load", (event) => {
   localise(event.detail.elt.parentElement ?? document);
   expireToasts();
