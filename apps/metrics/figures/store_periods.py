@@ -47,7 +47,7 @@ def settle_figures(now: datetime, limit: int = HOURS_AT_ONCE) -> int:
     oldest = floor(now - KEPT_FOR, DAY)
     stored = FigurePeriod.objects.filter(origin=settings.LOOM_AWS)
     stored.filter(start_at__lt=oldest).delete()
-    stored.filter(conversation_groups=None).delete()  # a process of the release before stored it
+    stored.filter(conversation_groups__isnull=True).delete()  # a process of the release before stored it
     first = Invocation.objects.filter(requested_at__gte=oldest).aggregate(first=Min("requested_at"))["first"]
     if first is None:
         return 0

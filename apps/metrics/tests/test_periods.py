@@ -194,10 +194,13 @@ def test_what_the_release_before_stored_is_read_from_rows_and_made_again(day: li
     from_rows = plain(read(talks, HOUR))
     settle_figures(LATER)
     parts = dict.fromkeys(column for part in ("", "only") for column in STORED_AS[part])
+    former = set(FigurePeriod.objects.values_list("pk", flat=True))
     FigurePeriod.objects.update(**parts)
+    assert FigurePeriod.objects.filter(conversation_groups__isnull=True).count() == len(former) > 0
 
     assert plain(read(talks, HOUR)) == from_rows
     assert read(TODAY, HOUR).overall.invocation_count > 5
     settle_figures(LATER)
-    assert not FigurePeriod.objects.filter(conversation_groups=None).exists()
+    # For a JSON field `=None` asks for JSON's null, which nothing stores.
+    assert not FigurePeriod.objects.filter(conversation_groups__isnull=True).exists()
     assert FigurePeriod.objects.filter(length=1, start_at=NOON).exists()
