@@ -74,24 +74,30 @@ def carol(db: None) -> User:
 
 
 def read_until(process: subprocess.Popen[str], wanted: str, timeout_s: float = START_TIMEOUT_S) -> list[str]:
-    """Read the process's output up to the line that holds `wanted`.
+    """Read the process's output up to the line that holds `wanted`, and nothing of what comes after it.
 
     Fail with what it said where it ends or stays silent.
     """
     assert process.stdout is not None
-    lines: list[str] = []
+    output = process.stdout.fileno()
+    lines, line = [], bytearray()
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        ready, _, _ = select.select([process.stdout], [], [], 0.2)
+        ready, _, _ = select.select([output], [], [], 0.2)
         if not ready:
             if process.poll() is not None:
                 break
             continue
-        line = process.stdout.readline()
-        if not line:
+        # One by one: of lines that came together and stand in a buffer, select would not tell.
+        byte = os.read(output, 1)
+        if not byte:
             break
-        lines.append(line.rstrip("\n"))
-        if wanted in line:
+        if byte != b"\n":
+            line += byte
+            continue
+        lines.append(line.decode(errors="replace"))
+        line.clear()
+        if wanted in lines[-1]:
             return lines
     raise AssertionError(f"{wanted!r} was not said (exit code {process.poll()}):\n" + "\n".join(lines))
 
