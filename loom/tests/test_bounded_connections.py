@@ -90,6 +90,30 @@ def test_a_head_of_100_mb_is_refused_and_not_kept(web: Loom, start: bytes) -> No
     assert is_healthy(web)
 
 
+def test_a_trailer_of_100_mb_is_refused_and_not_kept(web: Loom) -> None:
+    before = memory_of(web)
+    start = head("/api/agents", "Transfer-Encoding: chunked\r\n", JSON) + b"2\r\n{}\r\n0\r\nX-Long: "
+    with knock(web, start) as connection:
+        send_all(connection, b"x" * 60_000, 100 * MB // 60_000)
+        status, _ = answer_of(connection)
+
+    assert status in {431, 0}
+    assert memory_of(web) - before < 20 * MB
+    assert is_healthy(web)
+
+
+@pytest.mark.parametrize("size", [1, 3_000])
+def test_a_body_in_many_chunks_is_no_head(web: Loom, size: int) -> None:
+    """And what stands behind it is no header."""
+    body = b" " * 60_000 + b"{}"
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    sent = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\nHost: elsewhere\r\n\r\n"
+    with knock(web, head("/api/agents", "Transfer-Encoding: chunked\r\n", JSON) + sent) as connection:
+        status, answer = answer_of(connection)
+
+    assert (status, json.loads(answer)["error"]) == (400, "invalid")
+
+
 def test_many_headers_are_refused(web: Loom) -> None:
     with knock(web, head("/healthz", *(f"X-{n}: y\r\n" for n in range(MAX_HEADERS - 1)), method="GET")) as connection:
         assert answer_of(connection)[0] == 200

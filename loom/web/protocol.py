@@ -47,14 +47,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if not self._is_in_body:
-            # Before it is parsed: the parser keeps what there is of an unfinished header itself.
-            self._head_bytes += len(data)
-            if self._deadline is None:
-                self._set_deadline(HEAD_WITHIN_S)
+        # Before it is parsed: the parser keeps what there is of an unfinished header itself, and of a trailer.
+        self._head_bytes += len(data)
+        if not self._is_in_body and self._deadline is None:
+            self._set_deadline(HEAD_WITHIN_S)
         super().data_received(data)
-        # What came with the end of the headers belongs to the body; until there, all of it is head.
-        if not self._is_in_body and self._head_bytes > MAX_HEAD_BYTES:
+        # What came with the end of the headers, or is a body, has been taken off again.
+        if self._head_bytes > MAX_HEAD_BYTES:
             self._end(
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
                 f"The request line and the headers are longer than {MAX_HEAD_BYTES:,} bytes.",
@@ -71,6 +70,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_body, self._body_bytes = False, 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_in_body:
+            return  # a trailer, which is no header: what a proxy takes out of those would come in again
         if len(self.headers) < MAX_HEADERS:
             super().on_header(name, value)
         else:
@@ -86,6 +87,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         if self.transport.is_closing():
             return
+        self._head_bytes = 0
         self._body_bytes += len(body)
         self._bytes_since_look += len(body)
         if self._body_bytes > MOST_THROWN_AWAY:
@@ -94,7 +96,7 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._is_in_body = False
+        self._is_in_body, self._head_bytes = False, 0
         self._clear_deadline()
         if self.transport.is_closing():
             return
