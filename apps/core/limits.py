@@ -7,13 +7,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from apps.core.models import LimitCount
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 REDIS_TIMEOUT_S = 2.0
 _ONE_TRY = timedelta(seconds=1)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +40,16 @@ class Limit:
 def take(limit: Limit, subject: str) -> int | None:
     """Count a try before it is made; in how many seconds the next is allowed where this one is not, else None."""
     key = _key(limit, subject)
-    if settings.REDIS_URL:
-        try:
-            return _take_in_redis(limit, key)
-        except Exception as error:
-            if type(error).__module__ != "redis.exceptions":
-                raise
-            logger.warning("limit counted in rows: Redis does not answer error=%s", type(error).__name__)
-    return _take_in_rows(limit, key)
+    return _counted(lambda: _take_in_redis(limit, key), lambda: _take_in_rows(limit, key))
 
 
 def give_back(limit: Limit, subject: str) -> None:
-    """Forget a try that was none, such as a sign-in with the right password."""
+    """Forget a try that was none, such as a sign-in with the right password.
+
+    Where Redis went or came back since it was taken, another count is one off until its time is over.
+    """
     key = _key(limit, subject)
-    with transaction.atomic():
-        row = LimitCount.objects.select_for_update().filter(key=key, count__gt=0).first()
-        if row is not None:
-            row.count -= 1
-            row.save(update_fields=["count"])
-    if settings.REDIS_URL:
-        try:
-            if int(_redis().decr(key)) <= 0:
-                _redis().delete(key)
-        except Exception as error:
-            if type(error).__module__ != "redis.exceptions":
-                raise
+    _counted(lambda: _give_back_in_redis(limit, key), lambda: _give_back_in_rows(key))
 
 
 def prune(now: datetime) -> None:
@@ -73,11 +62,27 @@ def _key(limit: Limit, subject: str) -> str:
     return hashlib.blake2b(f"{limit.name}\0{subject}".encode(errors="replace"), digest_size=24).hexdigest()
 
 
+def _counted(in_redis: Callable[[], Result], in_rows: Callable[[], Result]) -> Result:
+    if settings.REDIS_URL:
+        try:
+            return in_redis()
+        except Exception as error:
+            if type(error).__module__ != "redis.exceptions":
+                raise
+            logger.warning("limit counted in rows: Redis does not answer error=%s", type(error).__name__)
+    return in_rows()
+
+
+def _give_back_in_rows(key: str) -> None:
+    LimitCount.objects.filter(key=key, count__gt=0).update(count=F("count") - 1)
+
+
 def _take_in_rows(limit: Limit, key: str) -> int | None:
     now = timezone.now()
     with transaction.atomic():
-        LimitCount.objects.get_or_create(key=key, defaults={"count": 0, "until_at": now + limit.per})
-        row = LimitCount.objects.select_for_update().get(key=key)
+        # In one step: between two, `prune` could delete the row.
+        rows = LimitCount.objects.select_for_update()
+        row, _ = rows.get_or_create(key=key, defaults={"count": 0, "until_at": now + limit.per})
         if row.until_at <= now:
             row.count, row.until_at = 0, now + limit.per
         if row.count >= limit.count:
@@ -99,9 +104,19 @@ def _client(url: str) -> Any:
 
 
 def _take_in_redis(limit: Limit, key: str) -> int | None:
+    count, left_s = _add_in_redis(limit, key, 1)
+    return max(1, left_s) if count > limit.count else None
+
+
+def _give_back_in_redis(limit: Limit, key: str) -> None:
+    _add_in_redis(limit, key, -1)
+
+
+def _add_in_redis(limit: Limit, key: str, change: int) -> tuple[int, int]:
+    """The count afterwards, and for how many seconds it counts. In one step, so that none is left that never ends."""
     with _redis().pipeline() as pipe:
         pipe.set(key, 0, ex=int(limit.per.total_seconds()), nx=True)
-        pipe.incr(key)
+        pipe.incrby(key, change)
         pipe.ttl(key)
         _, count, left_s = pipe.execute()
-    return max(1, int(left_s)) if int(count) > limit.count else None
+    return int(count), int(left_s)

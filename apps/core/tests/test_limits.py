@@ -40,7 +40,22 @@ def test_what_was_no_try_is_given_back(counted: str) -> None:
         assert take(THREE, subject) is None
         give_back(THREE, subject)
 
-    assert [take(THREE, subject) for _ in range(4)][:3] == [None] * 3
+    found = [take(THREE, subject) for _ in range(4)]
+    assert found[:3] == [None] * 3 and found[3] is not None
+    assert LimitCount.objects.exists() is (counted == "rows")
+
+
+def test_what_was_never_taken_may_be_given_back_and_ends(counted: str, settings: Any) -> None:
+    limit = Limit("a second", count=1, per=timedelta(seconds=1))
+    subject = str(uuid.uuid4())
+    give_back(limit, subject)
+    while take(limit, subject) is None:
+        pass
+
+    # However often: a count without an end would refuse for ever.
+    deadline = timezone.now() + timedelta(seconds=20)
+    while take(limit, subject) is not None:
+        assert timezone.now() < deadline
 
 
 def test_many_at_once_are_counted_each(counted: str) -> None:
