@@ -82,6 +82,43 @@ class Relay:
                         key.data.sendall(data)
 
 
+class ForwardingProxy(Relay):
+    """A proxy at an address of its own that says whom it asks for, as nginx does with `$proxy_add_x_forwarded_for`.
+
+    One request a connection.
+    """
+
+    def __init__(self, port: int, address: str) -> None:
+        self._address = (address, 0)
+        super().__init__(port)
+
+    def _serve(self, browser: socket.socket) -> None:
+        server_address = ("127.0.0.1", self.target)
+        with (
+            browser,
+            suppress(OSError),
+            socket.create_connection(server_address, source_address=self._address) as server,
+        ):
+            head = b""
+            while b"\r\n\r\n" not in head:
+                part = browser.recv(65536)
+                if not part:
+                    return
+                head += part
+            server.sendall(forwarded(head, browser.getpeername()[0]))
+            self._pass_on(browser, server)
+
+
+def forwarded(request: bytes, client: str) -> bytes:
+    """A request with the address of whoever sent it, behind those that it was sent with."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    said = [line for line in lines if line.lower().startswith(b"x-forwarded-for:")]
+    addresses = [*(line.partition(b":")[2].strip() for line in said), client.encode()]
+    kept = [line for line in lines if line not in said]
+    return b"\r\n".join([*kept, b"X-Forwarded-For: " + b", ".join(addresses)]) + b"\r\n\r\n" + body
+
+
 @contextmanager
 def relay_to(url: str) -> Iterator[Relay]:
     """A relay in front of a web process."""
