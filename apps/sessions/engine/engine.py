@@ -21,7 +21,7 @@ from apps.core.models import Process
 from apps.sessions.engine import queue
 from apps.sessions.engine.adopting import AdoptedRun, claim_adopted
 from apps.sessions.engine.host import AgentHost, RunEnd, UnknownKindError, check_agent, make_hosts
-from apps.sessions.engine.reading import RecordingReader
+from apps.sessions.engine.reading import AWAY_AT_MOST_S, RecordingReader
 from apps.sessions.engine.recorder import HOLD_S, Recorder
 from apps.sessions.engine.recording import claim_invocation
 from apps.sessions.engine.run import AnswerTooLargeError, Run
@@ -345,16 +345,21 @@ engine = Engine()
 
 
 async def follow(
-    invocation_id: int, after: int = 0, *, pause_s: float | None = None, news: asyncio.Event | None = None
+    invocation_id: int,
+    after: int = 0,
+    *,
+    pause_s: float | None = None,
+    news: asyncio.Event | None = None,
+    away_at_most_s: float = AWAY_AT_MOST_S,
 ) -> AsyncGenerator[list[RecordedEvent], None]:
     """Hand on the events of an invocation above `after` until it is over, wherever it runs: each once, in order.
 
     In this process they come from memory as they happen; from another process they come from the recording, at most
     250 ms later. It is over when the row says so; one that waits in the queue or for a person is not. With `pause_s` an
     empty list after so long a silence. Who hears of changes sets `news`, and the row is looked at at once. A database
-    that is away is waited for, at most five minutes; then UnavailableError.
+    that is away is waited for, at most `away_at_most_s`; then UnavailableError.
     """
-    recording = RecordingReader(invocation_id)
+    recording = RecordingReader(invocation_id, away_at_most_s=away_at_most_s)
     loop = asyncio.get_running_loop()
     silent_since = loop.time()
     while True:

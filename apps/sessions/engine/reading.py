@@ -18,21 +18,22 @@ AWAY_AT_MOST_S = 300.0
 class RecordingReader:
     """Asked again and again, by one reader."""
 
-    def __init__(self, invocation_id: int) -> None:
+    def __init__(self, invocation_id: int, *, away_at_most_s: float = AWAY_AT_MOST_S) -> None:
         self._invocation_id = invocation_id
+        self._away_at_most_s = away_at_most_s
         self._away_since: float | None = None
 
     async def after(self, sequence: int) -> tuple[str | None, list[RecordedEvent]]:
         """The status and the events above a number. For all that is known a run goes on while the database is away.
 
-        Raises UnavailableError when it was away for longer than `AWAY_AT_MOST_S`.
+        Raises UnavailableError when it was away for longer than `away_at_most_s`.
         """
         try:
             found = await database_sync_to_async(self._read, thread_sensitive=False)(sequence)
         except DatabaseError as error:
             away = unavailability(error)
             self._away_since = self._away_since or time.monotonic()
-            if away is None or time.monotonic() - self._away_since > AWAY_AT_MOST_S:
+            if away is None or time.monotonic() - self._away_since > self._away_at_most_s:
                 raise away or error from error
             return Invocation.Status.WAITING, []
         self._away_since = None

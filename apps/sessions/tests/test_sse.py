@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connections
 
 from apps.sessions.engine.engine import Engine
 from apps.sessions.models import Invocation
@@ -78,3 +80,19 @@ async def test_the_session_of_a_silent_agent_is_known_before_it_says_anything(
 
     assert (name, data["session_id"]) == ("session_start", invocation.session.runtime_session_id)
     await frames.aclose()
+
+
+async def test_a_reader_is_told_when_the_database_stays_away_and_where_to_go_on(
+    begin: Callable[..., Invocation], running_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The run is another process's: only the database tells of it."""
+    invocation = await sync_to_async(begin)()
+    for name, value in {"NAME": str(tmp_path / "nowhere" / "loom.db"), "PORT": "1"}.items():
+        monkeypatch.setitem(connections.databases["default"], name, value)
+    async with asyncio.timeout(60):
+        said = [part async for part in run_frames(invocation, is_new=False, after=3, away_at_most_s=0.3)]
+    monkeypatch.undo()
+    [(number, name, data)] = numbered("".join(said))
+
+    assert (number, name, data["reason"], data["error"]) == (3, "error", "unavailable", "unavailable")
+    assert data["details"] == {"advice": "Try again in a few seconds.", "retryable": True, "retryAfter": 5}

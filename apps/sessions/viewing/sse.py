@@ -19,6 +19,7 @@ from django.http import StreamingHttpResponse
 from apps.core.refusals import error_body
 from apps.core.unavailability import UnavailableError, unavailability
 from apps.sessions.engine.engine import engine, follow
+from apps.sessions.engine.reading import AWAY_AT_MOST_S
 from apps.sessions.invoking import stop_soon
 from apps.sessions.models import Invocation
 from apps.sessions.outcomes import error_of
@@ -58,11 +59,13 @@ async def run_frames(
     after: int = 0,
     has_details: bool = False,
     stops_on_leave: bool = False,
+    away_at_most_s: float = AWAY_AT_MOST_S,
 ) -> AsyncGenerator[str, None]:
     """The frames of a run from the event after `after` on; always in this order, and each end once.
 
     The run does not depend on this reader, unless it `stops_on_leave`: when it leaves, the recording goes on. With
-    `has_details` whatever is no text comes as an `event: detail` with what was recorded.
+    `has_details` whatever is no text comes as an `event: detail` with what was recorded. A reader whom a database does
+    not answer for `away_at_most_s` is told so in an error, and can go on from there.
     """
     is_over = False
     stream = engine.stream(invocation.pk)
@@ -71,7 +74,8 @@ async def run_frames(
         while not is_over:
             is_patient = frames.is_started
             pause_s = KEEP_ALIVE_S if is_patient else START_WITHIN_S
-            async with aclosing(follow(invocation.pk, after, pause_s=pause_s)) as batches:
+            read_on = follow(invocation.pk, after, pause_s=pause_s, away_at_most_s=away_at_most_s)
+            async with aclosing(read_on) as batches:
                 async for events in batches:
                     after = events[-1]["seq"] if events else after
                     if text := frames.of(events):
