@@ -145,14 +145,17 @@ def _panel(invocation: Invocation, interval: Interval | None) -> LatencyPanel:
 def _intervals(invocations: Sequence[Invocation]) -> dict[int, Interval]:
     """What the other runs of its environment tell of the start of each run, by its key; of the others nothing.
 
-    An environment is a log stream that holds no other; one query for all.
+    An environment is a log stream that holds no other, and serves one session alone; one query for all.
     """
     wanted = [(run, sighting) for run in invocations if (sighting := _sighting(run))]
     places = {(run.measurement.log_group, run.measurement.log_stream) for run, _ in wanted}
     if not places:
         return {}
+    # By their sessions: no index leads to a log stream.
     rows = Measurement.objects.filter(
-        log_group__in={group for group, _ in places}, log_stream__in={stream for _, stream in places}
+        invocation__session__in={run.session_id for run, _ in wanted},
+        log_group__in={group for group, _ in places},
+        log_stream__in={stream for _, stream in places},
     )
     environments: dict[tuple[str, str], list[Sighting]] = {}
     for row in rows.select_related("invocation").order_by("-invocation_id")[: RUNS_OF_ENVIRONMENT * len(places)]:

@@ -27,7 +27,7 @@ from apps.sessions.models import Invocation, Session
 from apps.sessions.pages.listing import MEASURE_START
 
 SHOWN = {"all": _("All"), "failed": _("Failed")}
-ERROR_CODE_LENGTH = 100
+TEXT_LENGTH = 100  # no name, version or code is longer
 AGENT_COLUMNS = Columns(
     Column("name", _("Agent")),
     Column("runs", _("Invocations"), starts_down=True),
@@ -67,7 +67,7 @@ class Filters:
         """Read an address; where it names no range, it is the one in which the runs are (`opening_range`)."""
 
         def text(name: str) -> str:
-            return query.get(name, "").replace("\0", "")  # PostgreSQL takes no NUL
+            return query.get(name, "").replace("\0", "")[:TEXT_LENGTH]  # PostgreSQL takes no NUL
 
         def choice(name: str, choices: Collection[str], default: str) -> str:
             return text(name) if name in query and text(name) in choices else default
@@ -83,7 +83,7 @@ class Filters:
             metric=choice("metric", METRICS, "ttft"),
             sort=choice("sort", AGENT_COLUMNS.orders, AGENT_COLUMNS.default),
             shown=choice("show", SHOWN, "all"),
-            error_code=text("error")[:ERROR_CODE_LENGTH],
+            error_code=text("error"),
             before=Place.read(text("before")),
             is_range_asked=is_range_asked(query),
         )
