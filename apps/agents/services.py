@@ -14,6 +14,8 @@ from apps.core.tags import normalised, tags_named
 
 logger = logging.getLogger(__name__)
 
+LAST_POSITION = 32_767  # of PostgreSQL's smallest integers
+
 
 def archive_agent(*, agent: Agent) -> None:
     """Hide an agent. Its history stays, AWS is not touched, registering the ARN again brings it back."""
@@ -59,7 +61,7 @@ def in_order(agent: Agent, qualifiers: Iterable[str]) -> list[str]:
 def position_of_new(positions: Iterable[int]) -> int:
     """Where a new endpoint is offered beside those with these positions: last, if somebody has put them in order."""
     highest = max(positions, default=0)
-    return highest + 1 if highest else 0
+    return min(highest + 1, LAST_POSITION) if highest else 0
 
 
 def set_agent_tags(*, agent: Agent, names: Iterable[str]) -> list[str]:
