@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from apps.agents.models import Agent
-from apps.agents.services import set_agent_tags
+from apps.agents.services import LAST_POSITION, position_of_new, set_agent_tags
 from apps.core.exceptions import InvalidInputError
 from apps.core.models import Tag
 
@@ -27,3 +27,8 @@ def test_the_tags_of_an_agent_replace_those_it_had_and_are_shared_with_others(ma
     assert names(one) == ["zoo", "Travel"]
     set_agent_tags(agent=one, names=[])
     assert (names(one), names(other)) == ([], ["Travel"])
+
+
+@pytest.mark.parametrize(("positions", "new"), [([], 0), ([0, 0], 0), ([0, 3], 4), ([LAST_POSITION], LAST_POSITION)])
+def test_a_new_endpoint_is_offered_last_where_somebody_has_put_them_in_order(positions: list[int], new: int) -> None:
+    assert position_of_new(positions) == new

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
+from apps.metrics.figures.pages.operate import TEXT_LENGTH
 from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.models import FigurePeriod
 from apps.metrics.tests.runs import make_measured
@@ -131,6 +132,13 @@ def test_agent_endpoint_and_version_narrow_every_figure(as_alice: Client, make_s
     assert "At prod" not in page(as_alice, agent=agent.pk, version="3")
     assert count(agent="x", version="2") == 4
     assert "is not invoked" not in page(as_alice, agent=agent.pk, version="9")
+
+
+@pytest.mark.parametrize("name", ["qualifier", "version", "error"])
+def test_a_text_without_end_is_cut(as_alice: Client, make_session: MakeSession, name: str) -> None:
+    agent = run_now(make_session()).session.agent_id
+
+    assert "y" * (TEXT_LENGTH + 1) not in page(as_alice, agent=agent, range="24h", **{name: "y" * 5_000})
 
 
 def test_agents_are_ordered_as_asked(as_alice: Client, make_session: MakeSession) -> None:
