@@ -103,16 +103,21 @@ def end_session(*, session: Session) -> None:
     Sets `ended_at` when that was accepted, which on AWS is not proof that it is done. Blocks for up to a minute; raises
     LoomError. The next prompt gets a new environment.
     """
+    asked_at = timezone.now()
     running = session.invocations.filter(status__in=Invocation.UNFINISHED).first()
     if running is not None and stop_invocation(invocation=running):
         wait_for_end(running.pk)  # by itself, not broken off by the end of its session
     engine.end_session(session)
     now = timezone.now()
     with transaction.atomic():
-        Session.objects.filter(pk=session.pk).update(ended_at=now)
+        row = Session.objects.filter(pk=session.pk)
+        is_first = row.exclude(ended_at__gte=asked_at).update(ended_at=now)
+        if not is_first:  # of several at once, such as web and worker with the same series: said once
+            row.update(ended_at=now)
         notify(session.topic, "ended")
     session.ended_at = now
-    logger.log(session.log_level, "session ended session=%s", session.pk)
+    if is_first:
+        logger.log(session.log_level, "session ended session=%s", session.pk)
 
 
 def rename_session(*, session: Session, title: str) -> None:
