@@ -17,7 +17,6 @@ _SCHEMES = ("https", "http")
 # Brackets are left out for the sake of `[label](address)`, and what stands behind an address in a text without blanks.
 _ADDRESS = re.compile(r"://[^\W_][^\s<>\"`|\[\]\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]*")
 _NOT_OF_ADDRESS = "?!.,:;*_~'\u2019\u201d\u2026"
-_LINK_EFFORT = 20  # tokens looked at for a character of the text
 _CLOSERS = {r"\(": r"\)", r"\[": r"\]"}
 # Han, kana, Hangul, bopomofo and their punctuation: scripts that put no blanks around emphasis.
 _CJK = re.compile(
@@ -30,7 +29,7 @@ _IN_WORD = re.compile(rf"(?!{_CJK.pattern})\w\Z")
 
 
 class ChatInline(ParserInline):
-    """Reads lines as markdown-it does, with emphasis beside CJK, and without looking for links for ever."""
+    """Reads lines as markdown-it does, with emphasis beside CJK, and without looking in vain for the ends of links."""
 
     def __init__(self, other: ParserInline) -> None:
         self.__dict__.update(other.__dict__)
@@ -42,25 +41,17 @@ class ChatInline(ParserInline):
             rule(state)
         return state.tokens
 
-    def skipToken(self, state: StateInline) -> None:  # noqa: N802 -- markdown-it's name
-        assert isinstance(state, ChatState)
-        state.skipped_count += 1
-        super().skipToken(state)
-
 
 class ChatState(StateInline):
     """Marks beside a CJK character open and close as between letters.
 
     CommonMark asks punctuation within the marks for a blank or punctuation outside of them, which those scripts lack.
-    `skipped_count` is how much was read in search of the ends of links, which grows with the square of open brackets.
     """
-
-    skipped_count = 0
 
     @property
     def may_have_links(self) -> bool:
-        """There is a bracket left that could close one, and looking for it stays in proportion to the text."""
-        return self.html_terminator_last("]") > self.pos and self.skipped_count < _LINK_EFFORT * len(self.src)
+        """There is a bracket left that could close one: who opens thousands would look for each to the end."""
+        return self.html_terminator_last("]") > self.pos
 
     def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:  # noqa: N802, N803 -- markdown-it's names
         end = start
@@ -181,6 +172,6 @@ def link_but_no_footnote(state: StateInline, silent: bool) -> bool:
 
 
 def some_image(state: StateInline, silent: bool) -> bool:
-    """An image, unless that was looked for in vain too often."""
+    """An image, where a bracket is left that could close it."""
     assert isinstance(state, ChatState)
     return state.src.startswith("![", state.pos) and state.may_have_links and image(state, silent)
