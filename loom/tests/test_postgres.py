@@ -82,7 +82,15 @@ def test_the_same_request_at_two_processes_is_one_run(loom_on_services: Loom) ->
     ("wanted", "expected"),
     [
         ("text", {"status": "completed", "response_text": "one\ufffdtwo three\ufffdfour", "error_code": ""}),
-        ("error", {"status": "failed", "error_message": "one\ufffdtwo", "error_code": 100 * "E"}),
+        (
+            "error",
+            {
+                "status": "failed",
+                "error_message": "one\ufffdtwo",
+                "error_code": "agent_error",
+                "agent_error_type": 100 * "E",
+            },
+        ),
         ("usage", {"status": "completed", "input_token_count": 2_147_483_647, "output_token_count": 7}),
     ],
 )
