@@ -17,7 +17,7 @@ _TOLD = "LOOM_UNKNOWN_NAMES_TOLD"
 def main() -> None:
     """Run a management command; a wrong environment ends it with a list of what to mend instead of a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loom.settings")
-    _write_any_character()
+    _take_any_character()
     _tell_unknown_names()
     try:
         execute_from_command_line(sys.argv)
@@ -25,8 +25,13 @@ def main() -> None:
         sys.exit(str(error))
 
 
-def _write_any_character() -> None:
-    """Let a terminal or a file that is not UTF-8 show a character it does not have as an escape, not as a traceback."""
+def _take_any_character() -> None:
+    """Let a terminal or a file that is not UTF-8 show a character it does not have as an escape, not as a traceback.
+
+    What comes from one is kept, so that the command can say which line of it was no text.
+    """
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

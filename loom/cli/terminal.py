@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,11 @@ TOKEN_LIFE = timedelta(hours=12)
 # The search for a start gives up its first round a minute after the end.
 STARTUP_WAIT_S = 75.0
 LOOK_EVERY_S = 0.1
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+class NotTextError(ValueError):
+    """What was typed is not text in UTF-8."""
 
 
 def add_connection_arguments(parser: CommandParser) -> None:
@@ -34,6 +40,17 @@ def add_connection_arguments(parser: CommandParser) -> None:
 def own_url() -> str:
     """The address at which the Loom of these settings answers."""
     return url_of(settings.BACKEND_HOST, settings.BACKEND_PORT)
+
+
+def typed(text: str) -> str:
+    """What a person typed, in UTF-8 whatever Python took the terminal for; raises `NotTextError` for anything else."""
+    if not _HALVES.search(text):
+        return text
+    try:
+        # What is not of the encoding that was announced comes as lone surrogates, which nothing can send on.
+        return text.encode("utf-8", "surrogateescape").decode()
+    except UnicodeError:
+        raise NotTextError from None
 
 
 @contextmanager

@@ -104,6 +104,57 @@ def test_no_answer_steers_the_terminal_and_every_terminal_shows_it(
         assert re.search(rf"“?Ghent .*U\+202E.*{re.escape(shown)}", written)
 
 
+@pytest.mark.parametrize("announced", ["utf-8", "ascii", "utf-8:strict", "ascii:strict"])
+def test_a_chat_sends_what_was_typed_in_utf_8_and_says_of_another_line_that_it_was_not_sent(
+    loom: Loom, announced: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "chat", "travel_concierge"], cwd=ROOT, capture_output=True, timeout=240,
+        env={**loom.environment, "PYTHONIOENCODING": announced}, check=False,
+        input="Zwei Tage in K\xf6ln\n".encode() + "Zwei Tage in M\xfcnchen\n".encode("latin-1") + b"Hi\n",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(b"This line was not sent: it is not text in UTF-8.") == 1
+    assert b"Traceback" not in done.stderr and done.stderr.count(b"TTFT") == 2
+    _, sessions = loom.get(f"/api/agents/{loom.agent_id('travel_concierge')}/sessions")
+    assert sessions[0]["title"] == "Zwei Tage in K\xf6ln"
+
+
+@pytest.mark.parametrize("is_piped", [True, False])
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"prompt": "caf\xe9"}', "is not text in UTF-8. Save it as UTF-8."),
+        (b"\xff\xfe\x00", "is not text in UTF-8. Save it as UTF-8."),
+        (b'{"prompt": ', "is not JSON."),
+        (b"", "is not JSON."),
+    ],
+)
+def test_a_payload_that_cannot_be_read_says_why(
+    loom: Loom, tmp_path: Path, body: bytes, said: str, is_piped: bool
+) -> None:
+    (tmp_path / "body.json").write_bytes(body)
+    with (tmp_path / "body.json").open("rb") as opened:
+        done = subprocess.run(
+            [sys.executable, "manage.py", "invoke_agent", "sentiment_scorer", "--payload",
+             "-" if is_piped else str(tmp_path / "body.json"), "--no-wait"],
+            cwd=ROOT, env=loom.environment, stdin=opened, capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 1 and done.stderr.strip().endswith(said), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_payload_may_be_saved_in_any_encoding_of_json(loom: Loom, tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "body.json").write_text('{"prompt": "caf\xe9"}', encoding=encoding)
+    done = run(loom, "invoke_agent", "sentiment_scorer", "--payload", str(tmp_path / "body.json"), "--no-wait")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(newest_run(loom).row["payload"]) == {"prompt": "caf\xe9"}
+
+
 def test_json_is_written_so_that_no_terminal_is_steered(loom: Loom) -> None:
     done = run(loom, "invoke_agent", "travel_concierge", HOSTILE, "--json", "--no-wait")
 

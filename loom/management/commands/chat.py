@@ -7,7 +7,16 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from apps.core.commands import LoomCommand
-from loom.cli.terminal import add_connection_arguments, connected, describe_latency, explain, keys_heard, write_answer
+from loom.cli.terminal import (
+    NotTextError,
+    add_connection_arguments,
+    connected,
+    describe_latency,
+    explain,
+    keys_heard,
+    typed,
+    write_answer,
+)
 from loom_client import Agent, ApiError, Client, LostError
 
 HELP = "/new begins a new session, /end ends this one, /quit leaves. Ctrl-C stops an answer, not the chat."
@@ -59,9 +68,12 @@ class Chat:
     def _talk(self) -> None:
         while True:
             try:
-                line = input("› " if self._is_terminal else "").strip()
+                line = typed(input("› " if self._is_terminal else "")).strip()
             except EOFError:
                 return
+            except NotTextError:
+                self._say("This line was not sent: it is not text in UTF-8. Set your terminal to UTF-8.")
+                continue
             if line == "/quit":
                 return
             if line:

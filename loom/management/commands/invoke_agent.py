@@ -14,9 +14,11 @@ from loom.cli.terminal import (
     FAILED,
     STARTUP_WAIT_S,
     STOPPED,
+    NotTextError,
     add_connection_arguments,
     connected,
     describe_latency,
+    typed,
     write_answer,
 )
 from loom.processes.output import Output
@@ -117,17 +119,23 @@ class _Raw:
 
 
 def _read_prompt(text: str | None) -> str | None:
+    place = " on standard input" if text == STDIN else ""
     try:
-        return sys.stdin.read() if text == STDIN else text
-    except UnicodeDecodeError as error:
-        raise CommandError("The prompt on standard input is not text in UTF-8.") from error
+        given = sys.stdin.read() if text == STDIN else text
+        return None if given is None else typed(given)
+    except NotTextError as error:
+        raise CommandError(f"The prompt{place} is not text in UTF-8.") from error
 
 
 def _read_payload(name: str | None) -> Any:
     if name is None:
         return None
     try:
-        return json.loads(sys.stdin.read() if name == STDIN else Path(name).read_text(encoding="utf-8"))
+        # Of bytes it is known whether they are UTF-8, or the UTF-16 of some editors, with a mark before it or without.
+        return json.loads(sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes())
+    except UnicodeDecodeError as error:
+        what = "The payload on standard input" if name == STDIN else name
+        raise CommandError(f"{what} is not text in UTF-8. Save it as UTF-8.") from error
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
     except ValueError as error:
