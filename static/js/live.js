@@ -1,4 +1,4 @@
-/* The live part of a session page: its messages, the waiting counter, following the answer, and earlier turns. */
+/* A session page, live: its messages, the waiting counter, following the answer, and earlier turns. */
 import { addCopyButtons } from "./code.js";
 import { showConnection, stayConnected } from "./connection.js";
 import { follow, tell } from "./reading.js";
@@ -62,7 +62,7 @@ function keepFocus() {
   if (document.activeElement === document.body) focusField();
 }
 
-/** A turn that this page does not hold yet gets a place at the end, which the message then replaces like any other.
+/** A turn that is new here gets a place at the end, which the message then replaces like any other.
  * @param {string} message */
 function makePlace(message) {
   const id = /^\s*<article [^>]*\bid="(invocation-\d+)"/.exec(message)?.[1];
@@ -82,7 +82,7 @@ function followTranscript() {
   prompt.placeholder = JSON.parse(prompt.dataset.placeholders)[running === "0" ? 0 : 1];
   document.getElementById("stop-form").elements.invocation.value = running;
   showNote("");
-  // The button that was pressed is gone, or was disabled meanwhile, which took the focus: who was typing goes on typing.
+  // The pressed button is gone or disabled, which took the focus: who was typing goes on.
   if (isOnButton || document.activeElement === document.body) focusField();
 }
 
