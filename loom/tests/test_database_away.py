@@ -92,6 +92,7 @@ def test_a_database_that_is_away_for_a_while(database: PostgresServer, tmp_path:
         assert prompt.events[-1][0] == follower.ended_with == "session_end"
         assert follower.text == "".join(prompt.chunks())
         wait_until(lambda: status_of(other, page) == 200, "pages are there again")
+        wait_until(lambda: status_of(loom, "/readyz") == 200, "it can store again")
         said = log.read_text().splitlines()[before:]
         assert [line for line in said if "Traceback" in line] == []
         assert len(said) < 60, "\n".join(said)

@@ -5,13 +5,13 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import RequestFactory
 from django.utils import timezone
 
 from apps.core import health
-from apps.core.models import Process
+from apps.core.models import LimitCount, Process
 
 
 def make_readiness(**checks: tuple[health.Check, bool]) -> health.Readiness:
@@ -149,3 +149,8 @@ def test_readyz_reports_the_checks_of_core(rf: RequestFactory) -> None:
         ("migrations", True),
         ("worker", False),
     }
+
+
+def test_whether_something_can_be_stored_is_tried_again_and_again_and_leaves_a_row_at_most(db: None) -> None:
+    assert [health.check_storage(), health.check_storage()] == [None, None]
+    assert LimitCount.objects.count() == (0 if connection.vendor == "sqlite" else 1)
