@@ -1,4 +1,4 @@
-/* The socket of a session page: it connects again by itself, and says on the page how that stands. */
+/* The socket of a session page: it connects again by itself, and says how that stands. */
 const LONGEST_RECONNECT_MS = 8000;
 const PATIENCE_MS = 10_000; // with a connection that neither opens nor fails
 const TRIES_BEFORE_BLOCKED = 2;

@@ -15,7 +15,7 @@ const runningTurn = () => transcript.querySelector(":scope > article.is-running"
 
 /* --- messages --- */
 
-/** Where the socket is, and what this page shows, so that the server sends what is missing and nothing else.
+/** Where the socket is, and what this page shows, so that the server sends only what is missing.
  * @returns {string} */
 function address() {
   const url = new URL(socketPath, location.href);
@@ -35,7 +35,7 @@ function isAtEnd() {
   return conversation.getBoundingClientRect().bottom <= window.innerHeight + NEAR_END_PX;
 }
 
-// On a phone other cards stand below the conversation: whoever reads those is not pulled back up.
+// On a phone other cards stand below: whoever reads those is not pulled back up.
 function toEnd() {
   if (conversation.getBoundingClientRect().bottom > window.innerHeight) {
     conversation.scrollIntoView({ block: "end", behavior: "instant" });
@@ -53,7 +53,7 @@ function passSignalOn() {
 
 let composer = document.getElementById("composer");
 
-// A new composer takes the place of the one that had the focus; who was typing goes on typing.
+// A new composer takes the place of the one with the focus; who was typing goes on.
 function keepFocus() {
   const current = document.getElementById("composer");
   if (current === composer) return;
@@ -62,7 +62,7 @@ function keepFocus() {
   if (document.activeElement === document.body) focusField();
 }
 
-/** A turn that is new here gets a place at the end, which the message then replaces like any other.
+/** A turn that is new here gets a place at the end, which the message then replaces.
  * @param {string} message */
 function makePlace(message) {
   const id = /^\s*<article [^>]*\bid="(invocation-\d+)"/.exec(message)?.[1];
@@ -70,7 +70,7 @@ function makePlace(message) {
   transcript.append(Object.assign(document.createElement("article"), { id }));
 }
 
-// The composer follows the transcript: Send where nothing runs, Stop where something does.
+// The composer follows the transcript: Send where nothing runs, else Stop.
 function followTranscript() {
   const composer = document.getElementById("composer");
   if (!composer) return;
@@ -82,7 +82,7 @@ function followTranscript() {
   prompt.placeholder = JSON.parse(prompt.dataset.placeholders)[running === "0" ? 0 : 1];
   document.getElementById("stop-form").elements.invocation.value = running;
   showNote("");
-  // The pressed button is gone or disabled, which took the focus: who was typing goes on.
+  // The pressed button is gone or disabled, and with it the focus.
   if (isOnButton || document.activeElement === document.body) focusField();
 }
 
@@ -181,7 +181,7 @@ document.addEventListener("click", async (event) => {
 
 /* --- earlier turns --- */
 
-// A link may lead to a turn that is not loaded yet: load what is before until it is there.
+// A link may lead to a turn that is not loaded yet: load until it is there.
 function findTarget() {
   if (!/^#invocation-\d+$/.test(location.hash)) return;
   const target = document.querySelector(location.hash);

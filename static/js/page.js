@@ -1,4 +1,4 @@
-/* What every page does in the browser: copy buttons, local times, dialogs, toasts, keys. */
+/* What every page does: copy buttons, local times, dialogs, toasts, keys. */
 import "./fragments.js";
 import { announce } from "./telling.js";
 import { localise } from "./times.js";
@@ -49,7 +49,7 @@ function openDialog(opener) {
   dialog.querySelector("[data-value]")?.select();
 }
 
-// A click beside a dialog closes it, unless the button was pressed inside, as where text is selected.
+// A click beside a dialog closes it, unless it was pressed inside, as where text is selected.
 let pressedOn = null;
 document.addEventListener("pointerdown", ({ target }) => (pressedOn = target));
 document.addEventListener("click", ({ target }) => {
@@ -106,7 +106,7 @@ document.addEventListener("click", (event) => {
   else target.closest(target.dataset.close)?.[target.dataset.close === "dialog" ? "close" : "remove"]();
 });
 
-// At once after the swap, before it is painted: a time in other words may take another line.
+// Before the swap is painted: a time in other words may take another line.
 document.addEventListener("htmx:afterSwap", ({ detail }) => localise(detail.target));
 document.addEventListener("htmx:load", (event) => {
   localise(event.detail.elt.parentElement ?? document);
