@@ -11,7 +11,7 @@ CLIENTS := build/clients
 # Behind a proxy that opens TLS, only the machine's own certificates know its name; pip uses them already.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help dev run build test test.unit test.browser test.deep test.clients lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.parser bench.pages clean
+.PHONY: help dev run build test test.unit test.browser test.deep test.clients coverage lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.parser bench.pages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -81,6 +81,13 @@ test.deep: $(VENV)/test.stamp ## Run the full sizes of what make test proves on 
 
 test.clients: $(CLIENTS)/clients.stamp etc/environment.sh ## Run other people's clients against Loom; TEST="-k awscli" for some.
 	@$(CLIENTS)/bin/python -m pytest -c bench/clients/pytest.ini --confcutdir bench/clients bench/clients $(TEST)
+
+# What apps/awsverify does takes a whole Loom, so its tests are among those of loom/.
+coverage: $(VENV)/test.stamp ## Measure which lines of apps and packages their tests run; fails below 95 %.
+	@rm -rf build/coverage && mkdir -p build/coverage
+	@$(BIN)/coverage run -m pytest apps packages loom/tests/test_check_aws.py loom/tests/test_smoke.py -m "not deep" -o computing_limit_s=120
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 lint: $(VENV)/test.stamp ## Check style, types, imports, templates, migrations and secrets.
 	@$(BIN)/ruff check .
