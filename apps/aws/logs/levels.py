@@ -16,7 +16,7 @@ Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", ""]
 
 _WORDS: dict[Level, str] = {
     "DEBUG": "trace debug verbose silly http fine finer finest trc dbg dbug debu trce trac vrb",
-    "INFO": "info information informational notice config success inf",
+    "INFO": "info information informational notice config success inf log",
     "WARNING": "warn warning wrn",
     "ERROR": "error err severe erro eror fail",
     "CRITICAL": "critical crit fatal fata ftl emerg emergency alert panic dpanic pani pnc crt",
@@ -29,11 +29,11 @@ _LETTERS: dict[str, Level] = {
 # Bare and in capitals these are levels; others of the words above need something that sets them apart.
 _SPOKEN = frozenset(
     {"TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "ERR", "SEVERE", "CRIT", "CRITICAL", "FATAL", "EMERG",
-     "EMERGENCY"}
+     "EMERGENCY", "LOG"}
 )  # fmt: skip
 _SHORT = frozenset({"TRC", "DBG", "INF", "WRN", "ERR", "FTL", "PNC"})  # zerolog, behind a time
 # With a colon behind them these are levels, whatever their case.
-_WITH_COLON = frozenset(_LEVEL_OF) - {"fine", "finer", "finest", "config", "success", "http"}
+_WITH_COLON = frozenset(_LEVEL_OF) - {"fine", "finer", "finest", "config", "success", "http", "log"}
 
 _KEYS = ("level", "lvl", "severity", "severitytext", "severity_text", "levelname", "level_name", "loglevel",
          "log_level", "log.level", "@level", "@l", "levelstr")  # fmt: skip
@@ -45,12 +45,24 @@ _PAIR = re.compile(r"\s*([\w.@-]{1,60})=(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,;]*)[
 _PRIORITY = re.compile(r"<([0-9]{1,3})>")
 _KLOG = re.compile(r"([IWEF])[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _TORNADO = re.compile(r"\[([DIWEC]) [0-9]{6} ")
+_RUBY = re.compile(r"([DIWEFA]), \[")
+_JAVA = re.compile(
+    r"[A-Z][a-z]{2} [0-9]{1,2}, [0-9]{4} [^\n]{0,200}\n([A-Z]{4,7}): "
+)  # java.util.logging, in two lines
 _COUNTED = re.compile(r"([A-Z]{4,5})\[[0-9][0-9|:. T-]*\]")  # logrus and log15 on a terminal
 _BRACKET = re.compile(r"\[([^\[\]]{0,100})\]|\(([^()]{0,60})\)|<([A-Za-z]{1,13})>")
 _WITHIN_BRACKET = re.compile(
     r"[0-9][0-9T:.,/+Z -]*[: ](?P<stamped>[A-Z]+)(?![A-Za-z0-9_])"  # [<time> ERROR module], [<time>: ERROR/Main]
     r"|[\w.-]+[:/](?P<last>[A-Za-z]+)"  # [core:error], [main/INFO]
 )
+# Signs that decorate a line: emoji, emphasis, a mark of the byte order.
+_DECORATION = re.compile(r"(?:(?![\[\](){}<>\"'=/\\.:|+-])[^\w\s])+\s*")
+# A process before a separator; seconds since 1970, also as Go writes them; a date without separators.
+_NUMBER = re.compile(
+    r"[0-9]{1,7}(?=[ \t]+[-|][ \t])|[12][0-9]{9}(?:[0-9]{3})?(?=[ \t])|[12][0-9]{7}(?=[ T][0-9]{2}:)|"
+    r"[0-9](?:\.[0-9]+)?e\+?[0-9]{2}(?=[ \t])"
+)
+_CHANNEL = re.compile(r"[\w-]{1,60}\.([A-Z]{4,9}):")  # Monolog's
 _TIME_PIECE = re.compile(
     r"(?:[0-9][0-9T:.,/+Z-]*(?:Z|[AP]M)?|[+-][0-9]{2}:?[0-9]{2}|UTC|GMT|[AP]M|"
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6})"
@@ -68,7 +80,12 @@ def read_level(message: str) -> Level:
     record = parse_record(message)
     if record is not None:
         return _of_record(record)
-    line = plain(message[:_PAIRS_WITHIN]).strip().partition("\n")[0]
+    text = plain(message[:_PAIRS_WITHIN]).strip()
+    if found := _JAVA.match(text):
+        return _LEVEL_OF.get(found[1].lower(), "")
+    line = text.partition("\n")[0]
+    if decoration := _DECORATION.match(line):
+        line = line[decoration.end() :]
     return _of_pairs(line) or _of_head(line[:_TEXT_WITHIN])
 
 
@@ -80,6 +97,8 @@ def _of_record(record: Mapping[str, Any]) -> Level:
         inner = members.get(outer)
         if isinstance(inner, dict) and "level" in inner:
             found.append(inner["level"])
+    if "PRIORITY" in record or level_of_word(str(members.get("priority", ""))[:20].strip("0123456789")):
+        found.append(members["priority"])  # journald's number, a word of anybody
     found = [_unwrapped(value) for value in found]
     for value in found:
         if isinstance(value, str) and (level := level_of_word(value)):
@@ -160,9 +179,14 @@ def _of_head(line: str) -> Level:
         if time is not None and (is_timed or _TELLS_TIME.search(time[0])):
             is_timed, position = True, _after(line, time.end())
             continue
+        if number := _NUMBER.match(line, position):
+            is_timed, position = True, _after(line, number.end())
+            continue
         name = _NAME_PIECE.match(line, position)
         if name is None:
             return ""
+        if position and (channel := _CHANNEL.match(line, position)):
+            return _LEVEL_OF.get(channel[1].lower(), "")
         after = _after(line, name.end())
         if not _is_name(line, name, after):
             # Behind a time one bare word may be the logger's name.
@@ -178,7 +202,7 @@ def _of_mark(line: str) -> Level:
     if priority := _PRIORITY.match(line):
         number = int(priority[1])
         return _of_number(number % 8, _NODE_STEPS) if number < 192 else ""
-    if letter := _KLOG.match(line) or _TORNADO.match(line):
+    if letter := _KLOG.match(line) or _TORNADO.match(line) or _RUBY.match(line):
         return _LETTERS[letter[1]]
     if (counted := _COUNTED.match(line)) and (level := _LEVEL_OF.get(counted[1].lower())):
         return level
@@ -212,6 +236,8 @@ def _level_at(line: str, position: int, *, is_timed: bool) -> Level:
     if following[:1] == ":" and word[0].lower() in _WITH_COLON:
         return level if following in {":", ": ", ":\t"} or word[0].isupper() else ""
     before = line[max(0, position - 2) : position]
+    if is_timed and re.match(r"[ \t]+\[[^\[\]]{1,100}\]:", line[word.end() : word.end() + 120]):
+        return level  # <time> error [main]: …
     is_set_apart = before.endswith(("\t", "| ", "|", "- ")) and re.match(r"\t|\s*\||\s+-\s", line[word.end() :])
     return level if is_set_apart else ""
 
@@ -222,7 +248,7 @@ def _in_bracket(content: str) -> Level:
         return level
     if match := _WITHIN_BRACKET.match(content.strip()):
         if match["stamped"]:
-            return _LEVEL_OF.get(match["stamped"].lower(), "") if match["stamped"] in _SPOKEN else ""
+            return _LEVEL_OF.get(match["stamped"].lower(), "") if match["stamped"] in _SPOKEN | _SHORT else ""
         if match.end() == len(content.strip()):
             return _LEVEL_OF.get(match["last"].lower(), "")
     return ""

@@ -204,10 +204,12 @@ class Answer:
         self._usage(*counts_of(usage))
 
     def usage_so_far(self, usage: JsonObject, key: str) -> None:
-        """Token counts that a protocol may repeat as they grow: the last of each key counts."""
+        """Token counts that a protocol may repeat as they grow: the last count of each key counts."""
         counts = counts_of(usage)
         if any(counts[:2]) and (key in self._later_usages or len(self._later_usages) < _MOST_MESSAGES):
-            self._later_usages[key] = counts
+            known = self._later_usages.get(key, counts)
+            given, written = counts[0] or known[0], counts[1] or known[1]
+            self._later_usages[key] = (given, written, max(counts[2], given + written))
 
     def fail(self, error_type: str, message: str) -> None:
         self.events.append(

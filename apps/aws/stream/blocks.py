@@ -59,6 +59,10 @@ class Content:
         return not (self.text or self.reasoning or self.calls or self.results)
 
 
+_GIVEN_KEYS = ("input", "args", "arguments", "tool_args", "tool_kwargs", "tool_input", "toolInput", "partial_json",
+    "parameters")  # fmt: skip
+
+
 def content_of(value: JsonValue) -> Content:
     """The content of a message: a text, a part, or a list of them."""
     content = Content()
@@ -122,6 +126,8 @@ def _take(part: JsonObject, content: Content, texts: list[str]) -> None:
 
 
 def _text(part: JsonObject, kind: str) -> str | None:
+    if embedded := text_at(dict_at(part, "resource"), "text"):
+        return embedded
     for key in ("text", "refusal", "content", "Text", "output_text"):
         text = part.get(key)
         if isinstance(text, str):
@@ -150,15 +156,14 @@ def _call(part: JsonObject, kind: str) -> Call | None:
 
 
 def _call_in(value: JsonObject) -> Call:
-    function = dict_at(value, "function") or value
+    function = dict_at(value, "function") or dict_at(value, "custom") or value
     tool_use_id = key_at(
         value, "toolUseId", "call_id", "tool_call_id", "toolCallId", "tool_use_id", "callId", "tool_id", "id"
     )
     given = next(
-        (function[key] for key in ("input", "args", "arguments", "tool_kwargs", "partial_json", "parameters")
-         if key in function), None,
+        (function[key] for key in _GIVEN_KEYS if key in function), None,
     )  # fmt: skip
-    return Call(tool_use_id, text_at(function, "name", "tool_name", "toolName", "function_name"), given)
+    return Call(tool_use_id, text_at(function, "name", "tool_name", "toolName", "function_name", "tool"), given)
 
 
 call_in = _call_in
@@ -192,6 +197,8 @@ def result_in(value: JsonObject) -> Result:
 def _result_part(part: JsonObject) -> str:
     if placeholder := media_text(part):
         return placeholder
+    if embedded := text_at(dict_at(part, "resource"), "text"):
+        return embedded
     if isinstance(part.get("text"), str):
         return text_at(part, "text")
     if set(part) <= {"type", "content"} and isinstance(part.get("content"), str):
@@ -206,7 +213,7 @@ def _reasoning(part: JsonObject, kind: str) -> str:
     if kind in _REASONING or part.get("thought") is True:
         nested = dict_at(part, "reasoning_content")
         summary = "".join(text_at(item, "text") for item in dicts_in(part.get("summary")))
-        texts = "".join(text_at(item, "text") for item in dicts_in(part.get("content")))
+        texts = "".join(text_at(item, "text") for key in ("content", "thinking") for item in dicts_in(part.get(key)))
         return (
             text_at(part, "thinking", "reasoning", "text", "content", "reasoning_content", "thought")
             or text_at(nested, "text")

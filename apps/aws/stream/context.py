@@ -8,7 +8,7 @@ from apps.aws.stream.answer import Answer
 from apps.aws.stream.blocks import Content, call_in, content_of, result_in
 from apps.aws.stream.calls import Calls
 from apps.aws.stream.pieces import Pieces
-from apps.aws.stream.values import JsonObject, dicts_in, key_at, list_at, text_at
+from apps.aws.stream.values import JsonObject, dict_at, dicts_in, key_at, list_at, text_at
 from loom_events.kinds import JsonValue
 
 HUMANS = frozenset({"user", "human", "HumanMessage", "HumanMessageChunk", "ROLE_USER", "developer", "system",
@@ -107,7 +107,7 @@ class Context:
             content = Content(results=content.results)
         elif not content.reasoning:
             content.reasoning = text_at(message, "reasoning_content", "reasoning", "thinking")
-        refusal = text_at(message, "refusal")
+        refusal = text_at(message, "refusal") or text_at(dict_at(message, "audio"), "transcript")
         content.text = content.text or refusal
         self.tell(content, key_at(message, "id", "messageId", "message_id"), is_whole=is_whole)
 

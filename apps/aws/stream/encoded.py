@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
+from string import ascii_uppercase
 
 # Asked of every piece of a text: the first sign tells of nearly all that they are what they look like.
-FIRST_SIGNS = frozenset('b{["(:deirAHSTc')
-ENCODED = re.compile(
-    r"[{\[\"(]|(?:data|event|id|retry):|:[^\n]*\n|(?:AI|Human|System|Tool)Message\w*\(|(?:content=|b)['\"]"
-)
+FIRST_SIGNS = frozenset('b{["(:deirc' + ascii_uppercase)
+ENCODED = re.compile(r"[{\[\"(]|(?:data|event|id|retry):|:[^\n]*\n|[A-Z]\w*\((?:\w+=|\[\()|content=['\"\[A-Z]|b['\"]")
 
-_DONE = "[DONE]"
+DONE = "[DONE]"
 _FRAMED = re.compile(r"(?:data|event|id|retry):|:")
 _FIELD = re.compile(r"(?:(?:data|event|id|retry)(?::|$)|:|$)")
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -27,7 +26,7 @@ def frames_in(text: str) -> list[tuple[str, str]] | None:
     is_ended = text.endswith(("\n\n", "\r\n\r\n", "\r\r"))
     if not is_ended and not any(data.startswith(("{", '"')) for _, data in frames):
         return None
-    return [(name, data) for name, data in frames if data.strip() != _DONE]
+    return [(name, data) for name, data in frames if data.strip() != DONE]
 
 
 def _frames_of(lines: list[str]) -> list[tuple[str, str]]:

@@ -13,13 +13,13 @@ import json
 from apps.aws.stream.answer import Answer
 from apps.aws.stream.blocks import content_of
 from apps.aws.stream.context import Context, latest
-from apps.aws.stream.encoded import ENCODED, FIRST_SIGNS, frames_in
+from apps.aws.stream.encoded import DONE, ENCODED, FIRST_SIGNS, frames_in
 from apps.aws.stream.failures import error_in
 from apps.aws.stream.pieces import Pieces, found, is_piece, is_silent
 from apps.aws.stream.protocols import langchain, typed
 from apps.aws.stream.protocols.table import DISCRIMINATORS, Reader, reader_of
 from apps.aws.stream.reprs import read_bytes, read_repr
-from apps.aws.stream.values import JsonObject, UnreadableJsonError, dicts_in, read_json, storable
+from apps.aws.stream.values import JsonObject, UnreadableJsonError, dicts_in, read_json, storable, text_at
 from loom_events.kinds import JsonValue, RunEvent
 
 _BEDROCK, _DATA, _STRINGS, _RAW = "bedrock", "data", "strings", "raw"
@@ -27,6 +27,7 @@ _DEEPEST = 8
 _MOST_SHAPES = 100
 _MOST_ENCODINGS = 2  # so often a string is looked into for what it encodes
 _JSON_SIGNS = ("{", "[")
+_THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking", "thought")
 _NESTED_KEYS = ("result", "response", "output", "message", "data", "payload", "chunk", "event", "value", "body")
 _ERROR_WORDS = frozenset({
     "error", "errors", "message", "detail", "errorMessage", "error_message", "reason", "statusCode", "body", "type",
@@ -158,7 +159,7 @@ class StreamReader:
             self._read_string(value)
 
     def _read_string(self, text: str) -> None:
-        if not text:
+        if not text or text.strip() == DONE:
             return
         if text[0] in FIRST_SIGNS and ENCODED.match(text) and self._read_encoded(text):
             return
@@ -243,20 +244,25 @@ class StreamReader:
             inner = value.get(key)
             if isinstance(inner, dict) and reader_of(inner):
                 self._read_value(inner)
+                if not self._answer.has_usage:
+                    typed.read_usage(value, self._context, is_beside=True)
                 return True
             if isinstance(inner, list) and langchain.read_list(inner, self._context):
                 return True
         if "chunk" in value and (text := found(value["chunk"])):
             self._answer.say(text[1])
             return True
-        if typed.name_of(value, self._context):
+        if not (name := typed.name_of(value, self._context)) and (thought := text_at(value, *_THOUGHT_KEYS)):
+            self._answer.think(thought)
+        if name:
             if typed.read_typed(value, self._context):
                 return True
         elif text := found(value):
             typed.read_usage(value, self._context)
             self._say_found(*text)
             return True
-        return typed.read_usage(value, self._context) or self._read_inner(value) or is_silent(value)
+        is_thought = not name and text_at(value, *_THOUGHT_KEYS) != ""
+        return typed.read_usage(value, self._context) or self._read_inner(value) or is_thought or is_silent(value)
 
     def _read_inner(self, value: JsonObject) -> bool:
         """The text one level down, under a name that only the agent knows: of a node, a step, a part."""
@@ -269,7 +275,7 @@ class StreamReader:
         items = dicts_in(values)
         if langchain.read_list(values, self._context):
             return True
-        if any(reader_of(item) for item in items):
+        if any(reader_of(item) for item in items) or (items and error_in(items[0])):
             for item in latest(items):
                 self._read_value(item)
             return True
@@ -342,9 +348,13 @@ class StreamReader:
             return True
         value, has_objects = read_repr(text)
         if isinstance(value, dict):
-            if "type" not in value and text.startswith("content="):
+            if "type" not in value and text.startswith("content=") and not isinstance(value.get("content"), dict):
                 value = {"type": "AIMessageChunk", **value}
-            if reader_of(value):
+            # `Label(text='Hi')` may be code that the agent shows, its name is no name of an event.
+            is_event = bool(reader_of(value)) or (
+                not text.startswith(f"{value.get('type')}(") and self._is_event(value)
+            )
+            if is_event:
                 return self._read_dict(value)
             if has_objects:
                 self._answer.unread(text)  # nobody writes the address of an object into an answer

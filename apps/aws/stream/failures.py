@@ -13,23 +13,28 @@ from loom_events.storable import storable_text
 _ERROR_NAMES = re.compile(r"(?i)(.*[._/-])?(error|exception|failure|fatal)|run_?error|.*(RunError|_error)")
 _NO_ERROR = frozenset({
     "", "none", "null", "no", "false", "0", "ok", "n/a", "na", "-", "undefined", "no error", "success", "no errors",
+    "nil",
 })  # fmt: skip
 _NAME_KEYS = frozenset({"type", "event", "kind"})
 _LONGEST_NAME = 80
-_HOLDERS = frozenset({"response.failed", "multiagent_result"})  # the failure is in what they hold
+_HOLDERS = frozenset({"response.failed", "multiagent_result", "workflow_finished"})  # the failure is in what they hold
 _FAILED_STATES = frozenset({"failed", "rejected", "canceled", "cancelled"})
 _BAD_STATUS = frozenset({"error", "failed", "failure"})
 _REFUSALS = frozenset({"not found", "method not allowed", "internal server error", "unauthorized", "forbidden",
     "not authenticated", "service unavailable", "bad request", "too many requests", "bad gateway",
-    "could not validate credentials", "invalid authentication credentials", "request timeout"})  # fmt: skip
+    "could not validate credentials", "invalid authentication credentials", "request timeout",
+    "endpoint request timed out", "missing authentication token", "limit exceeded", "gateway timeout"})  # fmt: skip
+_WORDS = frozenset({"message", "msg", "detail", "reason", "content", "text", "title", "exception", "description"})
 _TOOL_KEYS = frozenset({
     "toolUseId", "tool_use_id", "tool_call_id", "toolCallId", "tool_name", "toolName", "tool_id", "tool", "node_id",
 })  # fmt: skip
+_NAME = re.compile(r"[A-Za-z_][\w.]{2,80}")
 _EXCEPTION = re.compile(r"[a-z][A-Za-z]*Exception")
 _MARKS = frozenset({
     "error", "Error", "errors", "status", "type", "event", "kind", "detail", "errorMessage", "errorCode",
     "error_message", "error_code", "isError", "is_error", "statusCode", "force_stop", "__type", "errorType",
-    "error_type", "jsonrpc", "statusUpdate", "status_update", "task",
+    "error_type", "jsonrpc", "statusUpdate", "status_update", "task", "success", "ok", "exception", "state", "failed",
+    "fault", "status_code",
 })  # fmt: skip
 
 
@@ -41,7 +46,7 @@ def error_in(value: JsonValue, sse_event_name: str = "") -> ErrorEvent | None:
         return None
     if value.keys() & _TOOL_KEYS or "tool" in text_at(value, "type", "event", "kind").lower():
         return None  # that a tool failed is for the agent to deal with
-    for form in (_error_key, _typed, _status, _exception, _lambda, _http, _errors, _detail, _inner):
+    for form in (_error_key, _typed, _status, _exception, _lambda, _http, _errors, _detail, _inner, _flag):
         if error := form(value):
             return error
     return None
@@ -49,6 +54,8 @@ def error_in(value: JsonValue, sse_event_name: str = "") -> ErrorEvent | None:
 
 def _is_unmarked(value: JsonObject) -> bool:
     if any(key.endswith("Exception") for key in value):
+        return False
+    if len(value) == 1 and "message" in value:
         return False
     marks = _MARKS & value.keys()
     if not marks <= _NAME_KEYS:
@@ -71,6 +78,10 @@ def _event(error_type: str, message: str) -> ErrorEvent:
     }
 
 
+_TYPE_KEYS = ("error_type", "errorType", "type", "__type", "Code", "code", "error_code", "errorCode", "status", "name")
+_NO_TYPES = frozenset({"error", "exception", "run_error", "failed", "failure", "about:blank"})
+
+
 def _named(value: JsonValue) -> ErrorEvent:
     """What comes under the name of an error is one, whatever it looks like."""
     if isinstance(value, dict):
@@ -79,18 +90,18 @@ def _named(value: JsonValue) -> ErrorEvent:
 
 
 def _type_in(value: JsonObject) -> str:
-    found = key_at(
-        value, "error_type", "errorType", "type", "__type", "Code", "code", "error_code", "errorCode", "status", "name"
-    )
-    return "" if found.lower() in ("error", "exception", "run_error") else found.rpartition("#")[2]
+    names = [text_at(value, key) for key in _TYPE_KEYS]
+    found = next((name for name in names if name and name.lower() not in _NO_TYPES), "") or key_at(value, *_TYPE_KEYS)
+    return "" if found.lower() in _NO_TYPES else found.rpartition("#")[2]
 
 
 def _message_in(value: JsonObject) -> str:
     text = text_at(value, "message", "Message", "error_message", "errorMessage", "errorText", "detail", "msg", "reason",
-        "description", "error", "content", "text", "data", "details", "title", "cause")  # fmt: skip
+        "description", "error", "content", "text", "data", "details", "title", "cause", "faultstring",
+        "exception")  # fmt: skip
     if text:
         return text
-    for key in ("error", "data", "content", "detail", "message", "cause"):
+    for key in ("error", "data", "payload", "content", "detail", "message", "cause"):
         inner = value.get(key)
         if isinstance(inner, dict) and inner:
             return _message_in(inner) or json_text(inner)
@@ -101,16 +112,23 @@ def _message_in(value: JsonObject) -> str:
 
 def _error_key(value: JsonObject) -> ErrorEvent | None:
     """`error` as the SDK's text, as an object of OpenAI, Anthropic or JSON-RPC, or as a flag beside a message."""
-    error = value.get("error", value.get("Error"))
+    error = value.get("error", value.get("Error")) or dict_at(value, "last_error") or dict_at(value, "fault")
+    message = text_at(value, "message", "detail", "msg")
     if isinstance(error, str):
         if error.strip().lower() in _NO_ERROR:
             return _event(text_at(value, "error_type"), _message_in(value)) if text_at(value, "error_type") else None
+        if (
+            message
+            and not text_at(value, "error_type")
+            and (_NAME.fullmatch(error) or key_at(value, "status", "statusCode", "status_code")[:1] in ("4", "5"))
+        ):
+            return _event(error, message)  # the name of an exception or of a status, and what it is about
         return _event(text_at(value, "error_type", "errorType") or key_at(value, "code"), error)
     if isinstance(error, dict) and error:
         return _event(_type_in(error) or text_at(value, "error_type"), _message_in(error) or json_text(error))
     if isinstance(error, list) and error:
         return _event("", found_text(error) or json_text(error))
-    if error is True or (isinstance(error, (int, float)) and error and text_at(value, "message", "detail", "msg")):
+    if error is True or (isinstance(error, (int, float)) and error and message):
         return _event(_type_in(value), _message_in(value))
     return None
 
@@ -123,6 +141,8 @@ def _typed(value: JsonObject) -> ErrorEvent | None:
             message = _message_in(value)
             if key == "type" and name.endswith("_error"):
                 return _event(name, message) if message else None
+            if payload := dict_at(value, "payload"):
+                return _named(payload)
             rest = {other: inner for other, inner in value.items() if other != key}
             return _event(_type_in(rest), message)
     return None
@@ -130,7 +150,7 @@ def _typed(value: JsonObject) -> ErrorEvent | None:
 
 def _status(value: JsonObject) -> ErrorEvent | None:
     """`status` as a word, and as the state of a task of A2A."""
-    status = value.get("status")
+    status = value.get("status", value.get("state"))
     if isinstance(status, str):
         failed = status.lower() in _BAD_STATUS
         if value.get("object") == "response":
@@ -180,15 +200,20 @@ def _lambda(value: JsonObject) -> ErrorEvent | None:
 
 def _http(value: JsonObject) -> ErrorEvent | None:
     """The answer of a proxy: a status and a body."""
-    status = value.get("statusCode")
-    if isinstance(status, int) and 400 <= status < 600:
-        return _event(str(status), _message_in(value) or text_at(value, "body"))
+    for key in ("statusCode", "status_code", "status"):
+        status = value.get(key)
+        if isinstance(status, int) and 400 <= status < 600:
+            message = text_at(value, "detail") or _message_in(value) or text_at(value, "body")
+            return _event(str(status), message) if message or key != "status" else None
     return None
 
 
 def _errors(value: JsonObject) -> ErrorEvent | None:
     """GraphQL's list, unless there is an answer beside it that may speak of errors."""
     errors = value.get("errors")
+    if isinstance(errors, dict) and errors and not found_text({**value, "errors": None, "message": None}):
+        fields = (f"{name}: {found_text(wrong) or _plain(wrong)}" for name, wrong in errors.items())
+        return _event("", "; ".join(fields))
     if not isinstance(errors, list) or not errors or found_text({**value, "errors": None}):
         return None
     messages = [item for item in errors if isinstance(item, str)] + [_message_in(item) for item in dicts_in(errors)]
@@ -196,9 +221,25 @@ def _errors(value: JsonObject) -> ErrorEvent | None:
     return _event(_type_in(first), "; ".join(filter(None, messages)) or json_text(errors))
 
 
+def _plain(value: JsonValue) -> str:
+    texts = [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    return ", ".join(texts) or json_text(value)
+
+
+def _flag(value: JsonObject) -> ErrorEvent | None:
+    """A flag or an exception, and no answer beside it but the words about what went wrong."""
+    exception = text_at(value, "exception")
+    if exception.lower() in _NO_ERROR:
+        is_failed = value.get("is_error") is True or value.get("failed") is True
+        if not is_failed and value.get("success") is not False and value.get("ok") is not False:
+            return None
+    words = {key: inner for key, inner in value.items() if key not in _WORDS}
+    return None if found_text(words) else _event(_type_in(value), _message_in(value))
+
+
 def _detail(value: JsonObject) -> ErrorEvent | None:
-    """FastAPI's refusals, which are nothing but a detail: words of HTTP, or fields that are wrong."""
-    detail = value.get("detail")
+    """Refusals that are nothing but a detail: words of HTTP from FastAPI or a gateway, or fields that are wrong."""
+    detail = value.get("detail", value.get("message"))
     if len(value) > 1 or detail is None:
         return None
     if isinstance(detail, str) and detail.strip(" .").lower() in _REFUSALS:
@@ -223,6 +264,8 @@ def _inner(value: JsonObject) -> ErrorEvent | None:
     if value.get("type") == "response.failed":
         inner = dict_at(value, "response")
         return error_in(inner) or _event("response_failed", "The response failed.")
+    if text_at(value, "event", "type") == "workflow_finished":
+        return error_in(dict_at(value, "data"))
     for key in ("event", "result", "task", "statusUpdate", "status_update"):
         inner = dict_at(value, key)
         if inner and (key != "result" or "jsonrpc" in value or "status" in inner) and (error := error_in(inner)):

@@ -12,6 +12,7 @@ _TYPED = {
     "resource": "file", "resource_link": "file", "image_file": "image",
 }  # fmt: skip
 _TYPE_KEYS = ("media_type", "mimeType", "mime_type", "mediaType", "contentType")
+_A2A_KEYS = frozenset({"mediaType", "media_type", "filename"})
 _DATA_KEYS = ("bytes", "data", "base64", "blob", "b64_json", "file_data", "file_with_bytes", "raw")
 _ADDRESS_KEYS = ("url", "uri", "fileUri", "file_uri", "fileWithUri", "file_with_uri", "file_id", "filename", "name")
 
@@ -27,7 +28,14 @@ def media_text(part: JsonObject) -> str:
         if isinstance(inner, dict):
             return _placeholder("", inner, inner)
     kind = text_at(part, "type", "kind", "content_type", "block_type")
-    if kind not in _TYPED or isinstance(part.get("text"), str):
+    if not kind and isinstance(part.get("raw", part.get("url")), str) and not _A2A_KEYS.isdisjoint(part):
+        return _placeholder("", part, part)
+    if (
+        kind not in _TYPED
+        or isinstance(part.get(kind), list)
+        or (kind == "data" and isinstance(part.get(kind), dict))
+        or isinstance(part.get("text"), str)
+    ):
         return ""
     for key in (kind, "source", "image_url", "file", "resource", "input_audio"):
         inner = part.get(key)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from apps.aws.stream.bodies import JsonLinesReader, JsonReader, MediaReader, TextReader
 from apps.aws.stream.encodings import FALLBACK, GZIP_MAGIC, Unzipper, charset_of, transcoder_for
+from apps.aws.stream.prefixed import BEGINNING, UNSURE, PrefixedReader
 from apps.aws.stream.sse import BYTE_ORDER_MARK, SseReader
 from loom_events.kinds import RunEvent
 
@@ -33,6 +34,7 @@ _NAME = re.compile(rb"[A-Za-z_-]{1,20}")
 _OTHER_FIELD = re.compile(rb"[A-Za-z_-]{1,20}:")  # one that the standard tells to ignore
 _JSON_START = re.compile(rb'\{\s*["}]|\[\s*[{"\[\]\dtfn-]|"')
 _UNSURE_JSON = re.compile(rb"[{\[]\s*")
+_UNSURE = (_UNSURE_FIELD, _UNSURE_JSON, UNSURE)
 
 
 class _Reader(Protocol):
@@ -168,9 +170,9 @@ class StreamParser:
             return SseReader(limit, errors)
         if _JSON_START.match(start):
             return JsonReader(limit, errors, is_announced=False)
-        if is_undecided and (
-            _may_be_field(head, is_over) or _UNSURE_FIELD.fullmatch(start) or _UNSURE_JSON.fullmatch(start)
-        ):
+        if BEGINNING.match(start):
+            return PrefixedReader(limit, errors)
+        if is_undecided and (_may_be_field(head, is_over) or any(unsure.fullmatch(start) for unsure in _UNSURE)):
             return None
         return TextReader(errors)
 

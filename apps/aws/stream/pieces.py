@@ -13,22 +13,28 @@ KEYS = (
     "result", "response", "output", "answer", "final_answer", "final_output", "final_response", "completion",
     "generated_text", "generation", "outputText", "output_text", "content", "text", "delta", "token", "data", "reply",
     "chunk", "message", "messages", "body", "raw", "payload", "agent_response", "value", "outputs", "choices",
-    "artifact", "parts", "summary",
+    "artifact", "parts", "summary", "results", "msg",
 )  # fmt: skip
 _SILENT_KEYS = frozenset({
     "done", "id", "timestamp", "ts", "time", "seq", "sequence", "session_id", "sessionId", "is_final", "finished",
     "ping", "status", "state", "success", "ok", "heartbeat", "keepalive", "run_id", "thread_id", "request_id",
-    "model", "created",
+    "model", "created", "object", "last_error",
 })  # fmt: skip
 _WELL = frozenset({
     "ok", "success", "true", "running", "started", "streaming", "completed", "complete", "done", "processing",
-    "in_progress", "connected", "ready", "finished", "alive", "healthy", "working", "thinking", "starting",
+    "in_progress", "connected", "ready", "finished", "alive", "healthy", "working", "thinking", "starting", "queued",
 })  # fmt: skip
 _PIECE_KEYS = frozenset(KEYS) | _SILENT_KEYS | {"type", "event", "kind", "role", "index", "name", "usage", "metadata",
     "status", "finish_reason", "stop_reason", "conversation_id", "message_id", "node", "agent", "source"}  # fmt: skip
+_SENDERS = frozenset({"User", "user", "Human", "human"})
 _DEEPEST = 5
 _MOST_PATHS = 100
 _SENTENCE_END = re.compile(r"[.!?…:]$")
+_ANSWER_NAME = re.compile(
+    r"(?!(?:error|reasoning|thinking|thought|user|human|input|query|question|prompt|system|status|log|debug|warning|tool|source|file|search|cited)"
+    r"(?:_|[A-Z]))[a-z]\w{0,40}(?:_(?:response|answer|output|result|text|message|reply|chunk|content|completion)"
+    r"|Response|Answer|Output|Result|Text|Message|Reply|Chunk|Content|Completion)"
+)
 _OTHERS = frozenset({"user", "human", "system", "developer", "HumanMessage", "SystemMessage", "tool", "ToolMessage"})
 
 
@@ -44,12 +50,26 @@ def found(value: JsonValue, depth: int = 0) -> tuple[str, str] | None:
         return None
     empty: tuple[str, str] | None = None
     for key in KEYS:
+        if key == "results" and not isinstance(value.get(key), dict):
+            continue  # of a search
         if key in value and (inner := found(value[key], depth + 1)) is not None:
             path = (f"{key}.{inner[0]}", inner[1])
             if inner[1]:
                 return path
             empty = empty or path
-    return empty
+    return _found_by_ending(value, depth) if empty is None else empty
+
+
+def _found_by_ending(value: JsonObject, depth: int) -> tuple[str, str] | None:
+    """The text where names begin with a capital, as .NET and Go write them, or only end like one of the usual."""
+    if any(key[:1].isupper() for key in value):
+        lowered = {f"{key[:1].lower()}{key[1:]}": inner for key, inner in value.items()}
+        if lowered.keys() != value.keys() and (inner := found(lowered, depth)) is not None:
+            return inner
+    for key, text in value.items():
+        if isinstance(text, str) and _ANSWER_NAME.fullmatch(key):
+            return key, text
+    return None
 
 
 def found_text(value: JsonValue) -> str:
@@ -59,7 +79,7 @@ def found_text(value: JsonValue) -> str:
 
 def _is_others(value: JsonObject) -> bool:
     """Whether a message is a person's or a tool's."""
-    return (text_at(value, "role") or text_at(value, "type")) in _OTHERS
+    return (text_at(value, "role") or text_at(value, "type")) in _OTHERS or text_at(value, "sender") in _SENDERS
 
 
 def _found_in_list(values: list[JsonValue], depth: int) -> tuple[str, str] | None:

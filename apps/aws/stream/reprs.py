@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 _END = re.compile(r"\s*\Z")
 _OPAQUE = re.compile(r"[<>]")
 _OPAQUE_VALUE = re.compile(r"<[\w.]+: ('(?:[^'\\]|\\.)*')>")
-_BEGIN = re.compile(r"\{\s*['\"}]|[\[(]\s*(?:[\[({]|[A-Z]\w*\(|')|[A-Z]\w*\((?:\w+=|\))|content='|content=\"")
+_BEGIN = re.compile(r"\{\s*['\"}]|[\[(]\s*(?:[\[({]|[A-Z]\w*\(|')|[A-Z]\w*\((?:\w+=|\)|\[\()|content=['\"\[A-Z]")
 _BYTES = re.compile(r"b(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")")
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
 _ADDRESS = re.compile(r"[^>]* at 0x[\da-fA-F]+>")
@@ -215,6 +215,8 @@ class _Repr:
                 items.append(self._read(depth + 1))
 
         self._take_all(")", take)
+        if name == "OrderedDict" and items:
+            return _dict_of(items[0])
         if fields:
             return {"type": name.rpartition(".")[2], **fields}
         return items[0] if len(items) == 1 else None
@@ -244,6 +246,12 @@ class _Repr:
             self._position = sign.end()
             depth += 1 if sign.group() == "<" else -1
         return None
+
+
+def _dict_of(pairs: JsonValue) -> JsonValue:
+    """A dictionary written as a list of its pairs."""
+    found = [pair for pair in pairs if isinstance(pair, list)] if isinstance(pairs, list) else []
+    return {str(pair[0]): pair[1] for pair in found if len(pair) == 2}
 
 
 def _number(text: str) -> JsonValue:

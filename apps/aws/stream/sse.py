@@ -5,6 +5,7 @@ A line whose data is a whole JSON object or string counts at once, without the b
 
 from __future__ import annotations
 
+from apps.aws.stream.encoded import DONE
 from apps.aws.stream.events import StreamReader
 from apps.aws.stream.lines import LineReader, too_long
 from apps.aws.stream.values import UnreadableJsonError, read_json
@@ -12,7 +13,6 @@ from loom_events.kinds import RunEvent
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-_DONE = "[DONE]"
 _DATA = b"data:"
 _DATA_BLANK = b"data: "
 _KNOWN = frozenset({b"data", b"id", b"retry", b""})
@@ -85,7 +85,7 @@ class SseReader(LineReader):
     def _read_whole(self, text: str) -> list[RunEvent] | None:
         """The events of a line that is complete in itself, so that nothing waits for the blank line; else None."""
         if not text.startswith(("{", '"')):
-            if text.strip() == _DONE:
+            if text.strip() == DONE:
                 return []
             if not text.lstrip().startswith(("{", '"')):
                 return None
@@ -101,7 +101,7 @@ class SseReader(LineReader):
         name, self._event_name = self._event_name, ""
         self._is_skipping_event = False
         text = "\n".join(lines)
-        if not text or text.strip() == _DONE:
+        if not text or text.strip() == DONE:
             return []
         try:
             value = read_json(text)

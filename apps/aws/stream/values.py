@@ -134,11 +134,14 @@ def count_at(value: JsonObject, *keys: str) -> int:
 
 def counts_of(usage: JsonObject) -> tuple[int, int, int]:
     """Input, output and total tokens, by the names that the protocols have for them."""
+    usage = dict_at(usage, "tokens") or dict_at(usage, "billed_units") or usage
     input_tokens = count_at(usage, "inputTokens", "input_tokens", "prompt_tokens", "promptTokens", "promptTokenCount",
-        "prompt_token_count", "request_tokens", "input_token_count", "prompt_eval_count")  # fmt: skip
+        "prompt_token_count", "request_tokens", "input_token_count", "inputTokenCount", "prompt_eval_count",
+        "inputTextTokenCount", "tokens_evaluated", "input")  # fmt: skip
     output_tokens = count_at(usage, "outputTokens", "output_tokens", "completion_tokens", "completionTokens",
         "candidatesTokenCount", "candidates_token_count", "response_tokens", "output_token_count",
-        "eval_count")  # fmt: skip
+        "outputTokenCount", "eval_count", "generation_token_count", "totalOutputTextTokenCount", "tokens_predicted",
+        "output")  # fmt: skip
     total = count_at(usage, "totalTokens", "total_tokens", "totalTokenCount", "total_token_count")
     return input_tokens, output_tokens, total or input_tokens + output_tokens
 

@@ -15,6 +15,22 @@ STAMP = f"{DAY}T12:00:00.000Z"
 ESC = "\x1b"
 BY_LEVEL: dict[str, list[str]] = {
     "ERROR": [
+        # Monolog, Ruby, Nest, java.util.logging in two lines, Serilog on a terminal, winston with a label
+        f"[{DAY} 12:00:00] local.ERROR: fares",
+        f"E, [{DAY}T12:00:00.000000 #7] ERROR -- : fares",
+        "[Nest] 7  - 11/20/2026, 12:00:00 PM   ERROR [Fares] fares",
+        "Nov 20, 2026 12:00:00 PM com.example.Fares main\nSEVERE: fares",
+        "[12:00:00 ERR] fares",
+        f"{DAY} 12:00:00 error [main]: fares",
+        # decorated; times that are a number; journald
+        "**ERROR** fares",
+        "\u274c ERROR fares",
+        "\ufeffERROR fares",
+        "1795890000 ERROR fares",
+        "20261120 12:00:00 ERROR fares",
+        "1.79589e+09\terror\tfares",
+        '{"PRIORITY":"3","MESSAGE":"fares"}',
+        '{"priority":"ERROR","message":"fares"}',
         # pino and bunyan, also with the number as a text; zap, winston, slog, zerolog, log4j, Rust, .NET
         '{"level":50,"time":1795890000000,"pid":7,"msg":"fares"}',
         '{"level":"50","msg":"fares"}',
@@ -207,6 +223,11 @@ BY_LEVEL: dict[str, list[str]] = {
         f"{STAMP} DBG x",
     ],
     "": [
+        "3 ERROR fares",
+        "20261120 fares ERROR",
+        "com.ERROR: fares",
+        '{"priority":1,"message":"fares"}',
+        "Nov 20, 2026 12:00:00 PM com.example.Fares main\nfares: SEVERE",
         "",
         "   ",
         "booting",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.aws.stream.reprs import read_repr
-from apps.aws.tests.test_stream_shapes import AGENT, callback
+from apps.aws.tests.stream_cases.making import AGENT, callback
 from apps.aws.tests.wire import Told, merged, parse, stream, told
 
 SPAN = "NonRecordingSpan(SpanContext(trace_id=0x00000000, span_id=0x0000, trace_flags=0x00, trace_state=[]))"

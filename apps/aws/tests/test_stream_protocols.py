@@ -8,10 +8,12 @@ import pytest
 
 from apps.aws.tests.stream_cases.bodies import BODIES
 from apps.aws.tests.stream_cases.frameworks import FRAMEWORKS
+from apps.aws.tests.stream_cases.hosted import HOSTED
 from apps.aws.tests.stream_cases.interfaces import A2A, AGUI, MCP
 from apps.aws.tests.stream_cases.langchain import LANGCHAIN
 from apps.aws.tests.stream_cases.models import ANTHROPIC, GOOGLE, OPENAI
 from apps.aws.tests.stream_cases.strands import STRANDS
+from apps.aws.tests.stream_cases.toolkits import TOOLKITS
 from apps.aws.tests.wire import Told, merged, parse, told
 
 JSON = "application/json"
@@ -28,6 +30,8 @@ CASES = {
         ("Strands", STRANDS),
         ("LangChain", LANGCHAIN),
         ("frameworks", FRAMEWORKS),
+        ("toolkits", TOOLKITS),
+        ("hosted", HOSTED),
     )
     for case, vector in vectors.items()
 }

@@ -7,24 +7,13 @@ import json
 import pytest
 
 from apps.aws.stream.answer import MOST_KEPT, MOST_VALUE_CHARACTERS
+from apps.aws.tests.stream_cases.making import raw
+from apps.aws.tests.stream_cases.python import PYTHON
 from apps.aws.tests.wire import SSE, Told, data, merged, parse, stream, text, told
-
-AGENT = "<strands.agent.agent.Agent object at 0x7f11aa22bb33>"
 
 
 def typed(name: str, /, **fields: object) -> dict[str, object]:
     return {"type": name, **fields}
-
-
-def callback(piece: str) -> str:
-    return (
-        f"{{'data': {piece!r}, 'delta': {{'text': {piece!r}}}, 'agent': {AGENT}, "
-        "'event_loop_cycle_id': UUID('0c1d2e3f-aaaa-4bbb-8ccc-0123456789ab'), 'request_state': {}}"
-    )
-
-
-def raw(*words: str) -> bytes:
-    return b"".join(f"data: {word}\n\n".encode() for word in words)
 
 
 PIECES: dict[str, tuple[bytes, Told]] = {
@@ -172,6 +161,24 @@ PIECES: dict[str, tuple[bytes, Told]] = {
         b"event: thinking\ndata: Hm.\n\ndata: Seat 9.\n\n",
         Told("Seat 9.", reasoning="Hm."),
     ),
+    **{
+        f"pieces under a name that ends like one: {key}": (
+            stream({key: "Seat"}, {key: " 9,"}, {key: " row 2."}),
+            Told("Seat 9, row 2."),
+        )
+        for key in ("Text", "Content", "msg", "agent_output", "responseText", "assistant_message")
+    },
+    "a name that ends like one but is none": (stream({"user_message": "where?"}), Told(others=("unread",))),
+    "thoughts without a name": (stream({"reasoning": "Hm."}, {"text": "Yes."}), Told("Yes.", reasoning="Hm.")),
+    "the end in quotation marks": (stream({"text": "Yes."}, "[DONE]"), Told("Yes.")),
+    "tokens counted at the end": (
+        stream({"text": "Yes."}, typed("done", data={"usage": {"input_tokens": 4, "output_tokens": 3}})),
+        Told("Yes.", usage=(4, 3)),
+    ),
+    "tokens counted in between": (
+        stream({"text": "Yes."}, {"response_metadata": 1, "inputTokens": 4, "outputTokens": 3}),
+        Told("Yes.", usage=(4, 3)),
+    ),
     "pings": (
         stream({"type": "ping"}, {"event": "heartbeat"}, {"ping": 1}, "Seat 9.", {"done": True}),
         Told("Seat 9."),
@@ -222,73 +229,6 @@ ENCODED: dict[str, tuple[bytes, Told]] = {
     "text with a colon": (stream("id: a name", "event: a party\nand more"), Told("id: a nameevent: a party\nand more")),
     "JSON in pieces": (stream('{"city":', ' "Oslo"}'), Told('{"city": "Oslo"}')),
     "JSON inside of a text found": (stream({"body": '{"answer": "Fog."}'}), Told("Fog.")),
-}
-
-PYTHON: dict[str, tuple[bytes, Told]] = {
-    "callback dictionaries alone": (
-        stream(callback("Tram 8"), callback(" leaves"), callback(" at 6.")),
-        Told("Tram 8 leaves at 6."),
-    ),
-    "callback dictionaries beside events": (
-        stream({"event": {"contentBlockDelta": {"delta": {"text": "Tram 8"}}}}, callback("Tram 8")),
-        Told("Tram 8"),
-    ),
-    "quotation marks and line ends": (stream(callback("it's\n"), callback('"8" \\')), Told('it\'s\n"8" \\')),
-    "a result that repeats the answer": (
-        stream(
-            {"event": {"contentBlockDelta": {"delta": {"text": "Open at 6."}}}},
-            "{'result': {'type': 'agent_result', 'message': {'role': 'assistant', 'content': [{'reasoningContent': "
-            "{'redactedContent': b'\\x01q'}}, {'text': 'Open at 6.'}]}, 'stop_reason': 'end_turn'}}",
-        ),
-        Told("Open at 6."),
-    ),
-    "a result alone": (
-        stream(
-            "{'result': AgentResult(stop_reason='end_turn', message={'role': 'assistant', 'content': [{'text': 'Open.'}"
-            "]}, metrics=EventLoopMetrics(cycle_count=1, tool_metrics={}), state={})}"
-        ),
-        Told("Open."),
-    ),
-    "an event": (
-        stream("{'event': {'contentBlockDelta': {'delta': {'text': 'Open.'}, 'contentBlockIndex': 0}}}"),
-        Told("Open."),
-    ),
-    "a tool": (
-        stream(
-            "{'current_tool_use': {'toolUseId': 't', 'name': 'plan', 'input': ''}, 'delta': {'toolUse': {'input': '{}'}"
-            f"}}, 'agent': {AGENT}}}"
-        ),
-        Told(tools=(("plan", "{}", ""),)),
-    ),
-    "LangGraph's updates": (
-        stream(
-            "{'agent': {'messages': [AIMessage(content='Open.', additional_kwargs={}, id='run-1', tool_calls=[])]}}"
-        ),
-        Told("Open."),
-    ),
-    "LangGraph's pairs": (
-        stream(
-            *(
-                f"(AIMessageChunk(content={piece!r}, additional_kwargs={{}}, id='run-1'), {{'langgraph_node': 'a'}})"
-                for piece in ("Op", "en.")
-            )
-        ),
-        Told("Open."),
-    ),
-    "a message of LangChain as text": (
-        stream("content='Op' additional_kwargs={} id='r'", "content='en.' additional_kwargs={} id='r'"),
-        Told("Open."),
-    ),
-    "a dictionary that is the answer": (stream("{'city': 'Oslo', 'temp': 4}"), Told("{'city': 'Oslo', 'temp': 4}")),
-    "a result that is the answer": (stream("{'result': 'ok', 'score': 5}"), Told("{'result': 'ok', 'score': 5}")),
-    "text with an object in it": (
-        stream("It is <A object at 0x7f00>: {'a': 1}"),
-        Told("It is <A object at 0x7f00>: {'a': 1}"),
-    ),
-    "bytes": (stream("b'Tram 8'", "b' \\xc3\\xbc'"), Told("Tram 8 ü")),
-    "events in bytes": (stream('b\'data: {"text": "Tram"}\\n\\n\''), Told("Tram")),
-    "code": (stream("{'event_loop': x + 1}"), Told("{'event_loop': x + 1}")),
-    "not framed by the SDK": (raw(callback("Tram 8"), callback(" leaves")), Told("Tram 8 leaves")),
 }
 
 RAW: dict[str, tuple[bytes, Told]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.aws.stream.blocks import result_text
-from apps.aws.stream.context import Context
+from apps.aws.stream.context import HUMANS, Context
 from apps.aws.stream.pieces import found_text
 from apps.aws.stream.values import JsonObject, dict_at, list_at, text_at
 
@@ -26,6 +26,8 @@ def read_agui(value: JsonObject, context: Context) -> None:
     kind, answer = text_at(value, "type"), context.answer
     message = text_at(value, "messageId", "message_id")
     if kind in _SAID:
+        if text_at(value, "role") in HUMANS or f"human:{message}" in context.seen:
+            return
         answer.speaker = message
         answer.say(text_at(value, "delta"), message)
         answer.speaker = ""
@@ -33,6 +35,8 @@ def read_agui(value: JsonObject, context: Context) -> None:
         answer.think(text_at(value, "delta"))
     elif kind in _TOOLS:
         _read_tool(kind, value, context)
+    elif kind == "TEXT_MESSAGE_START" and text_at(value, "role") in HUMANS:
+        context.seen.add(f"human:{message}")
     elif kind == "TEXT_MESSAGE_START":
         answer.enter(message)
     elif kind == "TEXT_MESSAGE_END":

@@ -1,4 +1,5 @@
-"""Frameworks with shapes of their own: CrewAI, LlamaIndex, pydantic-ai, AutoGen, Microsoft's, Agno, Ollama, Vercel."""
+"""Frameworks with shapes of their own: CrewAI, LlamaIndex, pydantic-ai, AutoGen, Microsoft's, Agno, Ollama, Haystack,
+smolagents."""
 
 from __future__ import annotations
 
@@ -148,6 +149,14 @@ def _tell_autogen_usage(usage: JsonObject, name: str, context: Context) -> None:
         context.answer.usage(usage)
 
 
+_MICROSOFT_STREAM = frozenset({"choice_index", "ChoiceIndex", "message_id", "response_id", "messageId"})
+_MICROSOFT_TYPES = {
+    "streaming_text": "text", "TextContent": "text", "StreamingTextContent": "text",
+    "FunctionCallContent": "function_call", "functionCall": "function_call", "FunctionResultContent": "function_result",
+    "functionResult": "function_result",
+}  # fmt: skip
+
+
 def is_microsoft(value: JsonObject) -> bool:
     """Semantic Kernel's `items`, the Agent Framework's `contents`."""
     if isinstance(value.get("contents"), list):
@@ -157,8 +166,9 @@ def is_microsoft(value: JsonObject) -> bool:
 
 
 def read_microsoft(value: JsonObject, context: Context) -> None:
-    is_next = "choice_index" in value or "message_id" in value or "response_id" in value or "messageId" in value
+    is_next = not _MICROSOFT_STREAM.isdisjoint(value)
     parts = [_typed_part(part) for part in dicts_in(value.get("contents", value.get("items", value.get("Items"))))]
+    is_next = is_next or any(text_at(part, "$type").startswith("Streaming") for part in parts)
     content = content_of([part for part in parts if part.get("type") != "usage"])
     for part in parts:
         if part.get("type") == "usage":
@@ -171,16 +181,13 @@ def read_microsoft(value: JsonObject, context: Context) -> None:
 
 def _typed_part(part: JsonObject) -> JsonObject:
     kind = text_at(part, "type", "content_type", "$type")
-    known = {"streaming_text": "text", "TextContent": "text", "FunctionCallContent": "function_call",
-        "FunctionResultContent": "function_result"}.get(kind, kind)  # fmt: skip
+    known = _MICROSOFT_TYPES.get(kind, kind)
     return {**part, "type": known} if kind else part
 
 
 def is_agno(value: JsonObject) -> bool:
-    name = value.get("event")
-    return isinstance(name, str) and (
-        name.startswith(("Run", "TeamRun")) or name in ("ToolCallStarted", "ToolCallCompleted", "ReasoningStep")
-    )
+    name = text_at(value, "event").removeprefix("Team")
+    return name.startswith("Run") or name in ("ToolCallStarted", "ToolCallCompleted", "ReasoningStep")
 
 
 def read_agno(value: JsonObject, context: Context) -> None:
@@ -190,10 +197,10 @@ def read_agno(value: JsonObject, context: Context) -> None:
         answer.say(text_at(value, "content"))
     elif name in ("RunCompleted", "RunResponseCompleted"):
         answer.whole(text_at(value, "content"))
+        answer.usage_so_far(dict_at(value, "metrics"), f"agno:{key_at(value, 'run_id')}")
     elif name.startswith("ToolCall"):
         call = call_in(dict_at(value, "tool"))
-        given = dict_at(value, "tool").get("tool_args", call.given)
-        context.calls.call(call.tool_use_id, call.name, given)
+        context.calls.call(call.tool_use_id, call.name, call.given)
         if name == "ToolCallCompleted":
             context.calls.end(
                 call.tool_use_id, "success", result_text(dict_at(value, "tool").get("result", value.get("content")))
@@ -215,44 +222,6 @@ def read_ollama(value: JsonObject, context: Context) -> None:
         context.answer.usage(value)
 
 
-_VERCEL_TOOLS = ("tool-input-start", "tool-input-delta", "tool-input-available", "tool-output-available",
-    "tool-output-error", "tool-call", "tool-result")  # fmt: skip
-
-
-def is_vercel(value: JsonObject) -> bool:
-    kind = value.get("type")
-    return isinstance(kind, str) and "-" in kind and kind.startswith(
-        ("text-", "reasoning-", "tool-", "start-step", "finish-step", "data-", "source-", "message-metadata")
-    )  # fmt: skip
-
-
-def read_vercel(value: JsonObject, context: Context) -> None:
-    kind, answer = text_at(value, "type"), context.answer
-    if kind == "text-delta":
-        answer.say(text_at(value, "delta", "textDelta", "text"), key_at(value, "id"))
-    elif kind == "reasoning-delta":
-        answer.think(text_at(value, "delta", "textDelta", "text"))
-    elif kind in _VERCEL_TOOLS:
-        _read_vercel_tool(kind, value, context)
-    elif kind.startswith("data-"):
-        answer.other(kind, value.get("data"))
-
-
-def _read_vercel_tool(kind: str, value: JsonObject, context: Context) -> None:
-    calls, tool_use_id = context.calls, text_at(value, "toolCallId")
-    given: JsonValue = value.get("input", value.get("args"))
-    if kind == "tool-input-start":
-        calls.begin(tool_use_id, text_at(value, "toolName"))
-    elif kind == "tool-input-delta":
-        calls.input(text_at(value, "inputTextDelta"), tool_use_id=tool_use_id)
-    elif kind in ("tool-input-available", "tool-call"):
-        calls.call(tool_use_id, text_at(value, "toolName"), given)
-    elif kind == "tool-output-error":
-        calls.end(tool_use_id, "error", text_at(value, "errorText"))
-    else:
-        calls.end(tool_use_id, "success", result_text(value.get("output", value.get("result"))))
-
-
 def is_role_message(value: JsonObject) -> bool:
     return isinstance(value.get("role"), str) and ("content" in value or "tool_calls" in value) and bool(
         list_at(value, "content") or isinstance(value.get("content"), str) or list_at(value, "tool_calls")
@@ -265,3 +234,34 @@ def read_role_message(value: JsonObject, context: Context) -> None:
         context.pieces.add(f"role:{key_at(value, 'id')}", text_at(value, "content"), may_be_sentence=True)
     else:
         context.tell_message(value)
+
+
+def is_haystack(value: JsonObject) -> bool:
+    """What a pipeline came to: the replies of one of its parts."""
+    return any(_replies(inner) for inner in (value, *value.values()) if isinstance(inner, dict))
+
+
+def read_haystack(value: JsonObject, context: Context) -> None:
+    for inner in (value, *value.values()):
+        for reply in _replies(inner) if isinstance(inner, dict) else []:
+            context.answer.whole(reply if isinstance(reply, str) else found_text(reply))
+        for meta in dicts_in(inner.get("meta")) if isinstance(inner, dict) else []:
+            context.answer.usage_so_far(dict_at(meta, "usage"), "haystack")
+
+
+def _replies(value: JsonObject) -> list[JsonValue]:
+    return [reply for reply in list_at(value, "replies") if isinstance(reply, (str, dict))]
+
+
+def is_smolagents(value: JsonObject) -> bool:
+    return "step_number" in value and ("observations" in value or "model_output" in value)
+
+
+def read_smolagents(value: JsonObject, context: Context) -> None:
+    """One step: what the model thought, the tools it called, and what they gave back together."""
+    context.answer.think(text_at(value, "model_output"))
+    calls = [call_in(call) for call in dicts_in(value.get("tool_calls"))]
+    for call in calls:
+        context.calls.call(call.tool_use_id, call.name, call.given)
+    if calls:
+        context.calls.end(calls[-1].tool_use_id, "success", text_at(value, "observations"))

@@ -12,7 +12,7 @@ _REASONS = {"STOP": "end_turn", "MAX_TOKENS": "max_tokens", "SAFETY": "content_f
 
 
 def is_google(value: JsonObject) -> bool:
-    if isinstance(value.get("candidates"), list):
+    if isinstance(value.get("candidates"), list) or isinstance(value.get("promptFeedback"), dict):
         return True
     if isinstance(dict_at(value, "content").get("parts"), list):
         return True
@@ -21,7 +21,9 @@ def is_google(value: JsonObject) -> bool:
 
 def read_google(value: JsonObject, context: Context) -> None:
     candidates = dicts_in(value.get("candidates"))
-    if candidates or "candidates" in value:
+    if candidates or "candidates" in value or "promptFeedback" in value:
+        if reason := text_at(dict_at(value, "promptFeedback"), "blockReason"):
+            context.answer.fail(reason, "The model refused the prompt.")
         for candidate in candidates[:1]:
             context.tell(_content(candidate), is_whole=False)
             _end(candidate, context)

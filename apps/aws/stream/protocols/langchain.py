@@ -109,6 +109,18 @@ def read_event(value: JsonObject, context: Context) -> None:
         context.answer.other(text_at(value, "name") or name, data)
 
 
+def is_patch(value: JsonObject) -> bool:
+    return isinstance(value.get("ops"), list)
+
+
+def read_patch(value: JsonObject, context: Context) -> None:
+    """One of LangServe's `stream_log`: of all that it patches, the next pieces of the answer."""
+    for operation in dicts_in(value["ops"]):
+        if text_at(operation, "path") == "/streamed_output/-":
+            piece = operation.get("value")
+            context.answer.say(piece) if isinstance(piece, str) else context.read(piece)
+
+
 def is_part(value: JsonObject) -> bool:
     kind = value.get("type")
     return isinstance(kind, str) and kind in MODES and "data" in value and ("ns" in value or kind == "messages")

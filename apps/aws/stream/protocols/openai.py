@@ -25,12 +25,18 @@ def read_chat(value: JsonObject, context: Context) -> None:
     for choice in dicts_in(value.get("choices")):
         index = key_at(choice, "index")
         message = f"{name}:{index}" if index not in ("", "0") else name
+        if message != name or "choices" in context.seen:  # several answers at a time, one after the other
+            context.seen.add("choices")
+            answer.enter(name or "0")
+            answer.enter(message or "0")
+            answer.speaker = message or "0"
         if isinstance(choice.get("delta"), dict):
             _read_delta(dict_at(choice, "delta"), message, context)
         elif isinstance(choice.get("message"), dict):
             context.tell_message({"id": message, **dict_at(choice, "message")})
         else:
             answer.say(text_at(choice, "text"), message)
+        answer.speaker = ""
         reason = text_at(choice, "finish_reason")
         answer.stop(_REASONS.get(reason, reason))
     if usage := dict_at(value, "usage"):
@@ -41,15 +47,15 @@ def _read_delta(delta: JsonObject, message: str, context: Context) -> None:
     answer = context.answer
     content = content_of(delta.get("content"))
     answer.think(text_at(delta, "reasoning_content", "reasoning") or content.reasoning)
-    answer.say(content.text or text_at(delta, "refusal"), message)
+    answer.say(content.text or text_at(delta, "refusal") or text_at(dict_at(delta, "audio"), "transcript"), message)
     legacy = [{**dict_at(delta, "function_call"), "index": 0}] if dict_at(delta, "function_call") else []
     for call in [*dicts_in(delta.get("tool_calls")), *legacy]:
-        function = dict_at(call, "function") or call
+        function = dict_at(call, "function") or dict_at(call, "custom") or call
         index = f"{message}:{key_at(call, 'index')}"
         tool_use_id, called = text_at(call, "id"), text_at(function, "name")
         if called and not context.calls.is_begun(tool_use_id):
             context.calls.begin(tool_use_id, called, index)
-        context.calls.input(text_at(function, "arguments"), index=index)
+        context.calls.input(text_at(function, "arguments", "input"), index=index)
 
 
 def is_responses(value: JsonObject) -> bool:

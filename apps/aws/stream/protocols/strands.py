@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.aws.stream.blocks import call_in, content_of, result_in
 from apps.aws.stream.context import HUMANS, Ahead, Context
+from apps.aws.stream.pieces import found
 from apps.aws.stream.values import JsonObject, dict_at, key_at, text_at
 from loom_events.kinds import JsonValue
 
@@ -14,7 +15,7 @@ _CALLBACK_KEYS = frozenset({"data", "current_tool_use", "reasoningText", "reason
     "reasoning_signature", "reasoningRedactedContent", "citation"})  # fmt: skip
 _MOST_AHEAD = 100
 _COPY_KEYS = frozenset({"delta", "agent", "event_loop_cycle_id"})
-_LIFECYCLE = frozenset({"init_event_loop", "start", "start_event_loop", "complete", "stop", "callback", "force_stop"})
+_LIFECYCLE = frozenset({"start", "complete", "stop", "callback", "force_stop"})
 _MULTI_AGENT = "multiagent_"
 _OLD_MULTI_AGENT = (
     "multi_agent_node_start",
@@ -107,7 +108,9 @@ def is_strands(value: JsonObject) -> bool:
         return value.get("type") in (None, "multiagent_result") and is_result(result)
     if "tool_stream_event" in value or "event_loop_throttled_delay" in value or "tool_result" in value:
         return "type" not in value or value.get("type") == "tool_stream"
-    return is_result(value) or (bool(value) and not _LIFECYCLE.isdisjoint(value) and "type" not in value)
+    if is_result(value) or "init_event_loop" in value or "start_event_loop" in value:
+        return True
+    return not _LIFECYCLE.isdisjoint(value) and "type" not in value and found(value) is None
 
 
 def is_result(value: JsonObject) -> bool:
@@ -121,6 +124,7 @@ def is_result(value: JsonObject) -> bool:
 def read_strands(value: JsonObject, context: Context) -> None:
     if isinstance(value.get("message"), dict) and not is_result(value):
         _read_message(dict_at(value, "message"), context)
+        context.answer.usage_so_far(dict_at(value, "usage"), "message")  # of a model that answers in such a message
     elif "tool_stream_event" in value:
         _read_tool_stream(dict_at(value, "tool_stream_event"), context)
     elif "event_loop_throttled_delay" in value:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from apps.aws.stream.context import Context
-from apps.aws.stream.protocols import agui, anthropic, frameworks, google, jsonrpc, langchain, openai, strands
+from apps.aws.stream.protocols import (
+    agui,
+    anthropic,
+    builders,
+    frameworks,
+    google,
+    jsonrpc,
+    langchain,
+    models,
+    openai,
+    strands,
+    vercel,
+)
 from apps.aws.stream.values import JsonObject
 
 Recogniser = Callable[[JsonObject], bool]
@@ -22,6 +34,7 @@ TABLE: tuple[tuple[Recogniser, Reader], ...] = (
     (langchain.is_message, langchain.read_message),
     (langchain.is_event, langchain.read_event),
     (langchain.is_part, langchain.read_part),
+    (langchain.is_patch, langchain.read_patch),
     (strands.is_multi_agent, strands.read_multi_agent),
     (frameworks.is_llama_index, frameworks.read_llama_index),
     (frameworks.is_pydantic_ai, frameworks.read_pydantic_ai),
@@ -30,7 +43,12 @@ TABLE: tuple[tuple[Recogniser, Reader], ...] = (
     (frameworks.is_microsoft, frameworks.read_microsoft),
     (frameworks.is_agno, frameworks.read_agno),
     (frameworks.is_ollama, frameworks.read_ollama),
-    (frameworks.is_vercel, frameworks.read_vercel),
+    (frameworks.is_smolagents, frameworks.read_smolagents),
+    (builders.is_builder, builders.read_builder),
+    (models.is_cohere, models.read_cohere),
+    (models.is_titan, models.read_titan),
+    (models.has_bytes, models.read_bytes_chunk),
+    (vercel.is_vercel, vercel.read_vercel),
     (strands.is_converse_body, strands.read_converse_body),
     (anthropic.is_agent_sdk, anthropic.read_agent_sdk),
     (strands.is_callback, strands.read_callback),
@@ -39,6 +57,7 @@ TABLE: tuple[tuple[Recogniser, Reader], ...] = (
     (jsonrpc.is_a2a, jsonrpc.read_a2a),
     (google.is_google, google.read_google),
     (langchain.is_state, langchain.read_state),
+    (frameworks.is_haystack, frameworks.read_haystack),
     (frameworks.is_role_message, frameworks.read_role_message),
 )
 

@@ -9,18 +9,22 @@ from typing import Literal, TypeAlias
 from apps.aws.stream.blocks import call_in, result_in
 from apps.aws.stream.context import Context
 from apps.aws.stream.pieces import found
-from apps.aws.stream.values import JsonObject, dict_at, text_at
+from apps.aws.stream.values import JsonObject, counts_of, dict_at, text_at
 
 Meaning: TypeAlias = Literal["next", "final", "thought", "call", "result", "note", "beat", "other"]
 
 _NAME_KEYS = ("type", "event", "kind", "event_type")
 _LONGEST_NAME = 80
-_USAGE_KEYS = ("usage", "token_usage", "usage_metadata", "tokens")
+_USAGE_KEYS = ("usage", "token_usage", "totalUsage", "usage_metadata", "usageMetadata", "tokens", "models_usage",
+    "accumulated_usage", "amazon-bedrock-invocationMetrics")  # fmt: skip
+_USAGE_HOLDERS = ("metadata", "messageMetadata", "meta", "response", "data", "output", "result", "metrics")
 # What the last words of a name say of an event, whatever stands before them.
 _ENDINGS: tuple[tuple[Meaning, str], ...] = (
     ("thought", "thinking|thoughts?|reasoning|reason|(thinking|reasoning)_(delta|content|text)"),
-    ("result", "tool[._-]?(results?|end|output|response|finished|completed|done)|function_result|observation"),
-    ("call", "tool[._-]?(use|calls?|start|started|invocation|input|request)|function_call|(using|calling)_tool|tool"),
+    ("result", "tool([._-]?usage)?[._-]?(results?|end|output|response|finished|completed|done|error)|"
+               "function_result|observation"),
+    ("call", "tool([._-]?usage)?[._-]?(use|calls?|start|started|invocation|input|request)|"
+             "function_call|(using|calling)_tool|tool"),
     ("next", "tokens?|delta|text_?chunk|llm_chunk"),
     ("final", "final|final_?(answer|result|response|output|message)|completed?|done|end|ended|result|finish|finished|"
               "finish(ed)?_\\w+|stop|summary"),
@@ -86,15 +90,26 @@ def read_text(text: str, context: Context) -> bool:
     return True
 
 
-def read_usage(value: JsonObject, context: Context) -> bool:
-    """Token counts that stand beside whatever else."""
-    for holder in (value, dict_at(value, "metadata")):
-        for key in _USAGE_KEYS if holder else ():
-            usage = dict_at(holder, key)
-            if usage and any("oken" in name for name in usage):
-                context.answer.usage_so_far(usage, "typed")
-                return True
-    return False
+def read_usage(value: JsonObject, context: Context, *, is_beside: bool = False) -> bool:
+    """Token counts that stand beside whatever else, or deeper in it."""
+    usage = _usage_in(value, 0 if is_beside else 3)
+    if not usage and any("oken" in key for key in value) and any(counts_of(value)[:2]):
+        usage = value
+    if usage:
+        context.answer.usage_so_far(usage, "typed")
+    return bool(usage)
+
+
+def _usage_in(value: JsonObject, depth: int) -> JsonObject:
+    """Token counts at the places where they stand: beside the text, in what describes it."""
+    inner = {key: part for key, part in value.items() if isinstance(part, dict)}
+    for key, usage in inner.items():
+        if key in _USAGE_KEYS and any(counts_of(usage)[:2]):
+            return usage
+    for key, holder in inner.items() if depth else ():
+        if key in _USAGE_HOLDERS and (usage := _usage_in(holder, depth - 1)):
+            return usage
+    return {}
 
 
 def is_sign_off(text: str) -> bool:
@@ -122,7 +137,7 @@ def _read_call(payload: JsonObject, context: Context) -> bool:
 def _read_result(payload: JsonObject, context: Context) -> None:
     inner = _dict_in(payload, "tool_result", "toolResult", "data", "content", "tool")
     result = result_in(inner)
-    text = result.text or text_at(inner, "data", "text", "message")
+    text = result.text or text_at(inner, "data", "text", "message", "error")
     context.calls.end(result.tool_use_id or context.last_call, result.status, text, result.name)
     context.last_call = ""
 

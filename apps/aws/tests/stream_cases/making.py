@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PNG = "iVBORw0KGgo="
+AGENT = "<strands.agent.agent.Agent object at 0x7f11aa22bb33>"
 
 
 def chunk(content: object, **more: object) -> dict[str, object]:
@@ -45,3 +46,14 @@ def node(name: str, event: object) -> dict[str, object]:
 
 def part_delta(text: str) -> dict[str, object]:
     return {"event_kind": "part_delta", "index": 0, "delta": {"part_delta_kind": "text", "content_delta": text}}
+
+
+def callback(piece: str) -> str:
+    return (
+        f"{{'data': {piece!r}, 'delta': {{'text': {piece!r}}}, 'agent': {AGENT}, "
+        "'event_loop_cycle_id': UUID('0c1d2e3f-aaaa-4bbb-8ccc-0123456789ab'), 'request_state': {}}"
+    )
+
+
+def raw(*words: str) -> bytes:
+    return b"".join(f"data: {word}\n\n".encode() for word in words)
