@@ -37,7 +37,10 @@ _VERSION_PATTERN = re.compile(rf"runtime/{_RUNTIME_ID}(?:/runtime-endpoint/{_QUA
 
 # What people copy with an ARN: JSON and shell around it, typographic quotes, characters that nobody sees.
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-_ARN_IN_TEXT = re.compile(r"(?<![A-Za-z0-9])arn:[^\s\"'`´,;()\[\]{}<>|\\\u2018-\u201f\u00ab\u00bb\u2039\u203a]+")
+_ARN_IN_TEXT = re.compile(
+    r"(?<![A-Za-z0-9])arn:[^\s\"'`´,;()\[\]{}<>|\\?!&\u2018-\u201f\u00ab\u00bb\u2039\u203a\u3000-\u303f\uff00-\uffef]+",
+    re.IGNORECASE,
+)
 _AROUND = " \t\r\n\"'`´,;()[]{}<>|\\\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
 
 _EXAMPLE = "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/my_agent-AbCdEf1234"
@@ -100,7 +103,7 @@ def arns_in(text: str) -> list[str]:
     text = _INVISIBLE.sub("", text)
     if "arn%3a" in text.lower():
         text = unquote(text)  # the address of an invocation
-    found = [arn.partition("/invocations")[0].rstrip(".:") for arn in _ARN_IN_TEXT.findall(text)]
+    found = [f"arn{arn[3:].partition('/invocations')[0].rstrip('.:/*')}" for arn in _ARN_IN_TEXT.findall(text)]
     return [arn for arn in found if ":bedrock-agentcore:" in arn and ":runtime/" in arn] or found
 
 

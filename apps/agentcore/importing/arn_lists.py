@@ -17,11 +17,11 @@ from apps.aws.arn import arns_in
 
 ListFormat = Literal["lines", "csv", "json"]
 
-_ARN_KEYS = ("arn", "agentRuntimeArn", "agent_arn", "runtime_arn")
 _ARN_COLUMNS = {"arn", "agentruntimearn", "agentarn", "runtimearn"}
 _WRAPPER_KEY = "agentRuntimes"
 _SEPARATORS = ",;\t"
 _COMMENT = "#"
+_SECTION = re.compile(r"\s*\[[A-Za-z][\w.-]*\][ \t]*\r?\n")  # of a file of settings
 # Lines of a description rather than of a list: `agents:`, `name = x`, or the frame of a table.
 _DESCRIBES = re.compile(r"\s*(?:-\s+)?[\w.\"-]+\s*(?::(?=\s|$)|=)|\s*[|+]|\s*-{3,}\s*$")
 _SAYS_ARN = re.compile(
@@ -50,12 +50,23 @@ def read_arns(text: str, list_format: ListFormat | None = None) -> list[ArnEntry
     """
     text = text.removeprefix("\ufeff")
     found = list_format or _recognise(text)
-    if found == "json":
+    if found == "json" and not _is_nearly_json(text):
         return list(_from_json(text))
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if not _is_blank(line)]
     if found == "csv" and not (_has_no_header(lines)):
         return list(_from_csv(lines))
-    return list(_from_lines(lines, is_description=found == "csv" or _is_description(lines)))
+    return list(_from_lines(lines, is_description=found != "lines" or _is_description(lines)))
+
+
+def _is_nearly_json(text: str) -> bool:
+    """A list as Python or Terraform writes it, or JSON with comments: whole, with ARNs in it, but not JSON."""
+    if not text.rstrip().endswith(("]", "}")) or not _runtimes_in(text):
+        return False
+    try:
+        _loaded(text)
+    except ArnListError:
+        return True
+    return False
 
 
 def _is_blank(line: str) -> bool:
@@ -63,7 +74,7 @@ def _is_blank(line: str) -> bool:
 
 
 def _recognise(text: str) -> ListFormat:
-    if text.lstrip().startswith(("[", "{")):
+    if text.lstrip().startswith(("[", "{")) and not _SECTION.match(text):
         return "json"
     first = next((line for line in text.splitlines() if not _is_blank(line)), "")
     return "csv" if _arn_column(_cells(first)) is not None else "lines"
@@ -104,8 +115,12 @@ def _cells(header: str) -> list[str]:
 
 
 def _arn_column(header: list[str]) -> int | None:
-    names = [re.sub(r"[\W_]", "", cell.lower()) for cell in header]
+    names = [_plain_name(cell) for cell in header]
     return next((place for place, name in enumerate(names) if name in _ARN_COLUMNS), None)
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 def _has_no_header(lines: list[tuple[int, str]]) -> bool:
@@ -162,5 +177,6 @@ def _runtimes_of(value: Any, depth: int = 0) -> Iterator[str]:
 
 def _arn_of(item: Any) -> str:
     if isinstance(item, dict):
-        item = next((item[key] for key in _ARN_KEYS if key in item), "")
+        named = (inner for key, inner in item.items() if _plain_name(key) in _ARN_COLUMNS)
+        item = next(named, None) or next(_runtimes_of(item), "")
     return item if isinstance(item, str) else ""

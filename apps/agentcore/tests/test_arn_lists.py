@@ -63,6 +63,11 @@ PRINTED_TABLE = f"""-----------------
         (f'{{"arn": "{ONE}"}}\n\n{{"arn": "{TWO}"}}\n', [("item 1", ONE), ("item 2", TWO)]),
         (TOOLKIT, [("line 8", ONE), ("line 14", "nonsense")]),
         (PRINTED_TABLE, [("line 5", ONE), ("line 8", TWO)]),
+        (json.dumps([{"AgentRuntimeArn": ONE}, {"ARN": TWO}]), [("item 1", ONE), ("item 2", TWO)]),
+        (json.dumps([{"runtime": {"arn": ONE}, "roleArn": ROLE}]), [("item 1", ONE)]),
+        (f"['{ONE}', '{TWO}']", [("line 1", ONE), ("line 1", TWO)]),
+        (f'[\n// mine\n"{ONE}",\n"{TWO}",\n]', [("line 3", ONE), ("line 4", TWO)]),
+        (f'[agents]\na = "{ONE}"\n', [("line 2", ONE)]),
         ("", []),
         ("# nothing\n\n", []),
         ("[]", []),
@@ -84,7 +89,7 @@ def test_the_arns_of_a_csv_are_found_without_their_column(header: str) -> None:
 @pytest.mark.parametrize(
     ("text", "list_format", "message"),
     [
-        (f"[{ONE}]", None, "This is not JSON at line 1. Expected a list of ARNs or of objects with arn."),
+        ("[one]", None, "This is not JSON at line 1. Expected a list of ARNs or of objects with arn."),
         ("[" * 100_000, None, "This is not JSON. Expected a list of ARNs or of objects with arn."),
         ('{"arn": 1}', None, "The JSON is not a list. Expected a list of ARNs or of objects with arn."),
         ("3", "json", "The JSON is not a list. Expected a list of ARNs or of objects with arn."),
