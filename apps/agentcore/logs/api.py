@@ -17,7 +17,7 @@ from apps.agents.forms import QUALIFIER_SCHEMA
 from apps.core.instants import Instant
 from apps.sessions.api import find_session
 
-router = Router()
+router = Router(tags=["sessions"])
 
 # A warm environment may have written its first lines before the session began.
 LOGS_BEFORE = timedelta(minutes=15)

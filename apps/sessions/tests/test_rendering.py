@@ -89,7 +89,7 @@ def test_a_tool_call_stands_where_it_happened_and_is_updated_in_place() -> None:
     )
     replaced = renderer.steps_changed(after=3, before_part=2)
     assert 'id="invocation-7-step-1" hx-swap-oob="true"' in replaced
-    assert "17" in replaced and "250 ms" in replaced
+    assert "17" in replaced and "250 ms" in replaced and "failed" not in replaced
     assert "17" in renderer.output and "hx-swap-oob" not in renderer.output
     assert renderer.tail.startswith('<p dir="auto">After')
 
@@ -121,6 +121,13 @@ def test_what_a_tool_gave_back_is_a_step_though_nobody_told_that_it_was_called(
     assert re.findall(r'<pre tabindex="0" aria-label="\w+">(.*?)</pre>', html) == texts
     assert html.index("Before") < html.index("<details") < html.index("After")
     assert "running" not in html
+
+
+def test_a_tool_call_that_failed_says_so_without_being_opened() -> None:
+    html = whole(
+        [event("tool", tool_use_id="t1", name="map"), event("tool_result", tool_use_id="t1", status="error", text="No")]
+    )
+    assert '<span class="bad">failed</span>' in html[: html.index("</summary>")]
 
 
 def test_reasoning_is_a_step_of_its_own() -> None:
