@@ -107,7 +107,7 @@ document.addEventListener("click", (event) => {
 });
 
 // Before the swap is painted: a time in other words may take another line.
-document.addEventListener("htmx:afterSwap", ({ detail }) => localise(detail.target));
+document.addEventListener("htmx:afterSwap", ({ target }) => localise(target));
 document.addEventListener("htmx:load", (event) => {
   localise(event.detail.elt.parentElement ?? document);
   expireToasts();
