@@ -18,9 +18,9 @@ from apps.agentcore.api import router as agents_router
 from apps.agentcore.logs.api import router as logs_router
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import InvalidInputError, LoomError, MissingError
-from apps.core.middleware import TooLargeError
-from apps.core.refusals import error_body
-from apps.core.unavailability import unavailability
+from apps.core.requests.middleware import TooLargeError
+from apps.core.requests.refusals import error_body
+from apps.core.requests.unavailability import unavailability
 from apps.metrics.api import router as metrics_router
 from apps.metrics.series.api import router as series_router
 from apps.metrics.sessions_api import router as session_reads_router

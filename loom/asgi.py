@@ -25,9 +25,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loom.settings")
 django.setup()
 
 from apps.accounts.middleware import SocketSignIn  # noqa: E402 -- needs the app registry
-from apps.core import request_slot  # noqa: E402
-from apps.core.middleware import TooLargeError  # noqa: E402
 from apps.core.models import Process  # noqa: E402
+from apps.core.requests import request_slot  # noqa: E402
+from apps.core.requests.middleware import TooLargeError  # noqa: E402
 from apps.sessions.engine.engine import engine  # noqa: E402
 from apps.sessions.viewing.routing import websocket_urlpatterns  # noqa: E402
 from loom.processes.life import Life  # noqa: E402

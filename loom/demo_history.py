@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from apps.accounts.development import development_account
 from apps.accounts.models import User
+from apps.accounts.sign_in.development import development_account
 from apps.agents.models import Agent
 from apps.core.exceptions import LoomError
 from apps.metrics.models import StartSeries

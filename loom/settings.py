@@ -79,8 +79,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "apps.core.unavailability.unavailability_middleware",
-    "apps.core.middleware.foreign_request_middleware",
+    "apps.core.requests.unavailability.unavailability_middleware",
+    "apps.core.requests.middleware.foreign_request_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -90,7 +90,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "apps.core.not_found.own_not_found_middleware",
+    "apps.core.requests.not_found.own_not_found_middleware",
     "loom.web.middleware.json_refusal_middleware",
 ]
 
@@ -143,7 +143,7 @@ FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 _SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    # auto_vacuum before all else: it counts for a file without a table only. See apps/core/sqlite_space.py.
+    # auto_vacuum before all else: it counts for a file without a table only. See apps/core/running/sqlite_space.py.
     "init_command": (
         "PRAGMA auto_vacuum=INCREMENTAL;PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA busy_timeout=20000;"
     ),
@@ -244,7 +244,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "apps.core.refusals.csrf_failure"
+CSRF_FAILURE_VIEW = "apps.core.requests.refusals.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _IS_PUBLIC_BY_TLS
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _IS_PUBLIC_BY_TLS else 0
@@ -275,7 +275,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname:<7} {name} {message}", "style": "{"}},
-    "filters": {"once_an_outage": {"()": "apps.core.unavailability.OnceAnOutage"}},
+    "filters": {"once_an_outage": {"()": "apps.core.requests.unavailability.OnceAnOutage"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["once_an_outage"]}},
     "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level.upper()},
     "loggers": {

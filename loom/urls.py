@@ -8,10 +8,10 @@ from django.urls import include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from apps.accounts.sign_in_limits import limited_sign_in
+from apps.accounts.sign_in.limits import limited_sign_in
 from apps.agentcore import urls as agentcore
 from apps.agents import urls as agents
-from apps.core.health import healthz, readyz
+from apps.core.running.health import healthz, readyz
 from apps.sessions import urls as sessions
 from loom.api import api
 

@@ -8,4 +8,4 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        from apps.accounts import receivers  # noqa: F401, PLC0415 -- app ready
+        from apps.accounts.sign_in import receivers  # noqa: F401, PLC0415 -- app ready

@@ -17,14 +17,14 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from apps.accounts.development import development_account, development_user, needs_no_password
 from apps.accounts.models import Token, User
 from apps.accounts.policy import Subject, reaches, subject_of
 from apps.accounts.services import use_token
-from apps.accounts.sign_in import SignIn
+from apps.accounts.sign_in.development import development_account, development_user, needs_no_password
+from apps.accounts.sign_in.ways import SignIn
 from apps.accounts.tokens import Scope, TokenRefusedError, bearer_secret
-from apps.core.middleware_modes import before_view
-from apps.core.refusals import API_PREFIX
+from apps.core.requests.middleware_modes import before_view
+from apps.core.requests.refusals import API_PREFIX
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from apps.accounts.development import development_account
 from apps.accounts.models import User
+from apps.accounts.sign_in.development import development_account
 from apps.core.exceptions import InvalidInputError
 
 

@@ -12,10 +12,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.models import Token, User
-from apps.accounts.sign_in import topic_of_token
+from apps.accounts.sign_in.ways import topic_of_token
 from apps.accounts.tokens import SCOPES, SHOWN_LENGTH, Scope, TokenRefusedError, digest, new_secret
 from apps.core.exceptions import InvalidInputError
-from apps.core.notices import notify
+from apps.core.notices.notices import notify
 
 logger = logging.getLogger(__name__)
 

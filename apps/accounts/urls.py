@@ -5,7 +5,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
 from apps.accounts.forms import SignInForm
-from apps.accounts.sign_in_limits import limited_sign_in
+from apps.accounts.sign_in.limits import limited_sign_in
 
 app_name = "accounts"
 urlpatterns = [

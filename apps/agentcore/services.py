@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.exceptions import AgentExistsError, AgentRuntimeError
 from apps.agentcore.models import Runtime
 from apps.agentcore.runtime_rows import adopt_unsplit_agents, store_changes, store_new

@@ -15,7 +15,7 @@ from apps.accounts.http import SignedInRequest
 from apps.agents import listing, selectors, services
 from apps.agents.forms import AgentForm, PromptForm
 from apps.agents.models import Agent
-from apps.core.return_to import return_to
+from apps.core.requests.return_to import return_to
 
 
 def list_context(request: SignedInRequest, query: QueryDict, form: AgentForm) -> dict[str, object]:

@@ -14,8 +14,8 @@ from ninja.params import functions
 from apps.accounts.access import may_read_async
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import MissingError, found
-from apps.core.request_slot import end_turn
-from apps.core.waiting import listening_to
+from apps.core.notices.waiting import listening_to
+from apps.core.requests.request_slot import end_turn
 from apps.metrics.selectors import cold_start_of, measurement_of
 from apps.metrics.starts.panel import latency_panel
 from apps.sessions.models import Invocation

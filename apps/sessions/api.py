@@ -19,7 +19,7 @@ from apps.accounts.models import User
 from apps.agents.forms import PROMPT_MAX_LENGTH, QUALIFIER_SCHEMA
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import InvalidInputError, found
-from apps.core.request_slot import end_turn
+from apps.core.requests.request_slot import end_turn
 from apps.sessions import invoking, selectors, services
 from apps.sessions.engine.engine import follow
 from apps.sessions.invoking import REQUEST_KEY_LENGTH

@@ -11,7 +11,7 @@ class SessionsConfig(AppConfig):
     verbose_name = "Sessions"
 
     def ready(self) -> None:
-        from apps.core import topics  # noqa: PLC0415 -- app ready
+        from apps.core.notices import topics  # noqa: PLC0415 -- app ready
         from apps.sessions.selectors import may_follow_session  # noqa: PLC0415 -- app ready
         from apps.sessions.signals import runs_queued  # noqa: PLC0415 -- app ready
 

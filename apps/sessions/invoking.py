@@ -16,7 +16,7 @@ from django.utils import timezone
 from apps.agents.forms import PROMPT_MAX_LENGTH
 from apps.agents.payload import check_payload
 from apps.core.exceptions import InvalidInputError, LoomError, MissingError
-from apps.core.notices import notify
+from apps.core.notices.notices import notify
 from apps.sessions.engine import guards
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent, host_of

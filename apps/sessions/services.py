@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.exceptions import InvalidInputError, MissingError
-from apps.core.notices import notify
+from apps.core.notices.notices import notify
 from apps.core.tags import normalised, tags_named
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent

@@ -26,7 +26,7 @@ MAX_LINES = 400
 # Modules that may speak SQL themselves. Everything else goes through the ORM.
 RAW_SQL_ALLOWED = frozenset(
     {
-        "apps/core/sqlite_space.py",  # PRAGMA and VACUUM, which the ORM does not know
+        "apps/core/running/sqlite_space.py",  # PRAGMA and VACUUM, which the ORM does not know
     }
 )
 # What speaks of errors in words of its own: the one wording itself, and what knows AWS's errors instead of ours.

@@ -13,9 +13,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from apps.accounts.selectors import user_of_command
 from apps.accounts.services import passing_token
-from apps.core.escapes import EscapeFilter, shown_in_terminal, with_visible_bidi
 from apps.core.exceptions import LoomError
 from apps.core.network import url_of
+from apps.core.text.escapes import EscapeFilter, shown_in_terminal, with_visible_bidi
 from loom.processes.output import Output
 from loom_client import Agent, ApiError, Client, ClientError, Latency, Run, UnreachableError
 from loom_client.wording import in_sentences

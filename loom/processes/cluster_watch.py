@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from django_q.signals import post_execute, post_execute_in_worker, pre_execute
 
-from apps.core.processes import is_process_alive
+from apps.core.running.processes import is_process_alive
 
 
 class ClusterFrozenError(Exception):

@@ -14,10 +14,10 @@ from django.db import connections
 from django.utils import timezone
 
 from apps.agentcore.runtime_rows import adopt_unsplit_agents
-from apps.core.memory import MemoryKeeper
 from apps.core.models import Process
-from apps.core.notices import Tail
-from apps.core.processes import BEAT_EVERY_S, Heartbeat
+from apps.core.notices.notices import Tail
+from apps.core.running.memory import MemoryKeeper
+from apps.core.running.processes import BEAT_EVERY_S, Heartbeat
 from apps.metrics.series.advancing import advance_all, open_advancer
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.housekeeping import take_care_of_orphans

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from apps.core.models import Process
 from apps.core.network import is_loom_there, url_of
-from apps.core.processes import is_process_alive, living, machine
+from apps.core.running.processes import is_process_alive, living, machine
 from loom.processes.child import ChildSpec
 from loom.processes.folders import check_database_file, has_to_collect_static_files
 from loom.processes.output import Output

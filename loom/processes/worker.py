@@ -27,9 +27,11 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from apps.core import limits, notices, processes
+from apps.core import limits
 from apps.core.models import Process
-from apps.core.sqlite_space import give_back_space
+from apps.core.notices import notices
+from apps.core.running import processes
+from apps.core.running.sqlite_space import give_back_space
 from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.series.advancing import advance_all
 from apps.metrics.series.services import remove_expired_prompts

@@ -23,7 +23,7 @@ from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.models import Runtime
 from apps.agentcore.runtime_rows import SHARED_COLUMNS, store_new
 from apps.agentcore.services import register_agent

@@ -13,7 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.core.management import CommandError, call_command
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agents.models import Agent
 from apps.aws.agentcore import AgentCoreClient
 from apps.aws.arn import RuntimeArn

@@ -85,7 +85,7 @@ def test_a_database_with_a_past_gets_none(
 def test_the_conversations_are_held(loom: Loom) -> None:
     """As anybody would: each turn is answered by the agent, in the session of the turn before."""
     begin = (
-        "from apps.accounts.development import development_account; "
+        "from apps.accounts.sign_in.development import development_account; "
         "from loom.demo_history import start_conversations; start_conversations(development_account())"
     )
     client = Client(loom.url)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from apps.accounts.sign_in_limits import OF_ADDRESS
+from apps.accounts.sign_in.limits import OF_ADDRESS
 from loom.tests.fixtures import Loom
 from loom.tests.relay import ForwardingProxy
 from loom.tests.visiting import another_web_process

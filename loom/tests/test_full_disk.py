@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
-from apps.core import health
+from apps.core.running import health
 from apps.sessions.models import Session
 from apps.sessions.tests.test_recorder_full_disk import full_disk
 

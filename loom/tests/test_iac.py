@@ -21,17 +21,17 @@ from moto import mock_aws
 from moto.cloudformation.models import cloudformation_backends
 from moto.iam.models import iam_backends
 
-from apps.agentcore.aws_metrics import RANGES, metrics_of
-from apps.agentcore.connection import current_connection
-from apps.agentcore.health import check_aws as check_health
+from apps.agentcore.aws.connection import current_connection
+from apps.agentcore.aws.health import check_aws as check_health
+from apps.agentcore.aws.metrics import RANGES, metrics_of
 from apps.agentcore.services import refresh_agent, versions_of
 from apps.agents.models import Agent
 from apps.aws.agentcore import AgentCoreClient
 from apps.aws.arn import RuntimeArn
 from apps.aws.control import list_runtimes
 from apps.awsverify.permissions.policies import FEATURES, POLICIES, policy
-from apps.core import processes
 from apps.core.models import Process
+from apps.core.running import processes
 from apps.metrics.models import Measurement
 from apps.metrics.starts.tasks import enqueue_due_sweep, sweep_measurements
 from apps.sessions.engine.engine import engine, follow

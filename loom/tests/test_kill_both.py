@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.aws.tests.emulator_process import Emulator
 from apps.core.models import Process
-from apps.core.processes import SILENT_AFTER
+from apps.core.running.processes import SILENT_AFTER
 from apps.sessions.invoking import Request, enqueue
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after

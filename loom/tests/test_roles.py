@@ -21,7 +21,7 @@ from apps.accounts.models import User
 from apps.accounts.services import create_token
 from apps.accounts.tokens import SCOPES
 from apps.aws.tests.loopback import Exchange, loopback
-from apps.core import topics
+from apps.core.notices import topics
 from apps.metrics.models import StartSeries
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.routing import websocket_urlpatterns

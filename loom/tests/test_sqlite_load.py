@@ -17,7 +17,7 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.aws.tests.emulator_process import Emulator
 from apps.core.models import Notice
-from apps.core.processes import Heartbeat
+from apps.core.running.processes import Heartbeat
 from apps.sessions.engine.engine import engine
 from apps.sessions.invoking import invoke
 from apps.sessions.models import Invocation
@@ -72,7 +72,7 @@ def start_all(agent: Agent, owner: User) -> list[Invocation]:
         session = start_session(agent=agent, owner=owner)
         invocations.append(invoke(session=session, prompt=f"prompt {number}"))
         if number % (STREAMS // TASKS) == 0:
-            async_task("apps.core.notices.notify", "load", f"task {number}")
+            async_task("apps.core.notices.notices.notify", "load", f"task {number}")
     return invocations
 
 

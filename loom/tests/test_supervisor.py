@@ -16,7 +16,7 @@ import pytest
 
 from apps.aws.tests.emulator_process import Emulator
 from apps.core.models import Process
-from apps.core.processes import end, register
+from apps.core.running.processes import end, register
 from loom.processes.start_all import DatabaseTakenError, PortTakenError, check_database, check_ports
 from loom.tests.fixtures import Loom
 from loom.tests.running import Running, free_port, wait_until

@@ -17,8 +17,8 @@ from django_q.conf import Conf
 from django_q.models import OrmQ, Success
 from django_q.tasks import async_task
 
-from apps.core import processes
 from apps.core.models import Notice, Process
+from apps.core.running import processes
 from apps.sessions.models import Invocation, Session
 from loom.processes import worker
 from loom.tests.running import PATIENCE_S, Running, wait_until
@@ -49,7 +49,7 @@ def make_old_process() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_worker_beats_ticks_runs_tasks_and_lets_them_finish_on_sigterm() -> None:
     make_old_process()
-    async_task("apps.core.notices.notify", "agents", "changed")
+    async_task("apps.core.notices.notices.notify", "agents", "changed")
     with start_worker() as running:
         running.wait_for_line("worker ready")
         row = Process.objects.get(kind=Process.Kind.WORKER)

@@ -6,8 +6,8 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponseBase
 
-from apps.core.middleware_modes import on_response
-from apps.core.refusals import API_PREFIX
+from apps.core.requests.middleware_modes import on_response
+from apps.core.requests.refusals import API_PREFIX
 from loom.api import on_wrong_method
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from apps.agentcore.aws_caller import caller
+from apps.agentcore.aws.caller import caller
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from apps.core.exceptions import LoomError
-from apps.core.refusals import refusal
+from apps.core.requests.refusals import refusal
 
 logger = logging.getLogger(__name__)
 

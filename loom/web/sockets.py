@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
-from apps.core.middleware import is_by_token, is_own_origin
+from apps.core.requests.middleware import is_by_token, is_own_origin
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 
-from apps.accounts.development import development_user, is_local_request
 from apps.accounts.models import User
+from apps.accounts.sign_in.development import development_user, is_local_request
 
 LOCAL: dict[str, Any] = {"client": "127.0.0.1", "server": "127.0.0.1", "headers": {"host": "localhost:8000"}}
 FORWARDED = [

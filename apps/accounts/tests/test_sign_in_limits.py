@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.accounts.sign_in_limits import OF_ACCOUNT, OF_ADDRESS, client_address
+from apps.accounts.sign_in.limits import OF_ACCOUNT, OF_ADDRESS, client_address
 from apps.core.models import LimitCount
 
 pytestmark = pytest.mark.django_db

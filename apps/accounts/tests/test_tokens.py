@@ -10,7 +10,6 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts.development import DEVELOPMENT_EMAIL
 from apps.accounts.models import Token, User
 from apps.accounts.selectors import user_of_command
 from apps.accounts.services import (
@@ -21,6 +20,7 @@ from apps.accounts.services import (
     revoke_token,
     use_token,
 )
+from apps.accounts.sign_in.development import DEVELOPMENT_EMAIL
 from apps.accounts.tokens import TokenRefusedError, bearer_secret, digest, includes, new_secret
 from apps.core.exceptions import InvalidInputError
 

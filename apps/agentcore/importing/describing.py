@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.importing.pace import description_pace
 from apps.agentcore.services import Description, describe

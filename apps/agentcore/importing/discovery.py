@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.importing.pace import description_pace
 from apps.agentcore.models import Runtime

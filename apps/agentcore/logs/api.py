@@ -14,7 +14,7 @@ from apps.agentcore.logs.reading import MAX_LINES, LogPage, read_logs
 from apps.agentcore.logs.visibility import ids_shown_to
 from apps.agents.api import find_agent
 from apps.agents.forms import QUALIFIER_SCHEMA
-from apps.core.instants import Instant
+from apps.core.text.instants import Instant
 from apps.sessions.api import find_session
 
 router = Router(tags=["sessions"])

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from django.utils import timezone
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agents.models import Agent
 from apps.aws.arn import is_valid_qualifier

@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.accounts.http import SignedInRequest
-from apps.agentcore.aws_caller import foreign_account
-from apps.agentcore.aws_metrics import DEFAULT_RANGE, RANGES, metrics_of
+from apps.agentcore.aws.caller import foreign_account
+from apps.agentcore.aws.metrics import DEFAULT_RANGE, RANGES, metrics_of
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.selectors import with_runtime
 from apps.agentcore.services import versions_of

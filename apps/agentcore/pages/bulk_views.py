@@ -23,7 +23,7 @@ from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to, registry_visible_to
 from apps.agents.services import archive_agent
 from apps.core.exceptions import InvalidInputError, LoomError
-from apps.core.return_to import return_to
+from apps.core.requests.return_to import return_to
 from apps.core.tables.bulk import Outcome, apply, checked_rows
 
 if TYPE_CHECKING:

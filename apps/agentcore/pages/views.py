@@ -18,7 +18,7 @@ from apps.agents import selectors
 from apps.agents.forms import AgentForm
 from apps.agents.views import list_context
 from apps.core.exceptions import LoomError
-from apps.core.return_to import return_to
+from apps.core.requests.return_to import return_to
 
 
 @require_POST

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.aws.arn import RuntimeArn
 from apps.aws.clients import client
 from apps.aws.control import describe_runtime

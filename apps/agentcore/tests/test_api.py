@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.tests.conftest import OrderFault
 from apps.agents.models import Agent
 from apps.aws.clients import client as aws_client

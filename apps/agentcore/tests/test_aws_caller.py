@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.agentcore.aws_caller import Caller
+from apps.agentcore.aws.caller import Caller
 from apps.aws.errors import CredentialsError
 from apps.aws.identity import Identity
 

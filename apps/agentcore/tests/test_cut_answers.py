@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from apps.agentcore.host import AgentCoreHost
+from apps.agentcore.invoking.host import AgentCoreHost
 from apps.aws.agentcore import AgentCoreClient
 from apps.aws.connection import Connection
 from apps.aws.tests.cutting import FRAMINGS, Cutting

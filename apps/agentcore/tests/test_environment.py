@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from apps.agentcore.environment import environment_of
+from apps.agentcore.invoking.environment import environment_of
 from apps.agents.models import Agent
 from apps.sessions.models import Invocation, Session
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.agentcore.health import check_aws
+from apps.agentcore.aws.health import check_aws
 
 
 def test_an_emulator_that_answers_is_healthy(emulator: Any) -> None:

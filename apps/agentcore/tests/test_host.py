@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.agentcore.host import AgentCoreHost
+from apps.agentcore.invoking.host import AgentCoreHost
 from apps.sessions.engine.run import AnswerTooLargeError, Run
 from apps.sessions.engine.run_stream import LiveStream
 from apps.sessions.invoking import start_invocation

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.logs.pages import ShownLine, as_text, keep_level, range_of
 from apps.agentcore.logs.reading import LogLine
 from apps.agents.models import Agent

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.accounts.services import create_token
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.tests.test_log_views import LINES, group_of, write
 from apps.agents.models import Agent
 from apps.aws.clients import client as aws_client

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.logs.reading import LOGS_ADVICE, MAX_LINES, LogGroupMissingError, LogPage, read_logs
 from apps.agents.models import Agent

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from markdown_it.token import Token
 
-from apps.core.escapes import BIDI_CONTROLS
 from apps.core.markdown.rendering import SMALLEST_PLAIN_PART, html_of, parse_inline, plain_html
+from apps.core.text.escapes import BIDI_CONTROLS
 
 # Words without any of these cannot change how the text before them reads, unless it ends in one of these. Of blanks,
 # only the plain space is none of them.

@@ -25,8 +25,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
-from apps.core.escapes import with_visible_bidi, without_escapes
 from apps.core.markdown import block_rules, inline_rules
+from apps.core.text.escapes import with_visible_bidi, without_escapes
 
 MAX_CHARACTERS = 200_000
 """What is behind them is shown as it is written: rendering costs about 3 ms per 1,000 characters."""

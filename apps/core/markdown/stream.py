@@ -13,9 +13,9 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it.token import Token
 
-from apps.core.escapes import EscapeFilter
 from apps.core.markdown.ends import Code, Line, Plain, Row, is_block, is_closed
 from apps.core.markdown.rendering import MAX_CHARACTERS, html_of, parse, plain_part, plain_parts, rest_note
+from apps.core.text.escapes import EscapeFilter
 
 MAX_OPEN_CHARACTERS = 4_000
 MAX_OPEN_LINES = 150

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from lucide.templatetags.lucide import lucide
 
-from apps.core.escapes import with_visible_bidi
+from apps.core.text.escapes import with_visible_bidi
 
 register = template.Library()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.escapes import EscapeFilter, with_visible_bidi, without_escapes
+from apps.core.text.escapes import EscapeFilter, with_visible_bidi, without_escapes
 
 
 def filtered(pieces: list[str]) -> str:

@@ -10,8 +10,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import RequestFactory
 from django.utils import timezone
 
-from apps.core import health
 from apps.core.models import LimitCount, Process
+from apps.core.running import health
 
 
 def make_readiness(**checks: tuple[health.Check, bool]) -> health.Readiness:

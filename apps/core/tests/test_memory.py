@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from apps.core.memory import GROWTH_BYTES, MemoryKeeper
+from apps.core.running.memory import GROWTH_BYTES, MemoryKeeper
 
 MB = 1024 * 1024
 BASE = 130 * MB
 PROBE = """
-from apps.core.memory import MemoryKeeper, resident_bytes
+from apps.core.running.memory import MemoryKeeper, resident_bytes
 class Circle:
     def __init__(self, text):
         self.text, self.me = text, self

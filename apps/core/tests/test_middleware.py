@@ -11,7 +11,7 @@ from django.urls import path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.middleware import is_own_origin
+from apps.core.requests.middleware import is_own_origin
 
 HOST = "testserver"
 FRONT_END = "http://localhost:5173"
@@ -148,10 +148,10 @@ async def test_async_views_are_guarded_as_well(async_client: AsyncClient) -> Non
 
 
 def test_a_refusal_is_logged_without_what_was_sent(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger="apps.core.middleware"):
+    with caplog.at_level(logging.WARNING, logger="apps.core.requests.middleware"):
         client.post("/api/things?secret=1", '{"prompt": "secret"}', content_type="text/plain")
 
-    messages = [record.getMessage() for record in caplog.records if record.name == "apps.core.middleware"]
+    messages = [record.getMessage() for record in caplog.records if record.name == "apps.core.requests.middleware"]
     assert messages == ["request refused code=unsupported_media_type method=POST path=/api/things"]
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.test import AsyncClient, Client
 from django.urls import path
 
-from apps.core.middleware_modes import before_view, on_response
+from apps.core.requests.middleware_modes import before_view, on_response
 
 
 @before_view

@@ -15,8 +15,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from apps.core import notices
 from apps.core.models import Notice
+from apps.core.notices import notices
 
 
 def make_notice(pk: int, topic: str | None = None) -> None:
@@ -188,7 +188,7 @@ def test_tail_hands_on_what_another_process_wrote_even_after_the_database_failed
             await sync_to_async(notices.notify)("session:1", "ended")
             return [*heard, await hear(layer, channel)]
 
-    with caplog.at_level(logging.WARNING, logger="apps.core.notices"):
+    with caplog.at_level(logging.WARNING, logger="apps.core.notices.notices"):
         heard = async_to_sync(scenario)()
 
     assert heard == [

@@ -16,8 +16,8 @@ from django.db import OperationalError, connection
 from django.db.models import F
 from django.utils import timezone
 
-from apps.core import processes
 from apps.core.models import Process
+from apps.core.running import processes
 
 
 def make_process(*, beat_at: datetime | None = None, ended_at: datetime | None = None) -> Process:
@@ -138,7 +138,7 @@ def test_heartbeat_outlives_a_failing_database(caplog: pytest.LogCaptureFixture)
             back_at = timezone.now()
             await until(lambda: Process.objects.filter(pk=heartbeat.process_id, beat_at__gt=back_at).exists())
 
-    with caplog.at_level(logging.WARNING, logger="apps.core.processes"):
+    with caplog.at_level(logging.WARNING, logger="apps.core.running.processes"):
         async_to_sync(scenario)()
 
     messages = [record.getMessage().split(" id=")[0] for record in caplog.records]
@@ -214,7 +214,7 @@ def test_a_process_that_was_paused_goes_on_under_a_new_id(caplog: pytest.LogCapt
             await until(has_gone_on)
             return first_id, heartbeat.process_id
 
-    with caplog.at_level(logging.CRITICAL, logger="apps.core.processes"):
+    with caplog.at_level(logging.CRITICAL, logger="apps.core.running.processes"):
         first_id, second_id = async_to_sync(scenario)()
 
     assert [process_id for process_id, _ in told][-1] == second_id != first_id

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.test import RequestFactory
 
-from apps.core.return_to import return_to
+from apps.core.requests.return_to import return_to
 
 
 @pytest.mark.parametrize(

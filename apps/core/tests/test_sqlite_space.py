@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from apps.core.sqlite_space import KEPT_PAGES, PAGES_AT_ONCE, give_back_space, space
+from apps.core.running.sqlite_space import KEPT_PAGES, PAGES_AT_ONCE, give_back_space, space
 
 pytestmark = pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's file")
 

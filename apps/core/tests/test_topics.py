@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from apps.core import topics
+from apps.core.notices import topics
 
 
 def test_the_longest_registered_prefix_decides_and_an_unknown_topic_is_nobodys() -> None:

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient
 from django.urls import path
 
-from apps.core.unavailability import OnceAnOutage, unavailability
+from apps.core.requests.unavailability import OnceAnOutage, unavailability
 
 FULL, READ_ONLY, AWAY = (
     "The disk of Loom's database is full: nothing can be stored.",

@@ -21,7 +21,7 @@ from apps.aws.errors import AccessDeniedError, AwsError
 from apps.aws.logs.markers import Start
 from apps.aws.logs.reading import LogGroupNotFoundError, RuntimeLogs
 from apps.aws.logs.streams import LogEvent, attribute, classify
-from apps.core.notices import notify
+from apps.core.notices.notices import notify
 from apps.metrics.figures.store_periods import forget_figures
 from apps.metrics.models import Measurement
 from apps.metrics.starts.log_groups import LEASE, GroupKey, Lease, LeaseLostError, read_between, read_since, take_lease

@@ -9,7 +9,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.aws.logs.reading import RuntimeLogs
 from apps.metrics.starts import services, sweep
 from apps.metrics.starts.log_groups import LEASE

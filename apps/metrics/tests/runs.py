@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Max
 from django.utils import timezone
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.aws.agentcore import AgentCoreClient
 from apps.aws.arn import RuntimeArn
 from apps.aws.errors import AwsError

@@ -10,7 +10,7 @@ from channels.layers import get_channel_layer
 from django.test import AsyncClient, Client
 
 from apps.accounts.models import User
-from apps.core.notices import group_name
+from apps.core.notices.notices import group_name
 from apps.metrics.models import Measurement
 from apps.metrics.tests.runs import at, make_due, make_measured, make_run
 from apps.sessions.models import Session

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.services import refresh_agent, register_agent
 from apps.agentcore.tests.runtimes import create_runtime, update_runtime
 from apps.agents.models import Agent

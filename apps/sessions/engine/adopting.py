@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.core.exceptions import ConflictError
-from apps.core.processes import silent_process_ids
+from apps.core.running.processes import silent_process_ids
 from apps.sessions.engine.host import RunEnd
 from apps.sessions.engine.run import Run
 from apps.sessions.models import Invocation

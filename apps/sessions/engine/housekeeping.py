@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from apps.core.notices import notify
-from apps.core.processes import gone_process_ids, silent_process_ids
+from apps.core.notices.notices import notify
+from apps.core.running.processes import gone_process_ids, silent_process_ids
 from apps.sessions.engine.host import host_of
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
 from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session

@@ -18,8 +18,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from apps.core import processes
 from apps.core.models import Process
+from apps.core.running import processes
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after, of_agents_in_use
 from loom_events.recorded import RecordedEvent

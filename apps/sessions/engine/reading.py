@@ -7,7 +7,7 @@ import time
 from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 
-from apps.core.unavailability import unavailability
+from apps.core.requests.unavailability import unavailability
 from apps.sessions import selectors
 from apps.sessions.models import Invocation
 from loom_events.recorded import RecordedEvent

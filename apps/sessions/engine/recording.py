@@ -15,7 +15,7 @@ from django.db.models import F, Max
 from django.utils import timezone
 
 from apps.agents.models import Agent
-from apps.core.notices import notify
+from apps.core.notices.notices import notify
 from apps.sessions.engine.host import host_of
 from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after

@@ -14,7 +14,7 @@ from django.views.decorators.vary import vary_on_headers
 from apps.accounts.http import SignedInRequest
 from apps.agents.selectors import registry_visible_to
 from apps.core.exceptions import LoomError
-from apps.core.return_to import return_to
+from apps.core.requests.return_to import return_to
 from apps.sessions import selectors, services
 from apps.sessions.pages.list_forms import RenameForm
 from apps.sessions.pages.listing import SESSIONS, hidden_count

@@ -10,9 +10,9 @@ from django.contrib.auth.models import AnonymousUser
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
-from apps.core import processes
 from apps.core.models import Process
-from apps.core.notices import Tail
+from apps.core.notices.notices import Tail
+from apps.core.running import processes
 from apps.sessions.engine import host
 from apps.sessions.engine.engine import Engine, engine
 from apps.sessions.invoking import start_invocation

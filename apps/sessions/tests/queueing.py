@@ -10,8 +10,8 @@ import pytest_asyncio
 from asgiref.sync import sync_to_async
 
 from apps.agents.models import Agent
-from apps.core import processes
 from apps.core.models import Process
+from apps.core.running import processes
 from apps.sessions.engine import host
 from apps.sessions.engine.engine import Engine, engine
 from apps.sessions.invoking import Request, enqueue

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from apps.core import processes
+from apps.core.running import processes
 from apps.sessions.engine.adopting import GapError, HeldElsewhereError
 from apps.sessions.engine.engine import Engine
 from apps.sessions.engine.host import COMPLETED

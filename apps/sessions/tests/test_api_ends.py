@@ -38,8 +38,10 @@ async def test_who_has_the_end_is_told_not_to_ask_again(api: Api, agent: Agent, 
     assert [number for number, _, _ in numbered(await body_of(await asked(end + 2)))] == [end + 3]
     assert (await asked(end + 3)).status_code == 204
     running = await sync_to_async(begin)(session=invocation.session)
+    response = await asked(999, "invocation=2")  # before it is launched: it cannot have ended
     engine.launch(running)
-    assert (await body_of(await asked(999, "invocation=2"))).endswith("\n\n")
+    assert response.status_code == 200
+    assert (await body_of(response)).endswith("\n\n")
 
 
 async def test_the_next_prompt_waits_for_a_run_that_is_being_stopped(

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
-from apps.core import processes
 from apps.core.models import Process
+from apps.core.running import processes
 from apps.sessions.api import InvokeIn, _launched
 from apps.sessions.engine.engine import Engine, engine, follow
 from apps.sessions.engine.recording import Pending, finish_invocation

@@ -132,7 +132,7 @@ async def test_strangers_are_closed_and_not_told_why(pages: Any, session: Sessio
 
 
 async def test_a_new_measurement_is_signalled(pages: Any, session: Session, alice: User) -> None:
-    from apps.core.notices import notify  # noqa: PLC0415 -- stands for what the worker does in its own process
+    from apps.core.notices.notices import notify  # noqa: PLC0415 -- stands for what the worker does in its own process
 
     page = await pages(session, alice)
     await page.join()

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from apps.core import processes
 from apps.core.exceptions import LoomError
 from apps.core.models import Notice, Process
+from apps.core.running import processes
 from apps.sessions.engine.engine import Engine, follow
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.invoking import invoke, stop_invocation

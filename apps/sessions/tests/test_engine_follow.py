@@ -13,8 +13,8 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.core import processes
 from apps.core.models import Process
+from apps.core.running import processes
 from apps.sessions.engine.engine import follow
 from apps.sessions.engine.housekeeping import compact_recordings
 from apps.sessions.engine.recording import Pending, finish_invocation, write_batches

@@ -12,8 +12,8 @@ import pytest_asyncio
 from asgiref.sync import sync_to_async
 
 from apps.agents.models import Agent
-from apps.core import processes
 from apps.core.models import Process
+from apps.core.running import processes
 from apps.sessions import invoking
 from apps.sessions.engine.engine import Engine, engine, follow
 from apps.sessions.models import Invocation, Session

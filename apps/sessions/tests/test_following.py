@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 
 from apps.accounts.models import User
-from apps.core.notices import group_name
+from apps.core.notices.notices import group_name
 from apps.sessions.engine.engine import follow
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import end_session

@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apps.core import processes
 from apps.core.models import Notice, Process
+from apps.core.running import processes
 from apps.sessions.engine.housekeeping import compact_recordings, remove_expired_content, take_care_of_orphans
 from apps.sessions.engine.recording import Pending, finish_invocation, write_batches
 from apps.sessions.invoking import start_invocation

@@ -13,9 +13,9 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from apps.agents.models import Agent
-from apps.core import processes
 from apps.core.exceptions import LoomError
 from apps.core.models import Process
+from apps.core.running import processes
 from apps.sessions.engine import guards
 from apps.sessions.engine.engine import Engine, engine, follow
 from apps.sessions.engine.housekeeping import take_care_of_orphans

@@ -9,8 +9,8 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, DataError, OperationalError, connection
 from django.utils import timezone
 
-from apps.core import processes
 from apps.core.models import Process
+from apps.core.running import processes
 from apps.sessions.engine.recorder import Recorder
 from apps.sessions.engine.recording import Pending, finish_invocation, write_batches
 from apps.sessions.engine.run_stream import LiveStream

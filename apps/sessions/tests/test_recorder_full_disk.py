@@ -14,8 +14,8 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 
 from apps.accounts.models import User
-from apps.core import processes
 from apps.core.models import Process
+from apps.core.running import processes
 from apps.sessions.engine.engine import engine, follow
 from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation, Session

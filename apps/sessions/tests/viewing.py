@@ -13,7 +13,7 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
 
 from apps.accounts.models import User
-from apps.accounts.sign_in import SignIn
+from apps.accounts.sign_in.ways import SignIn
 from apps.sessions.models import Session
 from apps.sessions.tests.waiting import PATIENCE_S
 from apps.sessions.viewing.consumer import SessionConsumer

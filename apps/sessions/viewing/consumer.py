@@ -18,11 +18,11 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from django.db.models import Q
 
-from apps.accounts.consumer import CLOSE_FAILED, CLOSE_RESTARTING, SignedInConsumer, SocketClosedError
 from apps.accounts.models import User
+from apps.accounts.sign_in.consumer import CLOSE_FAILED, CLOSE_RESTARTING, SignedInConsumer, SocketClosedError
 from apps.core.exceptions import LoomError
-from apps.core.topics import may_join
-from apps.core.unavailability import unavailability
+from apps.core.notices.topics import may_join
+from apps.core.requests.unavailability import unavailability
 from apps.sessions import invoking, selectors
 from apps.sessions.engine.engine import engine
 from apps.sessions.exceptions import ShuttingDownError

@@ -16,8 +16,8 @@ from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseError
 from django.http import StreamingHttpResponse
 
-from apps.core.refusals import error_body
-from apps.core.unavailability import UnavailableError, unavailability
+from apps.core.requests.refusals import error_body
+from apps.core.requests.unavailability import UnavailableError, unavailability
 from apps.sessions.engine.engine import engine, follow
 from apps.sessions.engine.reading import AWAY_AT_MOST_S
 from apps.sessions.invoking import stop_soon

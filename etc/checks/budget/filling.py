@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.services import create_token
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.services import Description, register_agent, store_described
 from apps.agents.models import Agent, Endpoint
 from apps.aws.agentcore import AgentCoreClient

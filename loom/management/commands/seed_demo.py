@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.exceptions import AgentExistsError
 from apps.agentcore.models import Runtime
 from apps.agentcore.services import register_agent

@@ -5,7 +5,7 @@ from django.db import OperationalError
 from django.template.defaultfilters import filesizeformat
 
 from apps.core.commands import LoomCommand
-from apps.core.sqlite_space import rewrite, space
+from apps.core.running.sqlite_space import rewrite, space
 
 
 class Command(LoomCommand):

@@ -15,8 +15,8 @@ from apps.agentcore.importing.describing import CONCURRENCY, MAX_CONCURRENCY
 from apps.agentcore.importing.discovery import find_runtimes
 from apps.agentcore.importing.report import Report, said_once
 from apps.core.commands import LoomCommand
-from apps.core.encodings import decoded
 from apps.core.exceptions import LoomError
+from apps.core.text.encodings import decoded
 
 STDIN = "-"
 NOTHING_USABLE = 2

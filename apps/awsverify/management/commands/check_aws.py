@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from django.core.management.base import CommandError, CommandParser
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.aws.arn import InvalidArnError
 from apps.awsverify.permissions.check import check_aws
 from apps.awsverify.permissions.text import as_json, as_text

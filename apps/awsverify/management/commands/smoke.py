@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.aws.arn import DEFAULT_QUALIFIER, InvalidArnError, RuntimeArn, is_valid_qualifier
 from apps.aws.connection import Connection
 from apps.aws.control import list_runtimes

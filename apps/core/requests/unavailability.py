@@ -18,8 +18,8 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 
 from apps.core.exceptions import LoomError
-from apps.core.middleware_modes import on_response
-from apps.core.refusals import refuse
+from apps.core.requests.middleware_modes import on_response
+from apps.core.requests.refusals import refuse
 
 QUIET_FOR_S = 30.0
 # SQLite's own words for what a disk, a lock or a folder does; SQLITE_ERROR, among others, is a mistake of ours.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from django.core.cache import cache
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agents.models import Agent
 from apps.aws.errors import AccessDeniedError, AwsError

@@ -12,9 +12,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from apps.accounts.models import User
-from apps.accounts.sign_in import SIGNED_OUT, SignIn
-from apps.core.notices import group_name, is_layer_away
-from apps.core.unavailability import unavailability
+from apps.accounts.sign_in.ways import SIGNED_OUT, SignIn
+from apps.core.notices.notices import group_name, is_layer_away
+from apps.core.requests.unavailability import unavailability
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from channels.layers import get_channel_layer
 
-from apps.core.notices import group_name
+from apps.core.notices.notices import group_name
 
 Wait = Callable[[float], Awaitable[None]]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from asgiref.sync import sync_to_async
 
-from apps.agentcore.checks import check_invokable, check_origin, check_qualifier
-from apps.agentcore.connection import current_connection
-from apps.agentcore.environment import environment_of
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
+from apps.agentcore.invoking.checks import check_invokable, check_origin, check_qualifier
+from apps.agentcore.invoking.environment import environment_of
 from apps.agentcore.models import Runtime
 from apps.agentcore.payload import build_payload
 from apps.agents.models import Agent

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import cache, partial
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.agents.models import Agent
 from apps.aws.connection import Connection
 from apps.aws.errors import AwsError

@@ -14,8 +14,8 @@ from django.utils.translation import gettext
 from django.views.defaults import bad_request
 
 from apps.core.exceptions import InvalidInputError, LoomError
-from apps.core.middleware_modes import before_view
-from apps.core.refusals import API_PREFIX, proxy_advice, refuse
+from apps.core.requests.middleware_modes import before_view
+from apps.core.requests.refusals import API_PREFIX, proxy_advice, refuse
 
 logger = logging.getLogger(__name__)
 

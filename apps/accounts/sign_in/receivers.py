@@ -13,8 +13,8 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from apps.accounts.models import Token, User
-from apps.accounts.sign_in import SIGNED_OUT, topic_of_token, topic_of_user, topic_of_web_session
-from apps.core.notices import notify
+from apps.accounts.sign_in.ways import SIGNED_OUT, topic_of_token, topic_of_user, topic_of_web_session
+from apps.core.notices.notices import notify
 
 
 @receiver(user_logged_out, dispatch_uid="accounts.announce_sign_out")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.agentcore.connection import current_connection
+from apps.agentcore.aws.connection import current_connection
 from apps.aws.control import list_runtimes
 from apps.aws.errors import AwsError
 from apps.aws.identity import identity

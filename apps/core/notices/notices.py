@@ -22,7 +22,7 @@ from django.db import transaction
 from django.db.models import Max, Q
 
 from apps.core.models import Notice
-from apps.core.processes import DatabaseThread
+from apps.core.running.processes import DatabaseThread
 
 logger = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.core.models import LimitCount, Process
-from apps.core.unavailability import unavailability
+from apps.core.requests.unavailability import unavailability
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.exceptions import LoomError
 from apps.core.limits import Limit, give_back, take
-from apps.core.refusals import refuse
+from apps.core.requests.refusals import refuse
 
 # People mistype; whoever guesses needs thousands. An address may be that of a whole office, or of the proxy.
 OF_ACCOUNT = Limit("sign-in of account", count=10, per=timedelta(minutes=15))

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.views.defaults import page_not_found
 
-from apps.core.middleware_modes import on_response
+from apps.core.requests.middleware_modes import on_response
 
 
 @on_response
