@@ -124,7 +124,9 @@ def test_what_a_page_loads_is_found_with_its_imports() -> None:
     html = '<link rel="stylesheet" href="/static/css/base.css"><script type="module" src="/static/js/live.js"></script>'
 
     sizes = {name: (ROOT / "static" / name).stat().st_size for name in ("css/base.css", "js/live.js", "js/sending.js")}
-    assert files_of(html) == sizes
+    found = files_of(html)
+    assert found.items() >= sizes.items()
+    assert {name for name in found if name.endswith(".css")} == {"css/base.css"}
 
 
 @pytest.mark.parametrize("address", ["https://example.com/x.js", "/media/x.js"])
