@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -22,6 +23,7 @@ OF_ACCOUNT = Limit("sign-in of account", count=10, per=timedelta(minutes=15))
 OF_ADDRESS = Limit("sign-in from address", count=50, per=timedelta(minutes=15))
 
 View = Callable[..., HttpResponseBase]
+_WITH_PORT = re.compile(r"(?:(?P<v4>[0-9.]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\]):[0-9]+")
 
 
 class TooManyTriesError(LoomError):
@@ -42,6 +44,8 @@ class TooManyTriesError(LoomError):
 def client_address(request: HttpRequest) -> str:
     """Where a request comes from; of IPv6 the network, as one machine has as many addresses there as it likes."""
     address = str(request.META.get("REMOTE_ADDR") or "")
+    if with_port := _WITH_PORT.fullmatch(address):
+        address = with_port["v4"] or with_port["v6"]
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

@@ -94,6 +94,10 @@ def test_looking_at_the_page_is_no_try(client: Client) -> None:
         ("192.0.2.7", "192.0.2.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("192.0.2.7:51234", "192.0.2.7"),  # some proxies tell the port too, another one each time
+        ("[2001:db8:1:2::1]:51234", "2001:db8:1:2::/64"),
+        ("", ""),
+        ("unknown", "unknown"),
         ("::ffff:192.0.2.7", "192.0.2.7"),  # how a proxy that listens on both writes it: not one network of all
         ("", ""),
     ],
