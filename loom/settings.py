@@ -143,10 +143,7 @@ FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 _SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    # auto_vacuum before all else: it counts for a file without a table only. See apps/core/running/sqlite_space.py.
-    "init_command": (
-        "PRAGMA auto_vacuum=INCREMENTAL;PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA busy_timeout=20000;"
-    ),
+    "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA busy_timeout=20000;",
 }
 # A server that is gone without a word is noticed within seconds: a heartbeat that waits for it for minutes is none.
 _POSTGRES_OPTIONS = {

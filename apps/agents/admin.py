@@ -19,6 +19,9 @@ from apps.core.tags import normalised
 class AgentWordsForm(ModelForm[Agent]):
     """What of an agent is ours: its name, its description and its tags."""
 
+    description = forms.CharField(
+        required=False, max_length=4_096, widget=forms.Textarea(attrs={"class": "vLargeTextField", "rows": 4})
+    )
     tag_names = forms.CharField(
         label="Tags", required=False, max_length=1_000, help_text="Separated by commas.",
         widget=forms.TextInput(attrs={"class": "vTextField"}),

@@ -275,11 +275,11 @@ def test_deleting_hides_the_agent_and_keeps_its_history(signed_in: Client, make_
 def test_refreshing_answers_with_what_aws_says_now(emulator: Any, signed_in: Client) -> None:
     """S0-098."""
     _, body = register(signed_in, TRAVEL)
-    Agent.objects.update(version="1", description="old")
+    Agent.objects.update(version="1", status="UPDATING")
     response = signed_in.post(f"/api/agents/{body['id']}/refresh", content_type="application/json")
 
     again = response.json()
-    assert (response.status_code, again["version"], again["description"]) == (200, "3", "Plans short trips by train")
+    assert (response.status_code, again["version"], again["status"]) == (200, "3", "READY")
     assert again.pop("last_refreshed_at") > body.pop("last_refreshed_at")
     assert again == body
 

@@ -1,7 +1,8 @@
 """Space in SQLite's file: what was deleted leaves free pages in it, which only SQLite itself can give back to the disk.
 
-A file that Loom made can give them back a few at a time (`auto_vacuum=INCREMENTAL`, which settings ask for before the
-first table; https://www.sqlite.org/pragma.html#pragma_incremental_vacuum). An older file has to be written anew once.
+A file that Loom made can give them back a few at a time (`auto_vacuum=INCREMENTAL`, chosen before the first table;
+https://www.sqlite.org/pragma.html#pragma_incremental_vacuum). An older file has to be written anew once. Not a matter
+for each new connection: to choose it again takes the file's write lock.
 PostgreSQL looks after itself.
 """
 
@@ -53,6 +54,12 @@ def give_back_space() -> int:
     # A script: `execute` takes one step of the statement, which frees a single page.
     connection.connection.executescript(f"PRAGMA incremental_vacuum({pages})")
     return pages * before.page_bytes
+
+
+def prepare_empty_database(**_signal: object) -> None:
+    """Before the first migration: let the new file give space back, while writing it anew costs nothing."""
+    if connection.vendor == "sqlite" and not connection.introspection.table_names():
+        rewrite()
 
 
 def rewrite() -> None:

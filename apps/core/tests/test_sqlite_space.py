@@ -82,3 +82,18 @@ def test_a_file_of_an_older_loom_shrinks_after_the_command(tmp_path: Path) -> No
     with sqlite3.connect(file) as now:
         assert now.execute("PRAGMA auto_vacuum").fetchone() == (2,)
     now.close()
+
+
+def test_a_new_connection_waits_for_no_writer(transactional_db: None) -> None:
+    """Readiness, pages and the recorder connect while others write; whatever a connection begins with takes no lock."""
+    file = Path(str(connection.settings_dict["NAME"]))
+    writer = sqlite3.connect(file, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    another = connection.copy()
+    another.settings_dict["OPTIONS"] = {**connection.settings_dict["OPTIONS"], "timeout": 0}
+    try:
+        another.ensure_connection()
+        assert another.is_usable()
+    finally:
+        another.close()
+        writer.close()

@@ -176,8 +176,10 @@ def test_over_the_runs_of_an_environment_the_interval_closes_around_the_truth(
         panel = panels[invocation.number]
         assert panel.low_ms is not None and panel.high_ms is not None and panel.first_byte_ms is not None
         assert panel.low_ms <= true_startup_ms(emulator, invocation) <= panel.high_ms
-        assert panel.interval_run_count == 6
+        # The runs of an environment may tell no more than a quick run does alone.
+        assert panel.interval_run_count in {1, 6}
     cold = panels[1]
+    assert cold.interval_run_count == 6
     assert cold.low_ms and cold.high_ms and cold.first_byte_ms
     assert cold.high_ms - cold.low_ms < cold.first_byte_ms
 
