@@ -300,6 +300,7 @@ class SessionConsumer(SignedInConsumer):
         is_changed, self._has_environment_changed = self._has_environment_changed, False
         session, invocations, environment = await database_sync_to_async(self._news)(is_changed)
         if session is None:
+            await database_sync_to_async(self.signed_in_user)()  # whoever is no user any more is told that
             raise SocketClosedError(CLOSE_NOT_FOUND)
         self.session = session
         finished = 0
