@@ -39,7 +39,8 @@ def order_endpoints(*, agent: Agent, names: Iterable[str]) -> None:
     """Offer the agent's endpoints in the order of these names, those that are not named after them."""
     wanted = {name: position for position, name in enumerate(names)}
     with transaction.atomic():
-        Agent.objects.select_for_update().filter(pk=agent.pk).first()  # two at once do not mix
+        # Two at once do not mix, and what AWS has told meanwhile stays.
+        agent.refresh_from_db(fields=["available_qualifiers"], from_queryset=Agent.objects.select_for_update())
         endpoints = sorted(
             Endpoint.objects.filter(agent=agent), key=lambda row: (wanted.get(row.name, len(wanted)), row.name)
         )

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from apps.agents.models import Agent
-from apps.agents.services import LAST_POSITION, position_of_new, set_agent_tags
+from apps.agents.models import Agent, Endpoint
+from apps.agents.services import LAST_POSITION, order_endpoints, position_of_new, set_agent_tags
 from apps.core.exceptions import InvalidInputError
 from apps.core.models import Tag
 
@@ -32,3 +32,14 @@ def test_the_tags_of_an_agent_replace_those_it_had_and_are_shared_with_others(ma
 @pytest.mark.parametrize(("positions", "new"), [([], 0), ([0, 0], 0), ([0, 3], 4), ([LAST_POSITION], LAST_POSITION)])
 def test_a_new_endpoint_is_offered_last_where_somebody_has_put_them_in_order(positions: list[int], new: int) -> None:
     assert position_of_new(positions) == new
+
+
+def test_an_order_that_was_typed_before_an_endpoint_came_keeps_it(make_agent: Callable[..., Agent]) -> None:
+    typed = make_agent(available_qualifiers=["DEFAULT", "prod"])
+    for name in ("DEFAULT", "beta", "prod"):
+        Endpoint.objects.get_or_create(agent=typed, name=name, defaults={"status": "READY"})
+    Agent.objects.filter(pk=typed.pk).update(available_qualifiers=["DEFAULT", "beta", "prod"])
+
+    order_endpoints(agent=typed, names=["prod", "DEFAULT"])
+
+    assert Agent.objects.get(pk=typed.pk).available_qualifiers == ["prod", "DEFAULT", "beta"]
