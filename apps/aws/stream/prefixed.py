@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from apps.aws.stream.events import StreamReader
-from apps.aws.stream.lines import LineReader, too_long
+from apps.aws.stream.bodies import JsonLinesReader
 from apps.aws.stream.protocols.vercel import event_of_line
 from apps.aws.stream.values import UnreadableJsonError, read_json
 from loom_events.kinds import RunEvent
@@ -21,14 +20,8 @@ UNSURE = re.compile(
 _LINE = re.compile(r"([0-9a-k]):(.*)", re.DOTALL)
 
 
-class PrefixedReader(LineReader):
-    def __init__(self, max_event_bytes: int, errors: str) -> None:
-        super().__init__(max_event_bytes)
-        self._values = StreamReader(max_event_bytes)
-        self._errors = errors
-
-    def close(self) -> list[RunEvent]:
-        return super().close() + self._values.finish()
+class PrefixedReader(JsonLinesReader):
+    """Lines with a letter in front that says what their JSON value is."""
 
     def read_line(self, line: bytes) -> list[RunEvent]:
         text = line.decode("utf-8", errors=self._errors)
@@ -40,6 +33,3 @@ class PrefixedReader(LineReader):
             except UnreadableJsonError:
                 pass
         return self._values.read_raw(f"{text}\n")
-
-    def skip_event(self) -> list[RunEvent]:
-        return [too_long("An event", self.max_event_bytes)]
