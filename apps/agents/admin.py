@@ -103,7 +103,7 @@ class AgentAdmin(LargeTableAdmin[Agent]):
         return ["name", "description", "tag_names", "endpoint_order", *self.get_readonly_fields(request, obj)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> list[str]:
-        kept = {*self.exclude, *self.EDITABLE}
+        kept = {*self.exclude, *self.EDITABLE, "available_qualifiers"}  # those are a field of the form
         return [field.name for field in Agent._meta.fields if field.name not in kept]
 
     def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: bool) -> None:
