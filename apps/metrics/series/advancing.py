@@ -16,9 +16,10 @@ from apps.agents.selectors import in_use
 from apps.core.exceptions import LoomError
 from apps.metrics.models import StartSeries, StartSeriesRun
 from apps.metrics.series.services import CANCELLED_BEFORE, finish_series, would_exceed
+from apps.sessions.engine.host import check_agent
 from apps.sessions.invoking import Request, enqueue, stop_invocation
 from apps.sessions.models import Invocation, Session
-from apps.sessions.services import delete_session, end_session, start_session
+from apps.sessions.services import end_session, start_session
 
 logger = logging.getLogger(__name__)
 
@@ -100,19 +101,21 @@ def _reason_to_finish(series: StartSeries, runs: list[StartSeriesRun]) -> tuple[
 
 
 def _begin(series: StartSeries, position: int) -> None:
-    """Start the session of a position with its first prompt, unless somebody else just has."""
-    session = start_session(
-        agent=series.agent,
-        owner=series.owner,
-        qualifier=series.qualifier,
-        title=series.prompt,
-        purpose=Session.Purpose.MEASURE_START,
-    )
-    if not _enqueue(series, session, position, is_warm=False):
-        delete_session(session=session)
-        return
-    first = StartSeries.objects.filter(pk=series.pk, state=State.QUEUED)
-    first.update(state=State.RUNNING, started_at=timezone.now())
+    """Start the session of a position with its first prompt, both or neither, unless somebody else just has."""
+    check_agent(series.agent, series.qualifier)  # may ask AWS: not while a transaction is open
+    with transaction.atomic():
+        session = start_session(
+            agent=series.agent,
+            owner=series.owner,
+            qualifier=series.qualifier,
+            title=series.prompt,
+            purpose=Session.Purpose.MEASURE_START,
+        )
+        if not _enqueue(series, session, position, is_warm=False):
+            transaction.set_rollback(True)
+            return
+        first = StartSeries.objects.filter(pk=series.pk, state=State.QUEUED)
+        first.update(state=State.RUNNING, started_at=timezone.now())
 
 
 def _enqueue(series: StartSeries, session: Session, position: int, *, is_warm: bool) -> bool:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db.models.signals import pre_save
 from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.exceptions import ConflictError
-from apps.metrics.models import StartSeries
+from apps.metrics.models import StartSeries, StartSeriesRun
 from apps.metrics.series import advancing, services
 from apps.metrics.series.advancing import advance_all, advance_series
 from apps.metrics.series.services import Plan, start_series
@@ -185,3 +186,23 @@ def test_two_processes_that_take_a_series_on_at_once_begin_one_session(begin: Be
 
     assert len(places(series)) == 2
     assert Session.objects.count() == 2
+
+
+def test_a_kill_between_a_session_and_its_first_prompt_leaves_neither(
+    memory: MemoryHost, make_agent: Callable[..., Agent], alice: User
+) -> None:
+    series = start_series(agent=make_agent(kind="external"), owner=alice, plan=Plan(count=2, prompt="Two days?"))
+
+    def kill(**_: object) -> None:
+        raise SystemExit
+
+    pre_save.connect(kill, sender=StartSeriesRun)
+    try:
+        with pytest.raises(SystemExit):
+            advance_series(series.pk)
+    finally:
+        pre_save.disconnect(kill, sender=StartSeriesRun)
+
+    assert not Session.objects.exists()
+    advance_series(series.pk)
+    assert Session.objects.count() == series.runs.count() == 1
