@@ -85,7 +85,7 @@ test.clients: $(CLIENTS)/clients.stamp etc/environment.sh ## Run other people's 
 # What apps/awsverify does takes a whole Loom, so its tests are among those of loom/.
 coverage: $(VENV)/test.stamp ## Measure which lines of apps and packages their tests run; fails below 95 %.
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@$(BIN)/coverage run -m pytest apps packages loom/tests/test_check_aws.py loom/tests/test_smoke.py -m "not deep" -o computing_limit_s=120
+	@$(BIN)/coverage run -m pytest apps packages loom/tests/programs/test_check_aws.py loom/tests/programs/test_smoke.py -m "not deep" -o computing_limit_s=120
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -226,7 +226,7 @@ def test_a_very_long_answer_is_a_click_away_where_its_page_stops_to_format_it(
 def test_a_new_session_begins_with_the_agent_its_endpoint_and_a_prompt_of_several_lines(
     client: Client, make_agent: Callable[..., Agent], alice: User
 ) -> None:
-    """S0-108: the pickers; the answer and its session are in loom/tests/test_browser_flow.py."""
+    """S0-108: the pickers; the answer and its session are in loom/tests/pages/test_browser_flow.py."""
     make_agent(name="weather")
     chosen = make_agent(name="order_desk", available_qualifiers=["DEFAULT", "prod"])
     chosen.endpoints.create(name="prod", live_version="2", status="READY")

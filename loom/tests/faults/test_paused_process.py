@@ -17,7 +17,7 @@ from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from loom.tests.halting_agent import halting_agent
 from loom.tests.running import Running, wait_until
-from loom.tests.test_worker import url_of_this_database
+from loom.tests.this_database import url_of_this_database
 from loom_events.fold import answer_text
 
 HALF = "".join(f"{number} " for number in range(20))

@@ -8,10 +8,8 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from django_q.conf import Conf
 from django_q.models import OrmQ, Success
@@ -22,16 +20,9 @@ from apps.core.running import processes
 from apps.sessions.models import Invocation, Session
 from loom.processes import worker
 from loom.tests.running import PATIENCE_S, Running, wait_until
+from loom.tests.this_database import url_of_this_database
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
-
-
-def url_of_this_database() -> str:
-    """Return the URL of the database that this test sees, for a process beside it."""
-    name = str(connection.settings_dict["NAME"])
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{name}"
-    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
 
 
 def start_worker(*options: str, pass_fds: tuple[int, ...] = ()) -> Running:

@@ -21,7 +21,7 @@ from apps.sessions.invoking import Request, enqueue
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_session
 from loom.tests.running import Running, wait_until
-from loom.tests.test_worker import url_of_this_database
+from loom.tests.this_database import url_of_this_database
 
 RUNS = 24
 

@@ -22,7 +22,7 @@ from apps.sessions.viewing.consumer import SessionConsumer
 from loom.processes.start_all import web_spec
 from loom.tests.halting_agent import HaltingAgent, halting_agent
 from loom.tests.running import PATIENCE_S, Running, free_port, wait_until
-from loom.tests.test_worker import url_of_this_database
+from loom.tests.this_database import url_of_this_database
 from loom_events.fold import answer_text
 
 PARAGRAPH = b'data: "%s\\n\\n"\n\n' % (b"word " * 200)

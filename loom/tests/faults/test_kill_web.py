@@ -23,7 +23,7 @@ from apps.sessions.models import Invocation, Session
 from loom.processes.start_all import web_spec
 from loom.tests.fixtures import Loom
 from loom.tests.running import PATIENCE_S, Running, free_port, wait_until
-from loom.tests.test_worker import url_of_this_database
+from loom.tests.this_database import url_of_this_database
 from loom.tests.visiting import (
     Prompt,
     SessionPage,

@@ -25,9 +25,9 @@ from apps.core.notices import topics
 from apps.metrics.models import StartSeries
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.routing import websocket_urlpatterns
+from loom.tests.doors.test_api_routes import SCOPE_OF
+from loom.tests.doors.test_signed_out import FOR_EVERYBODY
 from loom.tests.fixtures import make_user
-from loom.tests.test_api_routes import SCOPE_OF
-from loom.tests.test_signed_out import FOR_EVERYBODY
 from loom.tests.walking import Address, addresses
 
 pytestmark = pytest.mark.django_db

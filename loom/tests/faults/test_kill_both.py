@@ -18,9 +18,9 @@ from apps.sessions.invoking import Request, enqueue
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_session
+from loom.tests.faults.test_kill_series import web_process
 from loom.tests.running import Running, wait_until
-from loom.tests.test_kill_series import web_process
-from loom.tests.test_worker import url_of_this_database
+from loom.tests.this_database import url_of_this_database
 
 
 def worker_process() -> Running:

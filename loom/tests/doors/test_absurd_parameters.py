@@ -22,8 +22,8 @@ from apps.aws.tests.loopback import loopback
 from apps.metrics.models import StartSeries
 from apps.sessions.models import Invocation, Session
 from loom.api import api
+from loom.tests.doors.test_roles import Walk, refuse
 from loom.tests.fixtures import make_user
-from loom.tests.test_roles import Walk, refuse
 from loom.tests.walking import Address, addresses
 
 pytestmark = pytest.mark.django_db

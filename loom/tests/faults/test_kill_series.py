@@ -19,7 +19,7 @@ from apps.metrics.series.services import Plan, start_series
 from apps.sessions.models import Invocation, Session
 from loom.processes.start_all import web_spec
 from loom.tests.running import Running, free_port, wait_until
-from loom.tests.test_worker import url_of_this_database
+from loom.tests.this_database import url_of_this_database
 
 
 def web_process(emulator: Emulator) -> Running:

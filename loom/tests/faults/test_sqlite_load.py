@@ -24,7 +24,7 @@ from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after
 from apps.sessions.services import start_session
 from loom.tests.running import Running, wait_until
-from loom.tests.test_worker import url_of_this_database
+from loom.tests.this_database import url_of_this_database
 from loom_events.fold import answer_text
 
 STREAMS, CHUNKS, PAUSE_S, TASKS = 300, 40, 0.1, 60

@@ -12,8 +12,8 @@ from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 
 from loom.processes.source import SourceWatch
+from loom.tests.processes.test_supervisor import SUPERVISE
 from loom.tests.running import Running, wait_until
-from loom.tests.test_supervisor import SUPERVISE
 
 LOADERS = [
     (

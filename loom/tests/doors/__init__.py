@@ -1,0 +1,1 @@
+"""Who is let in, where, and how much may be asked."""

@@ -1,0 +1,1 @@
+"""What is killed, paused, full, away or slow, and what is kept."""

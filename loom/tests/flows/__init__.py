@@ -1,0 +1,1 @@
+"""From the first call to the last figure, over everything."""

@@ -1,0 +1,1 @@
+"""The harness of the tests: parts, budgets of computing, what they leave behind."""

@@ -1,0 +1,1 @@
+"""Loom's own processes as they start, serve, reload and end."""

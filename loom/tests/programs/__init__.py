@@ -1,0 +1,1 @@
+"""Programs that use Loom: its API, client, commands and terminal."""

@@ -1,0 +1,1 @@
+"""What the whole project holds to: its apps, settings, environment, wheel, infrastructure."""
