@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from ninja import NinjaAPI, Router, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.docs import Swagger
@@ -71,6 +73,14 @@ class ErrorOut(Schema):
     details: dict[str, Any]
 
 
+class ApiPage(Swagger):
+    """The page that describes the API, by our template: ninja takes its own, from elsewhere, where it is no app."""
+
+    def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
+        shown = {**self.settings, "url": self.get_openapi_url(api, kwargs)}
+        return render(request, self.template, {"swagger_settings": json.dumps(shown, indent=1)})
+
+
 class LoomAPI(NinjaAPI):
     """An API whose every operation says in the schema what an error looks like."""
 
@@ -95,7 +105,7 @@ api = LoomAPI(
     auth=may_manage,
     urls_namespace="api",
     # Its deep links stand inside of buttons, where a keyboard cannot use them. Schemas are shown when asked for.
-    docs=Swagger({"deepLinking": False, "defaultModelsExpandDepth": 0}),
+    docs=ApiPage({"deepLinking": False, "defaultModelsExpandDepth": 0}),
 )
 api.add_router("/agents", agents_router)
 api.add_router("", sessions_router)

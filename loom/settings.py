@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -64,9 +66,8 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_q",
     "lucide",
-    "ninja",
     "template_partials.apps.SimpleAppConfig",
-    "django.contrib.admin",
+    "loom.administration.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -253,7 +254,12 @@ SECURE_REFERRER_POLICY = "same-origin"
 # --- files, time, logs -----------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+# Ninja is no app of Django's here, for every command would import it. All that it would bring are these files of the
+# page that describes the API.
+_NINJA = find_spec("ninja")
+assert _NINJA is not None
+assert _NINJA.origin is not None
+STATICFILES_DIRS = [BASE_DIR / "static", Path(_NINJA.origin).parent / "static"]
 STATIC_ROOT = ENVIRONMENT.static_root or BASE_DIR / "build" / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

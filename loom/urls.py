@@ -15,6 +15,7 @@ from apps.core.running.health import healthz, readyz
 from apps.sessions import urls as sessions
 from loom.api import api
 
+admin.autodiscover()  # only who serves addresses needs it
 administration: Any = admin.site
 administration.login = limited_sign_in(administration.login)
 api_urls: Any = api.urls

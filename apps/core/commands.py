@@ -27,6 +27,8 @@ class LoomCommand(BaseCommand):
     """
 
     examples: ClassVar[tuple[str, ...]] = ()
+    # Django's look at every address, page and field of the code: `make lint` and `migrate` make them.
+    requires_system_checks: list[str] = []
     suppressed_base_arguments = DJANGOS
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:

@@ -1,4 +1,7 @@
-"""Metrics hears that a run ended inside the transaction that ends it."""
+"""Metrics hears that a run ended inside the transaction that ends it.
+
+Every process listens, and few of them run anything: what answers is imported when there is something to answer.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,19 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from apps.metrics.series.advancing import advance_soon
-from apps.metrics.starts import services
 from apps.sessions.models import Invocation
 from apps.sessions.signals import invocation_completed
 
 
 @receiver(invocation_completed, dispatch_uid="metrics.create_measurement")
 def create_measurement(sender: type[Invocation], invocation: Invocation, **kwargs: Any) -> None:
+    from apps.metrics.starts import services  # noqa: PLC0415 -- see above
+
     services.create_measurement(invocation=invocation)
 
 
 @receiver(invocation_completed, dispatch_uid="metrics.advance_series")
 def advance_series(sender: type[Invocation], invocation: Invocation, **kwargs: Any) -> None:
+    from apps.metrics.series.advancing import advance_soon  # noqa: PLC0415 -- see above
+
     advance_soon(invocation)

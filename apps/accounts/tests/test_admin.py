@@ -10,6 +10,7 @@ from django.urls import path, reverse
 from apps.accounts.models import User
 from apps.accounts.services import create_token
 
+admin.autodiscover()
 urlpatterns = [path("admin/", admin.site.urls)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from apps.agentcore.aws.connection import current_connection
-from apps.aws.control import list_runtimes
-from apps.aws.errors import AwsError
-from apps.aws.identity import identity
 
 
 def check_aws() -> str | None:
@@ -13,6 +10,10 @@ def check_aws() -> str | None:
 
     On AWS it asks who is calling, which needs no permission; the emulator is asked for its runtimes.
     """
+    from apps.aws.control import list_runtimes  # noqa: PLC0415 -- boto3: every process registers this, few ask
+    from apps.aws.errors import AwsError  # noqa: PLC0415
+    from apps.aws.identity import identity  # noqa: PLC0415
+
     connection = current_connection()
     try:
         if connection.origin == "aws":

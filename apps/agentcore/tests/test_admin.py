@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.agentcore.services import refresh_agent
 from apps.agents.models import Agent, Endpoint
 
+admin.autodiscover()
 urlpatterns = [path("admin/", admin.site.urls)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 

@@ -11,6 +11,7 @@ from django.urls import path, reverse
 
 from apps.core.models import Notice, Process
 
+admin.autodiscover()
 urlpatterns = [path("admin/", admin.site.urls)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 

@@ -14,6 +14,7 @@ from apps.agents.models import Agent
 from apps.metrics.models import LogGroupSweep, Measurement, StartSeries
 from apps.sessions.models import Invocation, Session
 
+admin.autodiscover()
 urlpatterns = [path("admin/", admin.site.urls)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 

@@ -185,24 +185,29 @@ _rules: dict[str, AgentHost] = {}
 
 
 def register(kind: str, factory: Callable[[], AgentHost]) -> None:
-    """Let agents of a kind be answered by the hosts that `factory` makes, one for each engine."""
+    """Let agents of a kind be answered by the hosts that `factory` makes, one for each engine and one for its rules.
+
+    Called by every process as it begins, also by those that run nothing: what is heavy is the factory's to import.
+    """
     _factories[kind] = factory
-    _rules[kind] = factory()
 
 
 def forget(kind: str) -> None:
     """The opposite of `register`."""
-    del _factories[kind], _rules[kind]
+    del _factories[kind]
+    _rules.pop(kind, None)
 
 
 def host_of(kind: str) -> AgentHost:
     """The host whose rules hold for a kind; it is never opened. Raises UnknownKindError."""
-    try:
-        return _rules[kind]
-    except KeyError:
+    rules = _rules.get(kind)
+    if rules is not None:
+        return rules
+    if kind not in _factories:
         raise UnknownKindError(
             f"Nothing here answers for agents of the kind {kind}.", advice="Install the part of Loom that does."
-        ) from None
+        )
+    return _rules.setdefault(kind, _factories[kind]())
 
 
 def check_agent(agent: Agent, qualifier: str | None = None) -> None:

@@ -17,6 +17,7 @@ from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.selectors import tags_by_session
 from apps.sessions.services import set_session_tags
 
+admin.autodiscover()
 urlpatterns = [path("admin/", admin.site.urls)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 

@@ -34,7 +34,7 @@ def main() -> int:
     """The command line; returns the exit status."""
     budget = read_budget(ROOT / "etc" / "budget.toml")
     measured = measure_packages(ROOT / "etc" / "requirements" / "run.txt")
-    measured.add(measure_imports(budget.forbidden))
+    measured.add(measure_imports(budget.forbidden, budget.forbidden_to))
     measured.add(measure_pages())
     measured.add(measure_processes())
     for line in table(measured, budget):

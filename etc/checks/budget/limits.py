@@ -26,17 +26,21 @@ class Measured:
 
 @dataclass(frozen=True)
 class Budget:
-    """The limits by section and name, and the modules that nothing may import at its start."""
+    """The limits by section and name, and the modules that nothing may import at its start.
+
+    `forbidden_to` names more of them for one start.
+    """
 
     limits: dict[str, dict[str, int]]
     forbidden: tuple[str, ...]
+    forbidden_to: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_budget(path: Path) -> Budget:
     """Read the file of limits."""
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    forbidden = tuple(tables.pop("forbidden")["modules"])
-    return Budget(limits=tables, forbidden=forbidden)
+    forbidden = {name: tuple(modules) for name, modules in tables.pop("forbidden").items()}
+    return Budget(limits=tables, forbidden=forbidden.pop("modules"), forbidden_to=forbidden)
 
 
 def problems(measured: Measured, budget: Budget) -> list[str]:

@@ -16,7 +16,7 @@ from django.urls import path
 
 from apps.accounts.models import User
 from etc.checks.apart import ROOT
-from etc.checks.budget.imports import forbidden_among, modules_after
+from etc.checks.budget.imports import PREPARE, STARTS, forbidden_among, modules_after
 from etc.checks.budget.limits import Budget, Measured, problems, read_budget, table
 from etc.checks.budget.packages import installed_bytes, measure_packages
 from etc.checks.budget.pages import Address, Walk
@@ -117,6 +117,17 @@ def test_a_forbidden_module_is_named_and_what_belongs_to_python_is_not_counted()
     assert "jsonschema.validators" in modules
     assert not [name for name in modules if name.startswith("json.")]
     assert forbidden_among(modules, ["strands", "jsonschema", "moto"]) == ["jsonschema"]
+
+
+def test_a_command_that_speaks_with_the_web_process_leaves_the_rest_of_loom_alone() -> None:
+    """What it imports is what its user waits for: with AWS, the API and the pages it took three times as long."""
+    budget = read_budget(ROOT / "etc" / "budget.toml")
+
+    modules = modules_after(STARTS["invoke_agent"], PREPARE)
+
+    assert "django.db.models" in modules
+    assert forbidden_among(modules, [*budget.forbidden, *budget.forbidden_to["invoke_agent"]]) == []
+    assert len(modules) <= budget.limits["modules"]["invoke_agent"]
 
 
 def test_what_a_page_loads_is_found_with_its_imports() -> None:

@@ -14,7 +14,6 @@ from loom.processes.supervisor import StartFailedError
 class Command(LoomCommand):
     help = "Run everything for development: database, demo, emulator, web server and worker, until Ctrl-C."
     examples = ("",)
-    requires_system_checks: list[str] = []  # each command it starts makes its own
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

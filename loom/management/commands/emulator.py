@@ -14,7 +14,6 @@ class Command(LoomCommand):
         "",
         "--seed 7 --time-scale 0.5",
     )
-    requires_system_checks: list[str] = []  # it uses nothing of Loom but these two settings
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--seed", type=int, help="makes every delay the same again; printed at the start")

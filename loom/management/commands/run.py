@@ -11,7 +11,6 @@ from loom.processes.supervisor import StartFailedError
 class Command(LoomCommand):
     help = "Run everything as in production: DEBUG off, sign-in on, until Ctrl-C."
     examples = ("",)
-    requires_system_checks: list[str] = []  # each command it starts makes its own
 
     def handle(self, *args: object, **options: object) -> None:
         try:

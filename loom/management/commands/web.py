@@ -16,7 +16,6 @@ class Command(LoomCommand):
         "brings nothing up to date and starts no worker; see docs/operations.md."
     )
     examples = ("", "--port 8001")
-    requires_system_checks: list[str] = []  # the server makes its own
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default=settings.BACKEND_HOST, help="BACKEND_HOST of the settings")

@@ -302,6 +302,7 @@ def test_a_link_to_a_folded_card_opens_it(page: Page, evil: EvilLoom) -> None:
 # Text that runs on over its neighbours.
 SPILT = """[...document.querySelectorAll('#result_list :is(td, th)')]
     .filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => `${cell.className}: ${cell.innerText}`)"""
+admin.autodiscover()
 ADMINISTERED = {model._meta.label: model._meta for model in admin.site._registry}
 
 
