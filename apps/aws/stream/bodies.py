@@ -27,6 +27,8 @@ class JsonLinesReader(LineReader):
         return super().close() + self._values.finish()
 
     def read_line(self, line: bytes) -> list[RunEvent]:
+        if self._values.plain and (events := self._values.read_piece(line)) is not None:
+            return events
         text = line.decode("utf-8", errors=self._errors).strip("\x1e\r\n")
         if not text.strip():
             return []

@@ -16,17 +16,16 @@ from apps.aws.stream.context import Context, latest
 from apps.aws.stream.encoded import DONE, ENCODED, FIRST_SIGNS, frames_in
 from apps.aws.stream.failures import error_in
 from apps.aws.stream.pieces import Pieces, found, is_piece, is_silent
+from apps.aws.stream.plain import BEDROCK, DATA, JSON_SIGNS, STRINGS, piece_in
 from apps.aws.stream.protocols import langchain, typed
 from apps.aws.stream.protocols.table import DISCRIMINATORS, Reader, reader_of
 from apps.aws.stream.reprs import read_bytes, read_repr
 from apps.aws.stream.values import JsonObject, UnreadableJsonError, dicts_in, read_json, storable, text_at
 from loom_events.kinds import JsonValue, RunEvent
 
-_BEDROCK, _DATA, _STRINGS, _RAW = "bedrock", "data", "strings", "raw"
 _DEEPEST = 8
 _MOST_SHAPES = 100
 _MOST_ENCODINGS = 2  # so often a string is looked into for what it encodes
-_JSON_SIGNS = ("{", "[")
 _THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking", "thought")
 _NESTED_KEYS = ("result", "response", "output", "message", "data", "payload", "chunk", "event", "value", "body")
 _ERROR_WORDS = frozenset({
@@ -43,7 +42,8 @@ class StreamReader:
         self._pieces = Pieces(self._answer, max_characters)
         self._context = Context(self._answer, self._pieces, self._read_value, self._say_found, self._decode)
         self._is_body = is_body
-        self._plain = ""  # what the next value is the next piece of, if it looks like the one before
+        self.plain = ""  # of what kind of text the next value is the next piece of, if it looks like the one before
+        self._is_plain_raw = False  # the same where it is no JSON
         self._readers: dict[tuple[object, ...], Reader | None] = {}
         self._is_raw: bool | None = None  # whether the first that came was no JSON
         self._has_raw = False
@@ -58,15 +58,20 @@ class StreamReader:
         if not event_name and (plain := self._plain_text(value)) is not None:
             return self._answer.plain(plain)
         self._context.event_name = event_name
-        self._plain = ""
+        self.plain, self._is_plain_raw = "", False
         self._read_other(value, raw)
         return self._answer.take()
 
+    def read_piece(self, data: bytes) -> list[RunEvent] | None:
+        """The events of JSON that is the next piece of a text; None, and nothing is taken, where `read` has to see."""
+        text = piece_in(data, self.plain)
+        return None if text is None else self._answer.plain(text)
+
     def read_raw(self, text: str, event_name: str = "") -> list[RunEvent]:
         """The events of a text that was no JSON."""
-        if self._plain is _RAW and not event_name and not (text[0] in FIRST_SIGNS and ENCODED.match(text)):
+        if self._is_plain_raw and not event_name and not (text[0] in FIRST_SIGNS and ENCODED.match(text)):
             return self._answer.plain(text)
-        self._has_raw, self._plain = True, ""
+        self._has_raw, self.plain, self._is_plain_raw = True, "", False
         if self._is_raw is None:
             self._is_raw = True
             self._answer.say("null" * self._null_count)
@@ -74,7 +79,7 @@ class StreamReader:
             return self._answer.take()
         if text[0] in FIRST_SIGNS and text[0] != '"' and ENCODED.match(text) and self._read_encoded(text):
             return self._answer.take()
-        self._plain = _RAW
+        self._is_plain_raw = True
         self._answer.say(text)
         return self._answer.take()
 
@@ -108,7 +113,7 @@ class StreamReader:
         What is plain is decided by the value before it, which came the long way.
         """
         if isinstance(value, str):
-            if self._plain is not _STRINGS or not value or (value[0] in FIRST_SIGNS and ENCODED.match(value)):
+            if self.plain is not STRINGS or not value or (value[0] in FIRST_SIGNS and ENCODED.match(value)):
                 return None
             return value
         if not isinstance(value, dict):
@@ -118,13 +123,13 @@ class StreamReader:
             block = event.get("contentBlockDelta") if len(event) == 1 else None
             delta = block.get("delta") if isinstance(block, dict) else None
             text = delta.get("text") if isinstance(delta, dict) and len(delta) == 1 else None
-            return text if isinstance(text, str) and self._plain is _BEDROCK else None
+            return text if isinstance(text, str) and self.plain is BEDROCK else None
         text = value.get("data") if len(value) > 1 else value.get("data", value.get("chunk"))
         if not isinstance(text, str) or not (len(value) == 1 or ("delta" in value and "type" not in value)):
             return None
-        if len(value) > 1 and self._plain is _BEDROCK and "error" not in value:
+        if len(value) > 1 and self.plain is BEDROCK and "error" not in value:
             return ""  # what Strands repeats of the event before
-        return text if self._plain is _DATA and text[:1] not in _JSON_SIGNS and "error" not in value else None
+        return text if self.plain is DATA and text[:1] not in JSON_SIGNS and "error" not in value else None
 
     def _read_other(self, value: JsonValue, raw: str) -> None:
         if isinstance(value, dict):
@@ -134,7 +139,7 @@ class StreamReader:
             self._is_raw = self._is_raw or False
             if not self._read_dict(value):
                 self._unread(value, raw)
-            self._plain = self._kind_of(value)
+            self.plain = self._kind_of(value)
         elif isinstance(value, list):
             if self._read_list(value):
                 return
@@ -164,7 +169,7 @@ class StreamReader:
         if text[0] in FIRST_SIGNS and ENCODED.match(text) and self._read_encoded(text):
             return
         self._is_quoted = self._is_quoted or False
-        self._plain = "" if self._is_quoted else _STRINGS
+        self.plain = "" if self._is_quoted else STRINGS
         self._answer.say(text)
 
     def _read_value(self, value: JsonValue) -> None:
@@ -223,10 +228,10 @@ class StreamReader:
         if self._answer.settle is not None or self._is_raw:
             return ""
         if "bedrock" in self._context.seen:
-            return "" if self._context.ahead else _BEDROCK
+            return "" if self._context.ahead else BEDROCK
         if len(value) == 1 and isinstance(value.get("chunk"), str):
-            return _DATA
-        return _DATA if isinstance(value.get("data"), str) and "type" not in value and "event" not in value else ""
+            return DATA
+        return DATA if isinstance(value.get("data"), str) and "type" not in value and "event" not in value else ""
 
     def _read_failed(self, value: JsonObject, message: str) -> None:
         """What an answer that failed says besides."""

@@ -53,16 +53,20 @@ def error_in(value: JsonValue, sse_event_name: str = "") -> ErrorEvent | None:
 
 
 def _is_unmarked(value: JsonObject) -> bool:
-    if any(key.endswith("Exception") for key in value):
-        return False
+    for key in value:
+        if key.endswith("Exception"):
+            return False
     if len(value) == 1 and "message" in value:
         return False
     marks = _MARKS & value.keys()
     if not marks <= _NAME_KEYS:
         return False
     # Nearly every event has a name, and nearly none that of a failure.
-    names = [value[key] for key in marks]
-    return all(isinstance(name, str) and name not in _HOLDERS and not _is_error_name(name) for name in names)
+    for key in marks:
+        name = value[key]
+        if not isinstance(name, str) or name in _HOLDERS or _is_error_name(name):
+            return False
+    return True
 
 
 @lru_cache(maxsize=256)

@@ -46,6 +46,10 @@ class SseReader(LineReader):
             return []
         if len(line) > self.max_event_bytes:
             return self.skip_event()
+        if self._values.plain and line.startswith(_DATA) and not (self._data or self._event_name):
+            piece = None if self._is_skipping_event else self._values.read_piece(line[5:])
+            if piece is not None:
+                return piece
         if self._is_first_line:
             self._is_first_line = False
             line = line.removeprefix(BYTE_ORDER_MARK)
