@@ -9,15 +9,17 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from apps.metrics.models import Measurement
 from apps.sessions.models import Invocation
 from apps.sessions.signals import invocation_completed
 
 
 @receiver(invocation_completed, dispatch_uid="metrics.create_measurement")
-def create_measurement(sender: type[Invocation], invocation: Invocation, **kwargs: Any) -> None:
+def create_measurement(sender: type[Invocation], invocation: Invocation, **kwargs: Any) -> Measurement | None:
+    """The row, which is stored by who tells of the end."""
     from apps.metrics.starts import services  # noqa: PLC0415 -- see above
 
-    services.create_measurement(invocation=invocation)
+    return services.new_measurement(invocation)
 
 
 @receiver(invocation_completed, dispatch_uid="metrics.advance_series")

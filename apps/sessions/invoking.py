@@ -17,7 +17,7 @@ from apps.agents.forms import PROMPT_MAX_LENGTH
 from apps.agents.payload import check_payload
 from apps.core.exceptions import InvalidInputError, LoomError, MissingError
 from apps.core.notices.notices import notify
-from apps.sessions.engine import guards
+from apps.sessions.engine import guards, ledger
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent, host_of
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
@@ -130,12 +130,11 @@ def _insert(invocation: Invocation) -> None:
     session = invocation.session
     with transaction.atomic():
         # The row is locked by that: whoever wants the same session at the same time waits here.
-        if not Session.objects.filter(pk=session.pk).update(last_invoked_at=invocation.requested_at):
+        if not ledger.update_session({"last_invoked_at": invocation.requested_at}, pk=session.pk):
             raise MissingError("This session was deleted.")
-        numbers = Invocation.objects.filter(session=session).order_by("-number").values_list("number", flat=True)
-        invocation.number = next(iter(numbers[:1]), 0) + 1
+        invocation.number = ledger.next_number(session.pk)
         invocation.version = host_of(session.agent.kind).version(session.agent, session.qualifier)
-        invocation.save(force_insert=True)
+        ledger.insert_run(invocation)
         notify(session.topic, f"started:{invocation.pk}")
     session.last_invoked_at = invocation.requested_at
 

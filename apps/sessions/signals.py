@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.dispatch import Signal
 
 # Sent with `invocation` inside the transaction that ends a run, so that what listens (measurements) commits with it
-# or not at all. It exists because apps.metrics lies above apps.sessions and must not be imported from here.
+# or not at all. A row that a receiver returns is stored there too, unless there is one like it. It exists because
+# apps.metrics lies above apps.sessions and must not be imported from here.
 invocation_completed = Signal()
 
 # Sent without anything once queued runs are committed: the engine of this process looks into the queue at once.

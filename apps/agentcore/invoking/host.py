@@ -16,9 +16,10 @@ from apps.agentcore.invoking.checks import check_invokable, check_origin, check_
 from apps.agentcore.invoking.environment import environment_of
 from apps.agentcore.models import Runtime
 from apps.agentcore.payload import build_payload
-from apps.agents.models import Agent
+from apps.agents.models import Agent, Endpoint
 from apps.aws.errors import ERROR_BY_CODE, AwsError, CredentialsError, NotFoundError, ThrottledError
 from apps.aws.stream.parsing import StreamParser
+from apps.core.prepared import Select, slot
 from apps.sessions.engine.host import AGENT_ERROR, COMPLETED, Environment, RunEnd, RunHandle, Sent, agent_failed
 from apps.sessions.models import Invocation, Session
 from loom_events.fold import UNREAD
@@ -41,6 +42,13 @@ _BY_HTTP_STATUS = {
     503: HTTPStatus.SERVICE_UNAVAILABLE,
     504: HTTPStatus.GATEWAY_TIMEOUT,
 }
+_live_version = Select(
+    lambda: (
+        Endpoint.objects.filter(agent_id=slot(Endpoint, "agent"), name=slot(Endpoint, "name"))
+        .order_by()
+        .values_list("live_version", flat=True)[:1]
+    )
+)
 _CREDENTIAL_WORDS = ("Credential", "Token", "SSO", "Login", "Profile")
 
 
@@ -75,7 +83,7 @@ class AgentCoreHost:
             check_qualifier(agent, qualifier)
 
     def version(self, agent: Agent, qualifier: str) -> str:
-        return agent.endpoints.filter(name=qualifier).values_list("live_version", flat=True).first() or ""
+        return next(iter(_live_version(agent=agent.pk, name=qualifier)), "") or ""
 
     def payload(self, session: Session, prompt: str) -> str:
         return build_payload(session.agent.runtime.template, prompt, session.runtime_session_id)

@@ -22,6 +22,7 @@ from django.db import transaction
 from django.db.models import Max, Q
 
 from apps.core.models import Notice
+from apps.core.prepared import Insert
 from apps.core.running.processes import DatabaseThread
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ POLL_EVERY_S = 0.25
 GAP_WIDTH = 100
 GAP_SOUGHT_FOR_S = 60.0
 BATCH_SIZE = 1000
+_insert_notice = Insert(Notice)
 
 
 def group_name(topic: str) -> str:
@@ -47,7 +49,7 @@ def notify(topic: str, kind: str) -> None:
     `started:17` names the row that it is about, for those who may know it already.
     """
     if not settings.REDIS_URL:
-        Notice.objects.create(topic=topic, kind=kind)
+        _insert_notice(Notice(topic=topic, kind=kind))
         return
     # robust: an unreachable Redis is logged; what the caller has committed stays done.
     transaction.on_commit(lambda: async_to_sync(_deliver)(topic, kind), robust=True)

@@ -8,9 +8,11 @@ from http import HTTPStatus
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.agents.models import Agent
+from apps.core.prepared import Select, slot
 from apps.metrics.figures.store_periods import forget_figures
 from apps.metrics.models import Measurement
 from apps.metrics.starts.start_kind import EarlierRun, Kind, Verdict, decide
@@ -29,22 +31,33 @@ def earlier_runs(invocation: Invocation) -> list[EarlierRun]:
     """
     if invocation.number == 1:
         return []
-    reached = (
+    before = _last_before(session=invocation.session_id, number=invocation.number)
+    if not before:
+        return []
+    [last] = before
+    if last["measurement__start_kind"] in STARTING:
+        return [_earlier_run(last)]
+    starting = _last_start_before(session=invocation.session_id, number=last["number"])
+    return [_earlier_run(row) for row in (*starting, last)]
+
+
+def _reached_before() -> QuerySet[Invocation]:
+    """The runs of a session before one that reached an environment, the last one first."""
+    return (
         Invocation.objects.filter(
-            session_id=invocation.session_id, number__lt=invocation.number, is_unsent=False,
-            invoked_at__isnull=False, completed_at__isnull=False,
+            session_id=slot(Invocation, "session_id", "session"), number__lt=slot(Invocation, "number"),
+            is_unsent=False, invoked_at__isnull=False, completed_at__isnull=False,
         )
         .exclude(http_status__in=Invocation.REFUSED)
         .order_by("-number")
-        .values("number", "invoked_at", "completed_at", "version", "status", "http_status", "measurement__start_kind")
     )  # fmt: skip
-    last = reached.first()
-    if last is None:
-        return []
-    if last["measurement__start_kind"] in STARTING:
-        return [_earlier_run(last)]
-    starting = reached.filter(number__lt=last["number"], measurement__start_kind__in=STARTING).first()
-    return [_earlier_run(row) for row in (starting, last) if row is not None]
+
+
+_EARLIER = ("number", "invoked_at", "completed_at", "version", "status", "http_status", "measurement__start_kind")
+_last_before = Select(lambda: _reached_before().values(*_EARLIER)[:1])
+_last_start_before = Select(
+    lambda: _reached_before().filter(measurement__start_kind__in=STARTING).values(*_EARLIER)[:1]
+)
 
 
 def _earlier_run(row: Mapping[str, Any]) -> EarlierRun:
@@ -79,13 +92,21 @@ def decide_start_kind(invocation: Invocation, earlier: Sequence[EarlierRun]) -> 
 
 
 def create_measurement(*, invocation: Invocation) -> None:
-    """Make the measurement of a finished run on AgentCore; it waits for CloudWatch where an agent may have started.
+    """Store the measurement of a finished run, where it has one. Idempotent: whoever makes it first."""
+    measurement = new_measurement(invocation)
+    if measurement is not None:
+        Measurement.objects.bulk_create([measurement], ignore_conflicts=True)
 
-    Nothing starts for an agent of another kind. Idempotent: a run has one measurement, whoever makes it first.
+
+def new_measurement(invocation: Invocation) -> Measurement | None:
+    """The measurement of a finished run on AgentCore, to be stored; it waits for CloudWatch where an agent may have
+    started.
+
+    None for an agent of another kind: nothing starts for it.
     """
     session = invocation.session
     if session.agent.kind != Agent.Kind.AGENTCORE:
-        return
+        return None
     is_searched = invocation.has_reached_agent
     earlier = earlier_runs(invocation) if is_searched else []
     verdict = decide_start_kind(invocation, earlier)
@@ -96,7 +117,7 @@ def create_measurement(*, invocation: Invocation) -> None:
     high_ms = None
     if invocation.invoked_at and high_at:
         high_ms = (high_at - invocation.invoked_at) / timedelta(milliseconds=1)
-    measurement = Measurement(
+    return Measurement(
         invocation=invocation,
         state=Measurement.State.WAITING if is_searched else Measurement.State.NOT_FOUND,
         start_kind=verdict.kind,
@@ -107,8 +128,6 @@ def create_measurement(*, invocation: Invocation) -> None:
         next_at=timezone.now() if is_searched else None,
         error_message="" if is_searched else "No agent was started, so there is no start to measure.",
     )
-    # One statement where `get_or_create` takes four: every run ends with it.
-    Measurement.objects.bulk_create([measurement], ignore_conflicts=True)
 
 
 def keep_version(invocation: Invocation, version: str) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
-from django.db.models import F, Max
+from django.db.models import Max
 from django.utils import timezone
 
-from apps.agents.models import Agent
 from apps.core.notices.notices import notify
+from apps.sessions.engine import ledger
 from apps.sessions.engine.host import host_of
-from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session
+from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import invocation_completed, runs_queued
 from loom_events.fold import answer_text
@@ -88,16 +88,14 @@ def write_batches(process_id: UUID, pending: list[Pending]) -> set[int]:
     """
     ids = {item.invocation_id for item in pending}
     with transaction.atomic():
-        # Locked: between this and the commit nobody declares this process dead and ends its runs.
-        running = Invocation.objects.filter(pk__in=ids, process_id=process_id, status__in=Invocation.RUNNING)
-        own = set(running.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+        own = set(ledger.lock_own_running(ids, process_id=process_id))
         kept = _unstored([item for item in pending if item.invocation_id in own])
-        RecordingBatch.objects.bulk_create([batch for item in kept for batch in _batches(item)])
+        ledger.insert_batches(batch for item in kept for batch in _batches(item))
         for item in kept:
             if item.fields:
-                Invocation.objects.filter(pk=item.invocation_id).update(**_fitting(item.fields))
+                ledger.update_run(_fitting(item.fields), pk=item.invocation_id)
         begun = [item.invocation_id for item in kept if "first_chunk_at" in item.fields]
-        for session in Session.objects.filter(invocations__in=begun) if begun else ():
+        for session in ledger.sessions_of_runs(begun) if begun else ():
             notify(session.topic, "measurement")  # the time to first token is known, long before the end
     return ids - own
 
@@ -121,18 +119,20 @@ def finish_invocation(
     if status == Invocation.Status.WAITING:
         return _suspend_invocation(process_id, rest)
     with transaction.atomic():
-        rows = Invocation.objects.filter(pk=rest.invocation_id, status__in=Invocation.UNFINISHED, process=process_id)
-        if not rows.update(**_fitting(rest.fields), status=status, completed_at=completed_at):
+        ending = {**_fitting(rest.fields), "status": status, "completed_at": completed_at}
+        if process_id is None:
+            is_ended = ledger.end_unheld_run(ending, pk=rest.invocation_id)
+        else:
+            is_ended = ledger.end_own_run(ending, pk=rest.invocation_id, process_id=process_id)
+        if not is_ended:
             return False
-        RecordingBatch.objects.bulk_create([batch for item in _unstored([rest]) for batch in _batches(item)])
+        ledger.insert_batches(batch for item in _unstored([rest]) for batch in _batches(item))
         if invocation is None:
-            invocation = Invocation.objects.select_related("session__agent__runtime").get(pk=rest.invocation_id)
+            [invocation] = ledger.loaded_run(pk=rest.invocation_id)
         session = invocation.session
-        Agent.objects.filter(pk=session.agent_id).update(
-            last_invoked_at=invocation.requested_at, invocation_count=F("invocation_count") + 1
-        )
+        ledger.count_run_of_agent({"last_invoked_at": invocation.requested_at}, pk=session.agent_id)
         if is_announced:
-            invocation_completed.send(sender=Invocation, invocation=invocation)
+            ledger.store_handed_over(invocation_completed.send(sender=Invocation, invocation=invocation))
         notify(session.topic, f"finished:{invocation.pk}")
         if is_announced:
             queue_next_prompt(session)
@@ -145,7 +145,7 @@ def _suspend_invocation(process_id: UUID | None, rest: Pending) -> bool:
         waiting = {"status": Invocation.Status.WAITING, "process": None, "claimed_at": None}
         if not rows.update(**{**_fitting(rest.fields), **waiting}):
             return False
-        RecordingBatch.objects.bulk_create([batch for item in _unstored([rest]) for batch in _batches(item)])
+        ledger.insert_batches(batch for item in _unstored([rest]) for batch in _batches(item))
         session = Session.objects.only("public_id").get(invocations=rest.invocation_id)
         notify(session.topic, f"changed:{rest.invocation_id}")
     return True
@@ -153,16 +153,15 @@ def _suspend_invocation(process_id: UUID | None, rest: Pending) -> bool:
 
 def queue_next_prompt(session: Session) -> None:
     """Make the next typed-ahead prompt of a session that got free, if it has one, a queued run; in a transaction."""
-    ahead = QueuedPrompt.objects.select_for_update().filter(session=session.pk).order_by("position").first()
+    ahead = next(iter(ledger.lock_prompts_ahead(pk=session.pk)), None)
     if ahead is None:
         return
     now = timezone.now()
     agent = session.agent
-    Session.objects.filter(pk=session.pk).update(last_invoked_at=now)
-    newest = Invocation.objects.filter(session=session.pk).aggregate(number=Max("number"))["number"] or 0
-    run = Invocation.objects.create(
+    ledger.update_session({"last_invoked_at": now}, pk=session.pk)
+    run = Invocation(
         session_id=session.pk,
-        number=newest + 1,
+        number=ledger.next_number(session.pk),
         status=Invocation.Status.QUEUED,
         prompt=ahead.text,
         payload=host_of(agent.kind).payload(session, ahead.text),
@@ -173,6 +172,7 @@ def queue_next_prompt(session: Session) -> None:
         requested_at=now,
         queued_at=now,
     )
+    ledger.insert_run(run)
     ahead.delete()
     notify(session.topic, f"started:{run.pk}")
     transaction.on_commit(lambda: runs_queued.send(sender=Invocation), robust=True)
@@ -230,8 +230,7 @@ def finish_incomplete(
 
 def stop_requests(process_id: UUID) -> set[int]:
     """The running invocations of this process that someone, in whichever process, asked to stop."""
-    asked = Invocation.objects.filter(process_id=process_id, stop_requested_at__isnull=False)
-    return set(asked.filter(status__in=Invocation.RUNNING).values_list("pk", flat=True))
+    return set(ledger.stop_requests(process_id=process_id))
 
 
 def _fitting(fields: dict[str, Any]) -> dict[str, Any]:
