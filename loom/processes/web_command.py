@@ -15,7 +15,7 @@ def web_command(host: str, port: int) -> tuple[str, ...]:
         "port": port,
         "loop": "uvloop",
         "http": "loom.web.protocol:BoundedProtocol",
-        "ws": "websockets-sansio",
+        "ws": "loom.web.websocket:DirectWebSocket",
         "ws-per-message-deflate": "false",
         "ws-max-size": WS_MAX_BYTES,
         "lifespan": "on",

@@ -30,6 +30,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "host_kind" in metafunc.fixturenames:
         is_about_agentcore = metafunc.definition.get_closest_marker("agentcore") is not None
         metafunc.parametrize("host_kind", HOSTS[:1] if is_about_agentcore else HOSTS, indirect=True)
+    if "takes_ready_frames" in metafunc.fixturenames:
+        metafunc.parametrize("takes_ready_frames", [False, True], ids=["send", "write"])
 
 
 @pytest.fixture
@@ -118,14 +120,16 @@ def begin(demo_agent: Callable[[str], Agent], alice: Any) -> Callable[..., Invoc
 
 
 @pytest_asyncio.fixture
-async def pages(running_engine: Engine) -> AsyncIterator[Callable[..., Any]]:
-    """Open viewers; all are closed at the end."""
+async def pages(running_engine: Engine, takes_ready_frames: bool) -> AsyncIterator[Callable[..., Any]]:
+    """Open viewers, of a server that knows no more than ASGI or that takes ready frames; all are closed at the end."""
     opened: list[Page] = []
 
     async def open_page(
         session: Session, user: User | AnonymousUser, query: str = "", make: Callable[..., Page] = Page
     ) -> Page:
         page = make(session, user, query)
+        if takes_ready_frames:
+            page.take_ready_frames()
         opened.append(page)
         await page.open()
         return page

@@ -19,8 +19,9 @@ from apps.sessions.tests.clock import Clock
 from apps.sessions.tests.talking import PROMPT, Talker
 from apps.sessions.tests.viewing import Page, SlowViewer, read_to_common_place, until
 from apps.sessions.tests.waiting import PATIENCE_S
-from apps.sessions.viewing.broadcast import Frame, broadcast_of
+from apps.sessions.viewing.broadcast import broadcast_of
 from apps.sessions.viewing.consumer import SessionConsumer
+from apps.sessions.viewing.frames import Frame
 from apps.sessions.viewing.viewer_queue import Outbox
 
 
@@ -129,12 +130,12 @@ class ImpatientConsumer(SessionConsumer):
 
 
 async def test_a_viewer_that_does_not_read_holds_nobody_up_and_catches_up(
-    pages: Any, talk: Session, talker: Talker, alice: User
+    pages: Any, talk: Session, talker: Talker, alice: User, takes_ready_frames: bool
 ) -> None:
     healthy = await pages(talk, alice)
     await healthy.send(action="invoke", prompt=PROMPT)
     await dictate(talker, healthy, 1)
-    slow = SlowViewer(NarrowConsumer, talk, alice)
+    slow = SlowViewer(NarrowConsumer, talk, alice, takes_ready_frames=takes_ready_frames)
     await slow.read_until("<article")
     slow.reads.clear()
     await dictate(talker, healthy, 30)
@@ -149,12 +150,12 @@ async def test_a_viewer_that_does_not_read_holds_nobody_up_and_catches_up(
 
 
 async def test_a_viewer_that_never_reads_again_is_given_up(
-    pages: Any, talk: Session, talker: Talker, alice: User
+    pages: Any, talk: Session, talker: Talker, alice: User, takes_ready_frames: bool
 ) -> None:
     healthy = await pages(talk, alice)
     await healthy.send(action="invoke", prompt=PROMPT)
     await dictate(talker, healthy, 1)
-    stalled = SlowViewer(ImpatientConsumer, talk, alice)
+    stalled = SlowViewer(ImpatientConsumer, talk, alice, takes_ready_frames=takes_ready_frames)
     await stalled.read_until("<article")
     stalled.reads.clear()
     await dictate(talker, healthy, 1)

@@ -3,7 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.sessions.viewing.broadcast import Frame, Place
+from apps.sessions.viewing.frames import Frame
+from apps.sessions.viewing.places import Place
 from apps.sessions.viewing.viewer_queue import Outbox, Shown
 
 LIMIT = 20

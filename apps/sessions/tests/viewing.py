@@ -11,12 +11,17 @@ from typing import Any
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
+from websockets.client import ClientProtocol
+from websockets.frames import Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from apps.accounts.models import User
 from apps.accounts.sign_in.ways import SignIn
 from apps.sessions.models import Session
 from apps.sessions.tests.waiting import PATIENCE_S
 from apps.sessions.viewing.consumer import SessionConsumer
+from apps.sessions.viewing.frames import WRITE_EXTENSION
 from apps.sessions.viewing.routing import websocket_urlpatterns
 
 
@@ -37,6 +42,15 @@ def answer_of(message: str, answer: str) -> str:
     more = re.search(r'<div id="[^"]*-output" hx-swap-oob="beforeend">(.*?)</div>$', message, re.S)
     assert tail is not None
     return f"{closed}{more[1] if more else ''}|{tail[1]}"
+
+
+def text_of(frame: bytes) -> str:
+    """What a client reads from a ready frame, which is one whole message."""
+    client = ClientProtocol(parse_uri("ws://localhost/"), state=State.OPEN, max_size=None)
+    client.receive_data(frame)
+    [message] = client.events_received()
+    assert client.parser_exc is None and message.opcode is Opcode.TEXT and message.fin  # type: ignore[union-attr]
+    return bytes(message.data).decode()  # type: ignore[union-attr]
 
 
 class Screen:
@@ -91,6 +105,15 @@ class Page(Screen):
         scope["user"] = user
         scope["sign_in"] = SignIn(user.pk) if isinstance(user, User) else None
 
+    def take_ready_frames(self) -> None:
+        """From a server that knows more than ASGI; before the page opens."""
+        scope: Any = self.socket.scope
+        scope["extensions"] = {WRITE_EXTENSION: self._take_frame}
+
+    def _take_frame(self, frame: bytes) -> bool:
+        self.socket.output_queue.put_nowait({"type": "websocket.send", "text": text_of(frame)})
+        return True
+
     async def open(self) -> None:
         connected, _ = await self.socket.connect(timeout=PATIENCE_S)
         assert connected
@@ -120,7 +143,9 @@ class Page(Screen):
 class SlowViewer(Screen):
     """A viewer whose browser stops reading: the server holds `send` back, as uvicorn does with a full buffer."""
 
-    def __init__(self, consumer: type[SessionConsumer], session: Session, user: User) -> None:
+    def __init__(
+        self, consumer: type[SessionConsumer], session: Session, user: User, *, takes_ready_frames: bool = False
+    ) -> None:
         super().__init__()
         self.reads = asyncio.Event()
         self.reads.set()
@@ -131,6 +156,8 @@ class SlowViewer(Screen):
             "type": "websocket", "user": user, "sign_in": SignIn(user.pk), "path": "/", "headers": [],
             "query_string": b"", "url_route": {"args": (), "kwargs": {"public_id": session.public_id}},
         }  # fmt: skip
+        if takes_ready_frames:
+            scope["extensions"] = {WRITE_EXTENSION: self._take_frame}
         application: Any = consumer.as_asgi()
         self.task = asyncio.ensure_future(application(scope, self._inbox.get, self._send))
 
@@ -138,6 +165,11 @@ class SlowViewer(Screen):
         await self.reads.wait()
         if message["type"] == "websocket.send":
             self._arrived.put_nowait(message["text"])
+
+    def _take_frame(self, frame: bytes) -> bool:
+        if self.reads.is_set():
+            self._arrived.put_nowait(text_of(frame))
+        return self.reads.is_set()
 
     async def receive(self) -> str:
         return await asyncio.wait_for(self._arrived.get(), PATIENCE_S)

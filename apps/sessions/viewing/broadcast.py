@@ -9,77 +9,42 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from copy import copy
 from functools import cached_property
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol
 
 from channels.db import database_sync_to_async
 
-from apps.sessions import selectors
 from apps.sessions.engine.engine import engine, follow
 from apps.sessions.engine.host import Environment
-from apps.sessions.engine.queue import place_in_queue
 from apps.sessions.engine.run_stream import LiveStream
-from apps.sessions.models import Invocation, Session
+from apps.sessions.models import Invocation
+from apps.sessions.viewing import stored_turns
+from apps.sessions.viewing.frames import Frame
+from apps.sessions.viewing.places import ClosedParts, Place
 from apps.sessions.viewing.rendering import (
     AnswerRenderer,
     Turn,
     answer_frame,
     answer_url_of,
     environment_html,
-    environment_of,
     idle_environment_of,
-    render_turn,
     signal_html,
     state_html,
     turn_html,
     words_frame,
 )
+from apps.sessions.viewing.ticker import rest_s, ticker
 from loom_events.recorded import RecordedEvent
 
 logger = logging.getLogger(__name__)
 
-FRAME_S = 0.033  # at most one frame in this time; the first token is never held back, not even by an empty frame
-SHARED_FRAME_S = 0.05  # the same with several viewers
-RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never more than a fifth of the loop
-BYTES_PER_S = 256_000  # nor do large frames (a long step, again and again) fill the line
-CROWD = 50  # so many answers at a time are shown at full pace; beyond, each less often, in proportion
-CROWDED = 1.5  # at most so many times as long between two frames
 QUEUE_LOOK_S = 2.0
+CLOCK_TICK_S = 0.001  # an event loop counts no finer
 LINGER_S = 60.0  # how long the place of a viewer that was cut off is kept
-PLACES_KEPT = 4096
-WRITTEN_PLACE = re.compile(r"(\d{1,18}):([0-9a-f]{0,16}):(\d{1,9})", re.ASCII)
-
-
-class Place(NamedTuple):
-    """What of an invocation a page shows: everything up to event `sequence`, as the broadcast `epoch` rendered it."""
-
-    invocation_id: int
-    epoch: str = ""
-    sequence: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Read `invocation:epoch:event`, as pages send it; None where it is something else."""
-        match = WRITTEN_PLACE.fullmatch(text)
-        return cls(int(match[1]), match[2], int(match[3])) if match else None
-
-    def __str__(self) -> str:
-        return f"{self.invocation_id}:{self.epoch}:{self.sequence}"
-
-
-class Frame(NamedTuple):
-    """A message to a page, shared by all viewers; `place` is what the page shows then, None where that is unchanged."""
-
-    html: str
-    place: Place | None = None
-    is_end: bool = False
-    is_failure: bool = False
 
 
 class Viewer(Protocol):
@@ -96,7 +61,7 @@ class Broadcast:
         self.epoch = secrets.token_hex(4)
         self.viewers: set[Viewer] = set()
         self._renderer = AnswerRenderer(invocation.pk, answer_url_of(invocation))
-        self._places: OrderedDict[int, int] = OrderedDict()  # event → parts that were closed then
+        self._closed_parts = ClosedParts()
         self._whole_turn = Frame("")  # as it was rendered last
         self._place_in_queue: int | None = None
         self._is_state_told = False  # that the answer comes, which no page shows that was there before
@@ -107,8 +72,9 @@ class Broadcast:
         self._look: asyncio.Task[None] | None = None
         self._gathered: list[RecordedEvent] = []
         self._next_frame_at = 0.0
-        self._frame_timer: asyncio.TimerHandle | None = None
+        self._is_awaiting_tick = False
         self._loop = asyncio.get_running_loop()
+        self._ticker = ticker()
         self._task = self._loop.create_task(self._run(), name=f"broadcast-{invocation.pk}")
 
     @property
@@ -128,10 +94,11 @@ class Broadcast:
             self._leave_timer.cancel()
             self._leave_timer = None
         self.viewers.add(viewer)
-        if shown is not None and shown.epoch == self.epoch and shown.sequence in self._places:
+        part = self._closed_parts.at(shown.sequence) if shown is not None and shown.epoch == self.epoch else None
+        if shown is not None and part is not None and shown.sequence <= self._renderer.position:
             if self._is_state_told:
                 viewer.take(self._state)
-            return self._frame_from(shown.sequence, self._places[shown.sequence])
+            return self._frame_from(shown.sequence, part)
         place = self.place
         if self._whole_turn.place != place:  # viewers of a run that begins come all at once
             self._whole_turn = self._render_whole_turn()
@@ -156,7 +123,7 @@ class Broadcast:
             self._look = self._loop.create_task(self._refresh(), name=f"look-again-{self.invocation.pk}")
 
     async def _refresh(self) -> None:
-        read = database_sync_to_async(_unfinished, thread_sensitive=False)
+        read = database_sync_to_async(stored_turns.unfinished, thread_sensitive=False)
         invocation, place_in_queue = await read(self.invocation.pk)
         if invocation is None or self.is_over:
             return
@@ -168,7 +135,7 @@ class Broadcast:
         if self.is_running and not was_running:
             self._tell(self.busy_environment)
         elif was_running and not self.is_running:
-            render = database_sync_to_async(_environment_html_now, thread_sensitive=False)
+            render = database_sync_to_async(stored_turns.environment_html_now, thread_sensitive=False)
             self._tell(Frame(await render(invocation.session_id)))
 
     def hurry(self) -> None:
@@ -202,11 +169,10 @@ class Broadcast:
         self._task.cancel()
 
     def _close(self) -> None:
-        """Nobody joins any more, and nothing is rendered by a timer."""
+        """Nobody joins any more, and nothing is rendered by a tick."""
         self.is_over = True
-        for timer in (self._frame_timer, self._leave_timer):
-            if timer:
-                timer.cancel()
+        if self._leave_timer:
+            self._leave_timer.cancel()
         if _broadcasts.get(self.invocation.pk) is self:
             del _broadcasts[self.invocation.pk]
         self._is_caught_up.set()
@@ -233,7 +199,7 @@ class Broadcast:
             self._tell(frame)
 
     async def _catch_up(self, stream: LiveStream | None) -> None:
-        read = database_sync_to_async(_recorded, thread_sensitive=False)
+        read = database_sync_to_async(stored_turns.recorded, thread_sensitive=False)
         if stream is None:
             past, self._place_in_queue = await read(self.invocation)
         else:
@@ -242,7 +208,7 @@ class Broadcast:
                 self.invocation = copy(stream.invocation)  # taken since its row was read
         if past:
             self._renderer.feed(past)
-        self._remember()
+        self._closed_parts.note(self._renderer.position, len(self._renderer.parts))
 
     async def _follow(self, stream: LiveStream | None) -> None:
         """Take every event to the end; those of this process without a task that wakes up for each."""
@@ -269,12 +235,13 @@ class Broadcast:
             self._renderer.close()
             turn = turn_html(self._renderer.turn(invocation))
         else:
-            invocation, turn = await database_sync_to_async(final_turn, thread_sensitive=False)(self.invocation.pk)
+            read = database_sync_to_async(stored_turns.final_turn, thread_sensitive=False)
+            invocation, turn = await read(self.invocation.pk)
         signal = signal_html("finished", number=invocation.number)
         end = Frame(f"{turn}{signal}", Place(invocation.pk), is_end=True)
         self._tell(end)
         session = invocation.session
-        render_environment = database_sync_to_async(_idle_environment_html, thread_sensitive=False)
+        render_environment = database_sync_to_async(stored_turns.idle_environment_html, thread_sensitive=False)
         try:
             if invocation.number == 1:
                 environment = environment_html(session, idle_environment_of(session, invocation))
@@ -290,25 +257,38 @@ class Broadcast:
         if not events:
             self._tell(Frame(signal_html("held")))
             return
-        self._gathered = [*self._gathered, *events] if self._gathered else events
-        if self._frame_timer:
+        self._gathered.extend(events)
+        if self._is_awaiting_tick:
             return
         if self._loop.time() >= self._next_frame_at:
             self._guarded(self._hand_on)
         else:
-            self._frame_timer = self._loop.call_at(self._next_frame_at, self._guarded, self._hand_on)
+            self._await_tick()
+
+    def _await_tick(self) -> None:
+        self._is_awaiting_tick = True
+        self._ticker.at(self._next_frame_at, self._tick)
+
+    def _tick(self) -> None:
+        self._is_awaiting_tick = False
+        if self.is_over or not self._gathered:
+            return
+        if self._loop.time() < self._next_frame_at - CLOCK_TICK_S:
+            self._await_tick()  # something else made a frame meanwhile
+        else:
+            self._guarded(self._hand_on)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except Exception:  # the top frame of a timer, and nothing that the run itself is to hear of
+        except Exception:  # the top frame of a tick, and nothing that the run itself is to hear of
             logger.exception("frame failed invocation=%s", self.invocation.pk)
             self._give_up()
             self._tell(Frame("", is_failure=True))
 
     def _hand_on(self) -> None:
         """Render what has gathered and tell the viewers."""
-        events, self._gathered, self._frame_timer = self._gathered, [], None
+        events, self._gathered = self._gathered, []
         if not events:
             return
         began = time.perf_counter()
@@ -318,10 +298,10 @@ class Broadcast:
         if words is None:
             renderer.feed(events)
             frame = self._frame_from(before, parts)
+            self._closed_parts.note(renderer.position, len(renderer.parts))
         else:
             place = self.place
             frame = Frame(words_frame(renderer, str(place), words), place)
-        self._remember()
         if renderer.is_blank:  # the request, the headers: no frame, after which the first token would have to wait
             return
         if words != "":  # blanks wait for the word behind them
@@ -329,57 +309,17 @@ class Broadcast:
             if not self._is_state_told:
                 self._is_state_told = True
                 self._tell(self._state)
-        self._rest(began, frame)
-
-    def _rest(self, began: float, frame: Frame) -> None:
-        pace_s = (SHARED_FRAME_S if len(self.viewers) > 1 else FRAME_S) * _crowding()
-        rest_s = max(pace_s, RENDER_REST * (time.perf_counter() - began), len(frame.html) / BYTES_PER_S)
-        self._next_frame_at = self._loop.time() + rest_s
-
-    def _remember(self) -> None:
-        self._places[self._renderer.position] = len(self._renderer.parts)
-        if len(self._places) > PLACES_KEPT:
-            self._places.popitem(last=False)
+        self._next_frame_at = self._loop.time() + rest_s(
+            viewer_count=len(self.viewers), answer_count=len(_broadcasts),
+            rendered_in_s=time.perf_counter() - began, size=len(frame.html),
+        )  # fmt: skip
 
     def _tell(self, frame: Frame) -> None:
         for viewer in tuple(self.viewers):
             viewer.take(frame)
 
 
-def _unfinished(invocation_id: int) -> tuple[Invocation | None, int | None]:
-    """A run as it stands now, with its place in the queue; None where it is over."""
-    rows = Invocation.objects.select_related("session__agent__runtime")
-    invocation = rows.filter(pk=invocation_id, status__in=Invocation.UNFINISHED).first()
-    return invocation, None if invocation is None else place_in_queue(invocation)
-
-
-def _recorded(invocation: Invocation) -> tuple[list[RecordedEvent], int | None]:
-    """What is recorded of a run so far, and its place in the queue."""
-    return selectors.events_after(invocation.pk), place_in_queue(invocation)
-
-
-def final_turn(invocation_id: int) -> tuple[Invocation, str]:
-    """A finished invocation and its turn, from what is stored of it."""
-    invocation = Invocation.objects.select_related("session__agent__runtime").get(pk=invocation_id)
-    return invocation, turn_html(render_turn(invocation, selectors.events_after(invocation_id)))
-
-
-def _environment_html_now(session_id: int) -> str:
-    session = Session.objects.select_related("agent__runtime").get(pk=session_id)
-    return environment_html(session, environment_of(session))
-
-
-def _idle_environment_html(session_id: int) -> str:
-    session = Session.objects.select_related("agent__runtime").get(pk=session_id)  # it may have been ended meanwhile
-    return environment_html(session, idle_environment_of(session))
-
-
 _broadcasts: dict[int, Broadcast] = {}
-
-
-def _crowding() -> float:
-    """By how much the answers of this process are shown less often than a few would be."""
-    return min(max(len(_broadcasts) / CROWD, 1.0), CROWDED)
 
 
 def broadcast_of(invocation: Invocation) -> Broadcast:

@@ -1,8 +1,8 @@
 """The socket of a session page: prompts in, HTML fragments out.
 
-Everything that goes out goes through one task, which sends what is in a bounded outbox and, whenever something may be
-missing on the page, finds out what. A page tells with its address what it shows, so a reconnect, a slow reader and a
-first visit are the same case. The socket holds no state that a reload would miss.
+What goes out is handed to the server at once, or kept in a bounded outbox for one task, which sends it in order and,
+whenever something may be missing on the page, finds out what. A page tells with its address what it shows, so a
+reconnect, a slow reader and a first visit are the same case. The socket holds no state that a reload would miss.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
 from copy import copy
 from typing import Any
 
@@ -28,18 +27,19 @@ from apps.sessions.engine.engine import engine
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
-from apps.sessions.viewing.broadcast import Broadcast, Frame, broadcast_of, final_turn
+from apps.sessions.viewing.broadcast import Broadcast, broadcast_of
+from apps.sessions.viewing.frames import WRITE_EXTENSION, Frame
+from apps.sessions.viewing.line import Line
 from apps.sessions.viewing.rendering import (
     composer_html,
     environment_html,
     environment_of,
     signal_html,
 )
-from apps.sessions.viewing.viewer_queue import Outbox, Shown
+from apps.sessions.viewing.stored_turns import final_turn
+from apps.sessions.viewing.viewer_queue import Shown
 
 logger = logging.getLogger(__name__)
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 TURNS_CAUGHT_UP = 30
 ENVIRONMENT_AFTER_S = 0.1
@@ -54,7 +54,6 @@ class SessionConsumer(SignedInConsumer):
     stalled_s = 60.0
     session: Session
     _sender: asyncio.Task[None] | None = None
-    _sending_since: float | None = None
     _stall_timer: asyncio.TimerHandle | None = None
     _is_stalled = False
 
@@ -68,20 +67,19 @@ class SessionConsumer(SignedInConsumer):
         await super().let_go()
 
     async def enter(self) -> None:
-        self._outbox = Outbox(self.outbox_limit)
+        scope: Any = self.scope
+        write = (scope.get("extensions") or {}).get(WRITE_EXTENSION)
+        self._line = Line(scope.get("server_send", self.base_send), write, self.outbox_limit)
         self._broadcasts: dict[int, Broadcast] = {}
         self._ended_broadcast: Broadcast | None = None  # which has a last frame to come
         self._started: list[Invocation] = []
-        self._wake = asyncio.Event()
         self._is_behind = True
         self._has_environment_changed = False
         self.user, self.session = await database_sync_to_async(self._find)()
-        scope: Any = self.scope
-        self._server_send: Send = scope.get("server_send", self.base_send)
         self._shown = Shown(self.scope["query_string"].decode("latin-1"))
         await self.join(self.session.topic)
         self._sender = asyncio.create_task(self._send_all(), name=f"viewer-of-session-{self.session.pk}")
-        self._wake.set()
+        self._line.wake()
         self._look_for_stall()
 
     def _find(self) -> tuple[User, Session]:
@@ -141,6 +139,7 @@ class SessionConsumer(SignedInConsumer):
             self._started.append(started)
         else:
             self._is_behind = True
+        self._line.wake()
         self._signal("accepted", texts["request_key"])
 
     def _start(self, form: InvokeForm) -> Invocation:
@@ -158,7 +157,7 @@ class SessionConsumer(SignedInConsumer):
     async def look_again(self) -> None:
         """What the viewer may see is looked up with what the page lacks."""
         self._is_behind = True
-        self._wake.set()
+        self._line.wake()
 
     async def hear(self, kind: str) -> None:
         """Something about this session changed, here or in another process."""
@@ -181,7 +180,7 @@ class SessionConsumer(SignedInConsumer):
         else:
             self._has_environment_changed |= kind == "ended"
             self._is_behind = True
-        self._wake.set()
+        self._line.wake()
 
     def _knows(self, invocation_id: int, *, is_over: bool) -> bool:
         """Whether the page shows that this run has started, or is over, or will be told so by what it follows."""
@@ -192,8 +191,8 @@ class SessionConsumer(SignedInConsumer):
 
     def take(self, frame: Frame) -> None:
         """A frame of a broadcast that this viewer follows."""
-        self._outbox.put(frame)
-        self._wake.set()
+        if self._line.put(frame):
+            self._note_sent(frame)
 
     def _put(self, html: str) -> None:
         self.take(Frame(html))
@@ -204,8 +203,7 @@ class SessionConsumer(SignedInConsumer):
     async def _send_all(self) -> None:
         try:
             while True:
-                await self._wake.wait()
-                self._wake.clear()
+                await self._line.wait()
                 await self._send_what_there_is()
         except asyncio.CancelledError:
             if not self._is_stalled:
@@ -221,7 +219,7 @@ class SessionConsumer(SignedInConsumer):
             await self._give_up(CLOSE_RESTARTING if unavailability(error) else CLOSE_FAILED)
 
     async def _send_what_there_is(self) -> None:
-        outbox = self._outbox
+        outbox = self._line.outbox
         while self._started or self._is_behind or outbox or outbox.has_overflowed:
             while self._started:
                 await self._show(self._started.pop(0))
@@ -236,14 +234,18 @@ class SessionConsumer(SignedInConsumer):
     def _start_over(self) -> None:
         """Frames were dropped: whatever the page may show by now, bring it up to date."""
         self._leave_all()
-        self._outbox.clear()
+        self._line.outbox.clear()
         self._is_behind = self._has_environment_changed = True
         self._signal("measurement")
 
     async def _send_frame(self, frame: Frame) -> None:
         if frame.is_failure:
             raise SocketClosedError(CLOSE_FAILED)
-        await self._send_text(frame.html)
+        await self._line.send(frame.html)
+        self._note_sent(frame)
+
+    def _note_sent(self, frame: Frame) -> None:
+        """What the page shows now."""
         if frame.place is None:
             return
         invocation_id = frame.place.invocation_id
@@ -255,18 +257,12 @@ class SessionConsumer(SignedInConsumer):
         else:
             self._ended_broadcast = None  # that was its last frame; a page that is left open holds no answer
 
-    async def _send_text(self, text: str) -> None:
-        # Waits where the viewer does not read: the server holds back what does not fit into its buffer of 64 KB.
-        self._sending_since = asyncio.get_running_loop().time()
-        await self._server_send({"type": "websocket.send", "text": text})
-        self._sending_since = None
-
     def _look_for_stall(self) -> None:
         """Give up a viewer that did not read for `stalled_s`; one timer now and then costs less than one a frame."""
         loop = asyncio.get_running_loop()
         if self._sender is None or self._sender.done():
             return
-        waited_s = loop.time() - self._sending_since if self._sending_since is not None else 0.0
+        waited_s = self._line.waited_s
         if waited_s < self.stalled_s:
             self._stall_timer = loop.call_later(self.stalled_s - waited_s, self._look_for_stall)
         else:
@@ -309,7 +305,7 @@ class SessionConsumer(SignedInConsumer):
                 await self._show(invocation)
             elif invocation.pk not in self._broadcasts:
                 _, turn = await database_sync_to_async(final_turn)(invocation.pk)
-                await self._send_text(turn)
+                await self._line.send(turn)
                 self._has_ended(invocation.pk)
                 finished = invocation.number
         if environment:

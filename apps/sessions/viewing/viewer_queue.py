@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from urllib.parse import parse_qs
 
-from apps.sessions.viewing.broadcast import Frame, Place
+from apps.sessions.viewing.frames import Frame
+from apps.sessions.viewing.places import Place
 
 
 class Outbox:
