@@ -10,17 +10,20 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shlex
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from dotenv import dotenv_values
 
 from apps.aws.arn import is_valid_region
 from apps.core.network import is_loopback
+from loom import values
+
+Value = TypeVar("Value")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -63,115 +66,64 @@ class EnvironmentInvalidError(Exception):
     """Some values of the environment are wrong or missing; the message lists all of them."""
 
 
-class Environment(BaseSettings):
+def setting(read: values.Reader[Value], default: Any = MISSING, *, is_secret: bool = False) -> Value:
+    """A field that `read` reads, and that has to be there without a default. No secret one is in `repr`."""
+    found: Value = field(default=default, repr=not is_secret, metadata={"read": read})
+    return found
+
+
+def _region(text: str) -> str:
+    if not is_valid_region(text):
+        raise ValueError("this is not the name of an AWS region")
+    return text
+
+
+def _address(text: str) -> str:
+    """Scheme and name alone, without a slash at the end."""
+    parts = urlsplit(text.strip())
+    host, port = parts.hostname, parts.port  # raises ValueError where the port is none
+    if parts.scheme not in {"https", "http"} or not host or parts.username or not _HOST.fullmatch(host):
+        raise ValueError("it is the address that people open, with https:// and a name")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError("Loom needs a name of its own: it does not work below a path such as /loom")
+    name = f"[{host}]" if ":" in host else host
+    is_usual = port in {None, 443 if parts.scheme == "https" else 80}
+    return f"{parts.scheme}://{name}" + ("" if is_usual else f":{port}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
     """The typed values; field names are the environment's names in lower case."""
 
-    model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True)
-
-    loom_aws: Literal["emulator", "aws"] = "emulator"
-    aws_region: str
-    aws_profile: str | None = None
-    # repr=False: Django's debug page prints every setting, this object among them.
-    database_url: Annotated[str, Field(repr=False)] = ""
-    redis_url: Annotated[str | None, Field(repr=False)] = None
-    secret_key: Annotated[str, Field(min_length=32, repr=False)]
-    debug: bool = False
-    auth_disabled: bool = False
-    backend_host: str = "127.0.0.1"
-    backend_port: Annotated[int, Field(ge=1, le=65535)] = 8000
-    public_url: str = ""
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    frontend_port: Annotated[int, Field(ge=1, le=65535)] = 5173
-    log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
-    emulator_port: Annotated[int, Field(ge=1, le=65535)] = 8770
-    emulator_runtimes: str = ""
-    emulator_options: str = ""
-    content_retention_days: Annotated[int, Field(ge=0)] | None = None
-    max_requests: Annotated[int, Field(ge=1)] = 64
-    max_connections: Annotated[int, Field(ge=1)] = 900
-    max_queued_runs: Annotated[int, Field(ge=1)] = 50
-    runners: Annotated[int, Field(ge=0)] | None = None
+    loom_aws: str = setting(values.one_of("emulator", "aws"), "emulator")
+    aws_region: str = setting(_region)
+    aws_profile: str | None = setting(str, None)
+    database_url: str = setting(
+        values.url("sqlite", "postgres", "postgresql", said=("sqlite", "postgres")), "", is_secret=True
+    )
+    redis_url: str | None = setting(values.url("redis", "rediss", "unix"), None, is_secret=True)
+    secret_key: str = setting(values.long_enough(32), is_secret=True)
+    debug: bool = setting(values.switch, False)
+    auth_disabled: bool = setting(values.switch, False)
+    backend_host: str = setting(str, "127.0.0.1")
+    backend_port: int = setting(values.whole_number(1, 65535), 8000)
+    public_url: str = setting(_address, "")
+    allowed_hosts: tuple[str, ...] = setting(values.words, ())
+    frontend_port: int = setting(values.whole_number(1, 65535), 5173)
+    log_level: str = setting(values.one_of("debug", "info", "warning", "error", "critical", any_case=True), "info")
+    emulator_port: int = setting(values.whole_number(1, 65535), 8770)
+    emulator_runtimes: str = setting(str, "")
+    emulator_options: str = setting(values.options, "")
+    content_retention_days: int | None = setting(values.whole_number(0), None)
+    max_requests: int = setting(values.whole_number(1), 64)
+    max_connections: int = setting(values.whole_number(1), 900)
+    max_queued_runs: int = setting(values.whole_number(1), 50)
+    runners: int | None = setting(values.whole_number(0), None)
     # Amazon Bedrock AgentCore pricing, section Runtime, as published for us-east-1 in November 2026.
-    agentcore_vcpu_hour_usd: Annotated[Decimal, Field(ge=0)] = Decimal("0.0895")
-    agentcore_gb_hour_usd: Annotated[Decimal, Field(ge=0)] = Decimal("0.00945")
-    demo_history: bool = True
-    static_root: Path | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_region(cls, values: dict[str, Any]) -> dict[str, Any]:
-        # The emulator has one home region; on AWS a guessed region would look into the wrong account corner without a
-        # word.
-        if values.get("loom_aws", "emulator") == "emulator":
-            values.setdefault("aws_region", "us-east-1")
-        return values
-
-    @field_validator("aws_region")
-    @classmethod
-    def _known_region(cls, value: str) -> str:
-        if not is_valid_region(value):
-            raise ValueError("this is not the name of an AWS region")
-        return value
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _lower(cls, value: object) -> object:
-        return value.lower() if isinstance(value, str) else value
-
-    @field_validator("allowed_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("public_url")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        """Scheme and name alone, without a slash at the end."""
-        if not value:
-            return value
-        parts = urlsplit(value.strip())
-        host, port = parts.hostname, parts.port  # raises ValueError where the port is none
-        if parts.scheme not in {"https", "http"} or not host or parts.username or not _HOST.fullmatch(host):
-            raise ValueError("it is the address that people open, with https:// and a name")
-        if parts.path not in {"", "/"} or parts.query or parts.fragment:
-            raise ValueError("Loom needs a name of its own: it does not work below a path such as /loom")
-        name = f"[{host}]" if ":" in host else host
-        is_usual = port in {None, 443 if parts.scheme == "https" else 80}
-        return f"{parts.scheme}://{name}" + ("" if is_usual else f":{port}")
-
-    @field_validator("emulator_options")
-    @classmethod
-    def _words(cls, value: str) -> str:
-        shlex.split(value)  # raises ValueError where a quotation is left open
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _known_database(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in {"sqlite", "postgres", "postgresql"}:
-            raise ValueError("the scheme must be sqlite or postgres")
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _known_redis(cls, value: str | None) -> str | None:
-        if value and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("the scheme must be redis, rediss or unix")
-        return value
-
-    @field_validator("auth_disabled")
-    @classmethod
-    def _only_in_development(cls, value: bool, info: Any) -> bool:
-        if value and not info.data.get("debug"):
-            raise ValueError("everyone would be signed in: only with DEBUG=1")
-        return value
-
-    @field_validator("backend_host")
-    @classmethod
-    def _only_on_loopback(cls, value: str, info: Any) -> str:
-        if info.data.get("auth_disabled") and not is_loopback(value):
-            raise ValueError("with AUTH_DISABLED=1 strangers on the network would be signed in: use 127.0.0.1")
-        return value
+    agentcore_vcpu_hour_usd: Decimal = setting(values.amount, Decimal("0.0895"))  # noqa: RUF009 -- a field
+    agentcore_gb_hour_usd: Decimal = setting(values.amount, Decimal("0.00945"))  # noqa: RUF009 -- a field
+    demo_history: bool = setting(values.switch, True)
+    static_root: Path | None = setting(Path, None)  # noqa: RUF009 -- a field
 
     @property
     def database(self) -> str:
@@ -183,13 +135,8 @@ class Environment(BaseSettings):
         return f"http://127.0.0.1:{self.emulator_port}"
 
 
-def _describe(error: ValidationError) -> str:
-    lines = []
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        name = str(item["loc"][0]).upper() if item["loc"] else "environment"
-        reason = "is missing" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
-        lines.append(f"  {name}: {reason}. Example: {EXAMPLES.get(name, 'see etc/environment.sh.example')}")
-    return "Loom cannot start; mend these in the environment or in etc/environment.sh:\n" + "\n".join(lines)
+FIELDS: dict[str, Field[Any]] = {one.name.upper(): one for one in fields(Environment)}
+"""What means something to Loom, by its name in the environment."""
 
 
 def load(file: Path | None = None) -> Environment:
@@ -200,14 +147,49 @@ def load(file: Path | None = None) -> Environment:
     """
     path = file or environment_file()
     try:
-        return Environment(_env_file=path)
-    except ValidationError as error:
-        raise EnvironmentInvalidError(_describe(error)) from None
+        told = dotenv_values(path, encoding="utf-8") if path and path.is_file() else {}
     except UnicodeDecodeError:
         raise EnvironmentInvalidError(
             f"Loom cannot start: {path} is not text in UTF-8. Save it as UTF-8; the bytes at its beginning say what an "
             "editor made of it."
         ) from None
+    texts = {name.upper(): text for source in (told, os.environ) for name, text in source.items() if text}
+    found, wrong = _read(texts)
+    if wrong:
+        raise EnvironmentInvalidError(_describe(wrong))
+    return Environment(**found)
+
+
+def _read(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values that are set, and what is wrong, by the environment's names in the order of the fields."""
+    found: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for name, one in FIELDS.items():
+        if name in texts:
+            try:
+                found[one.name] = one.metadata["read"](texts[name])
+            except ValueError as error:
+                wrong[name] = str(error)
+        elif name == "AWS_REGION" and texts.get("LOOM_AWS", "emulator") == "emulator":
+            # The emulator has one home region; on AWS a guessed region would look into the wrong account corner without
+            # a word.
+            found[one.name] = "us-east-1"
+        elif one.default is MISSING:
+            wrong[name] = "is missing"
+    if found.get("auth_disabled"):
+        if not found.get("debug"):
+            wrong["AUTH_DISABLED"] = "everyone would be signed in: only with DEBUG=1"
+        elif not is_loopback(found.get("backend_host", "127.0.0.1")):
+            wrong["BACKEND_HOST"] = "with AUTH_DISABLED=1 strangers on the network would be signed in: use 127.0.0.1"
+    return found, {name: wrong[name] for name in FIELDS if name in wrong}
+
+
+def _describe(wrong: Mapping[str, str]) -> str:
+    lines = [
+        f"  {name}: {reason}. Example: {EXAMPLES.get(name, 'see etc/environment.sh.example')}"
+        for name, reason in wrong.items()
+    ]
+    return "Loom cannot start; mend these in the environment or in etc/environment.sh:\n" + "\n".join(lines)
 
 
 def environment_file() -> Path | None:
@@ -225,7 +207,7 @@ def unknown_names(file: Path) -> list[str]:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return []
-    known = [name.upper() for name in Environment.model_fields]
+    known = list(FIELDS)
     lines = []
     for name in dict.fromkeys(_ASSIGNMENT.findall(text)):
         if name.upper() not in known:

@@ -20,6 +20,7 @@ NAMES = [
     "BACKEND_PORT",
     "EMULATOR_PORT",
     "LOG_LEVEL",
+    "RUNNERS",
 ]
 KEY = "k" * 40
 
@@ -46,14 +47,60 @@ def test_every_error_is_reported_at_once_with_a_reason_and_an_example(monkeypatc
 
     assert str(caught.value).splitlines() == [
         "Loom cannot start; mend these in the environment or in etc/environment.sh:",
-        "  LOOM_AWS: Input should be 'emulator' or 'aws'. Example: emulator or aws",
+        "  LOOM_AWS: it is emulator or aws. Example: emulator or aws",
         "  AWS_REGION: is missing. Example: us-east-1",
         "  DATABASE_URL: the scheme must be sqlite or postgres. "
         "Example: sqlite:///loom.db or postgres://user:password@host:5432/loom",
         "  SECRET_KEY: is missing. "
         "Example: 50 random characters; remove etc/environment.sh and run `make dev` to get one",
-        "  BACKEND_PORT: Input should be a valid integer, unable to parse string as an integer. Example: 8000",
+        "  BACKEND_PORT: it is a whole number from 1 to 65535. Example: 8000",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("BACKEND_PORT", "0", "it is a whole number from 1 to 65535"),
+        ("BACKEND_PORT", "65536", "it is a whole number from 1 to 65535"),
+        ("MAX_REQUESTS", "-1", "it is a whole number of 1 or more"),
+        ("MAX_REQUESTS", "\u0663", "it is a whole number of 1 or more"),
+        ("DEBUG", "maybe", "it is 1 or 0"),
+        ("LOG_LEVEL", "loud", "it is debug, info, warning, error or critical"),
+        ("AGENTCORE_GB_HOUR_USD", "NaN", "it is a number of 0 or more"),
+        ("AGENTCORE_GB_HOUR_USD", "-0.1", "it is a number of 0 or more"),
+        ("AGENTCORE_GB_HOUR_USD", "cheap", "it is a number of 0 or more"),
+        ("DATABASE_URL", "postgres://loom:[sesame]x@db/loom", "it is no URL"),
+        ("REDIS_URL", "http://:sesame@cache", "the scheme must be redis, rediss or unix"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_it_should_be(
+    name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(EnvironmentInvalidError) as caught:
+        load()
+
+    (line,) = str(caught.value).splitlines()[1:]
+    assert line.startswith(f"  {name}: {reason}. Example: ")
+    assert "sesame" not in line
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("TRUE", True), ("on", True), ("0", False), ("No", False)])
+def test_a_switch_is_on_or_off_by_a_figure_or_a_word(text: str, value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("DEBUG", text)
+
+    assert load().debug is value
+
+
+def test_what_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("BACKEND_PORT", "")
+    monkeypatch.setenv("RUNNERS", "")
+
+    assert (load().backend_port, load().runners) == (8000, None)
 
 
 def test_a_wrong_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
