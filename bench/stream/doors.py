@@ -10,10 +10,11 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from bench.stream.beds import LoomBed
 from bench.stream.machine import Watched
 from bench.stream.outcome import Outcome
 from bench.stream.plan import LoadPlan, Stream
-from bench.stream.servers import TOP, Cores, LoomBed, NotStartedError, Peer, on_core, plain_environment
+from bench.stream.servers import TOP, Cores, NotStartedError, Peer, on_core, plain_environment
 
 WARM_STREAMS = 3
 WARM_PROMPT = "100 20"
@@ -92,20 +93,20 @@ class Bench:
 class LoomDoor:
     """Loom as shipped, by the socket of a session's page or by the JSON API."""
 
-    def __init__(self, bench: Bench, bed: LoomBed, door: str) -> None:
+    def __init__(self, bench: Bench, bed: LoomBed, door: str, name: str, title: str) -> None:
         self._bench = bench
         self._bed = bed
         self._door = door
-        self.name = {"socket": "loom", "sse": "loom_api"}[door]
-        self.title = {"socket": "Loom, page", "sse": "Loom, API"}[door]
+        self.name = name
+        self.title = title
 
     def measure(self, cell: Cell) -> Outcome:
         count = cell.streams + cell.stalled
         viewers = [self._stream(number, cell.prompt, number >= cell.streams) for number in range(count)]
         viewers += [replace(viewers[0], body="") for _ in range(cell.followers)]
-        with self._bed.started() as pids:
+        with self._bed.started() as server:
             plan = replace(
-                self._bench.plan(cell, self._door, self._bed.port, pids),
+                self._bench.plan(cell, self._door, self._bed.port, server.pids),
                 streams=viewers,
                 warm_streams=[self._stream(-1 - number, WARM_PROMPT) for number in range(WARM_STREAMS)],
                 headers={"Cookie": self._bed.cookie, "Origin": f"http://127.0.0.1:{self._bed.port}"},

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
+from bench.stream.figures import Outcome, Results, at, cpu, mark, middle, shown, table
 from bench.stream.outcome import MOST_OTHER_CPU, MOST_TOOL_CORE
 from bench.stream.plot import Series, lag_plot
 from bench.stream.servers import TOP
 from bench.stream.suite import LAG_LIMIT_MS
+from bench.stream.targets import targets
 
 PAGE = TOP / "docs" / "performance.md"
 PICTURE = TOP / "docs" / "images" / "streams.svg"
@@ -21,16 +21,15 @@ BY_HAND = "<!-- by hand -->"
 
 TITLES = {
     "loom": "Loom, page (WebSocket, HTML)",
+    "before": "Loom as it was, page",
     "loom_api": "Loom, API (server-sent events)",
+    "before_api": "Loom as it was, API",
     "direct": "boto3 in threads, no server",
     "fastapi_sync": "FastAPI, sync generator",
     "fastapi_queue": "FastAPI, thread and queue",
 }
 
 SHORT_TITLES = {"loom": "Loom, page", "fastapi_sync": "FastAPI, sync", "fastapi_queue": "FastAPI, queue"}
-
-Results = dict[str, Any]
-Outcome = dict[str, Any]
 
 
 def write_report(results: Results, page: Path = PAGE, picture: Path = PICTURE) -> None:
@@ -63,38 +62,16 @@ def points(load: list[Outcome], rungs: list[Outcome]) -> list[tuple[int, float]]
 def conditions(found: Results) -> str:
     """Where and when it was measured."""
     pinned = "server on core 0, tools on core 1" if found["is_pinned"] else "nothing pinned: this machine has one core"
+    against = f", beside the tree of {found['against']} (*Loom as it was*)" if found["against"] else ""
+    load = " before and ".join(f"{value:g}" for value in found["load"])
     text = (
-        f"Measured {found['at']} at commit {found['commit']} ({found['size']} run) on {found['processors']} processors "
-        f"({found['processor']}), {found['memory_gb']} GB, {found['system']}, Python {found['python']}; {pinned}. A "
-        f"figure marked ~ comes from a cell in which, after two repetitions, something else still used more than "
-        f"{MOST_OTHER_CPU:g} of a core, or a tool more than {MOST_TOOL_CORE:g}: read it as an order of magnitude."
+        f"Measured {found['at']} at commit {found['commit']}{against} ({found['size']} run) on {found['processors']} "
+        f"processors ({found['processor']}), {found['memory_gb']} GB, {found['system']}, Python {found['python']}; "
+        f"{pinned}; load average {load} after. A figure marked ~ comes from a cell in which something else used more "
+        f"than {MOST_OTHER_CPU:g} of a core, or a tool more than {MOST_TOOL_CORE:g}, also when it was measured again: "
+        "read it as an order of magnitude."
     )
     return textwrap.fill(text, 120) + "\n"
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """A markdown table, its first column left, the others right."""
-    rule = ["---"] + ["---:"] * (len(header) - 1)
-    return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows]) + "\n"
-
-
-def mark(outcomes: list[Outcome]) -> str:
-    return "~" if any(outcome["disturbance"] for outcome in outcomes) else ""
-
-
-def middle(outcomes: list[Outcome], take: Callable[[Outcome], float | None]) -> float | None:
-    """The median over the rounds."""
-    values = [value for outcome in outcomes if (value := take(outcome)) is not None]
-    return median(values) if values else None
-
-
-def at(name: str, key: str) -> Callable[[Outcome], float | None]:
-    """Take a percentile of an outcome."""
-    return lambda outcome: outcome[name][key] if outcome[name] else None
-
-
-def shown(value: float | None, unit: str = "", digits: int = 1) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}{unit}"
 
 
 def first_token(found: dict[str, list[Outcome]]) -> str:
@@ -113,11 +90,11 @@ def under_load(found: dict[str, list[Outcome]]) -> str:
     rows = []
     for name, outcomes in found.items():
         is_server = name != "direct"
-        cpu = middle(outcomes, (lambda outcome: outcome["cpu_us_per_token"]) if is_server else client_us_per_token)
+        us = middle(outcomes, cpu if is_server else client_us_per_token)
         rows.append([
             f"{mark(outcomes)}{TITLES[name]}", shown(middle(outcomes, at("lag", "p50"))),
             shown(middle(outcomes, at("lag", "p99"))),
-            shown(cpu, digits=0),
+            shown(us, digits=0),
             shown(middle(outcomes, at("end", "p50"))), shown(middle(outcomes, at("end", "p99"))),
             shown(middle(outcomes, kb_per_stream) if is_server else None, digits=0),
         ])  # fmt: skip
@@ -148,16 +125,6 @@ def grown_mb(outcome: Outcome) -> float:
     return float(outcome["rss_window_kb"] - outcome["rss_empty_kb"]) / 1024
 
 
-def best_level(rungs: list[Outcome]) -> int:
-    """The most streams of the levels that passed with none failed below."""
-    best = 0
-    for rung in rungs:
-        if not rung["passed"]:
-            break
-        best = rung["stream_count"]
-    return best
-
-
 def most(ladder: dict[str, list[Outcome]]) -> str:
     rows = [
         [
@@ -185,14 +152,15 @@ def most(ladder: dict[str, list[Outcome]]) -> str:
 
 
 def others(results: Results) -> str:
-    fan, stalled, unstalled, paint = (results[name] for name in ("fan_out", "stalled", "unstalled", "paint"))
+    stalled, unstalled, paint = (results[name] for name in ("stalled", "unstalled", "paint"))
+    fan = results["fan_out"]["loom"]
     painted = sorted(paint["painted_ms"])
     finished = sorted(paint["finished_ms"])
     rows = [
-        [f"{mark([fan])}1 answer of 100 tokens/s to 100 viewers", "lag p50 / p99",
-         f"{shown(fan['lag']['p50'])} / {shown(fan['lag']['p99'])} ms"],
+        [f"{mark(fan)}1 answer of 100 tokens/s to 100 viewers", "lag p50 / p99",
+         f"{shown(middle(fan, at('lag', 'p50')))} / {shown(middle(fan, at('lag', 'p99')))} ms"],
         ["", "cores; CPU per token and viewer",
-         f"{fan['use']['server']:.2f}; {shown(fan['cpu_us_per_token'], digits=0)} µs"],
+         f"{shown(middle(fan, lambda one: one['use']['server']), digits=2)}; {shown(middle(fan, cpu))} µs"],
         [f"{mark([stalled])}25 of 30 viewers never read, 4 KB a token", "lag p99 of those who read",
          f"{shown(stalled['lag']['p99'])} ms"],
         ["", "memory while it runs", f"{grown_mb(stalled):+.0f} MB"],
@@ -203,49 +171,3 @@ def others(results: Results) -> str:
         ["", "Send to finished turn painted (30 tokens in 0.97 s)", f"{median(finished):.0f} ms"],
     ]  # fmt: skip
     return table(["what", "figure", "value"], rows)
-
-
-def targets(results: Results) -> str:
-    """Each target with what was measured, and whether it was met."""
-    ttft, load, ladder = results["ttft"], results["load"], results["ladder"]
-    best = {name: best_level(rungs) for name, rungs in ladder.items()}
-    page, direct = (middle(ttft[name], at("ttft", "p50")) or 0.0 for name in ("loom", "direct"))
-    cpu = middle(load["loom"], lambda outcome: outcome["cpu_us_per_token"]) or 0.0
-    end = middle(load["loom_api"], at("end", "p99")) or 0.0
-    fan = results["fan_out"]["lag"]["p99"]
-    sync, queue = (best["loom"] / max(best[name], 1) for name in ("fastapi_sync", "fastapi_queue"))
-    defects = [name for name, outcomes in everything(results) if not all(one["is_correct"] for one in outcomes)]
-    load_mark, ladder_mark = mark(load["loom"]), mark([rung for rungs in ladder.values() for rung in rungs])
-    rows = [
-        (
-            "first token, p50, at the page: boto3 without a server + 2 ms",
-            f"{mark(ttft['loom'] + ttft['direct'])}{page - direct:+.1f} ms",
-            page - direct <= 2,
-        ),
-        (
-            "streams on one core with p99 lag below 100 ms: 400 or more",
-            f"{ladder_mark}{best['loom']}",
-            best["loom"] >= 400,
-        ),
-        ("3 times those of the synchronous peer", f"{ladder_mark}{sync:.1f} ×", sync >= 3),
-        ("1.3 times those of the peer with queues", f"{ladder_mark}{queue:.1f} ×", queue >= 1.3),
-        ("CPU per token at the page, 100 streams: 100 µs or less", f"{load_mark}{cpu:.0f} µs", cpu <= 100),
-        ("last token to `session_end`, p99: 50 ms or less", f"{mark(load['loom_api'])}{end:.1f} ms", end <= 50),
-        ("1 answer to 100 viewers, p99 lag: 75 ms or less", f"{mark([results['fan_out']])}{fan:.1f} ms", fan <= 75),
-        (
-            "every token once and in order, every end told",
-            "every cell" if not defects else ", ".join(defects),
-            not defects,
-        ),
-    ]
-    text = table(
-        ["target", "measured", "met"], [[name, value, "yes" if met else "**no**"] for name, value, met in rows]
-    )
-    return text + "\n" + (TEXTS / "causes.md").read_text()
-
-
-def everything(results: Results) -> list[tuple[str, list[Outcome]]]:
-    """Every group of outcomes with its name; of the search for the most streams, the levels that passed."""
-    groups = [(f"{what} {name}", outcomes) for what in ("ttft", "load") for name, outcomes in results[what].items()]
-    groups += [(name, [results[name]]) for name in ("fan_out", "stalled", "unstalled")]
-    return groups + [(name, [rung for rung in rungs if rung["passed"]]) for name, rungs in results["ladder"].items()]

@@ -2,8 +2,9 @@
 
     python -m bench.stream.seed --sessions 100
 
-Prints one JSON object: `argv`, the command by which `make run` starts the web process, `cookie`, `agent_id`, and
-`sessions` with `public_id` and `runtime_session_id` of each.
+Prints one JSON object: `argv`, the command by which `make run` starts the web process, `settings`, the names that
+Loom's environment knows, `cookie`, `agent_id`, and `sessions` with `public_id` and `runtime_session_id` of each. With
+`--start-only` nothing is stored, and there are the first two alone.
 """
 
 from __future__ import annotations
@@ -22,10 +23,19 @@ EMAIL = "bench@example.com"
 def main() -> None:
     options = argparse.ArgumentParser(description="Prepare a database for a cell.")
     options.add_argument("--sessions", type=int, default=100)
+    options.add_argument("--start-only", action="store_true", help="only say how the web process is started")
     chosen = options.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loom.settings")
     django.setup()
-    print(json.dumps(seed(chosen.sessions)))
+    print(json.dumps(start() | ({} if chosen.start_only else seed(chosen.sessions))))
+
+
+def start() -> dict[str, object]:
+    """How the web process is started in this environment."""
+    from loom.environment import FIELDS  # noqa: PLC0415 -- after setup
+    from loom.processes.start_all import web_spec  # noqa: PLC0415
+
+    return {"argv": list(web_spec().argv), "settings": list(FIELDS)}
 
 
 def seed(session_count: int) -> dict[str, object]:
@@ -38,7 +48,6 @@ def seed(session_count: int) -> dict[str, object]:
     from apps.accounts.models import User  # noqa: PLC0415
     from apps.agentcore.services import register_agent  # noqa: PLC0415
     from apps.sessions.services import start_session  # noqa: PLC0415
-    from loom.processes.start_all import web_spec  # noqa: PLC0415
 
     call_command("migrate", "--no-input", verbosity=0)
     user = User.objects.create_user(email=EMAIL)
@@ -51,7 +60,6 @@ def seed(session_count: int) -> dict[str, object]:
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
     store.create()
     return {
-        "argv": list(web_spec(dict(os.environ)).argv),
         "cookie": f"sessionid={store.session_key}",
         "agent_id": agent.pk,
         "sessions": [

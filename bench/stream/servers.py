@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from bench.stream.machine import descendants
+from bench.stream.machine import cpu_s, descendants
 
 TOP = Path(__file__).resolve().parent.parent.parent
 SERVER_CORE, TOOL_CORE = 0, 1
 START_PATIENCE_S = 60.0
 STOP_PATIENCE_S = 10.0
-CALM_S = 0.5
+CALM_S, CALM_CPU_S = 0.5, 0.05
+CALM_PATIENCE_S = 20.0
 
 
 class NotStartedError(RuntimeError):
@@ -77,16 +74,18 @@ def source(cores: Cores) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def running(command: list[str], environment: dict[str, str], port: int, log: Path) -> Iterator[list[int]]:
+def running(
+    command: list[str], environment: dict[str, str], port: int, log: Path, folder: Path = TOP
+) -> Iterator[list[int]]:
     """A server in a process group of its own; yields the ids of its processes once it accepts connections."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=TOP, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             start_new_session=True,
         )  # fmt: skip
         try:
             _wait_until_listening(process, port, log)
-            time.sleep(CALM_S)
+            _wait_until_calm(process.pid)
             yield descendants(process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
@@ -109,54 +108,14 @@ def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path
     raise NotStartedError(log.read_text(errors="replace")[-2000:])
 
 
-class LoomBed:
-    """A seeded database of which every cell gets a copy, and the means to start Loom on it."""
-
-    def __init__(
-        self, folder: Path, source_port: int, session_count: int, cores: Cores, *, has_static_files: bool = True
-    ) -> None:
-        self._folder = folder
-        self._cores = cores
-        self.port = free_port()
-        self._environment = plain_environment() | {
-            "LOOM_ENVIRONMENT_FILE": "",
-            "LOOM_AWS": "emulator",
-            "SECRET_KEY": "only-for-a-benchmark-" + "x" * 40,
-            "DEBUG": "0",
-            "AUTH_DISABLED": "0",
-            "EMULATOR_PORT": str(source_port),
-            "BACKEND_PORT": str(self.port),
-        }
-        template = self._database(folder / "template.db")
-        if has_static_files:  # what a browser asks for
-            self._run([sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity=0"], template)
-        command = [sys.executable, "-m", "bench.stream.seed", "--sessions", str(session_count)]
-        seeded: dict[str, Any] = json.loads(self._run(command, template).splitlines()[-1])
-        self._argv: list[str] = seeded["argv"]
-        self.cookie: str = seeded["cookie"]
-        self.agent_id: int = seeded["agent_id"]
-        self.sessions: list[dict[str, str]] = seeded["sessions"]
-
-    def _database(self, path: Path) -> dict[str, str]:
-        return self._environment | {"DATABASE_URL": f"sqlite:///{path}"}
-
-    @staticmethod
-    def _run(command: list[str], environment: dict[str, str]) -> str:
-        done = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise NotStartedError(done.stderr[-2000:])
-        return done.stdout
-
-    @contextmanager
-    def started(self) -> Iterator[list[int]]:
-        """Loom's web process on a copy of the seeded database; yields the ids of its processes."""
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            database = Path(folder) / "loom.db"
-            for part in self._folder.glob("template.db*"):
-                shutil.copy(part, database.with_name(part.name.replace("template", "loom")))
-            command = [sys.executable, "-m", "bench.stream.serve", *on_core(self._cores.server), *self._argv]
-            with running(command, self._database(database), self.port, self._folder / "loom.log") as pids:
-                yield pids
+def _wait_until_calm(pid: int) -> None:
+    """A server that listens may still import what its first page and its first prompt would wait for."""
+    deadline = time.monotonic() + CALM_PATIENCE_S
+    while time.monotonic() < deadline:
+        before = cpu_s(descendants(pid))
+        time.sleep(CALM_S)
+        if cpu_s(descendants(pid)) - before < CALM_CPU_S:
+            return
 
 
 class Peer:

@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bench.stream.doors import Cell, Door, LoomDoor
+from bench.stream.beds import LoomBed
+from bench.stream.doors import Cell, Door
 from bench.stream.machine import busy_s
 from bench.stream.outcome import Outcome
-from bench.stream.servers import TOP, LoomBed, NotStartedError, on_core, plain_environment
+from bench.stream.servers import TOP, NotStartedError, on_core, plain_environment
 
 MOST_REPEATS = 2
 LAG_LIMIT_MS = 100.0
 LADDER_STEP, FINE_STEP, MOST_LEVEL = 100, 50, 1000
-LADDERS = {"loom": 200, "fastapi_queue": 200, "fastapi_sync": 100}
-"""Whose most streams are looked for, and where to begin."""
 # Neither is a divisor of 30: streams that start in step with each other's tokens would send all of them at one instant.
 STARTS_A_SECOND = 29
 LADDER_STARTS_A_SECOND = 19
+STARTS_ALONE_A_SECOND = 5
 QUIET_CPU = 0.15
 QUIET_PATIENCE_S = 6.0
 LEVEL_PATIENCE_S = 8.0  # after so long a level has failed
@@ -32,7 +32,9 @@ LEVEL_PATIENCE_S = 8.0  # after so long a level has failed
 class Size:
     """How much is measured: rounds of the interleaved comparisons, and how finely the most streams are looked for.
 
-    `repeat_s` may be spent on measuring disturbed cells again; after `limit_s` no further level is tried.
+    `repeat_s` may be spent on measuring disturbed cells again; after `limit_s` no further level is tried. `crowds` are
+    numbers of streams whose cost is a target of its own, of which the tree before carries `before_crowds`. The search
+    for the most streams begins at `first_levels`.
     """
 
     rounds: int
@@ -42,10 +44,30 @@ class Size:
     limit_s: float
     load_streams: int = 100
     gentle_streams: int = 60
+    crowds: tuple[int, ...] = (300, 500)
+    before_crowds: tuple[int, ...] = (300,)
+    first_levels: tuple[int, ...] = (300, 200, 100)
+    commands: int = 5
+    runs: int = 40
+
+    @property
+    def most_streams(self) -> int:
+        """Whatever the tree here may be asked for."""
+        return MOST_LEVEL if self.limit_s else max(*self.crowds, *self.first_levels, *_KEPT_STREAMS, self.load_streams)
+
+    @property
+    def most_before(self) -> int:
+        """Whatever the tree before may be asked for."""
+        return max(self.load_streams, self.gentle_streams, self.runs, *self.before_crowds, *_KEPT_STREAMS)
 
 
-DEFAULT = Size(rounds=3, has_fine_steps=True, prompts=15, repeat_s=90, limit_s=830)
-QUICK = Size(rounds=1, has_fine_steps=False, prompts=5, repeat_s=20, limit_s=330)
+_KEPT_STREAMS = (30,)  # of the cells that have one size
+DEFAULT = Size(rounds=3, has_fine_steps=True, prompts=15, repeat_s=90, limit_s=1700)
+QUICK = Size(rounds=1, has_fine_steps=False, prompts=5, repeat_s=0, limit_s=500, before_crowds=(), commands=3)
+SMALL = Size(
+    rounds=1, has_fine_steps=False, prompts=1, repeat_s=0, limit_s=0, load_streams=4, gentle_streams=4, crowds=(5, 6),
+    before_crowds=(5,), first_levels=(5, 5, 5), commands=1, runs=5,
+)  # fmt: skip
 
 
 def gentle(size: Size) -> Cell:
@@ -61,6 +83,12 @@ def level(count: int) -> Cell:
     """So many streams at 30 tokens a second; the last to start has as long to go as the first, after the window."""
     ramp_s = count / LADDER_STARTS_A_SECOND
     return Cell(count, 30, ramp_s=ramp_s, settle_s=2, window_s=4, patience_s=ramp_s + LEVEL_PATIENCE_S)
+
+
+def alone(size: Size) -> Cell:
+    """Answers of one token, five a second, so that one is over before the next begins: what begin and end cost."""
+    seconds = size.runs / STARTS_ALONE_A_SECOND
+    return Cell(size.runs, 30, ramp_s=seconds, settle_s=-seconds, window_s=seconds, tokens=1)
 
 
 FAN_OUT = Cell(1, 100, ramp_s=0, settle_s=1, window_s=4, followers=99)
@@ -116,30 +144,36 @@ class Runner:
                 found[door.name].append(self.measure(door, cell, what))
         return found
 
-    def ladder(self, door: Door, first: int, *, is_fine: bool) -> list[dict[str, Any]]:
-        """Look for the most streams whose p99 lag stays below the limit: by hundreds, then by fifties."""
-        rungs: dict[int, dict[str, Any]] = {}
-        failed: set[int] = set()
+    def level(self, door: Door, count: int) -> dict[str, Any] | None:
+        """So many streams, and whether their p99 lag `passed`; None where the cell itself broke down."""
+        try:
+            outcome = self.measure(door, level(count), f"{count} streams")
+        except (NotStartedError, subprocess.TimeoutExpired) as error:
+            self._say(f"{count} streams  {door.title}: too much ({type(error).__name__})")
+            return None
+        is_fast = outcome["lag"] is not None and outcome["lag"]["p99"] < LAG_LIMIT_MS
+        return {**outcome, "passed": outcome["is_correct"] and is_fast}
+
+    def ladder(
+        self, door: Door, first: int, known: dict[int, dict[str, Any] | None], *, is_fine: bool
+    ) -> list[dict[str, Any]]:
+        """Look for the most streams whose p99 lag stays below the limit: by hundreds, then by fifties.
+
+        Levels that are `known` are not measured again.
+        """
+        rungs = dict(known)
 
         def passes(count: int) -> bool:
-            if count in failed:
-                return False
             if count not in rungs:
-                try:
-                    outcome = self.measure(door, level(count), f"{count} streams")
-                except (NotStartedError, subprocess.TimeoutExpired) as error:
-                    self._say(f"{count} streams  {door.title}: too much ({type(error).__name__})")
-                    failed.add(count)
-                    return False
-                is_fast = outcome["lag"] is not None and outcome["lag"]["p99"] < LAG_LIMIT_MS
-                rungs[count] = {**outcome, "passed": outcome["is_correct"] and is_fast}
-            return bool(rungs[count]["passed"])
+                rungs[count] = self.level(door, count)
+            found = rungs[count]
+            return found is not None and bool(found["passed"])
 
         for count in _levels(first, passes, is_fine=is_fine):
             if rungs and self.left_s < 0:
                 break
             passes(count)
-        return [rungs[count] for count in sorted(rungs)]
+        return [found for _, found in sorted(rungs.items()) if found is not None]
 
 
 def _levels(first: int, passes: Callable[[int], bool], *, is_fine: bool) -> Iterator[int]:
@@ -186,27 +220,3 @@ def _line(outcome: Outcome) -> str:
         f"({outcome.disturbance})" if outcome.disturbance else "",
     ]
     return "  ".join(part for part in parts if part)
-
-
-def run(
-    doors: dict[str, Door],
-    bed: LoomBed,
-    size: Size,
-    core: int | None,
-    say: Callable[[str], None],
-    found: dict[str, Any],
-) -> None:
-    """Everything, into `found`: the comparisons first; the search for the most streams takes the time that is left."""
-    runner = Runner(size.limit_s, size.repeat_s, say)
-    page = doors["loom"]
-    assert isinstance(page, LoomDoor)
-    every = list(doors.values())
-    found["ttft"] = runner.interleaved(every, gentle(size), "first token", size.rounds)
-    found["load"] = runner.interleaved(every, load(size), "load", size.rounds)
-    found["fan_out"] = runner.measure(page, FAN_OUT, "fan-out")
-    found["stalled"] = runner.measure(page, STALLED, "stalled")
-    found["unstalled"] = runner.measure(page, UNSTALLED, "none stalled")
-    found["paint"] = paint(bed, size, core)
-    found["ladder"] = {}
-    for name, first in LADDERS.items():
-        found["ladder"][name] = runner.ladder(doors[name], first, is_fine=size.has_fine_steps)
