@@ -19,6 +19,7 @@ from apps.accounts.models import User
 from apps.agents.forms import PROMPT_MAX_LENGTH, QUALIFIER_SCHEMA
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import InvalidInputError, found
+from apps.core.requests.direct_write import direct_write
 from apps.core.requests.request_slot import end_turn
 from apps.sessions import invoking, selectors, services
 from apps.sessions.engine.engine import follow
@@ -162,7 +163,8 @@ async def invoke_agent(
     invocation, is_new = await _launched(user, agent_id, body, idempotency_key)
     stops_on_leave = body.on_disconnect == "stop"
     if body.stream:
-        return event_stream(run_frames(invocation, is_new=is_new, stops_on_leave=stops_on_leave))
+        frames = run_frames(invocation, is_new=is_new, stops_on_leave=stops_on_leave, write=direct_write(request))
+        return event_stream(frames)
     return await _whole_answer(invocation, is_new=is_new, stops_on_leave=stops_on_leave)
 
 
@@ -239,7 +241,8 @@ async def follow_events(
         since = int(last_event_id) if is_number else 0
         if not found.is_unfinished and since >= end_number(found):
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    return event_stream(run_frames(found, is_new=False, after=since, has_details=detail))
+    frames = run_frames(found, is_new=False, after=since, has_details=detail, write=direct_write(request))
+    return event_stream(frames)
 
 
 @router.post(

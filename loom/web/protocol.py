@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
+from typing import Any, cast
+from weakref import ref
 
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from apps.core.requests.direct_write import EXTENSION, DirectWrite
 
 # Of the request line and all headers. Browsers send one or two kB.
 MAX_HEAD_BYTES = 65_536
@@ -22,6 +26,24 @@ BODY_WITHIN_S = 20.0
 LEAST_BYTES_A_SECOND = 10_000
 # A body that was refused is read on and thrown away: who sends all of it before listening hears why.
 MOST_THROWN_AWAY = 300_000_000
+
+
+def direct_write_to(cycle: RequestResponseCycle) -> DirectWrite:
+    """What writes to the body of a response as uvicorn's `send` does, without its waiting; a cycle is one request."""
+    find = ref(cycle)  # the request's scope holds this, and the cycle the scope
+
+    def write(data: bytes) -> bool:
+        cycle = find()
+        # Chunked once it has begun, and has a body, and says no length of it.
+        if cycle is None or not cycle.chunked_encoding or cycle.response_complete or cycle.disconnected:
+            return False
+        if cycle.flow.write_paused or cycle.transport.is_closing():
+            return False
+        if data:  # a chunk of no bytes would be the end
+            cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
+    return write
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -83,6 +105,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_body, self._head_bytes = True, 0
         self._set_deadline(BODY_WITHIN_S)
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:  # no socket's handshake
+            scope = cast("dict[str, Any]", self.scope)
+            scope.setdefault("extensions", {})[EXTENSION] = direct_write_to(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         if self.transport.is_closing():

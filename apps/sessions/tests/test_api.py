@@ -277,4 +277,4 @@ async def test_strangers_and_unknown_agents(api: Api, agent: Agent) -> None:
 
 @given(st.text(min_size=1))
 def test_any_text_survives_a_frame(text: str) -> None:
-    assert numbered(frame("chunk", {"text": text}, 7)) == [(7, "chunk", {"text": text})]
+    assert numbered(frame("chunk", {"text": text}, 7).decode()) == [(7, "chunk", {"text": text})]

@@ -276,8 +276,8 @@ async def test_a_silent_run_keeps_its_connection_alive(
     running_engine.stop(invocation.pk)
     seen += [part async for part in frames]
 
-    assert ": still running\n\n" in seen[:3]
-    assert [name for name, _ in parse("".join(seen))] == ["session_start", "error"]
+    assert b": still running\n\n" in seen[:3]
+    assert [name for name, _ in parse(b"".join(seen).decode())] == ["session_start", "error"]
 
 
 async def test_stopping_what_does_not_run_is_no_error(api: Api, agent: Agent) -> None:

@@ -38,15 +38,15 @@ def frames(db: None, begin: Callable[..., Invocation]) -> _Frames:
     return _Frames(begin(), is_new=True, has_details=False, is_started=False)
 
 
-def told(text: str) -> list[tuple[str, float | None]]:
-    return [(name, data.get("client_invoke_time")) for _, name, data in numbered(text)]
+def told(body: bytes) -> list[tuple[str, float | None]]:
+    return [(name, data.get("client_invoke_time")) for _, name, data in numbered(body.decode())]
 
 
 @pytest.mark.parametrize("sign", ["headers", "text", "from_2030"])
 def test_it_waits_for_the_first_sign_that_the_request_went_through(frames: _Frames, sign: str) -> None:
     said = events("invoked", "retry", "invoked", sign)
 
-    assert [frames.of([event]) for event in said[:3]] == ["", "", ""]
+    assert [frames.of([event]) for event in said[:3]] == [b"", b"", b""]
     assert told(frames.of(said[3:]))[0] == ("session_start", NOON + 2)
     assert told(frames.of(said[3:])) == ([("chunk", None)] if sign == "text" else [])
 
@@ -60,10 +60,10 @@ def test_a_run_that_is_read_later_has_one_beginning(frames: _Frames) -> None:
 def test_a_silent_agent_holds_it_back_no_longer_and_a_late_refusal_is_told(frames: _Frames) -> None:
     said = events("invoked", "retry", "invoked", "text")
 
-    assert frames.of([]) == ""  # it is queued, and nothing was sent yet
-    assert frames.of(said[:1]) == ""
+    assert frames.of([]) == b""  # it is queued, and nothing was sent yet
+    assert frames.of(said[:1]) == b""
     assert told(frames.of([])) == [("session_start", NOON)]
-    assert frames.of([]) == ": still running\n\n"
+    assert frames.of([]) == b": still running\n\n"
     assert told(frames.of(said[1:])) == [("session_start", NOON + 2), ("chunk", None)]
 
 
@@ -76,7 +76,7 @@ async def test_the_session_of_a_silent_agent_is_known_before_it_says_anything(
     running_engine.launch(invocation)
     frames = run_frames(invocation, is_new=True, stops_on_leave=True)
     async with asyncio.timeout(30):
-        [(_, name, data)] = numbered(await anext(frames))
+        [(_, name, data)] = numbered((await anext(frames)).decode())
 
     assert (name, data["session_id"]) == ("session_start", invocation.session.runtime_session_id)
     await frames.aclose()
@@ -92,7 +92,7 @@ async def test_a_reader_is_told_when_the_database_stays_away_and_where_to_go_on(
     async with asyncio.timeout(60):
         said = [part async for part in run_frames(invocation, is_new=False, after=3, away_at_most_s=0.3)]
     monkeypatch.undo()
-    [(number, name, data)] = numbered("".join(said))
+    [(number, name, data)] = numbered(b"".join(said).decode())
 
     assert (number, name, data["reason"], data["error"]) == (3, "error", "unavailable", "unavailable")
     assert data["details"] == {"advice": "Try again in a few seconds.", "retryable": True, "retryAfter": 5}
