@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from apps.accounts.models import User
-from apps.accounts.policy import subject_of, visible
+from apps.accounts.policy import Subject, subject_of, visible
+from apps.agents.models import FormerColumns
 from apps.agents.selectors import in_use
+from apps.core.prepared import Select, slot
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session, SessionTag
 from loom_events.fold import is_unread
 from loom_events.recorded import RecordedEvent, RecordedOther
@@ -18,6 +22,32 @@ from loom_events.recorded import RecordedEvent, RecordedOther
 def sessions_visible_to(user: User | AnonymousUser) -> QuerySet[Session]:
     """The sessions that `user` may see."""
     return Session.objects.filter(visible(subject_of(user), Session)).select_related("agent__runtime")
+
+
+# Of staff, and of others: what is asked before every prompt.
+_visible_session = {
+    is_staff: Select(
+        partial(
+            lambda is_staff: (
+                Session.objects.filter(
+                    visible(Subject(slot(User, "pk", "user"), is_staff), Session), public_id=slot(Session, "public_id")
+                )
+                .select_related("agent__runtime")
+                .defer(*(f"agent__{field.name}" for field in FormerColumns._meta.get_fields()))
+                .order_by()
+            ),
+            is_staff,
+        )
+    )
+    for is_staff in (False, True)
+}
+
+
+def session_visible_to(user: User | AnonymousUser, public_id: UUID | str) -> Session | None:
+    """The session of this public id, with its agent and its runtime, if `user` may see it."""
+    if user.pk is None:
+        return None
+    return next(iter(_visible_session[user.is_staff](user=user.pk, public_id=public_id)), None)
 
 
 def may_follow_session(user: User | AnonymousUser, topic: str) -> bool:

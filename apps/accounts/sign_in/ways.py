@@ -19,6 +19,7 @@ from django.utils import timezone
 from apps.accounts.models import Token, User
 from apps.accounts.policy import reaches, subject_of
 from apps.accounts.tokens import Scope
+from apps.core.prepared import Select, slot
 
 # A notice may be lost, and nobody gives one when a token or a web session expires.
 LOOK_AGAIN_S = 60.0
@@ -38,6 +39,27 @@ def topic_of_web_session(key: str) -> str:
     return f"web-session.{hashlib.blake2b(key.encode(), digest_size=20).hexdigest()}"
 
 
+def _store() -> Any:
+    return import_module(settings.SESSION_ENGINE).SessionStore
+
+
+# Asked before every prompt.
+_web_session = Select(
+    lambda: (
+        _store()
+        .get_model_class()
+        .objects.filter(
+            session_key=slot(_store().get_model_class(), "session_key"),
+            expire_date__gt=slot(_store().get_model_class(), "expire_date"),
+        )
+        .values_list("session_data")
+    )
+)
+_user = Select(lambda: User.objects.filter(pk=slot(User, "pk")).values_list())
+_active_user = Select(lambda: User.objects.filter(pk=slot(User, "pk"), is_active=True))
+_token = Select(lambda: Token.objects.filter(pk=slot(Token, "pk")).select_related("user"))
+
+
 @dataclass(frozen=True, slots=True)
 class SignIn:
     """What let a user in: a token that reaches `scope`, a web session, or neither in the development sign-in."""
@@ -47,6 +69,7 @@ class SignIn:
     scope: Scope = "read"
     expires_at: datetime | None = None
     session_key: str | None = field(default=None, repr=False)
+    _judged: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -71,18 +94,30 @@ class SignIn:
             return self._user_of_token(self.token_id)
         if self.session_key is not None:
             return self._user_of_web_session()
-        return User.objects.filter(pk=self.user_id, is_active=True).first()
+        return next(iter(_active_user(pk=self.user_id)), None)
 
     def _user_of_token(self, token_id: int) -> User | None:
-        token = Token.objects.select_related("user").filter(pk=token_id).first()
+        token = next(iter(_token(pk=token_id)), None)
         if token is None or not token.is_valid or not token.user.is_active:
             return None
         granted: Any = token.scope
         return token.user if reaches(subject_of(token.user, granted), self.scope) else None
 
     def _user_of_web_session(self) -> User | None:
+        rows = self._rows()
+        known: User | None = self._judged.get("user")
+        if known is not None and rows == self._judged["rows"]:
+            return known  # nothing has changed that he was judged by
         # As Django finds the user of a request: the web session is there, and the password is what it was.
         request = HttpRequest()
-        request.session = import_module(settings.SESSION_ENGINE).SessionStore(self.session_key)
+        request.session = _store()(self.session_key)
         user = get_user(request)
-        return user if isinstance(user, User) and user.pk == self.user_id else None
+        if not isinstance(user, User) or user.pk != self.user_id:
+            return None
+        if all(rows) and rows == self._rows():
+            self._judged.update(rows=rows, user=user)
+        return user
+
+    def _rows(self) -> tuple[list[Any], list[Any]]:
+        """All that it depends on: the web session, while it has not expired, and the user."""
+        return _web_session(session_key=self.session_key, expire_date=timezone.now()), _user(pk=self.user_id)

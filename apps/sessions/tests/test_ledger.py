@@ -8,9 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, connection
 from django.db.models import Model
+from django.test.utils import CaptureQueriesContext
 
+from apps.accounts.models import User
 from apps.agents.models import Agent, Endpoint
 from apps.core.models import Notice, Process
 from apps.core.running import processes
@@ -19,6 +22,7 @@ from apps.sessions.engine.recording import Pending, finish_invocation, stop_requ
 from apps.sessions.exceptions import SessionBusyError
 from apps.sessions.invoking import Request, enqueue_prompt, start_invocation
 from apps.sessions.models import Invocation, QueuedPrompt, RecordingBatch, Session
+from apps.sessions.selectors import session_visible_to, sessions_visible_to
 from apps.sessions.tests import written_by_orm
 from loom_events.recorded import RecordedEvent
 
@@ -200,3 +204,33 @@ def test_a_row_that_was_handed_over_twice_is_stored_once(make_session: MakeSessi
     assert [batch.events for batch in RecordingBatch.objects.all()] == [["a"]]
     with pytest.raises(IntegrityError):
         ledger.insert_batches(batches[1:])
+
+
+def test_the_session_of_a_prompt_is_the_one_that_the_list_would_show(
+    make_session: MakeSession, alice: User, bob: User, carol: User
+) -> None:
+    session = make_session(title="A title")
+    make_session()
+    [listed] = sessions_visible_to(alice).filter(public_id=session.public_id)
+
+    for user in (alice, carol, bob, AnonymousUser()):
+        of_list = sessions_visible_to(user).filter(public_id=session.public_id).first()
+        assert (
+            session_visible_to(user, session.public_id) == session_visible_to(user, str(session.public_id)) == of_list
+        )
+    found = session_visible_to(alice, session.public_id)
+    assert found is not None
+    with CaptureQueriesContext(connection) as queries:  # all of it is there
+        for theirs, ours in ((listed, found), (listed.agent, found.agent), *_runtimes(listed, found)):
+            assert {name: getattr(ours, name) for name in _columns(theirs)} == _columns(theirs)
+    assert len(queries) == 0
+
+
+def _runtimes(*sessions: Session) -> list[tuple[Any, Any]]:
+    """None where the agents are of a kind that has none."""
+    return [(sessions[0].agent.runtime, sessions[1].agent.runtime)] if hasattr(sessions[0].agent, "runtime") else []
+
+
+def _columns(row: Model) -> dict[str, Any]:
+    fields = row._meta.local_concrete_fields
+    return {field.attname: getattr(row, field.attname) for field in fields if not field.name.startswith("former_")}

@@ -75,19 +75,24 @@ class SessionConsumer(SignedInConsumer):
         self._started: list[Invocation] = []
         self._is_behind = True
         self._has_environment_changed = False
-        self.user, self.session = await database_sync_to_async(self._find)()
+        self.user, self.session = await database_sync_to_async(self._may_enter)()
         self._shown = Shown(self.scope["query_string"].decode("latin-1"))
         await self.join(self.session.topic)
         self._sender = asyncio.create_task(self._send_all(), name=f"viewer-of-session-{self.session.pk}")
         self._line.wake()
         self._look_for_stall()
 
+    def _may_enter(self) -> tuple[User, Session]:
+        user, session = self._find()
+        if not may_join(user, session.topic):
+            raise SocketClosedError(CLOSE_NOT_FOUND)
+        return user, session
+
     def _find(self) -> tuple[User, Session]:
         """The user, who is signed in, and the session, which he may see; raises SocketClosedError."""
         user = self.signed_in_user()
-        public_id = self.scope["url_route"]["kwargs"]["public_id"]
-        session = selectors.sessions_visible_to(user).filter(public_id=public_id).first()
-        if session is None or not may_join(user, session.topic):
+        session = selectors.session_visible_to(user, self.scope["url_route"]["kwargs"]["public_id"])
+        if session is None:
             raise SocketClosedError(CLOSE_NOT_FOUND)
         return user, session
 

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from apps.accounts.models import User
+from apps.accounts.sign_in.ways import SignIn
+
+pytestmark = pytest.mark.django_db
+
+Change = Callable[[User, SessionStore], Any]
+
+
+@pytest.fixture
+def store(alice: User) -> SessionStore:
+    """A web session of alice's, as the login page makes it."""
+    store = SessionStore()
+    store[SESSION_KEY] = str(alice.pk)
+    store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    store[HASH_SESSION_KEY] = alice.get_session_auth_hash()
+    store.create()
+    return store
+
+
+def change_password(user: User, store: SessionStore) -> None:
+    user.set_password("another one")
+    user.save()
+
+
+def let_expire(user: User, store: SessionStore) -> None:
+    store.get_model_class().objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+
+
+def let_somebody_else_in(user: User, store: SessionStore) -> None:
+    other = User.objects.create(email="other@example.com", password="x")
+    store[SESSION_KEY], store[HASH_SESSION_KEY] = str(other.pk), other.get_session_auth_hash()
+    store.save()
+
+
+CHANGES: list[Change] = [
+    lambda user, store: store.flush(),
+    lambda user, store: User.objects.update(is_active=False),
+    lambda user, store: user.delete(),
+    change_password,
+    let_expire,
+    let_somebody_else_in,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_who_was_let_in_once_is_judged_again_when_anything_has_changed(
+    alice: User, store: SessionStore, change: Change
+) -> None:
+    sign_in = SignIn(alice.pk, session_key=store.session_key)
+    assert [sign_in.current_user() for _ in range(3)] == 3 * [alice]
+
+    change(User.objects.get(), store)
+
+    assert [sign_in.current_user() for _ in range(2)] == [None, None]
+
+
+def test_who_is_let_in_is_the_user_as_he_is_now(alice: User, store: SessionStore) -> None:
+    sign_in = SignIn(alice.pk, session_key=store.session_key)
+    sign_in.current_user()
+    User.objects.update(is_staff=True)
+
+    user = sign_in.current_user()
+    assert user is not None
+    assert user.is_staff
+
+
+def test_while_nothing_changes_he_is_not_judged_again(
+    alice: User, store: SessionStore, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    sign_in = SignIn(alice.pk, session_key=store.session_key)
+    sign_in.current_user()
+
+    with django_assert_num_queries(2):  # whether anything has
+        assert sign_in.current_user() == alice
+
+
+def test_whoever_never_was_signed_in_is_not_let_in(alice: User) -> None:
+    sign_in = SignIn(alice.pk, session_key="nothing")
+
+    assert [sign_in.current_user() for _ in range(2)] == [None, None]
