@@ -216,6 +216,7 @@ Q_CLUSTER = {
 # --- who may do what -------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
+SESSION_ENGINE = "apps.accounts.sign_in.web_sessions"
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "agents:list"
 LOGOUT_REDIRECT_URL = "accounts:login"

@@ -16,6 +16,7 @@ from apps.accounts.sign_in.ways import topic_of_token
 from apps.accounts.tokens import SCOPES, SHOWN_LENGTH, Scope, TokenRefusedError, digest, new_secret
 from apps.core.exceptions import InvalidInputError
 from apps.core.notices.notices import notify
+from apps.core.prepared import Select, slot
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +64,12 @@ def revoke_token(*, token: Token) -> None:
     logger.info("token revoked id=%s", token.pk)
 
 
+_token_of = Select(lambda: Token.objects.filter(digest=slot(Token, "digest")).select_related("user"))
+
+
 def use_token(secret: str) -> Token:
     """The token with its user, noted as used; raises TokenRefusedError, which says why."""
-    token = Token.objects.select_related("user").filter(digest=digest(secret)).first()
+    token = next(iter(_token_of(digest=digest(secret))), None)
     now = timezone.now()
     if token is None:
         raise TokenRefusedError("This token is not known.", advice="Make one with manage.py create_token.")

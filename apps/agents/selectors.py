@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
-from apps.accounts.policy import Action, subject_of, visible
+from apps.accounts.policy import Action, decide, subject_of, visible
 from apps.agents.models import Agent
 
 
@@ -32,6 +32,12 @@ def registry_visible_to(user: User | AnonymousUser, action: Action = "read") -> 
 def agents_visible_to(user: User | AnonymousUser, action: Action = "read") -> QuerySet[Agent]:
     """The registered agents with which `user` may do the action; archived ones are not among them."""
     return registry_visible_to(user, action).filter(removed_at=None)
+
+
+def is_visible_agent(user: User | AnonymousUser, agent: Agent) -> bool:
+    """Whether it is one of `agents_visible_to`, for an agent that is at hand."""
+    is_registered = agent.origin in origins_in_use() and agent.removed_at is None
+    return is_registered and decide(subject_of(user), "read", agent)
 
 
 def search_agents(agents: QuerySet[Agent], text: str) -> QuerySet[Agent]:

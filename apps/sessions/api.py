@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from asgiref.sync import sync_to_async
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from ninja import Field, Router, Schema, Status
 from ninja.params import functions
@@ -104,7 +103,7 @@ def _start(user: User, agent_id: int, body: InvokeIn, request_key: str) -> tuple
     session: Session | None = None
     if body.session_id is not None:
         services.check_session_id(body.session_id)
-        session = _sessions(user, agent_id).filter(runtime_session_id=body.session_id).first()
+        session = selectors.session_of_agent(user, agent_id, body.session_id)
     is_new = session is None or (request_key != "" and session.request_key == request_key)
     if session is None:
         agent = found(agents_visible_to(user).filter(pk=agent_id).first(), "agent", agent_id)
@@ -194,13 +193,8 @@ async def _whole_answer(invocation: Invocation, *, is_new: bool, stops_on_leave:
     }
 
 
-def _sessions(user: Any, agent_id: int) -> QuerySet[Session]:
-    """The sessions of an agent that `user` may see, both of them."""
-    return selectors.sessions_visible_to(user).filter(agent__in=agents_visible_to(user), agent_id=agent_id)
-
-
 def find_session(user: Any, agent_id: int, session_id: str) -> Session:
-    session = _sessions(user, agent_id).filter(runtime_session_id=session_id).first()
+    session = selectors.session_of_agent(user, agent_id, session_id)
     if session is None:
         found(agents_visible_to(user).filter(pk=agent_id).first(), "agent", agent_id)
     return found(session, "session", session_id, within=f"of agent {agent_id}")

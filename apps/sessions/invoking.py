@@ -21,6 +21,7 @@ from apps.sessions.engine import guards, ledger
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent, host_of
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
+from apps.sessions.engine.turns import writing
 from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError, SessionStoppingError
 from apps.sessions.models import Invocation, QueuedPrompt, Session
 from apps.sessions.selectors import events_after
@@ -128,7 +129,7 @@ def _store_invocation(session: Session, request: Request, state: dict[str, Any])
 def _insert(invocation: Invocation) -> None:
     """Store a run as the next of its session; raises IntegrityError where that is answering or the key is used."""
     session = invocation.session
-    with transaction.atomic():
+    with writing(is_first=True):
         # The row is locked by that: whoever wants the same session at the same time waits here.
         if not ledger.update_session({"last_invoked_at": invocation.requested_at}, pk=session.pk):
             raise MissingError("This session was deleted.")

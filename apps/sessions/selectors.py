@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
+from django.db import models
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from apps.accounts.models import User
 from apps.accounts.policy import Subject, subject_of, visible
 from apps.agents.models import FormerColumns
-from apps.agents.selectors import in_use
+from apps.agents.selectors import in_use, is_visible_agent
 from apps.core.prepared import Select, slot
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session, SessionTag
 from loom_events.fold import is_unread
@@ -24,30 +26,49 @@ def sessions_visible_to(user: User | AnonymousUser) -> QuerySet[Session]:
     return Session.objects.filter(visible(subject_of(user), Session)).select_related("agent__runtime")
 
 
-# Of staff, and of others: what is asked before every prompt.
-_visible_session = {
-    is_staff: Select(
-        partial(
-            lambda is_staff: (
-                Session.objects.filter(
-                    visible(Subject(slot(User, "pk", "user"), is_staff), Session), public_id=slot(Session, "public_id")
-                )
-                .select_related("agent__runtime")
-                .defer(*(f"agent__{field.name}" for field in FormerColumns._meta.get_fields()))
-                .order_by()
-            ),
-            is_staff,
+class _Visible:
+    """A session by some of its columns, with its agent and its runtime: what is asked before every prompt."""
+
+    def __init__(self, *columns: str) -> None:
+        self._of_staff, self._of_others = (
+            Select(partial(self._build, columns, is_staff=is_staff)) for is_staff in (True, False)
         )
-    )
-    for is_staff in (False, True)
-}
+
+    @staticmethod
+    def _build(columns: Iterable[str], *, is_staff: bool) -> QuerySet[Session]:
+        asked = Subject(slot(User, "pk", "user"), is_staff)
+        return (
+            Session.objects.filter(
+                visible(asked, Session), **{column: slot(Session, column, column) for column in columns}
+            )
+            .select_related("agent__runtime")
+            .defer(*(f"agent__{field.name}" for field in FormerColumns._meta.get_fields()))
+            .order_by()
+        )
+
+    def __call__(self, user: User | AnonymousUser, **values: Any) -> Session | None:
+        """The session, if `user` may see it."""
+        if user.pk is None:
+            return None
+        select = self._of_staff if user.is_staff else self._of_others
+        return next(iter(select(user=user.pk, **values)), None)
+
+
+_by_public_id = _Visible("public_id")
+_by_runtime_id = _Visible("agent_id", "runtime_session_id")
 
 
 def session_visible_to(user: User | AnonymousUser, public_id: UUID | str) -> Session | None:
-    """The session of this public id, with its agent and its runtime, if `user` may see it."""
-    if user.pk is None:
+    """The one of `sessions_visible_to` with this public id."""
+    return _by_public_id(user, public_id=public_id)
+
+
+def session_of_agent(user: User | AnonymousUser, agent_id: int, runtime_session_id: str) -> Session | None:
+    """The session of an agent by its runtime session id, where `user` may see both."""
+    if agent_id > models.BigIntegerField.MAX_BIGINT:
         return None
-    return next(iter(_visible_session[user.is_staff](user=user.pk, public_id=public_id)), None)
+    session = _by_runtime_id(user, agent_id=agent_id, runtime_session_id=runtime_session_id)
+    return session if session is not None and is_visible_agent(user, session.agent) else None
 
 
 def may_follow_session(user: User | AnonymousUser, topic: str) -> bool:

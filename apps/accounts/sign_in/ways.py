@@ -8,16 +8,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import import_module
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.accounts.models import Token, User
 from apps.accounts.policy import reaches, subject_of
+from apps.accounts.sign_in.web_sessions import SessionStore
 from apps.accounts.tokens import Scope
 from apps.core.prepared import Select, slot
 
@@ -39,18 +38,13 @@ def topic_of_web_session(key: str) -> str:
     return f"web-session.{hashlib.blake2b(key.encode(), digest_size=20).hexdigest()}"
 
 
-def _store() -> Any:
-    return import_module(settings.SESSION_ENGINE).SessionStore
-
-
 # Asked before every prompt.
 _web_session = Select(
     lambda: (
-        _store()
-        .get_model_class()
+        SessionStore.get_model_class()
         .objects.filter(
-            session_key=slot(_store().get_model_class(), "session_key"),
-            expire_date__gt=slot(_store().get_model_class(), "expire_date"),
+            session_key=slot(SessionStore.get_model_class(), "session_key"),
+            expire_date__gt=slot(SessionStore.get_model_class(), "expire_date"),
         )
         .values_list("session_data")
     )
@@ -110,7 +104,7 @@ class SignIn:
             return known  # nothing has changed that he was judged by
         # As Django finds the user of a request: the web session is there, and the password is what it was.
         request = HttpRequest()
-        request.session = _store()(self.session_key)
+        request.session = SessionStore(self.session_key)
         user = get_user(request)
         if not isinstance(user, User) or user.pk != self.user_id:
             return None

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.backends import db
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from apps.accounts.models import User
 from apps.accounts.sign_in.ways import SignIn
+from apps.accounts.sign_in.web_sessions import SessionStore
 
 pytestmark = pytest.mark.django_db
 
@@ -90,3 +91,23 @@ def test_whoever_never_was_signed_in_is_not_let_in(alice: User) -> None:
     sign_in = SignIn(alice.pk, session_key="nothing")
 
     assert [sign_in.current_user() for _ in range(2)] == [None, None]
+
+
+def test_a_web_session_is_what_django_would_have_found(store: SessionStore) -> None:
+    key = store.session_key
+
+    assert SessionStore(key).load() == db.SessionStore(key).load() == dict(store.items())
+    # Django asks this of its store; where it asks another, ours is not asked any more.
+    assert "_get_session_from_db" in vars(db.SessionStore)
+
+
+@pytest.mark.parametrize("change", [let_expire, lambda user, store: store.flush()])
+def test_a_web_session_that_is_over_is_empty_and_its_key_is_not_used_again(
+    alice: User, store: SessionStore, change: Change
+) -> None:
+    key = store.session_key
+    change(alice, store)
+
+    for engine in (SessionStore, db.SessionStore):
+        found = engine(key)
+        assert (dict(found.items()), found.session_key) == ({}, None)

@@ -17,6 +17,7 @@ from django.utils import timezone
 from apps.core.notices.notices import notify
 from apps.sessions.engine import ledger
 from apps.sessions.engine.host import host_of
+from apps.sessions.engine.turns import writing
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import invocation_completed, runs_queued
@@ -87,7 +88,7 @@ def write_batches(process_id: UUID, pending: list[Pending]) -> set[int]:
     Return the ids of those that are no longer its own.
     """
     ids = {item.invocation_id for item in pending}
-    with transaction.atomic():
+    with writing():
         own = set(ledger.lock_own_running(ids, process_id=process_id))
         kept = _unstored([item for item in pending if item.invocation_id in own])
         ledger.insert_batches(batch for item in kept for batch in _batches(item))
@@ -118,7 +119,7 @@ def finish_invocation(
     """
     if status == Invocation.Status.WAITING:
         return _suspend_invocation(process_id, rest)
-    with transaction.atomic():
+    with writing():
         ending = {**_fitting(rest.fields), "status": status, "completed_at": completed_at}
         if process_id is None:
             is_ended = ledger.end_unheld_run(ending, pk=rest.invocation_id)

@@ -22,7 +22,7 @@ from apps.sessions.engine.recording import Pending, finish_invocation, stop_requ
 from apps.sessions.exceptions import SessionBusyError
 from apps.sessions.invoking import Request, enqueue_prompt, start_invocation
 from apps.sessions.models import Invocation, QueuedPrompt, RecordingBatch, Session
-from apps.sessions.selectors import session_visible_to, sessions_visible_to
+from apps.sessions.selectors import session_of_agent, session_visible_to, sessions_visible_to
 from apps.sessions.tests import written_by_orm
 from loom_events.recorded import RecordedEvent
 
@@ -224,6 +224,17 @@ def test_the_session_of_a_prompt_is_the_one_that_the_list_would_show(
         for theirs, ours in ((listed, found), (listed.agent, found.agent), *_runtimes(listed, found)):
             assert {name: getattr(ours, name) for name in _columns(theirs)} == _columns(theirs)
     assert len(queries) == 0
+
+
+@pytest.mark.parametrize("change", [{"removed_at": at(0)}, {"origin": "aws"}])
+def test_a_session_of_an_agent_that_is_not_registered_here_is_not_found_by_it(
+    make_session: MakeSession, alice: User, change: dict[str, Any]
+) -> None:
+    session = make_session()
+    Agent.objects.update(**change)
+
+    assert session_of_agent(alice, session.agent_id, session.runtime_session_id) is None
+    assert session_visible_to(alice, session.public_id) == session
 
 
 def _runtimes(*sessions: Session) -> list[tuple[Any, Any]]:
