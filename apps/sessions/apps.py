@@ -20,7 +20,10 @@ class SessionsConfig(AppConfig):
 
 
 def look_into_queue(**kwargs: Any) -> None:
-    """Let the engine of this process look into the queue, where it has one that was started."""
+    """Let the engine of this process look into the queue, where it has one that was started, and tell the others."""
+    from apps.core.notices.notices import notify  # noqa: PLC0415 -- needs the models
     from apps.sessions.engine.engine import engine  # noqa: PLC0415 -- needs the models
+    from apps.sessions.engine.queue import QUEUE_TOPIC  # noqa: PLC0415 -- needs the models
 
     engine.look_into_queue()
+    notify(QUEUE_TOPIC, "queued")

@@ -20,6 +20,7 @@ from apps.core.notices.notices import notify
 from apps.sessions.engine import guards, ledger
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent, host_of
+from apps.sessions.engine.recorder import STOP_TOPIC
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
 from apps.sessions.engine.turns import writing
 from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError, SessionStoppingError
@@ -258,12 +259,16 @@ def stop_invocation(*, invocation: Invocation) -> bool:
 
     From any thread; returns False where it is over already. What had arrived is kept.
     """
-    # Where it runs here it is stopped at once, whatever the database does; elsewhere the row is seen within 50 ms.
+    # Where it runs here it is stopped at once, whatever the database does; elsewhere a notice tells of the row.
     rows = Invocation.objects.filter(pk=invocation.pk)
-    if not engine.stop(invocation.pk):
+    is_here = engine.stop(invocation.pk)
+    if not is_here:
         rows = rows.filter(status__in=Invocation.UNFINISHED)
-    if not rows.update(stop_requested_at=timezone.now()):
-        return False
+    with transaction.atomic():
+        if not rows.update(stop_requested_at=timezone.now()):
+            return False
+        if not is_here:
+            notify(STOP_TOPIC, f"stop:{invocation.pk}")
     _end_unheld(invocation.pk)
     return True
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from apps.agentcore.runtime_rows import adopt_unsplit_agents
 from apps.core.models import Process
-from apps.core.notices.notices import Tail
+from apps.core.notices.tail import Tail
 from apps.core.running.memory import MemoryKeeper
 from apps.core.running.processes import BEAT_EVERY_S, Heartbeat
 from apps.metrics.series.advancing import advance_all, open_advancer
@@ -36,7 +36,7 @@ def _adopt() -> None:
 
 
 class Life:
-    """From `begin` to `end`. A web process also hears what others tell its pages; a runner has none."""
+    """From `begin` to `end`. It hears what others tell: its pages, of runs that wait or are to stop."""
 
     def __init__(self, kind: Process.Kind) -> None:
         self._kind = kind
@@ -50,8 +50,7 @@ class Life:
                 return
             async with AsyncExitStack() as stack:
                 heartbeat = await stack.enter_async_context(Heartbeat(self._kind, on_renewed=self._renew))
-                if self._kind == Process.Kind.WEB:
-                    await stack.enter_async_context(Tail())
+                await stack.enter_async_context(Tail())
                 # Closed after the engine, whose last runs it hears of.
                 stack.push_async_callback(asyncio.to_thread, open_advancer().close)
                 await engine.start(heartbeat.process_id, takes=self._kind, room=settings.MAX_QUEUED_RUNS)

@@ -17,13 +17,14 @@ from pytest_django import Settings
 
 from apps.core.models import Notice
 from apps.core.notices import notices
+from apps.core.notices.tail import NoticeReader, Tail
 
 
 def make_notice(pk: int, topic: str | None = None) -> None:
     Notice.objects.create(pk=pk, topic=topic or f"session:{pk}", kind="changed")
 
 
-def read_ids(reader: notices.NoticeReader) -> list[int]:
+def read_ids(reader: NoticeReader) -> list[int]:
     return [int(topic.removeprefix("session:")) for topic, _kind in reader.read()]
 
 
@@ -72,7 +73,7 @@ def test_with_redis_the_channel_layer_carries_it_after_the_commit(settings: Sett
             notices.notify("session:1", "ended")
 
     async def scenario() -> object:
-        async with notices.Tail():
+        async with Tail():
             layer, channel = await follow("session:1")
             await sync_to_async(change)()
             return await hear(layer, channel)
@@ -83,7 +84,7 @@ def test_with_redis_the_channel_layer_carries_it_after_the_commit(settings: Sett
 
 @pytest.mark.django_db
 def test_reader_begins_after_what_is_there_and_reads_each_notice_once() -> None:
-    reader = notices.NoticeReader()
+    reader = NoticeReader()
     make_notice(5000)
     reader.skip_past()
     make_notice(5001)
@@ -95,7 +96,7 @@ def test_reader_begins_after_what_is_there_and_reads_each_notice_once() -> None:
 
 @pytest.mark.django_db
 def test_reader_finds_what_was_committed_late_before_and_after_its_start() -> None:
-    reader = notices.NoticeReader()
+    reader = NoticeReader()
     make_notice(5000)
     reader.skip_past()
     make_notice(5003)
@@ -110,7 +111,7 @@ def test_reader_finds_what_was_committed_late_before_and_after_its_start() -> No
 
 @pytest.mark.django_db
 def test_reader_tells_equal_notices_once() -> None:
-    reader = notices.NoticeReader()
+    reader = NoticeReader()
     reader.skip_past()
     for pk, topic in enumerate(["agents", "session:1", "agents"], start=1):
         make_notice(pk, topic)
@@ -120,7 +121,7 @@ def test_reader_tells_equal_notices_once() -> None:
 
 @pytest.mark.django_db
 def test_reader_reads_a_flood_in_batches_without_a_loss() -> None:
-    reader = notices.NoticeReader()
+    reader = NoticeReader()
     reader.skip_past()
     Notice.objects.bulk_create(Notice(pk=pk, topic=f"session:{pk}", kind="changed") for pk in range(1, 2502))
 
@@ -135,7 +136,7 @@ def test_reader_reads_a_flood_in_batches_without_a_loss() -> None:
 @given(order=st.permutations(range(1, 30)), reads=st.sets(st.integers(0, 28)))
 def test_whatever_the_order_of_commits_each_notice_is_read_once(order: list[int], reads: set[int]) -> None:
     Notice.objects.all().delete()
-    reader = notices.NoticeReader()
+    reader = NoticeReader()
     reader.skip_past()
     heard: list[int] = []
     for position, pk in enumerate(order):
@@ -176,7 +177,7 @@ def test_tail_hands_on_what_another_process_wrote_even_after_the_database_failed
 ) -> None:
     async def scenario() -> list[object]:
         layer, channel = await follow("session:1")
-        async with notices.Tail(every_s=0.01):
+        async with Tail():
             await sync_to_async(notices.notify)("session:2", "of no concern")
             await sync_to_async(notices.notify)("session:1", "started")
             heard = [await hear(layer, channel)]
@@ -188,7 +189,7 @@ def test_tail_hands_on_what_another_process_wrote_even_after_the_database_failed
             await sync_to_async(notices.notify)("session:1", "ended")
             return [*heard, await hear(layer, channel)]
 
-    with caplog.at_level(logging.WARNING, logger="apps.core.notices.notices"):
+    with caplog.at_level(logging.WARNING, logger="apps.core.notices.tail"):
         heard = async_to_sync(scenario)()
 
     assert heard == [

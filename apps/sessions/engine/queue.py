@@ -1,7 +1,7 @@
 """Runs that no caller waits for begin as rows: any process that runs agents, and has room, takes them from there.
 
-A claim is a conditional update, so each run is taken by one process. Who enqueues wakes its own process; every other
-one looks each `POLL_S`.
+A claim is a conditional update, so each run is taken by one process. Who enqueues wakes its own process and tells the
+others by a notice; as that may be lost, each of them looks every `POLL_S` as well.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
@@ -19,6 +18,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from apps.core.models import Process
+from apps.core.notices.waiting import listening_to
 from apps.core.running import processes
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after, of_agents_in_use
@@ -26,7 +26,8 @@ from loom_events.recorded import RecordedEvent
 
 logger = logging.getLogger(__name__)
 
-POLL_S = 0.25
+QUEUE_TOPIC = "runs.queued"
+POLL_S = 1.0
 LONGEST_DELAY_S = 5.0
 # So much longer a web process leaves a run to the runners, as long as there are any: tools do not delay its pages.
 LEFT_TO_RUNNERS = timedelta(seconds=0.5)
@@ -127,20 +128,21 @@ class Taker:
             await self._task
 
     async def _take_for_ever(self) -> None:
-        delay_s = self._poll_s
-        while not self._is_closing:
-            self._wake.clear()
-            try:
-                await self._take()
-            except Exception:  # a taker that stops for any reason starts no run any more
-                if not self._is_failing:
-                    logger.exception("queue not read")
-                self._is_failing, delay_s = True, min(2 * delay_s, LONGEST_DELAY_S)
-            else:
-                self._is_failing, delay_s = False, self._poll_s
-            with suppress(TimeoutError):
-                async with asyncio.timeout(delay_s):
-                    await self._wake.wait()
+        delay_s, is_told = self._poll_s, True
+        async with listening_to(QUEUE_TOPIC, self._wake) as hear:
+            while not self._is_closing:
+                try:
+                    await self._take()
+                except Exception:  # a taker that stops for any reason starts no run any more
+                    if not self._is_failing:
+                        logger.exception("queue not read")
+                    self._is_failing, delay_s = True, min(2 * delay_s, LONGEST_DELAY_S)
+                else:
+                    # What it was told of it may have left to a runner, which then was not there.
+                    is_left = is_told and self._kind == Process.Kind.WEB
+                    left_s = LEFT_TO_RUNNERS.total_seconds()
+                    self._is_failing, delay_s = False, min(self._poll_s, left_s) if is_left else self._poll_s
+                is_told = await hear(delay_s)
 
     async def _take(self) -> None:
         room = self._room - self._runs.queued_count()

@@ -7,27 +7,35 @@ import time
 from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 
+from apps.core.notices.changes import changes
 from apps.core.requests.unavailability import unavailability
 from apps.sessions import selectors
 from apps.sessions.models import Invocation
 from loom_events.recorded import RecordedEvent
 
 AWAY_AT_MOST_S = 300.0
+UNREAD_AT_MOST_S = 5.0
 
 
 class RecordingReader:
-    """Asked again and again, by one reader."""
+    """Asked again and again, by one reader; reads only where something may have been committed since."""
 
     def __init__(self, invocation_id: int, *, away_at_most_s: float = AWAY_AT_MOST_S) -> None:
         self._invocation_id = invocation_id
         self._away_at_most_s = away_at_most_s
         self._away_since: float | None = None
+        self._status: str | None = Invocation.Status.WAITING
+        self._read_at = 0.0
+        self._commits: int | None = None
 
     async def after(self, sequence: int) -> tuple[str | None, list[RecordedEvent]]:
         """The status and the events above a number. For all that is known a run goes on while the database is away.
 
         Raises UnavailableError when it was away for longer than `away_at_most_s`.
         """
+        commits, now = changes.commits, time.monotonic()
+        if commits is not None and commits == self._commits and now - self._read_at < UNREAD_AT_MOST_S:
+            return self._status, []
         try:
             found = await database_sync_to_async(self._read, thread_sensitive=False)(sequence)
         except DatabaseError as error:
@@ -37,6 +45,7 @@ class RecordingReader:
                 raise away or error from error
             return Invocation.Status.WAITING, []
         self._away_since = None
+        self._commits, self._read_at, self._status = commits, now, found[0]
         return found
 
     def _read(self, sequence: int) -> tuple[str | None, list[RecordedEvent]]:

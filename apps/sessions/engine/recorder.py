@@ -23,6 +23,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, close_old_connections, connections
 
+from apps.core.notices.waiting import listening_to
 from apps.sessions.engine import recording
 from apps.sessions.engine.recording import PASSING, Pending
 from apps.sessions.models import Invocation
@@ -31,7 +32,8 @@ from loom_events.recorded import RecordedEvent
 logger = logging.getLogger(__name__)
 
 WRITE_EVERY_S = 0.25
-STOP_EVERY_S = 0.05
+STOP_TOPIC = "runs.stopped"
+STOP_LOOK_S = 1.0  # a notice tells at once, and may be lost
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 5.0
 HOLD_S = 60.0
 T = TypeVar("T")
@@ -278,17 +280,18 @@ class Recorder:
 
     async def _listen_for_stops(self) -> None:
         """Pass on the stop requests that other processes wrote into the rows of this one's runs."""
-        while True:
-            await asyncio.sleep(STOP_EVERY_S)
-            if not self._streams():
-                continue
-            try:
-                stopped = await self.call(recording.stop_requests, self.process_id)
-            except DatabaseError:
-                await asyncio.sleep(LONGEST_DELAY_S)
-                continue
-            for invocation_id in stopped:
-                self._on_stop(invocation_id)
+        async with listening_to(STOP_TOPIC) as hear:
+            while True:
+                await hear(STOP_LOOK_S)
+                if not self._streams():
+                    continue
+                try:
+                    stopped = await self.call(recording.stop_requests, self.process_id)
+                except DatabaseError:
+                    await asyncio.sleep(LONGEST_DELAY_S)
+                    continue
+                for invocation_id in stopped:
+                    self._on_stop(invocation_id)
 
 
 def _as_stored(stream: Recorded, status: str, completed_at: datetime) -> Invocation | None:

@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.models import Process
-from apps.core.notices.notices import Tail
+from apps.core.notices.tail import Tail
 from apps.core.running import processes
 from apps.sessions.engine import host
 from apps.sessions.engine.engine import Engine, engine
@@ -134,7 +134,7 @@ async def pages(running_engine: Engine, takes_ready_frames: bool) -> AsyncIterat
         await page.open()
         return page
 
-    async with Tail(every_s=0.05):
+    async with Tail():
         yield open_page
         for page in opened:
             await page.leave()
