@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from contextvars import Context
 from copy import copy
 from functools import partial
@@ -21,9 +21,10 @@ from apps.core.models import Process
 from apps.sessions.engine import queue
 from apps.sessions.engine.adopting import AdoptedRun, claim_adopted
 from apps.sessions.engine.host import AgentHost, RunEnd, UnknownKindError, check_agent, make_hosts
-from apps.sessions.engine.reading import AWAY_AT_MOST_S, RecordingReader
+from apps.sessions.engine.reading import AWAY_AT_MOST_S, RecordingReader, news_within
 from apps.sessions.engine.recorder import HOLD_S, Recorder
 from apps.sessions.engine.recording import claim_invocation
+from apps.sessions.engine.relay import Relay, Relayed
 from apps.sessions.engine.run import AnswerTooLargeError, Run
 from apps.sessions.engine.run_stream import LiveStream
 from apps.sessions.exceptions import ShuttingDownError
@@ -61,6 +62,7 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain: asyncio.Task[None] | None = None
         self._taker: queue.Taker | None = None
+        self._relay = Relay(self.stream)
 
     async def start(
         self, process_id: UUID, *, hold_s: float = HOLD_S, takes: Process.Kind | None = None, room: int = 0
@@ -77,6 +79,7 @@ class Engine:
             await host.open()
         self._recorder = Recorder(process_id, lambda: list(self._streams.values()), self.stop, hold_s=hold_s)
         self._recorder.start()
+        await self._relay.open(process_id)
         self._is_accepting = True
         if takes is not None:
             self._taker = queue.Taker(self, self._recorder.call, takes, room)
@@ -96,6 +99,7 @@ class Engine:
         if self._recorder is not None:
             await self._recorder.move_to(process_id)
             self.process_id = process_id
+            self._relay.renew(process_id)
 
     def is_accepting(self) -> bool:
         """Whether this process takes new runs; one that is about to end does not."""
@@ -139,6 +143,7 @@ class Engine:
     async def close(self, drain_s: float = DRAIN_S) -> None:
         """Drain, if that has not begun yet, and let go of everything."""
         await self.begin_drain(drain_s)
+        await self._relay.close()
         if self._recorder:
             await self._recorder.close()
         for host in self._hosts.values():
@@ -354,10 +359,10 @@ async def follow(
 ) -> AsyncGenerator[list[RecordedEvent], None]:
     """Hand on the events of an invocation above `after` until it is over, wherever it runs: each once, in order.
 
-    In this process they come from memory as they happen; from another process they come from the recording, at most
-    250 ms later. It is over when the row says so; one that waits in the queue or for a person is not. With `pause_s` an
-    empty list after so long a silence. Who hears of changes sets `news`, and the row is looked at at once. A database
-    that is away is waited for, at most `away_at_most_s`; then UnavailableError.
+    In this process they come from memory as they happen, from others of this machine through their relay, else out of
+    the recording, half a second later at most. It is over when the row says so; one that waits in the queue or for a
+    person is not. With `pause_s` an empty list after so long a silence. Who hears of changes sets `news`: the row is
+    looked at at once. A database that is away is waited for, at most `away_at_most_s`; then UnavailableError.
     """
     recording = RecordingReader(invocation_id, away_at_most_s=away_at_most_s)
     loop = asyncio.get_running_loop()
@@ -376,17 +381,13 @@ async def follow(
             yield events
         if status not in Invocation.UNFINISHED:
             return
+        if status in Invocation.RUNNING and (relayed := await Relayed.open(recording.process_id, invocation_id, after)):
+            async with aclosing(relayed.events(pause_s)) as told:
+                async for events in told:
+                    after, silent_since = events[-1]["seq"] if events else after, loop.time()
+                    yield events
+            continue
         if pause_s is not None and loop.time() - silent_since >= pause_s:
             silent_since = loop.time()
             yield []
-        await _news_within(WAITING_POLL_S if status == Invocation.Status.WAITING else POLL_S, news)
-
-
-async def _news_within(at_most_s: float, news: asyncio.Event | None) -> None:
-    """Wait for news, but not for long: they may be lost, and most who follow hear of none."""
-    if news is None:
-        await asyncio.sleep(at_most_s)
-        return
-    with suppress(TimeoutError):
-        await asyncio.wait_for(news.wait(), at_most_s)
-    news.clear()
+        await news_within(WAITING_POLL_S if status == Invocation.Status.WAITING else POLL_S, news)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
+from uuid import UUID
 
 from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
@@ -24,6 +27,7 @@ class RecordingReader:
         self._invocation_id = invocation_id
         self._away_at_most_s = away_at_most_s
         self._away_since: float | None = None
+        self.process_id: UUID | None = None  # whose the run was when it was read last
         self._status: str | None = Invocation.Status.WAITING
         self._read_at = 0.0
         self._commits: int | None = None
@@ -50,5 +54,16 @@ class RecordingReader:
 
     def _read(self, sequence: int) -> tuple[str | None, list[RecordedEvent]]:
         # The status first: events that were stored before the end are then never missed.
-        status = Invocation.objects.filter(pk=self._invocation_id).values_list("status", flat=True).first()
+        row = Invocation.objects.filter(pk=self._invocation_id).values_list("status", "process_id").first()
+        status, self.process_id = row or (None, None)
         return status, selectors.events_after(self._invocation_id, sequence)
+
+
+async def news_within(at_most_s: float, news: asyncio.Event | None) -> None:
+    """Wait for news, but not for long: they may be lost, and most who follow hear of none."""
+    if news is None:
+        await asyncio.sleep(at_most_s)
+        return
+    with suppress(TimeoutError):
+        await asyncio.wait_for(news.wait(), at_most_s)
+    news.clear()
