@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from loom.tests.fixtures import Loom, running_loom
+from loom.tests.processes.test_redis import follow_from_elsewhere, stop_from_elsewhere
 from loom.tests.services import PostgresServer
-from loom.tests.test_redis import follow_from_elsewhere, stop_from_elsewhere
 from loom.tests.visiting import another_web_process, rows
 
 pytestmark = [pytest.mark.services, pytest.mark.slow("each starts two web processes")]
