@@ -13,6 +13,8 @@ TOKEN_KINDS = frozenset({"text", "tool", "reasoning"})
 # Names of `other`: a value of the answer that its reader did not understand, and how many of those were not kept.
 UNREAD, UNREAD_MORE = "unread", "unread_more"
 
+_UNSPANNED = 2  # `kind` and `text`: what has no more keys is of no span
+
 MOST_TOKENS = 2**31 - 1  # PostgreSQL refuses what is larger than its integer
 
 
@@ -36,7 +38,7 @@ def merge_text(events: Sequence[RunEvent]) -> Sequence[RunEvent]:
         if event["kind"] != "text":
             joined = None
             merged.append(event)
-        elif joined is not None and is_same_span(joined, event):
+        elif joined is not None and (len(joined) == len(event) == _UNSPANNED or is_same_span(joined, event)):
             joined["text"] += event["text"]
         else:
             joined = event.copy()

@@ -30,6 +30,7 @@ class Run:
         self.invocation = invocation
         self.stream = stream
         self.clock = RunClock()
+        self.now_ms = self.clock.offset_ms
         self.max_answer_bytes = MAX_ANSWER_BYTES
         self.max_events = MAX_EVENTS
         self.chunk_count = invocation.chunk_count
@@ -62,9 +63,6 @@ class Run:
             "status": Invocation.Status.STREAMING, "invoked_at": invoked_at, "attempt_count": attempt
         }  # fmt: skip
 
-    def now_ms(self) -> float:
-        return self.clock.offset_ms()
-
     def received(self, size: int, at_ms: float) -> None:
         if not self.chunk_count:
             self.stream.changed_fields["first_chunk_at"] = self.clock.at(at_ms)
@@ -72,22 +70,25 @@ class Run:
         self.byte_count += size
 
     def emit(self, *events: RunEvent, at_ms: float | None = None) -> None:
-        merged = merge_text(events)
-        if merged:
-            self._append(merged, at_ms)
-        if self.byte_count > self.max_answer_bytes or len(self.stream.events) > self.max_events:
+        # All of this is done for every piece of an answer.
+        stream = self.stream
+        if events:
+            offset_ms = self.now_ms() if at_ms is None else at_ms
+            if not self._has_token:
+                self._look_for_token(events, offset_ms)
+            new = stream.append(*merge_text(events), offset_ms=offset_ms)
+            if guards.any_registered():
+                self._ask_guards(new)
+        if self.byte_count > self.max_answer_bytes or len(stream.events) > self.max_events:
             raise AnswerTooLargeError
 
-    def _append(self, merged: Sequence[RunEvent], at_ms: float | None) -> None:
-        offset_ms = self.clock.offset_ms() if at_ms is None else at_ms
-        if not self._has_token and any(event["kind"] in TOKEN_KINDS for event in merged):
+    def _look_for_token(self, events: Sequence[RunEvent], offset_ms: float) -> None:
+        if any(event["kind"] in TOKEN_KINDS for event in events):
             self._has_token = True
             self.stream.changed_fields["first_token_at"] = self.clock.at(offset_ms)
-        before = len(self.stream.events)
-        self.stream.append(*merged, offset_ms=offset_ms)
-        reason = (
-            guards.reason_to_stop(self.invocation, self.stream.events[before:]) if guards.any_registered() else None
-        )
+
+    def _ask_guards(self, events: Sequence[RecordedEvent]) -> None:
+        reason = guards.reason_to_stop(self.invocation, events)
         if reason is not None:
             self.note(error_code="stopped_by_loom", error_message=reason)
             self.stream.cancel(Invocation.Status.STOPPED)

@@ -39,17 +39,22 @@ class LiveStream:
         self._waiting: list[asyncio.Future[None]] = []
         self._listeners: list[Listener] = []
 
-    def append(self, *events: RunEvent, offset_ms: float) -> None:
-        """Number events and hand them on; `offset_ms` counts from invoked_at."""
-        offset_ms, number = round(offset_ms, 3), len(self.events)
-        new: list[RecordedEvent] = [
-            {"seq": number + place, "offset_ms": offset_ms, **event}  # type: ignore[misc] # mypy adds nothing to a union
-            for place, event in enumerate(events, 1)
-        ]
+    def append(self, *events: RunEvent, offset_ms: float) -> list[RecordedEvent]:
+        """Number events and hand them on, as they are then; `offset_ms` counts from invoked_at."""
+        number, offset_ms = len(self.events) + 1, int(offset_ms * 1000 + 0.5) / 1000
+        if len(events) == 1:  # as nearly always
+            new: list[RecordedEvent] = [{"seq": number, "offset_ms": offset_ms, **events[0]}]  # type: ignore[list-item] # mypy adds nothing to a union
+        else:
+            new = [
+                {"seq": place, "offset_ms": offset_ms, **event}  # type: ignore[misc] # likewise
+                for place, event in enumerate(events, number)
+            ]
         self.events += new
         for listener in self._listeners:
             listener(new)
-        self._wake()
+        if self._waiting:
+            self._wake()
+        return new
 
     def hold(self) -> None:
         """Tell the listeners, with no events, that the run is over and the database does not take that yet."""
