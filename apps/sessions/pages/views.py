@@ -18,6 +18,7 @@ from apps.core.exceptions import LoomError
 from apps.sessions import invoking, selectors, services
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
+from apps.sessions.viewing.environment_card import EnvironmentCard
 from apps.sessions.viewing.rendering import environment_of, raw_text, render_turn
 from loom_events.fold import UNREAD, answer_text, unread_count
 
@@ -49,7 +50,7 @@ def _detail_context(request: SignedInRequest, session: Session, form: InvokeForm
         "agent": session.agent,
         "prompt_form": form,
         "running": selectors.unfinished_invocation(session),
-        "environment": environment_of(session),
+        "environment": EnvironmentCard(session, environment_of(session)),
         "is_older": before is not None,
         "socket_path": f"/ws/sessions/{session.public_id}/",
     }

@@ -27,9 +27,7 @@ from apps.sessions.viewing.frames import Frame
 from apps.sessions.viewing.places import ClosedParts, Place
 from apps.sessions.viewing.rendering import (
     AnswerRenderer,
-    Turn,
     answer_frame,
-    answer_url_of,
     environment_html,
     idle_environment_of,
     signal_html,
@@ -38,6 +36,7 @@ from apps.sessions.viewing.rendering import (
     words_frame,
 )
 from apps.sessions.viewing.ticker import rest_s, ticker
+from apps.sessions.viewing.turns import Turn, answer_url_of
 from loom_events.recorded import RecordedEvent
 
 logger = logging.getLogger(__name__)

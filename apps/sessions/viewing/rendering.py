@@ -7,24 +7,21 @@ replaced. A frame is therefore small however long the answer is.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as _
 
 from apps.core.markdown.rendering import render
 from apps.core.markdown.stream import MarkdownStream
-from apps.core.templatetags.loom import duration
 from apps.sessions.engine.host import Environment, host_of
 from apps.sessions.engine.queue import place_in_queue
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
+from apps.sessions.viewing.environment_card import ENVIRONMENT, EnvironmentCard
 from apps.sessions.viewing.steps import Step, Steps
+from apps.sessions.viewing.turns import STATE, TURN, Turn, answer_url_of, is_html
 from loom_events.fold import is_answer
 from loom_events.kinds import JsonEvent, JsonValue
 from loom_events.recorded import RecordedEvent
@@ -139,16 +136,6 @@ class AnswerRenderer:
         self._rendered_tail = self._grown = ""
 
 
-def answer_url_of(invocation: Invocation) -> str:
-    """Where the answer can be had as it was received."""
-    return reverse("sessions:answer", args=(invocation.session.public_id, invocation.number))
-
-
-def is_html(content_type: str) -> bool:
-    """Whether an answer is a page of its own, which is shown as its source."""
-    return content_type.partition(";")[0].strip().lower() in {"text/html", "application/xhtml+xml"}
-
-
 def json_answer(event: JsonEvent, answer_url: str) -> str:
     """A JSON body: what it says as markdown, and beside it the JSON, closed; the JSON alone where it says nothing."""
     if isinstance(event["value"], str):
@@ -188,81 +175,6 @@ def idle_environment_of(session: Session, first_run: Invocation | None = None) -
 HTML_FENCE = f"{'`' * 60}html\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A prompt and its answer as the transcript shows them.
-
-    `position` is the place in the stream that it shows; `place_in_queue` counts from 1, and is None where it is not
-    queued. All is there before it is rendered: that happens on the event loop, too.
-    """
-
-    invocation: Invocation
-    output_html: SafeString
-    tail_html: SafeString
-    position: str = ""
-    place_in_queue: int | None = None
-
-    @property
-    def is_unfinished(self) -> bool:
-        return self.invocation.is_unfinished
-
-    @property
-    def is_blank(self) -> bool:
-        """It is over, bytes came, and nothing of them is shown: no text, no step, no error."""
-        run = self.invocation
-        is_silent = not self.is_unfinished and run.byte_count > 0 and not run.error_message and not self.output_html
-        return is_silent and run.content_removed_at is None
-
-    @property
-    def is_empty(self) -> bool:
-        """The agent was done without a byte."""
-        run = self.invocation
-        is_done = run.status == Invocation.Status.COMPLETED and not run.byte_count
-        return is_done and not self.output_html and run.content_removed_at is None
-
-    @property
-    def unread_count(self) -> int:
-        """How much of the answer was not understood."""
-        return self.invocation.unread_event_count or 0
-
-    @property
-    def is_html(self) -> bool:
-        return is_html(self.invocation.content_type)
-
-    @property
-    def agent_name(self) -> str:
-        return self.invocation.session.agent.name
-
-    @property
-    def can_resend(self) -> bool:
-        """It ended badly or early, and what was sent is still known."""
-        is_unfinished = self.invocation.status in {"failed", "stopped", "interrupted"}
-        return is_unfinished and self.invocation.content_removed_at is None
-
-    @property
-    def telling(self) -> str:
-        """How things stand, in the words in which a screen reader tells them."""
-        run = self.invocation
-        if run.status == "waiting":
-            return _("The answer waits for a person.")
-        if run.status == "queued":
-            return _("The prompt waits in the queue.")
-        if run.is_unfinished:
-            return _("%(agent)s is answering.") % {"agent": self.agent_name or _("The agent")}
-        if run.status == "completed":
-            return _("Answer complete, %(time)s.") % {"time": duration(run.total_latency_ms)}
-        if run.status == "stopped":
-            return _("The answer was stopped.")
-        if run.status == "interrupted":
-            return _("The answer was interrupted. %(reason)s") % {"reason": run.error_message}
-        return _("The answer failed. %(reason)s") % {"reason": run.error_message}
-
-    @property
-    def resend_key(self) -> str:
-        """A key for a Resend without JavaScript: pressed twice, it is one run."""
-        return str(uuid.uuid4())
-
-
 def render_turn(invocation: Invocation, events: Iterable[RecordedEvent]) -> Turn:
     """The turn with everything that is in `events`; a running one keeps its end open."""
     renderer = AnswerRenderer(invocation.pk, answer_url_of(invocation))
@@ -277,13 +189,12 @@ def turn_html(turn: Turn) -> str:
 
     It replaces the one on the page, and live.js appends a new one.
     """
-    return render_to_string("sessions/_turn.html", {"turn": turn, "oob": True})
+    return TURN.render(turn) if turn.is_usual else TURN.render_whole(turn)
 
 
 def state_html(turn: Turn) -> str:
     """What stands below an answer, as it goes over the socket: it replaces what the page shows there."""
-    context = {"turn": turn, "run": turn.invocation, "is_replacement": True}
-    return render_to_string("sessions/_turn_state.html", context)
+    return STATE.render(turn)
 
 
 def composer_html(session: Session, running: Invocation | None, form: InvokeForm | None = None) -> str:
@@ -294,8 +205,7 @@ def composer_html(session: Session, running: Invocation | None, form: InvokeForm
 
 def environment_html(session: Session, environment: Environment) -> str:
     """What becomes of the environment, as it goes over the socket."""
-    context = {"session": session, "environment": environment, "oob": True}
-    return render_to_string("sessions/_environment.html", context)
+    return ENVIRONMENT.render(EnvironmentCard(session, environment))
 
 
 def signal_html(kind: str, *, number: int = 0, key: str = "") -> str:
