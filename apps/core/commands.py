@@ -27,7 +27,7 @@ class LoomCommand(BaseCommand):
     """
 
     examples: ClassVar[tuple[str, ...]] = ()
-    # Django's look at every address, page and field of the code: `make lint` and `migrate` make them.
+    # Django's look at every address, page and field of the code: `make lint` makes them.
     requires_system_checks: list[str] = []
     suppressed_base_arguments = DJANGOS
 

@@ -29,6 +29,8 @@ from loom.processes.supervisor import StopRequestedError, Supervisor
 from loom.processes.web_command import WEB_DRAIN_S, web_command
 
 MANAGE = (sys.executable, "manage.py")
+# Django's checks import every page, which is half of what a step costs; `make lint` makes them.
+QUIETLY = ("--no-input", "--verbosity=0", "--skip-checks")
 EMULATOR_HOST = "127.0.0.1"
 TASK_TIMEOUT_S = int(str(settings.Q_CLUSTER["timeout"]))
 # The worker tells by itself when its cluster is frozen; this is for its main process.
@@ -110,9 +112,9 @@ def become_bare(plan: Plan) -> None:
 
 def steps(*, collects: bool) -> Iterator[tuple[str, ChildSpec]]:
     """Yield what comes before the servers: what to say, and the command."""
-    yield "Bringing the database up to date", manage_spec("migrate", "--no-input", "--verbosity=0")
+    yield "Bringing the database up to date", manage_spec("migrate", *QUIETLY)
     if collects:
-        yield "Collecting static files", manage_spec("collectstatic", "--no-input", "--verbosity=0")
+        yield "Collecting static files", manage_spec("collectstatic", *QUIETLY)
 
 
 def manage_spec(command: str, *options: str) -> ChildSpec:

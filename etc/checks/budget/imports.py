@@ -21,8 +21,9 @@ from apps.accounts.models import User
 call_command("migrate", verbosity=0)
 User.objects.create_superuser(email="budget@example.com")
 """
-# What a process does before its first request or its first prompt. The command goes all the way to a server that is not
-# there: it finds the user, makes a token, opens a connection, and takes the token back.
+# What a process does before its first request, prompt or task. `invoke_agent` goes all the way to a server that is not
+# there: it finds the user, makes a token, opens a connection, and takes the token back. `migrate` is the first step of
+# `make dev`.
 STARTS = {
     "web": "import asyncio, loom.asgi; asyncio.run(loom.asgi.warm_up())",
     "invoke_agent": """
@@ -35,6 +36,24 @@ with socket.socket() as nobody, contextlib.redirect_stderr(said), contextlib.sup
     url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
     execute_from_command_line(["manage.py", "invoke_agent", "agent", "prompt", "--url", url])
 assert "Nothing answers" in said.getvalue(), said.getvalue()
+""",
+    "migrate": """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "loom.settings"
+import django
+django.setup()
+from django.core.management import execute_from_command_line
+from loom.processes.start_all import steps
+(_, migrate), *_ = steps(collects=False)
+execute_from_command_line(list(migrate.argv[1:]))
+""",
+    "worker": """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "loom.settings"
+import django
+django.setup()
+from django.core.management import load_command_class
+load_command_class("loom", "worker")
 """,
 }
 FRAME = """

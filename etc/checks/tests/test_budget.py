@@ -119,15 +119,16 @@ def test_a_forbidden_module_is_named_and_what_belongs_to_python_is_not_counted()
     assert forbidden_among(modules, ["strands", "jsonschema", "moto"]) == ["jsonschema"]
 
 
-def test_a_command_that_speaks_with_the_web_process_leaves_the_rest_of_loom_alone() -> None:
-    """What it imports is what its user waits for: with AWS, the API and the pages it took three times as long."""
+@pytest.mark.parametrize("name", ["invoke_agent", "migrate"])
+def test_what_is_waited_for_at_a_terminal_leaves_the_rest_of_loom_alone(name: str) -> None:
+    """A command that speaks with the web process, and the first step of `make dev`."""
     budget = read_budget(ROOT / "etc" / "budget.toml")
 
-    modules = modules_after(STARTS["invoke_agent"], PREPARE)
+    modules = modules_after(STARTS[name], PREPARE)
 
     assert "django.db.models" in modules
-    assert forbidden_among(modules, [*budget.forbidden, *budget.forbidden_to["invoke_agent"]]) == []
-    assert len(modules) <= budget.limits["modules"]["invoke_agent"]
+    assert forbidden_among(modules, [*budget.forbidden, *budget.forbidden_to[name]]) == []
+    assert len(modules) <= budget.limits["modules"][name]
 
 
 def test_what_a_page_loads_is_found_with_its_imports() -> None:

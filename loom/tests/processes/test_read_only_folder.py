@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from loom.environment import BASE_DIR
+from loom.processes.start_all import QUIETLY
 from loom.tests.running import Running, free_port, wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap makes the folder read-only")
@@ -40,7 +41,8 @@ def ask(url: str) -> int:
 
 
 def manage(command: str, environment: dict[str, str]) -> None:
-    subprocess.run([sys.executable, "manage.py", command, "--no-input"], cwd=BASE_DIR, env=environment, check=True)
+    """As `make run` does it, of which this is the slow part."""
+    subprocess.run([sys.executable, "manage.py", command, *QUIETLY], cwd=BASE_DIR, env=environment, check=True)
 
 
 @pytest.mark.parametrize(
