@@ -29,6 +29,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 EXAMPLES = {
     "LOOM_AWS": "emulator or aws",
+    "LOOM_DATA_PLANE": "wire or botocore",
     "AWS_REGION": "us-east-1",
     "AWS_PROFILE": "my-profile",
     "DATABASE_URL": "sqlite:///loom.db or postgres://user:password@host:5432/loom",
@@ -96,6 +97,7 @@ class Environment:
     """The typed values; field names are the environment's names in lower case."""
 
     loom_aws: str = setting(values.one_of("emulator", "aws"), "emulator")
+    loom_data_plane: str = setting(values.one_of("wire", "botocore"), "wire")
     aws_region: str = setting(_region)
     aws_profile: str | None = setting(str, None)
     database_url: str = setting(

@@ -17,6 +17,7 @@ from loom.environment import BASE_DIR, load
 ENVIRONMENT = load()
 
 LOOM_AWS = ENVIRONMENT.loom_aws
+LOOM_DATA_PLANE = ENVIRONMENT.loom_data_plane
 AWS_REGION = ENVIRONMENT.aws_region
 AWS_PROFILE = ENVIRONMENT.aws_profile
 EMULATOR_URL = ENVIRONMENT.emulator_url

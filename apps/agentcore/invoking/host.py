@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 
 from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.exceptions import AgentRuntimeError
@@ -26,7 +27,8 @@ from loom_events.fold import UNREAD
 from loom_events.kinds import HeadersEvent, RunEvent
 
 if TYPE_CHECKING:
-    from apps.aws.agentcore import AgentCoreClient, InvocationResponse
+    from apps.aws.agentcore import AgentCoreClient
+    from apps.aws.dataplane.response import InvocationResponse
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class AgentCoreHost:
     async def open(self) -> None:
         from apps.aws.agentcore import AgentCoreClient  # noqa: PLC0415 -- aiobotocore: only processes that run agents
 
-        self._client = AgentCoreClient(current_connection())
+        self._client = AgentCoreClient(current_connection(), data_plane=settings.LOOM_DATA_PLANE)
 
     async def warm_up(self) -> None:
         if self._client is not None:
@@ -142,12 +144,15 @@ class AgentCoreHost:
 
     async def _read(self, run: RunHandle, response: InvocationResponse) -> None:
         parser = StreamParser(response.content_type)
+
+        def take(data: bytes) -> None:
+            at_ms = run.now_ms()
+            events = parser.feed(data)
+            run.received(len(data), at_ms)
+            run.emit(*events, at_ms=at_ms)
+
         try:
-            async for data in response.chunks():
-                at_ms = run.now_ms()
-                events = parser.feed(data)
-                run.received(len(data), at_ms)
-                run.emit(*events, at_ms=at_ms)
+            await response.deliver(take)
         except (AwsError, asyncio.CancelledError):
             run.emit(*(_torn(event) for event in parser.close()))
             raise

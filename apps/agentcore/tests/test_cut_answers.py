@@ -12,6 +12,7 @@ from apps.agentcore.invoking.host import AgentCoreHost
 from apps.aws.agentcore import AgentCoreClient
 from apps.aws.connection import Connection
 from apps.aws.tests.cutting import FRAMINGS, Cutting
+from apps.aws.tests.invoking import DATA_PLANES
 from apps.aws.tests.loopback import PATIENCE_S
 from apps.sessions.engine.host import RunEnd
 from apps.sessions.engine.run import Run
@@ -34,9 +35,15 @@ def run(transactional_db: None, make_session: Callable[..., Session]) -> Run:
     return Run(invocation, LiveStream(invocation.pk))
 
 
-async def answered(run: Run, server: Cutting) -> RunEnd:
+@pytest.fixture(params=DATA_PLANES)
+def data_plane(request: pytest.FixtureRequest) -> str:
+    plane: str = request.param
+    return plane
+
+
+async def answered(run: Run, server: Cutting, data_plane: str) -> RunEnd:
     """Answer the run, with a loop that stands still from the headers to the end of the connection."""
-    client = AgentCoreClient(Connection("emulator", "us-east-1", endpoint_url=server.url))
+    client = AgentCoreClient(Connection("emulator", "us-east-1", endpoint_url=server.url), data_plane=data_plane)
     running = asyncio.ensure_future(AgentCoreHost(client).run(run))
     while not run.events or run.events[-1]["kind"] != "headers":  # noqa: ASYNC110 -- nothing else tells
         await asyncio.sleep(0.001)
@@ -50,10 +57,12 @@ async def answered(run: Run, server: Cutting) -> RunEnd:
 @pytest.mark.parametrize("is_reset", [True, False], ids=["reset", "closed"])
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("content_type", BODIES)
-async def test_what_came_before_a_cut_is_recorded(run: Run, content_type: str, framing: str, *, is_reset: bool) -> None:
+async def test_what_came_before_a_cut_is_recorded(
+    run: Run, content_type: str, framing: str, data_plane: str, *, is_reset: bool
+) -> None:
     body = BODIES[content_type]
     with Cutting(content_type, body, framing, is_reset=is_reset).running() as server:
-        end = await answered(run, server)
+        end = await answered(run, server, data_plane)
 
     assert run.byte_count == len(body)
     assert "half of thr" in json.dumps(run.events)
@@ -61,9 +70,9 @@ async def test_what_came_before_a_cut_is_recorded(run: Run, content_type: str, f
     assert (end.status, end.code) == expected
 
 
-async def test_half_of_an_event_is_no_text_of_the_answer(run: Run) -> None:
+async def test_half_of_an_event_is_no_text_of_the_answer(run: Run, data_plane: str) -> None:
     with Cutting("text/event-stream", BODIES["text/event-stream"], "chunked", is_reset=True).running() as server:
-        await answered(run, server)
+        await answered(run, server, data_plane)
 
     summary = run.summary()
     assert summary["response_text"] == "one two "
@@ -72,9 +81,11 @@ async def test_half_of_an_event_is_no_text_of_the_answer(run: Run) -> None:
 
 
 @pytest.mark.parametrize("is_reset", [True, False], ids=["reset", "closed"])
-async def test_a_connection_that_breaks_behind_the_last_byte_cuts_nothing(run: Run, *, is_reset: bool) -> None:
+async def test_a_connection_that_breaks_behind_the_last_byte_cuts_nothing(
+    run: Run, data_plane: str, *, is_reset: bool
+) -> None:
     body = b'data: "one "\n\ndata: "two"\n\n'
     with Cutting("text/event-stream", body, "chunked", is_reset=is_reset, is_whole=True).running() as server:
-        end = await answered(run, server)
+        end = await answered(run, server, data_plane)
 
     assert (end.status, run.summary()["response_text"]) == ("completed", "one two")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from apps.aws.agentcore import AgentCoreClient, InvocationResponse
+from apps.aws.agentcore import AgentCoreClient
 from apps.aws.arn import RuntimeArn
+from apps.aws.dataplane.response import InvocationResponse
 from apps.aws.retries import RetryPolicy
 from apps.aws.tests.loopback import PATIENCE_S, Exchange
 
 ARN = RuntimeArn.parse("arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_agent-AbCdEf1234")
 SESSION = "a1e4683b-b567-4e47-a483-6068a03d9af8"
 SECRET = b'{"prompt": "the prompt nobody may see"}'
+DATA_PLANES: list[str] = ["wire", "botocore"]
 AT_ONCE = RetryPolicy(max_attempts=3, first_delay_s=0.001)
 
 

@@ -42,6 +42,10 @@ class Exchange:
         headers = {"x-amzn-ErrorType": code, "x-amzn-RequestId": "request-1"}
         self.reply(status, json.dumps({"message": message}).encode(), headers)
 
+    def write(self, data: bytes) -> None:
+        """Write what no helper would."""
+        self._handler.wfile.write(data)
+
     def start_stream(self, headers: dict[str, str] | None = None) -> None:
         self._head(200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked", **(headers or {})})
 

@@ -8,7 +8,6 @@ import uuid
 
 import pytest
 
-from apps.aws.agentcore import kept_alive_socket
 from apps.aws.errors import (
     AwsError,
     ConnectionLostError,
@@ -17,6 +16,7 @@ from apps.aws.errors import (
 from apps.aws.tests.conftest import ClientOf, Serve
 from apps.aws.tests.invoking import ARN, SECRET, SESSION, Streaming, answer, happened, invoke, read
 from apps.aws.tests.loopback import PATIENCE_S, Exchange
+from apps.wire.opening import kept_alive_socket
 
 
 async def test_one_prompt_is_one_signed_request(serve: Serve, client_of: ClientOf) -> None:

@@ -168,12 +168,13 @@ async def test_silence_between_chunks_times_out(serve: Serve, client_of: ClientO
     assert await happened(hung_up)
 
 
-async def test_a_refused_connection_is_tried_again() -> None:
+async def test_a_refused_connection_is_tried_again(data_plane: str) -> None:
     """S1-055: what never connected did not run."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        client = AgentCoreClient(Connection("emulator", "us-east-1", endpoint_url=url), retry_policy=AT_ONCE)
+        connection = Connection("emulator", "us-east-1", endpoint_url=url)
+        client = AgentCoreClient(connection, retry_policy=AT_ONCE, data_plane=data_plane)
         sent: list[int] = []
 
         with pytest.raises(ConnectFailedError) as caught:

@@ -68,25 +68,6 @@ def test_what_belongs_to_one_origin_is_refused_by_the_other() -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home directory of the test's own, and an environment in which nothing about AWS is set."""
-    for name in (
-        "AWS_PROFILE",
-        "AWS_DEFAULT_PROFILE",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / ".aws" / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / ".aws" / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    (tmp_path / ".aws").mkdir()
-    return tmp_path
-
-
-@pytest.fixture
 def hostile(home: Path, monkeypatch: pytest.MonkeyPatch, serve: Serve) -> Loopback:
     """Surroundings in which everything that can be set points to a trap, which counts who falls into it."""
     trap = serve(
@@ -132,19 +113,19 @@ def hostile(home: Path, monkeypatch: pytest.MonkeyPatch, serve: Serve) -> Loopba
 
 
 async def test_nothing_around_the_process_leads_the_emulator_astray(
-    hostile: Loopback, serve: Serve, emulated: Emulated
+    hostile: Loopback, serve: Serve, emulated: Emulated, data_plane: str
 ) -> None:
     """S0-117, S1-053: no environment variable, file, proxy or metadata service can turn an emulator into AWS."""
-    data_plane = serve(answer)
+    server = serve(answer)
     control_plane = serve(lambda exchange: exchange.reply_json({"agentRuntimes": []}))
 
-    invoker = AgentCoreClient(emulated(data_plane))
+    invoker = AgentCoreClient(emulated(server), data_plane=data_plane)
     assert await read(await invoke(invoker)) == [b'data: "ok"\n\n']
     await invoker.close()
     assert list(list_runtimes(emulated(control_plane), "us-east-1")) == []
 
-    for server in (data_plane, control_plane):
-        (request,) = server.requests
+    for asked in (server, control_plane):
+        (request,) = asked.requests
         assert "Credential=emulator/" in request.headers["authorization"]
         assert "/us-east-1/bedrock-agentcore/" in request.headers["authorization"]
         assert "x-amz-security-token" not in request.headers
@@ -232,7 +213,7 @@ def test_the_identity_says_whose_account_it_is(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("home")
-async def test_missing_credentials_and_profiles_are_named() -> None:
+async def test_missing_credentials_and_profiles_are_named(data_plane: str) -> None:
     """S1-053: nothing found is an error of its own, with what to do."""
     with pytest.raises(CredentialsError) as missing:
         identity(Connection("aws", "ap-south-1"))
@@ -242,7 +223,7 @@ async def test_missing_credentials_and_profiles_are_named() -> None:
         identity(Connection("aws", "ap-south-1", profile="nowhere"))
     assert unknown.value.message == "The AWS profile 'nowhere' does not exist."
 
-    invoker = AgentCoreClient(Connection("aws", "ap-south-1"), retry_policy=AT_ONCE)
+    invoker = AgentCoreClient(Connection("aws", "ap-south-1"), retry_policy=AT_ONCE, data_plane=data_plane)
     await invoker.warm_up()  # keeps it to itself
     with pytest.raises(CredentialsError) as unsigned:
         await invoke(invoker)
@@ -251,14 +232,14 @@ async def test_missing_credentials_and_profiles_are_named() -> None:
 
 
 async def test_aws_is_reached_through_the_environments_proxy(
-    home: Path, monkeypatch: pytest.MonkeyPatch, serve: Serve
+    home: Path, monkeypatch: pytest.MonkeyPatch, serve: Serve, data_plane: str
 ) -> None:
     """S1-055: companies have proxies; one that refuses to connect proves that nothing ran."""
     (home / ".aws" / "credentials").write_text("[default]\naws_access_key_id = AKID\naws_secret_access_key = x\n")
     proxy = serve(lambda exchange: exchange.reply(403))
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     monkeypatch.setenv("https_proxy", proxy.url)
-    invoker = AgentCoreClient(Connection("aws", "us-east-1"), retry_policy=AT_ONCE)
+    invoker = AgentCoreClient(Connection("aws", "us-east-1"), retry_policy=AT_ONCE, data_plane=data_plane)
 
     with pytest.raises(ConnectFailedError) as caught:
         await invoke(invoker)

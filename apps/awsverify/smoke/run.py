@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from django.conf import settings
+
 from apps.agentcore.payload import build_payload
 from apps.aws.agentcore import AgentCoreClient
 from apps.awsverify.smoke.findings import Say, SmokeRun, Step
@@ -118,7 +120,7 @@ class _Smoke:
 
     def probe_session_ids(self) -> None:
         async def probe() -> None:
-            invoker = AgentCoreClient(self._plan.connection)
+            invoker = AgentCoreClient(self._plan.connection, data_plane=settings.LOOM_DATA_PLANE)
             try:
                 self._run.session_id_answers = await try_session_id_lengths(
                     invoker, self._plan.arn, self._plan.qualifier
@@ -158,7 +160,7 @@ class _Smoke:
         payload = build_payload(self._run.agent.payload_template, PROMPT, self._run.runtime_session_id).encode()
 
         async def ask() -> Turn:
-            invoker = AgentCoreClient(self._plan.connection)
+            invoker = AgentCoreClient(self._plan.connection, data_plane=settings.LOOM_DATA_PLANE)
             try:
                 request = Request(self._plan.arn, self._plan.qualifier, self._run.runtime_session_id, payload)
                 return await probe(invoker, request, name)
