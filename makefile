@@ -11,7 +11,7 @@ CLIENTS := build/clients
 # Behind a proxy that opens TLS, only the machine's own certificates know its name; pip uses them already.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help dev run build test test.unit test.browser test.deep test.clients coverage lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.parser bench.runs bench.pages clean
+.PHONY: help dev run build test test.unit test.browser test.deep test.clients coverage lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.parser bench.runs bench.wire bench.pages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -131,6 +131,9 @@ bench.markdown: $(VENV)/test.stamp ## Measure what rendering a streamed answer c
 
 bench.parser: $(VENV)/test.stamp ## Measure what reading an answer costs.
 	@$(BIN)/python -m bench.parser $(BENCH)
+
+bench.wire: $(VENV)/test.stamp ## Measure what a prompt costs on its way to AgentCore and back.
+	@$(BIN)/python -m bench.wire $(BENCH)
 
 bench.runs: $(VENV)/bench.stamp ## Measure what a run costs beside its tokens; BENCH="--against COMMIT" in turns.
 	@$(BIN)/python -m bench.runs $(BENCH)
