@@ -89,7 +89,7 @@ def test_what_asks_again_in_its_own_step_is_called_in_a_later_slice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("viewers", "answers", "rendered_in_s", "size", "expected"),
+    ("viewers", "answers", "took_s", "size", "expected"),
     [
         (1, 1, 0.0, 100, FRAME_S),
         (2, 1, 0.0, 100, SHARED_FRAME_S),
@@ -100,8 +100,8 @@ def test_what_asks_again_in_its_own_step_is_called_in_a_later_slice() -> None:
     ],
 )
 def test_a_frame_is_followed_by_a_rest_that_suits_what_it_cost(
-    viewers: int, answers: int, rendered_in_s: float, size: int, expected: float
+    viewers: int, answers: int, took_s: float, size: int, expected: float
 ) -> None:
-    rest = rest_s(viewer_count=viewers, answer_count=answers, rendered_in_s=rendered_in_s, size=size)
+    rest = rest_s(viewers, answers, took_s, size)
 
     assert rest == pytest.approx(expected)

@@ -57,8 +57,10 @@ class Broadcast:
 
     def __init__(self, invocation: Invocation) -> None:
         self.invocation = invocation
+        self.invocation_id = invocation.pk
         self.epoch = secrets.token_hex(4)
         self.viewers: set[Viewer] = set()
+        self._at = f"{Place(invocation.pk, self.epoch)}".removesuffix("0")  # a place as pages write it, up to the event
         self._renderer = AnswerRenderer(invocation.pk, answer_url_of(invocation))
         self._closed_parts = ClosedParts()
         self._whole_turn = Frame("")  # as it was rendered last
@@ -78,7 +80,7 @@ class Broadcast:
 
     @property
     def place(self) -> Place:
-        return Place(self.invocation.pk, self.epoch, self._renderer.position)
+        return Place(self.invocation_id, self.epoch, self._renderer.position)
 
     async def join(self, viewer: Viewer, shown: Place | None) -> Frame | None:
         """Hand every later frame to `viewer`; return what brings its page from `shown` to the first of them.
@@ -119,11 +121,11 @@ class Broadcast:
         Every viewer hears of that; one look is enough for all of them.
         """
         if self._look is None or self._look.done():
-            self._look = self._loop.create_task(self._refresh(), name=f"look-again-{self.invocation.pk}")
+            self._look = self._loop.create_task(self._refresh(), name=f"look-again-{self.invocation_id}")
 
     async def _refresh(self) -> None:
         read = database_sync_to_async(stored_turns.unfinished, thread_sensitive=False)
-        invocation, place_in_queue = await read(self.invocation.pk)
+        invocation, place_in_queue = await read(self.invocation_id)
         if invocation is None or self.is_over:
             return
         was_running = self.is_running
@@ -172,8 +174,8 @@ class Broadcast:
         self.is_over = True
         if self._leave_timer:
             self._leave_timer.cancel()
-        if _broadcasts.get(self.invocation.pk) is self:
-            del _broadcasts[self.invocation.pk]
+        if _broadcasts.get(self.invocation_id) is self:
+            del _broadcasts[self.invocation_id]
         self._is_caught_up.set()
 
     def _frame_from(self, sequence: int, part: int) -> Frame:
@@ -182,7 +184,7 @@ class Broadcast:
         return Frame(html, place)
 
     async def _run(self) -> None:
-        stream = engine.stream(self.invocation.pk)
+        stream = engine.stream(self.invocation_id)
         try:
             await self._catch_up(stream)
             self._is_caught_up.set()
@@ -190,7 +192,7 @@ class Broadcast:
             self._hand_on()
             frames = await self._last_frames(stream)
         except Exception:  # the top frame of the task
-            logger.exception("broadcast failed invocation=%s", self.invocation.pk)
+            logger.exception("broadcast failed invocation=%s", self.invocation_id)
             frames = [Frame("", is_failure=True)]
         finally:
             self._close()
@@ -220,7 +222,7 @@ class Broadcast:
             if stream.is_stored and not stream.is_waiting:
                 return
         known = self._gathered[-1]["seq"] if self._gathered else self._renderer.position
-        async for events in follow(self.invocation.pk, after=known, pause_s=QUEUE_LOOK_S, news=self._is_news):
+        async for events in follow(self.invocation_id, after=known, pause_s=QUEUE_LOOK_S, news=self._is_news):
             if events:
                 self._take(events)
             if self.invocation.status == Invocation.Status.QUEUED:
@@ -235,10 +237,11 @@ class Broadcast:
             turn = turn_html(self._renderer.turn(invocation))
         else:
             read = database_sync_to_async(stored_turns.final_turn, thread_sensitive=False)
-            invocation, turn = await read(self.invocation.pk)
+            invocation, turn = await read(self.invocation_id)
         signal = signal_html("finished", number=invocation.number)
         end = Frame(f"{turn}{signal}", Place(invocation.pk), is_end=True)
         self._tell(end)
+        await asyncio.sleep(0)  # answers that end at the same moment are shown before any of the cards beside them
         session = invocation.session
         render_environment = database_sync_to_async(stored_turns.idle_environment_html, thread_sensitive=False)
         try:
@@ -281,7 +284,7 @@ class Broadcast:
         try:
             step()
         except Exception:  # the top frame of a tick, and nothing that the run itself is to hear of
-            logger.exception("frame failed invocation=%s", self.invocation.pk)
+            logger.exception("frame failed invocation=%s", self.invocation_id)
             self._give_up()
             self._tell(Frame("", is_failure=True))
 
@@ -300,7 +303,7 @@ class Broadcast:
             self._closed_parts.note(renderer.position, len(renderer.parts))
         else:
             place = self.place
-            frame = Frame(words_frame(renderer, str(place), words), place)
+            frame = Frame(words_frame(renderer, f"{self._at}{place.sequence}", words), place)
         if renderer.is_blank:  # the request, the headers: no frame, after which the first token would have to wait
             return
         if words != "":  # blanks wait for the word behind them
@@ -308,10 +311,8 @@ class Broadcast:
             if not self._is_state_told:
                 self._is_state_told = True
                 self._tell(self._state)
-        self._next_frame_at = self._loop.time() + rest_s(
-            viewer_count=len(self.viewers), answer_count=len(_broadcasts),
-            rendered_in_s=time.perf_counter() - began, size=len(frame.html),
-        )  # fmt: skip
+        took_s = time.perf_counter() - began
+        self._next_frame_at = self._loop.time() + rest_s(len(self.viewers), len(_broadcasts), took_s, len(frame.html))
 
     def _tell(self, frame: Frame) -> None:
         for viewer in tuple(self.viewers):

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 FRAME_S = 0.033  # at most one frame in this time; the first token is never held back, not even by an empty frame
 SHARED_FRAME_S = 0.05  # the same with several viewers
-RENDER_REST = 4  # an answer that is slow to render gets fewer frames, and never more than a fifth of the loop
+RENDER_REST = 4  # an answer that is slow to show gets fewer frames, and never more than a fifth of the loop
 BYTES_PER_S = 256_000  # nor do large frames (a long step, again and again) fill the line
 CROWD = 50  # so many answers at a time are shown at full pace; beyond, each less often, in proportion
 CROWDED = 1.5  # at most so many times as long between two frames
@@ -16,11 +16,12 @@ CROWDED = 1.5  # at most so many times as long between two frames
 SLICE_S = 0.005
 
 
-def rest_s(*, viewer_count: int, answer_count: int, rendered_in_s: float, size: int) -> float:
-    """How long to rest after a frame of so many characters, with so many answers in this process."""
-    crowding = min(max(answer_count / CROWD, 1.0), CROWDED)
-    pace_s = (SHARED_FRAME_S if viewer_count > 1 else FRAME_S) * crowding
-    return max(pace_s, RENDER_REST * rendered_in_s, size / BYTES_PER_S)
+def rest_s(viewer_count: int, answer_count: int, took_s: float, size: int) -> float:
+    """How long to rest after a frame of `size` characters that took so long, with so many answers in this process."""
+    pace_s = FRAME_S if viewer_count < 2 else SHARED_FRAME_S
+    if answer_count > CROWD:
+        pace_s *= min(answer_count / CROWD, CROWDED)
+    return max(pace_s, RENDER_REST * took_s, size / BYTES_PER_S)
 
 
 class Ticker:

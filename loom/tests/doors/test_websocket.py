@@ -219,7 +219,7 @@ def test_the_web_server_is_started_with_it_and_compresses_nothing() -> None:
 
 
 # A frame of so many characters is put; the viewer pauses, or reads on; something else is due; the event loop goes on.
-STEPS = st.lists(st.sampled_from([0, 200, 9000, "pause", "read", "due", "turn"]), min_size=30, max_size=120)
+STEPS = st.lists(st.sampled_from([0, 200, 40_000, "pause", "read", "due", "turn"]), min_size=30, max_size=120)
 
 
 @given(STEPS, st.booleans())

@@ -8,8 +8,9 @@ import os
 import re
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from websockets.typing import Origin
 
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import events_after
+from apps.sessions.tests.viewing import answer_of
 from apps.sessions.viewing.consumer import SessionConsumer
 from loom.processes.start_all import web_spec
 from loom.tests.halting_agent import HaltingAgent, halting_agent
@@ -30,6 +32,8 @@ PARAGRAPHS = 3000  # 3 MB in all
 WORDS = 200 * PARAGRAPHS
 LARGE_PARAGRAPHS = 60  # of 8 kB each, a frame for each
 MEGABYTE = 1 << 20
+DEAF, READING = 25, 5
+PIECES = 40  # of 12 kB each, a frame for each: more than a page's buffers and its outbox hold together
 # Between the parts of an answer that is too long to be formatted; they may stand in the middle of a word.
 SEAMS = re.compile(r'</p>\s*<p class="rest-note".*?</p>\s*<pre class="rest"[^>]*>\n|</pre>\s*<pre class="rest"[^>]*>\n')
 
@@ -39,13 +43,19 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def narrow_socket(port: int) -> socket.socket:
+    """A connection that takes little before it is read."""
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)  # large ones let the system hold back megabytes
+    narrow.settimeout(PATIENCE_S)
+    narrow.connect(("127.0.0.1", port))
+    return narrow
+
+
 def deaf_browser(port: int, path: str) -> socket.socket:
     """A socket that is open for the page, and of which nothing is read."""
-    browser = socket.socket()
-    browser.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    browser.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)  # large ones let the system hold back megabytes
-    browser.settimeout(PATIENCE_S)
-    browser.connect(("127.0.0.1", port))
+    browser = narrow_socket(port)
     key = base64.b64encode(os.urandom(16)).decode()
     browser.sendall(
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
@@ -113,8 +123,9 @@ def web_process(agent: HaltingAgent, session: Session) -> Iterator[tuple[Running
         yield web, port, f"/ws/sessions/{session.public_id}/"
 
 
-def open_page(port: int, path: str) -> ClientConnection:
-    return connect(f"ws://127.0.0.1:{port}{path}", origin=Origin(f"http://127.0.0.1:{port}"), max_size=None)
+def open_page(port: int, path: str, *, sock: socket.socket | None = None, max_queue: int = 16) -> ClientConnection:
+    origin = Origin(f"http://127.0.0.1:{port}")
+    return connect(f"ws://127.0.0.1:{port}{path}", origin=origin, max_size=None, sock=sock, max_queue=max_queue)
 
 
 def ask(page: ClientConnection) -> None:
@@ -168,3 +179,50 @@ def test_a_browser_that_reads_again_gets_what_no_outbox_held_as_one_message(
     assert max(len(message) for message in messages) > SessionConsumer.outbox_limit
     told = "".join(messages)
     assert [number for number in range(LARGE_PARAGRAPHS) if f"word{number}." not in told] == []
+
+
+class Screen(threading.Thread):
+    """A page that is read from when it may begin until it shows the last word; and what it shows."""
+
+    def __init__(self, page: ClientConnection, last: str, begin: threading.Event) -> None:
+        super().__init__(name="screen")
+        self.answer = ""
+        self._page, self._last, self._begin = page, last, begin
+        self.start()
+
+    def run(self) -> None:
+        if not self._begin.wait(PATIENCE_S):
+            return
+        while self._last not in self.answer:
+            message = str(self._page.recv(timeout=PATIENCE_S))
+            if re.match(r'\s*<[a-z]+ [^>]*data-at="', message):
+                self.answer = answer_of(message, self.answer)
+
+    def words(self) -> list[str]:
+        """All that is shown in the end."""
+        self.join(PATIENCE_S)
+        return re.findall(r"word\d+", self.answer)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
+@pytest.mark.django_db(transaction=True)
+def test_five_of_thirty_viewers_read_every_word_once_and_one_of_them_after_a_long_pause(
+    make_session: Callable[..., Session],
+) -> None:
+    at_once, later = threading.Event(), threading.Event()
+    at_once.set()
+    last = f"word{PIECES - 1}."
+    with halting_agent() as agent, web_process(agent, make_session()) as (_, port, path), ExitStack() as stack:
+        for _ in range(DEAF):
+            stack.enter_context(deaf_browser(port, path))
+        paused = stack.enter_context(open_page(port, path, sock=narrow_socket(port), max_queue=1))
+        reading = [stack.enter_context(open_page(port, path)) for _ in range(READING - 1)]
+        ask(paused)
+        screens = [*(Screen(page, last, at_once) for page in reading), Screen(paused, last, later)]
+        for number in range(PIECES):
+            agent.say(b'data: "word%d. %s\\n\\n"\n\n' % (number, b"so on " * 2000))
+            wait_until(lambda word=f"word{number}.": word in screens[0].answer, "it is shown")  # type: ignore[misc]
+        later.set()
+        shown = [screen.words() for screen in screens]
+
+    assert shown == READING * [[f"word{number}" for number in range(PIECES)]]
