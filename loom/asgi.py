@@ -28,6 +28,7 @@ from apps.accounts.middleware import SocketSignIn  # noqa: E402 -- needs the app
 from apps.core.models import Process  # noqa: E402
 from apps.core.requests import request_slot  # noqa: E402
 from apps.core.requests.middleware import TooLargeError  # noqa: E402
+from apps.core.supervised import supervised_name  # noqa: E402
 from apps.sessions.engine.engine import engine  # noqa: E402
 from apps.sessions.viewing.routing import websocket_urlpatterns  # noqa: E402
 from loom.processes.life import Life  # noqa: E402
@@ -144,6 +145,9 @@ async def lifespan(receive: Receive, send: Send) -> None:
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         raise
     await send({"type": "lifespan.startup.complete"})
+    if name := supervised_name():
+        sys.stdout.write(f"{name} ready\n")  # its supervisor waits for that line; the socket listens already
+        sys.stdout.flush()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     warming = asyncio.create_task(warm_up(), name="warm up")
     loop = asyncio.get_running_loop()

@@ -50,6 +50,7 @@ EXAMPLES = {
     "MAX_REQUESTS": "64",
     "MAX_CONNECTIONS": "900",
     "MAX_QUEUED_RUNS": "50",
+    "WEB_PROCESSES": "2",
     "RUNNERS": "1",
     "AGENTCORE_VCPU_HOUR_USD": "0.0895",
     "AGENTCORE_GB_HOUR_USD": "0.00945",
@@ -120,6 +121,7 @@ class Environment:
     max_requests: int = setting(values.whole_number(1), 64)
     max_connections: int = setting(values.whole_number(1), 900)
     max_queued_runs: int = setting(values.whole_number(1), 50)
+    web_processes: int | None = setting(values.whole_number(1, 64), None)
     runners: int | None = setting(values.whole_number(0), None)
     # Amazon Bedrock AgentCore pricing, section Runtime, as published for us-east-1 in November 2026.
     agentcore_vcpu_hour_usd: Decimal = setting(values.amount, Decimal("0.0895"))  # noqa: RUF009 -- a field

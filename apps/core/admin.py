@@ -95,7 +95,7 @@ class RecordAdmin(LargeTableAdmin[RowT]):
 
 @admin.register(Process)
 class ProcessAdmin(RecordAdmin[Process]):
-    list_display = ["id", "kind", "host", "pid", "started_at", "beat_at", "ended_at"]
+    list_display = ["id", "kind", "name", "host", "pid", "restart_count", "started_at", "beat_at", "ended_at"]
     list_filter = ["kind"]
     ordering = ["-started_at"]
 

@@ -20,6 +20,9 @@ class Process(models.Model):
     started_at = models.DateTimeField()
     beat_at = models.DateTimeField(db_index=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    # What its supervisor calls it, and how often it has started it again; without one nothing and 0.
+    name = models.CharField(max_length=20, blank=True, db_default="")
+    restart_count = models.PositiveIntegerField(db_default=0)
 
     class Meta:
         ordering = ["-started_at"]

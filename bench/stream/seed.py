@@ -33,9 +33,10 @@ def main() -> None:
 def start() -> dict[str, object]:
     """How the web process is started in this environment."""
     from loom.environment import FIELDS  # noqa: PLC0415 -- after setup
-    from loom.processes.start_all import web_spec  # noqa: PLC0415
+    from loom.processes.start_all import MANAGE, web_count, web_spec  # noqa: PLC0415
 
-    return {"argv": list(web_spec().argv), "settings": list(FIELDS)}
+    argv = web_spec().argv if web_count(is_production=False) == 1 else (*MANAGE, "web")
+    return {"argv": list(argv), "settings": list(FIELDS)}
 
 
 def seed(session_count: int) -> dict[str, object]:

@@ -6,6 +6,7 @@ import os
 import re
 import selectors
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.core.network import is_loom_there
+from apps.core.supervised import NAME, RESTARTS
 from loom.processes.parent_death import end_with_parent
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -30,17 +31,19 @@ LONGEST_MEMORY = 2000
 class ChildSpec:
     """How to start a child, how to tell that it is ready, and how to end it. Without an environment it has ours.
 
-    It is ready when it has written a line that begins with `ready_line`, or when a Loom answers at `answers_at` (host
-    and port); without either, at once. With `pulse_limit_s` the option `--pulse-fd N` is added: the child writes to
-    that pipe while it is well, and counts as frozen after so many seconds without; after a minute when it does not get
-    ready. `grace_s` is how long it may take to end after SIGTERM. `stops_last`: the others may need it while they end.
+    It is ready when it has written a line that begins with `ready_line`; without one, at once. With `listens_at` (host
+    and port) the option `--fd N` is added: a socket that listens there, and that it shares with others of that place,
+    with those that are started after its death too. With `pulse_limit_s` the option `--pulse-fd N` is added: the child
+    writes to that pipe while it is well, and counts as frozen after so many seconds without; after a minute when it
+    does not get ready. `grace_s` is how long it may take to end after SIGTERM. `stops_last`: others may need it while
+    they end.
     """
 
     name: str
     argv: Sequence[str]
     environment: Mapping[str, str] | None = None
     ready_line: str = ""
-    answers_at: tuple[str, int] | None = None
+    listens_at: tuple[str, int] | None = None
     pulse_limit_s: float | None = None
     grace_s: float = 10.0
     stops_last: bool = False
@@ -49,8 +52,16 @@ class ChildSpec:
 class Child:
     """One child; `start` may be called again after its end. Reads through the selector, whose data are callbacks."""
 
-    def __init__(self, spec: ChildSpec, selector: selectors.BaseSelector, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        spec: ChildSpec,
+        selector: selectors.BaseSelector,
+        say: Callable[[str], None],
+        listener: socket.socket | None = None,
+    ) -> None:
         self.spec = spec
+        self._listener = listener
+        self._start_count = 0
         self.started_at = 0.0
         self.restart_at: float | None = None  # these are instants of the monotonic clock, which stands still in a sleep
         self.backoff_s = FIRST_BACKOFF_S
@@ -76,17 +87,22 @@ class Child:
             child_fds.append(pulse_writer)
             argv += ["--pulse-fd", str(pulse_writer)]
             self._listen(pulse_reader, self._take_pulse)
+        shared_fds = [] if self._listener is None else [self._listener.fileno()]
+        for descriptor in shared_fds:
+            argv += ["--fd", str(descriptor)]
+        told = {NAME: self.spec.name, RESTARTS: str(self._start_count)}
+        self._start_count += 1
         supervisor_pid = os.getpid()
         try:
             self._process = subprocess.Popen(
                 argv,
                 cwd=BASE_DIR,
-                env=None if self.spec.environment is None else dict(self.spec.environment),
+                env={**(os.environ if self.spec.environment is None else self.spec.environment), **told},
                 stdin=subprocess.DEVNULL,
                 stdout=output_writer,
                 stderr=output_writer,
                 start_new_session=True,
-                pass_fds=child_fds[1:],
+                pass_fds=[*child_fds[1:], *shared_fds],
                 preexec_fn=lambda: end_with_parent(supervisor_pid, signal.SIGTERM),
             )
         finally:
@@ -96,7 +112,7 @@ class Child:
         self.started_at = self._pulse_at = time.monotonic()
         self.restart_at = None
         self._overdue_at = float("inf")
-        self._is_ready = not self.spec.ready_line and self.spec.answers_at is None
+        self._is_ready = not self.spec.ready_line
         self._is_restart_wanted = False
 
     @property
@@ -109,8 +125,6 @@ class Child:
 
     @property
     def is_ready(self) -> bool:
-        if not self._is_ready and self.spec.answers_at is not None:
-            self._is_ready = is_loom_there(*self.spec.answers_at)
         return self._is_ready
 
     @property

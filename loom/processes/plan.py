@@ -40,5 +40,5 @@ class Plan:
 
 
 def _spec(read: dict[str, Any]) -> ChildSpec:
-    place = read.pop("answers_at")
-    return ChildSpec(**read, answers_at=None if place is None else (place[0], place[1]))
+    place = read.pop("listens_at")
+    return ChildSpec(**read, listens_at=None if place is None else (place[0], place[1]))

@@ -35,6 +35,8 @@ EMULATOR_HOST = "127.0.0.1"
 TASK_TIMEOUT_S = int(str(settings.Q_CLUSTER["timeout"]))
 # The worker tells by itself when its cluster is frozen; this is for its main process.
 PULSE_LIMIT_S = 40.0
+MOST_WEB_PROCESSES = 8  # unless the settings say so: each holds memory, and connections to the database
+LEAST_REQUESTS = 8
 
 UNSAFE_COOKIES = (
     "PUBLIC_URL is not set, so browsers send the cookies of a sign-in without TLS too. Where others than this machine "
@@ -66,6 +68,7 @@ def start_all(out: Output, *, is_production: bool, reloads: bool = False) -> Non
     os.environ["PYTHONUNBUFFERED"] = "1"
     if is_production:
         os.environ |= {"DEBUG": "0", "AUTH_DISABLED": "0"}
+    share_requests(web_count(is_production=is_production))
     try:
         with Supervisor(out) as supervisor:
             for text, step in steps(collects=collects):
@@ -89,7 +92,11 @@ def plan_of(*, is_production: bool, uses_emulator: bool, reloads: bool) -> Plan:
         said.insert(0, "Nobody can sign in yet. Make the first user: .venv/bin/python manage.py createsuperuser")
     return Plan(
         first=[emulator_spec()] if uses_emulator else [],
-        servers=[web_spec(), worker_spec(), *(runner_spec(number) for number in range(1, runners + 1))],
+        servers=[
+            *web_specs(web_count(is_production=is_production)),
+            worker_spec(),
+            *(runner_spec(number) for number in range(1, runners + 1)),
+        ],
         step=manage_spec("seed_demo") if uses_emulator and "seed_demo" in get_commands() else None,
         said=said,
         reloads=reloads,
@@ -143,13 +150,36 @@ def emulator_spec() -> ChildSpec:
     )
 
 
-def web_spec(environment: Mapping[str, str] | None = None) -> ChildSpec:
-    """Describe the web server."""
+def web_count(*, is_production: bool) -> int:
+    """How many web processes there are to be: as the settings say, else one for each core in production."""
+    if settings.WEB_PROCESSES is not None:
+        return int(settings.WEB_PROCESSES)
+    return min(len(os.sched_getaffinity(0)), MOST_WEB_PROCESSES) if is_production else 1
+
+
+def share_requests(count: int) -> None:
+    """Give each of so many web processes its share: every request that is served holds a connection to the database."""
+    share = max(settings.MAX_REQUESTS // count, min(LEAST_REQUESTS, settings.MAX_REQUESTS))
+    os.environ["MAX_REQUESTS"] = str(share)
+
+
+def web_specs(count: int, place: tuple[str, int] | None = None) -> list[ChildSpec]:
+    """Describe so many web servers behind one port."""
+    names = ["web"] if count == 1 else [f"web {number}" for number in range(1, count + 1)]
+    return [web_spec(name=name, place=place) for name in names]
+
+
+def web_spec(
+    environment: Mapping[str, str] | None = None, *, name: str = "web", place: tuple[str, int] | None = None
+) -> ChildSpec:
+    """Describe a web server, at the host and port of the settings unless it is told another place."""
+    host, port = place or (settings.BACKEND_HOST, settings.BACKEND_PORT)
     return ChildSpec(
-        name="web",
-        argv=web_command(settings.BACKEND_HOST, settings.BACKEND_PORT),
+        name=name,
+        argv=web_command(host, port),
         environment=environment,
-        answers_at=(settings.BACKEND_HOST, settings.BACKEND_PORT),
+        listens_at=(host, port),
+        ready_line=f"{name} ready",
         grace_s=WEB_DRAIN_S + 15.0,  # connections first, then what its lifespan closes
     )
 

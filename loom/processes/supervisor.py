@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import selectors
 import signal
+import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ LOOP_EVERY_S = 0.2
 START_TIMEOUT_S = 60.0
 STABLE_AFTER_S = 60.0
 LONGEST_BACKOFF_S = 30.0
+BACKLOG = 2048
 
 
 class StartFailedError(Exception):
@@ -41,6 +43,7 @@ class Supervisor:
         self._longest_backoff_s = longest_backoff_s
         self._selector = selectors.DefaultSelector()
         self._children: list[Child] = []
+        self._listeners: dict[tuple[str, int], socket.socket] = {}
         self._stop_requests = 0
         self._handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
@@ -71,10 +74,21 @@ class Supervisor:
 
     def start(self, spec: ChildSpec) -> Child:
         """Start a child; `wait_until_ready` tells when it is ready."""
-        child = Child(spec, self._selector, self.say)
+        child = Child(spec, self._selector, self.say, self._listener(spec.listens_at))
         self._children.append(child)
         child.start()
         return child
+
+    def _listener(self, place: tuple[str, int] | None) -> socket.socket | None:
+        """The socket that all children of a place share: the kernel gives each connection to one that has time, and
+        keeps it while one is started again.
+        """
+        if place is None:
+            return None
+        if place not in self._listeners:
+            family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
+            self._listeners[place] = socket.create_server(place, family=family, backlog=BACKLOG)
+        return self._listeners[place]
 
     def run_step(self, spec: ChildSpec) -> None:
         """Run a command to its end. Raises StartFailedError if it fails, StopRequestedError if the user stops it."""
@@ -158,6 +172,8 @@ class Supervisor:
     def _stop(self) -> None:
         if any(child.is_running for child in self._children):
             self.say("Stopping: what runs may finish (Ctrl-C again stops at once)")
+        for listener in self._listeners.values():
+            listener.close()  # once those that are asked to end have closed theirs, who comes is refused at once
         # Those that others still need while they finish come last.
         for is_last in (False, True):
             group = [child for child in self._children if child.spec.stops_last is is_last]

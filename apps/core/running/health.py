@@ -38,6 +38,7 @@ GOOD_FOR_S = 10.0
 BAD_FOR_S = 2.0
 PROBE_BYTES = 65_536
 PROBE_KEY = "readyz"  # no digest is as short
+PROCESS_SILENT_AFTER = timedelta(seconds=8)
 WORKER_SILENT_AFTER = timedelta(seconds=10)
 
 Check = Callable[[], str | None]
@@ -60,6 +61,7 @@ class Report:
     required: frozenset[str]
     checked_at: datetime
     expires_at_s: float  # on the monotonic clock
+    processes: list[dict[str, object]]
 
     @property
     def status(self) -> str:
@@ -71,7 +73,9 @@ class Report:
 class Readiness:
     """The registered checks and their last report."""
 
-    def __init__(self) -> None:
+    def __init__(self, list_processes: Callable[[list[dict[str, object]]], None] | None = None) -> None:
+        """`list_processes` adds what is told of each living process to a list."""
+        self._list_processes = list_processes
         self._checks: list[Registered] = []
         self._running: dict[str, threading.Thread] = {}
         self._report: Report | None = None
@@ -101,6 +105,7 @@ class Readiness:
                 )
                 self._running[registered.name].start()
         deadline = time.monotonic() + CHECK_TIMEOUT_S
+        processes = self._processes(deadline)
         for registered in self._checks:
             self._running[registered.name].join(max(0.0, deadline - time.monotonic()))
         late = f"no answer within {CHECK_TIMEOUT_S:g} s"
@@ -111,7 +116,18 @@ class Readiness:
             required=frozenset(registered.name for registered in self._checks if registered.is_required),
             checked_at=timezone.now(),
             expires_at_s=time.monotonic() + (GOOD_FOR_S if is_good else BAD_FOR_S),
+            processes=processes,
         )
+
+    def _processes(self, deadline: float) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = []
+        lister = self._running.get("processes")
+        if self._list_processes is not None and (lister is None or not lister.is_alive()):
+            lister = threading.Thread(target=self._list_processes, args=(found,), name="health processes", daemon=True)
+            self._running["processes"] = lister
+            lister.start()
+            lister.join(max(0.0, deadline - time.monotonic()))
+        return found
 
 
 def _answer(registered: Registered, answers: dict[str, str | None]) -> None:
@@ -124,7 +140,28 @@ def _answer(registered: Registered, answers: dict[str, str | None]) -> None:
         connections.close_all()
 
 
-readiness = Readiness()
+def list_processes(into: list[dict[str, object]]) -> None:
+    """Add what `/readyz` tells of each living process of this database; nothing where that cannot be read."""
+    now = timezone.now()
+    try:
+        alive = Process.objects.filter(ended_at=None, beat_at__gte=now - PROCESS_SILENT_AFTER).order_by("kind", "name")
+        into += [
+            {
+                "name": process.name or process.kind,
+                "kind": process.kind,
+                "restarts": process.restart_count,
+                "up_s": round((now - process.started_at).total_seconds()),
+                "silent_s": round((now - process.beat_at).total_seconds(), 1),
+            }
+            for process in alive
+        ]
+    except Exception as error:  # readiness is told without them
+        logger.warning("processes not listed error=%s", type(error).__name__)
+    finally:
+        connections.close_all()
+
+
+readiness = Readiness(list_processes)
 
 
 def register_check(name: str, check: Check, required: bool) -> None:
@@ -208,7 +245,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """Answer 200 while pages can be served, else 503; with `?strict=1` also 503 when something beside them is missing.
 
     `{"status": "ready" | "degraded" | "unavailable", "checked_at": ISO 8601,
-    "checks": {name: {"ok": bool, "required": bool, "problem": text or null}}}`
+    "checks": {name: {"ok": bool, "required": bool, "problem": text or null}},
+    "processes": [{"name": "web 2", "kind": "web" | "runner" | "worker", "restarts": count, "up_s": seconds,
+    "silent_s": seconds since its last heartbeat}]}`; the processes are those of this database that live.
     """
     return answer_with(readiness.report(), is_strict=request.GET.get("strict") == "1")
 
@@ -223,5 +262,6 @@ def answer_with(report: Report, *, is_strict: bool) -> JsonResponse:
             name: {"ok": problem is None, "required": name in report.required, "problem": problem}
             for name, problem in report.problems.items()
         },
+        "processes": report.processes,
     }
     return JsonResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE if is_failed else HTTPStatus.OK)

@@ -22,6 +22,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.core.models import Process
+from apps.core.supervised import restart_count, supervised_name
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,15 @@ Result = TypeVar("Result")
 def register(kind: Process.Kind) -> Process:
     """Write down that the calling process runs, and return its row."""
     now = timezone.now()
-    return Process.objects.create(kind=kind, host=machine(), pid=os.getpid(), started_at=now, beat_at=now)
+    return Process.objects.create(
+        kind=kind,
+        host=machine(),
+        pid=os.getpid(),
+        started_at=now,
+        beat_at=now,
+        name=supervised_name(),
+        restart_count=restart_count(),
+    )
 
 
 def machine() -> str:

@@ -65,6 +65,7 @@ def test_only_a_required_check_makes_it_503_unless_asked_strictly(
             "database": {"ok": database is None, "required": True, "problem": database},
             "worker": {"ok": worker is None, "required": False, "problem": worker},
         },
+        "processes": [],
     }
     assert response.status_code == code
     assert health.answer_with(report, is_strict=True).status_code == strict_code
@@ -149,6 +150,26 @@ def test_readyz_reports_the_checks_of_core(rf: RequestFactory) -> None:
         ("migrations", True),
         ("worker", False),
     }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_living_processes_are_told_with_how_often_they_were_started_again() -> None:
+    make_worker(1.0)
+    make_worker(9.0)
+    make_worker(1.0, has_ended=True)
+    now = timezone.now()
+    Process.objects.create(
+        kind=Process.Kind.WEB, host="host", pid=2, started_at=now, beat_at=now, name="web 2", restart_count=3
+    )
+
+    readiness = health.Readiness(health.list_processes)
+    readiness.register("database", health.check_database, required=True)
+    told = readiness.report().processes
+
+    assert [(row["name"], row["kind"], row["restarts"]) for row in told] == [
+        ("web 2", "web", 3),
+        ("worker", "worker", 0),
+    ]
 
 
 def test_whether_something_can_be_stored_is_tried_again_and_again_and_leaves_a_row_at_most(db: None) -> None:

@@ -7,12 +7,14 @@ from django.core.management.base import CommandError, CommandParser
 
 from apps.core.commands import LoomCommand
 from loom.processes.folders import FolderReadOnlyError, check_static_files
+from loom.processes.plan import Plan
+from loom.processes.start_all import address, become_bare, share_requests, web_count, web_specs
 from loom.processes.web_command import web_command
 
 
 class Command(LoomCommand):
     help = (
-        "Run one web process as in production, until SIGTERM: the first or a further one on the same database. It "
+        "Run web processes as in production, until SIGTERM: one, or as many as WEB_PROCESSES says, behind one port. It "
         "brings nothing up to date and starts no worker; see docs/operations.md."
     )
     examples = ("", "--port 8001")
@@ -28,6 +30,12 @@ class Command(LoomCommand):
             raise CommandError(str(error)) from error
         # The file that development made switches both on; whoever starts this means production.
         production = {"DEBUG": "0", "AUTH_DISABLED": "0", "BACKEND_HOST": host, "BACKEND_PORT": str(port)}
+        os.environ |= production
+        count = web_count(is_production=False)
+        if count > 1:
+            share_requests(count)
+            said = [f"Loom is ready: {address(host, port)}"]
+            become_bare(Plan(first=[], servers=web_specs(count, (host, port)), step=None, said=said))
         command = web_command(host, port)
         # In this process's place, so that a signal reaches the server itself.
-        os.execve(command[0], command, {**os.environ, **production})  # noqa: S606 -- our own interpreter
+        os.execv(command[0], command)  # noqa: S606 -- our own interpreter

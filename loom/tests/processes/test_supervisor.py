@@ -330,6 +330,8 @@ def test_processes_that_ended_or_are_gone_do_not_keep_the_database() -> None:
 def test_run_is_production_and_ctrl_c_leaves_nothing_behind(dev_environment: dict[str, str]) -> None:
     web_port = int(dev_environment["BACKEND_PORT"])
     with Running("manage.py", "run", environment=dev_environment) as running:
+        running.wait_for_line("Starting the web server and the worker")  # each line may take its time
+        running.wait_for_line("web 1    | web 1 ready" if len(os.sched_getaffinity(0)) > 1 else "web      | web ready")
         running.wait_for_line("Make the first user: .venv/bin/python manage.py createsuperuser")
         running.wait_for_line("Loom is ready")
         environments = [Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") for pid in running.pids()]
