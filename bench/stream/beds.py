@@ -59,6 +59,7 @@ class LoomBed:
         self.folder = folder / tree.name
         self.folder.mkdir()
         self._cores = cores
+        self._serving: list[str] = []
         self.port = free_port()
         self._environment = plain_environment() | {
             "PYTHONPATH": str(tree.top / "packages"),  # before what is installed beside the interpreter
@@ -91,14 +92,18 @@ class LoomBed:
             raise NotStartedError(done.stderr[-2000:])
         return done.stdout
 
-    def with_setting(self, name: str, value: str) -> LoomBed:
-        """The same, its server started with this setting. Raises NotStartedError where the tree does not know it."""
+    def with_setting(self, name: str, value: str, *, count: int = 1) -> LoomBed:
+        """The same, its server started with this setting, as so many processes behind one port.
+
+        Raises NotStartedError where the tree does not know the setting.
+        """
         bed = copy.copy(self)
         bed._environment = self._environment | {name: value}
         started = json.loads(bed._run("-m", "bench.stream.seed", "--start-only").splitlines()[-1])
         if name not in started["settings"]:
             raise NotStartedError(f"there is no setting {name}")
         bed._argv = started["argv"]
+        bed._serving = [] if count == 1 else ["--count", str(count), "--port", str(self.port)]
         return bed
 
     @contextmanager
@@ -108,7 +113,9 @@ class LoomBed:
             database = Path(folder) / "loom.db"
             for part in self.folder.glob("template.db*"):
                 shutil.copy(part, database.with_name(part.name.replace("template", "loom")))
-            command = [self.tree.python, "-m", "bench.stream.serve", *on_core(self._cores.server), *self._argv]
+            serve = [self.tree.python, "-m", "bench.stream.serve", *on_core(self._cores.server), *self._serving]
             environment = self._database(database)
-            with running(command, environment, self.port, self.folder / "loom.log", self.tree.top) as pids:
+            with running(
+                [*serve, *self._argv], environment, self.port, self.folder / "loom.log", self.tree.top
+            ) as pids:
                 yield Running(pids, environment)

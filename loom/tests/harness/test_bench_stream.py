@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from bench.stream.report import write_report
 from bench.stream.stamps import CYCLE, now_us, sse_frame
 from bench.stream.targets import targets
 from loom.environment import BASE_DIR
+from loom.tests.running import Running, free_port, wait_until
 
 SPREADS = {"ttft", "lag", "end"}
 
@@ -55,6 +57,39 @@ def test_an_outcome_holds_what_the_report_shows(door: str, outcomes: dict[str, A
     assert outcome["use"].keys() == {"seconds", "server", "source", "client", "other"}
     if door != "direct":
         assert outcome["rss_window_kb"] >= outcome["rss_empty_kb"] > 0
+
+
+ONE_ANSWER = """
+import os, signal, socket, sys
+connection, _ = socket.socket(fileno=int(sys.argv[-1])).accept()
+connection.sendall(str(os.getpid()).encode())
+connection.close()
+signal.pause()
+"""
+
+
+def test_several_processes_share_a_port_and_end_together() -> None:
+    """Each of these answers once, so that the second connection is the other one's."""
+    port = free_port()
+    serve = ("-m", "bench.stream.serve", "--count", "2", "--port", str(port))
+    with Running(*serve, sys.executable, "-c", ONE_ANSWER) as serving:
+        pids: list[str] = []
+        while len(pids) < 2:
+            wait_until(lambda: answer_at(port, pids), "a process answers")
+        serving.process.terminate()
+        assert serving.wait_for_end() == 0
+        assert pids[0] != pids[1]
+        assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def answer_at(port: int, pids: list[str]) -> bool:
+    """Whether somebody answers, and with which id."""
+    try:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            pids.append(connection.recv(100).decode())
+    except OSError:
+        return False
+    return True
 
 
 def answer_of(numbers: list[int]) -> StreamLog:
