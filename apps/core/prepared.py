@@ -11,8 +11,8 @@ For what happens with every run. Whatever is rarer asks the ORM.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
@@ -25,7 +25,7 @@ from django.db.models.sql import InsertQuery, UpdateQuery
 
 Row = TypeVar("Row")
 Model = TypeVar("Model", bound=models.Model)
-Adapt = Callable[[Any], Any]
+Adapt = Callable[..., Any]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -60,48 +60,50 @@ def slot(model: type[models.Model], column: str, name: str = "") -> Any:
     return Slot(name or column, field)
 
 
-class _Kept(threading.local):
-    """What a thread has built for its connection: texts, and adapters that know the database."""
-
-    connection: Any = None
-    statements: dict[Any, Any]
+# What was built, for all threads: most requests have a thread, and a connection, of their own.
+_kept: dict[Any, Any] = {}
 
 
-_kept = _Kept()
-
-
-def _statement(key: Any, build: Callable[[Any], Any]) -> tuple[Any, Any]:
-    """The connection of this thread, and what `build` makes of it for `key`: once."""
-    used = connections[DEFAULT_DB_ALIAS]
-    if _kept.connection is not used:
-        _kept.connection, _kept.statements = used, {}
+def _statement(key: tuple[Any, ...], build: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """The connection of this thread, and what `build` makes of it for `key` once."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    key = (connection.vendor, *key)
     try:
-        return used, _kept.statements[key]
+        return connection, _kept[key]
     except KeyError:
-        built = _kept.statements[key] = build(used)
-        return used, built
+        built = _kept[key] = build(connection)
+        return connection, built
 
 
-def _adapt(field: models.Field[Any, Any], connection: Any) -> Adapt:
-    """What the ORM makes of a value of a field before it sends it to this database."""
+def _adapt(field: models.Field[Any, Any]) -> Adapt:
+    """What the ORM makes of a value of a field before it sends it over a connection."""
     if type(field) is models.JSONField and field.encoder is None:
-        return lambda value: None if value is None else connection.ops.adapt_json_value(value, JsonText)
-    return partial(field.get_db_prep_save, connection=connection)
+        return _adapt_json
+    return field.get_db_prep_save
+
+
+def _adapt_json(value: Any, connection: Any) -> Any:
+    return None if value is None else connection.ops.adapt_json_value(value, JsonText)
 
 
 class _Text:
     """A statement as one database understands it."""
 
-    def __init__(self, connection: Any, sql: str, parameters: Iterable[Any]) -> None:
+    def __init__(self, sql: str, parameters: Iterable[Any]) -> None:
         self.sql = sql
         # Each is constant, or has a name and is adapted.
         self._parameters = [
-            (part.name, _adapt(part.column, connection), None) if isinstance(part, Slot) else ("", None, part)
+            (part.name, _adapt(part.column), None) if isinstance(part, Slot) else ("", None, part)
             for part in parameters
         ]
 
-    def parameters(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple([constant if adapt is None else adapt(values[name]) for name, adapt, constant in self._parameters])
+    def parameters(self, values: Mapping[str, Any], connection: Any) -> tuple[Any, ...]:
+        return tuple(
+            [
+                constant if adapt is None else adapt(values[name], connection)
+                for name, adapt, constant in self._parameters
+            ]
+        )
 
 
 class Select(Generic[Row]):
@@ -112,24 +114,25 @@ class Select(Generic[Row]):
 
     def __call__(self, **values: Any) -> list[Row]:
         """The rows, with these values in the slots."""
-        _, (text, compiler, iterable) = _statement(self, self._compiled)
-        filled = text.sql, text.parameters(values)
+        connection, (text, kept, query, asked) = _statement((self,), self._compiled)
+        filled = text.sql, text.parameters(values, connection)
+        compiler, query = copy(kept), copy(query)
+        compiler.connection = connection
         compiler.as_sql = lambda *args, **kwargs: filled
-        return list(iterable)
-
-    def _compiled(self, connection: Any) -> tuple[_Text, Any, Any]:
-        queryset: Any = self._build()
-        query = queryset.query
-        compiler = query.get_compiler(connection=connection)
-        text = _Text(connection, *compiler.as_sql())
-        converters = compiler.get_converters([column for column, _, _ in compiler.select])
-        compiler.get_converters = lambda expressions: converters
         query.get_compiler = lambda *args, **kwargs: compiler
         # What makes rows out of what the database returned is Django's.
-        asked = SimpleNamespace(
-            query=query, db=queryset.db, model=queryset.model, _fields=queryset._fields, _known_related_objects={}
-        )
-        return text, compiler, queryset._iterable_class(asked)
+        return list(asked["_iterable_class"](SimpleNamespace(query=query, **asked)))
+
+    def _compiled(self, connection: Any) -> tuple[_Text, Any, Any, dict[str, Any]]:
+        queryset: Any = self._build()
+        compiler = queryset.query.get_compiler(connection=connection)
+        text = _Text(*compiler.as_sql())
+        # A thread that ends must not leave its connection here: this one is never opened.
+        compiler.connection = connections.create_connection(DEFAULT_DB_ALIAS)
+        converters = compiler.get_converters([column for column, _, _ in compiler.select])
+        compiler.get_converters = lambda expressions: converters
+        asked = {name: getattr(queryset, name) for name in ("db", "model", "_fields", "_iterable_class")}
+        return text, compiler, queryset.query, {**asked, "_known_related_objects": {}}
 
 
 class SelectAmong(Generic[Row]):
@@ -167,7 +170,7 @@ class Update:
         names = tuple(changes)
         connection, text = _statement((self, names), partial(self._compiled, names))
         with connection.cursor() as cursor:
-            cursor.execute(text.sql, text.parameters({**_as_changes(changes), **values}))
+            cursor.execute(text.sql, text.parameters({**_as_changes(changes), **values}, connection))
             return int(cursor.rowcount)
 
     def _compiled(self, names: tuple[str, ...], connection: Any) -> _Text:
@@ -175,7 +178,7 @@ class Update:
         query: Any = queryset.query.chain(UpdateQuery)
         slots = {name: slot(queryset.model, name, f"={name}") for name in names}
         query.add_update_values({**slots, **self._always})
-        return _Text(connection, *query.get_compiler(connection=connection).as_sql())
+        return _Text(*query.get_compiler(connection=connection).as_sql())
 
 
 def _as_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,7 +196,7 @@ class Insert(Generic[Model]):
         connection, (columns, sql) = self._for(row, returns=True)
         returned = row._meta.db_returning_fields
         with connection.cursor() as cursor:
-            cursor.execute(sql, columns.parameters(row))
+            cursor.execute(sql, columns.parameters(row, connection))
             for field, value in zip(returned, cursor.fetchone() if returned else (), strict=True):
                 setattr(row, field.attname, value)
         row._state.adding, row._state.db = False, connection.alias
@@ -204,7 +207,7 @@ class Insert(Generic[Model]):
         by_statement: dict[str, list[tuple[Any, ...]]] = {}
         for row in rows:
             connection, (columns, sql) = self._for(row, ignores_conflicts=ignore_conflicts)
-            by_statement.setdefault(sql, []).append(columns.parameters(row))
+            by_statement.setdefault(sql, []).append(columns.parameters(row, connection))
         for sql, parameters in by_statement.items():
             with connection.cursor() as cursor:
                 cursor.executemany(sql, parameters)
@@ -238,18 +241,20 @@ class _Columns:
     def __init__(self, fields: Iterable[models.Field[Any, Any]], connection: Any) -> None:
         self._columns = []
         for field in fields:
-            adapt = _adapt(field, connection)
+            adapt = _adapt(field)
             is_set_when_stored = getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
             default = None if callable(field.default) else field.get_default()
-            self._columns.append((field.attname, field if is_set_when_stored else None, default, adapt(default), adapt))
+            self._columns.append(
+                (field.attname, field if is_set_when_stored else None, default, adapt(default, connection), adapt)
+            )
 
-    def parameters(self, row: models.Model) -> tuple[Any, ...]:
+    def parameters(self, row: models.Model, connection: Any) -> tuple[Any, ...]:
         values = row.__dict__
         found = []
         for name, set_when_stored, default, adapted_default, adapt in self._columns:
             if set_when_stored is not None:
-                found.append(adapt(set_when_stored.pre_save(row, add=True)))
+                found.append(adapt(set_when_stored.pre_save(row, add=True), connection))
             else:
                 value = values[name]
-                found.append(adapted_default if value is default else adapt(value))
+                found.append(adapted_default if value is default else adapt(value, connection))
         return tuple(found)

@@ -65,18 +65,33 @@ def test_a_row_is_sent_as_the_orm_sends_it(make: Callable[[], Any]) -> None:
     assert not again._state.adding
 
 
-def test_a_row_of_another_thread_is_sent_over_its_connection(transactional_db: None) -> None:
-    insert = Insert(Tag)
-    insert(Tag(name="here", key="here"))
+def test_another_thread_uses_what_was_built_over_its_own_connection(transactional_db: None) -> None:
+    built, found = [], []
 
-    def work() -> None:
-        insert(Tag(name="there", key="there"))
+    def build() -> Any:
+        built.append(True)
+        return Tag.objects.filter(name=slot(Tag, "name"))
+
+    insert, select = Insert(Tag), Select(build)
+
+    def work(name: str) -> None:
+        insert(Tag(name=name, key=name))
+        found.extend(select(name=name))
+
+    def work_elsewhere() -> None:
+        work("there")
+        assert connection.connection is not None
         connections.close_all()
 
-    thread = threading.Thread(target=work)
+    work("here")
+    thread = threading.Thread(target=work_elsewhere)
     thread.start()
     thread.join()
-    assert sorted(Tag.objects.values_list("name", flat=True)) == ["here", "there"]
+    work("here again")
+
+    assert [tag.name for tag in found] == ["here", "there", "here again"]
+    assert sorted(found, key=lambda tag: tag.pk) == list(Tag.objects.order_by("pk"))
+    assert len(built) == 1
 
 
 def test_what_is_set_when_it_is_stored_is_set() -> None:
