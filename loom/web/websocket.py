@@ -10,7 +10,7 @@ from __future__ import annotations
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
-from apps.sessions.viewing.frames import WRITE_EXTENSION
+from apps.core.requests.direct_write import EXTENSION
 
 
 class DirectWebSocket(WebSocketsSansIOProtocol):
@@ -20,7 +20,7 @@ class DirectWebSocket(WebSocketsSansIOProtocol):
         if not self.conn.extensions:  # an extension that was negotiated may want to change every frame
             extensions = self.scope["extensions"]
             assert extensions is not None
-            extensions[WRITE_EXTENSION] = self.write_frame  # type: ignore[assignment] # typed for what has no methods
+            extensions[EXTENSION] = self.write_frame  # type: ignore[assignment] # typed for what has no methods
         await super().run_asgi()
 
     def write_frame(self, frame: bytes) -> bool:

@@ -1,5 +1,7 @@
 """Writing more of an answer that has begun straight to its connection, past what lies between a view and the server.
 
+A socket has the same: there it is the next frame, whole and ready.
+
 Our server offers it as an extension of ASGI, `loom.write`; another one does not, nor does a test client.
 """
 

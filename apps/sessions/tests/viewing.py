@@ -18,10 +18,10 @@ from websockets.uri import parse_uri
 
 from apps.accounts.models import User
 from apps.accounts.sign_in.ways import SignIn
+from apps.core.requests.direct_write import EXTENSION
 from apps.sessions.models import Session
 from apps.sessions.tests.waiting import PATIENCE_S
 from apps.sessions.viewing.consumer import SessionConsumer
-from apps.sessions.viewing.frames import WRITE_EXTENSION
 from apps.sessions.viewing.routing import websocket_urlpatterns
 
 
@@ -108,7 +108,7 @@ class Page(Screen):
     def take_ready_frames(self) -> None:
         """From a server that knows more than ASGI; before the page opens."""
         scope: Any = self.socket.scope
-        scope["extensions"] = {WRITE_EXTENSION: self._take_frame}
+        scope["extensions"] = {EXTENSION: self._take_frame}
 
     def _take_frame(self, frame: bytes) -> bool:
         self.socket.output_queue.put_nowait({"type": "websocket.send", "text": text_of(frame)})
@@ -157,7 +157,7 @@ class SlowViewer(Screen):
             "query_string": b"", "url_route": {"args": (), "kwargs": {"public_id": session.public_id}},
         }  # fmt: skip
         if takes_ready_frames:
-            scope["extensions"] = {WRITE_EXTENSION: self._take_frame}
+            scope["extensions"] = {EXTENSION: self._take_frame}
         application: Any = consumer.as_asgi()
         self.task = asyncio.ensure_future(application(scope, self._inbox.get, self._send))
 

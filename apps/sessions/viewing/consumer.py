@@ -21,6 +21,7 @@ from apps.accounts.models import User
 from apps.accounts.sign_in.consumer import CLOSE_FAILED, CLOSE_RESTARTING, SignedInConsumer, SocketClosedError
 from apps.core.exceptions import LoomError
 from apps.core.notices.topics import may_join
+from apps.core.requests.direct_write import EXTENSION
 from apps.core.requests.unavailability import unavailability
 from apps.sessions import invoking, selectors
 from apps.sessions.engine.engine import engine
@@ -28,7 +29,7 @@ from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.broadcast import Broadcast, broadcast_of
-from apps.sessions.viewing.frames import WRITE_EXTENSION, Frame
+from apps.sessions.viewing.frames import Frame
 from apps.sessions.viewing.line import Line
 from apps.sessions.viewing.rendering import (
     composer_html,
@@ -68,7 +69,7 @@ class SessionConsumer(SignedInConsumer):
 
     async def enter(self) -> None:
         scope: Any = self.scope
-        write = (scope.get("extensions") or {}).get(WRITE_EXTENSION)
+        write = (scope.get("extensions") or {}).get(EXTENSION)
         self._line = Line(scope.get("server_send", self.base_send), write, self.outbox_limit)
         self._broadcasts: dict[int, Broadcast] = {}
         self._ended_broadcast: Broadcast | None = None  # which has a last frame to come

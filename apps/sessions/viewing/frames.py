@@ -1,19 +1,10 @@
-"""A message to a page, and its bytes: made once, however many viewers take them.
-
-Imports nothing of Django: the web server reads this before there are settings.
-"""
+"""A message to a page, and its bytes: made once, however many viewers take them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from apps.sessions.viewing.places import Place
-
-# The key in an ASGI scope's `extensions` where a server offers a `Write`.
-WRITE_EXTENSION = "loom.write"
-Write = Callable[[bytes], bool]
-"""Hands a ready frame to the connection at once; False, and nothing is written, where that cannot be now."""
 
 SHORT_PAYLOAD, LONG_PAYLOAD = 125, 65_535
 

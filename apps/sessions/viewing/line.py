@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from apps.sessions.viewing.frames import Frame, Write
+from apps.core.requests.direct_write import DirectWrite
+from apps.sessions.viewing.frames import Frame
 from apps.sessions.viewing.viewer_queue import Outbox
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -19,7 +20,7 @@ class Line:
     wait for it, whatever comes waits behind. So a frame never overtakes another, nor what the task itself sends.
     """
 
-    def __init__(self, send: Send, write: Write | None, limit: int) -> None:
+    def __init__(self, send: Send, write: DirectWrite | None, limit: int) -> None:
         """`send` is the server's, as in ASGI; `write` its shorter way, where it has one; `limit` is the outbox's."""
         self.outbox = Outbox(limit)
         self._send = send

@@ -17,8 +17,9 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from websockets.asyncio.client import ClientConnection
 
+from apps.core.requests.direct_write import EXTENSION
 from apps.sessions.tests.viewing import until
-from apps.sessions.viewing.frames import LONG_PAYLOAD, SHORT_PAYLOAD, WRITE_EXTENSION, Frame, text_frame
+from apps.sessions.viewing.frames import LONG_PAYLOAD, SHORT_PAYLOAD, Frame, text_frame
 from apps.sessions.viewing.line import Line
 from loom.processes.web_command import web_command
 from loom.tests.running import PATIENCE_S
@@ -40,7 +41,7 @@ class Connection:
 
     @property
     def write(self) -> Callable[[bytes], bool]:
-        write: Callable[[bytes], bool] = self.scope["extensions"][WRITE_EXTENSION]
+        write: Callable[[bytes], bool] = self.scope["extensions"][EXTENSION]
         return write
 
     async def say(self, text: str) -> None:
@@ -206,7 +207,7 @@ async def test_a_viewer_that_does_not_read_is_written_no_more_than_a_buffer_and_
 async def test_frames_are_only_written_past_the_server_where_it_would_not_change_them(deflates: bool) -> None:
     async with serving(deflates=deflates) as server:
         connection, client = await server.open(compression="deflate")
-        assert (WRITE_EXTENSION in connection.scope["extensions"]) is not deflates
+        assert (EXTENSION in connection.scope["extensions"]) is not deflates
         await connection.say("said")
         assert await read(client) == "said"
         await client.close()
