@@ -75,8 +75,11 @@ class Reading:
 
 
 @pytest_asyncio.fixture
-async def reading(running_engine: Engine, make_agent: Callable[..., Agent], alice: User) -> Reading:
-    """Alice, with a run that has begun."""
+async def reading(
+    running_engine: Engine, make_agent: Callable[..., Agent], alice: User, monkeypatch: pytest.MonkeyPatch
+) -> Reading:
+    """Alice, with a run that has begun. However slow the machine is, no silence is told."""
+    monkeypatch.setattr("apps.sessions.viewing.sse.KEEP_ALIVE_S", 3_600.0)
 
     def begin() -> tuple[Invocation, str]:
         client = Client()
