@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-from django.db import IntegrityError, connections, transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from apps.agents.selectors import in_use
@@ -74,7 +74,7 @@ def _advance(series: StartSeries) -> None:
     if newest is not None:
         is_completed = newest.invocation.status == Invocation.Status.COMPLETED
         if is_completed and series.has_warm_turn and not newest.is_warm:
-            _enqueue(series, newest.invocation.session, newest.position, is_warm=True)
+            _warm(series, newest)
             return
         _end(series, newest)
         if (over := _reason_to_finish(series, runs)) is not None:
@@ -104,6 +104,8 @@ def _begin(series: StartSeries, position: int) -> None:
     """Start the session of a position with its first prompt, both or neither, unless somebody else just has."""
     check_agent(series.agent, series.qualifier)  # may ask AWS: not while a transaction is open
     with transaction.atomic():
+        if _is_taken(series, position, is_warm=False):
+            return
         session = start_session(
             agent=series.agent,
             owner=series.owner,
@@ -111,23 +113,27 @@ def _begin(series: StartSeries, position: int) -> None:
             title=series.prompt,
             purpose=Session.Purpose.MEASURE_START,
         )
-        if not _enqueue(series, session, position, is_warm=False):
-            transaction.set_rollback(True)
-            return
+        _enqueue(series, session, position, is_warm=False)
         first = StartSeries.objects.filter(pk=series.pk, state=State.QUEUED)
         first.update(state=State.RUNNING, started_at=timezone.now())
 
 
-def _enqueue(series: StartSeries, session: Session, position: int, *, is_warm: bool) -> bool:
-    """Queue one run of the series; False where there is one at this place already."""
-    request = Request(series.prompt, source=Invocation.Source.MEASURE)
-    try:
-        with transaction.atomic():
-            invocation = enqueue(session=session, request=request)
-            StartSeriesRun.objects.create(series=series, invocation=invocation, position=position, is_warm=is_warm)
-    except IntegrityError:
-        return False
-    return True
+def _warm(series: StartSeries, first: StartSeriesRun) -> None:
+    """Send the prompt once more in the session that its first run has started, unless somebody else just has."""
+    with transaction.atomic():
+        if not _is_taken(series, first.position, is_warm=True):
+            _enqueue(series, first.invocation.session, first.position, is_warm=True)
+
+
+def _is_taken(series: StartSeries, position: int, *, is_warm: bool) -> bool:
+    """Whether there is a run at this place. Who asks at the same time waits until this transaction is over."""
+    StartSeries.objects.select_for_update().filter(pk=series.pk).first()
+    return series.runs.filter(position=position, is_warm=is_warm).exists()
+
+
+def _enqueue(series: StartSeries, session: Session, position: int, *, is_warm: bool) -> None:
+    invocation = enqueue(session=session, request=Request(series.prompt, source=Invocation.Source.MEASURE))
+    StartSeriesRun.objects.create(series=series, invocation=invocation, position=position, is_warm=is_warm)
 
 
 def _end(series: StartSeries, newest: StartSeriesRun | None) -> None:

@@ -188,6 +188,19 @@ def test_two_processes_that_take_a_series_on_at_once_begin_one_session(begin: Be
     assert Session.objects.count() == 2
 
 
+def test_two_processes_that_take_a_series_on_at_once_send_one_warm_turn(begin: Begin) -> None:
+    """The second to come finds the session answering, which is no failure of the series."""
+    series = begin()
+    as_both_saw_it = series.runs.select_related("invocation__session__agent").get()
+    end_newest(series)
+    assert places(series)[1:] == [(1, True, "queued")]
+
+    advancing._warm(series, as_both_saw_it)
+
+    series.refresh_from_db()
+    assert (series.state, len(places(series))) == ("running", 2)
+
+
 def test_a_kill_between_a_session_and_its_first_prompt_leaves_neither(
     memory: MemoryHost, make_agent: Callable[..., Agent], alice: User
 ) -> None:
