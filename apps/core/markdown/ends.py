@@ -15,16 +15,15 @@ from typing import Any, NamedTuple
 from markdown_it.token import Token
 
 from apps.core.markdown.rendering import SMALLEST_PLAIN_PART, html_of, parse_inline, plain_html
-from apps.core.text.escapes import BIDI_CONTROLS
+from apps.core.markdown.spans import BLANKS, CONTROLS, read_spans
 
-# Words without any of these cannot change how the text before them reads, unless it ends in one of these. Of blanks,
-# only the plain space is none of them.
-_BLANKS = "".join(character for character in map(chr, range(0x10000)) if character.isspace() and character != " ")
-_CONTROLS = rf"\x00-\x1f\x7f-\x9f\ud800-\udfff{BIDI_CONTROLS}"
-_MARKS = rf"{_BLANKS}{_CONTROLS}\\`*_~\[\])<>&;|#$"
+# Words without any of these cannot change how the text before them reads, unless it ends in one of these.
+_MARKS = rf"{BLANKS}{CONTROLS}\\`*_~\[\])<>&;|#$"
 _PLAIN = re.compile(f"[^{_MARKS}]*")
 _ENDS_PLAINLY = re.compile(f"[^{_MARKS} ]$")
-_STRANGE = re.compile(rf"[{_BLANKS}{_CONTROLS}]")
+# The same of nearly every piece: it begins with a blank, ends without one, and no part of an address is in it.
+_NEXT_WORDS = re.compile(f" [^{_MARKS}/]*[^{_MARKS}/ ]")
+_STRANGE = re.compile(rf"[{BLANKS}{CONTROLS}]")
 # A line of words: whatever follows, it begins no other kind of block, and is no line of a table or a definition.
 _WORDS = r"(?:[*_]{1,3}|~~|`{1,2}|[\"'(“„«]|\d+ )?(?:[^\W\d_]|[^\x00-\x7f\s])"
 _BEGINS_WITH_WORDS = re.compile(_WORDS)
@@ -35,8 +34,14 @@ _BLOCK_ENDS = re.compile(r"(?:</(?:p|li|ul|ol|blockquote|h[1-6])>\n?)+$")
 _PARAGRAPH, _HEADING, _LIST = re.compile("</p>\n"), re.compile("</h[1-6]>\n"), re.compile("</li>\n</[uo]l>\n")
 # What a closing mark further on may still pair with.
 _OPEN_MARK = re.compile(r"(?<! )\*|\*(?! )|(?<![^\W_])_|_(?![^\W_])|[~`\[]|\\\(|\$(?! )|<(?:br?)?[ /]*$", re.IGNORECASE)
-_NOT_CODE = re.compile(rf"(?![\t\n])[{_CONTROLS}]")
+_NOT_CODE = re.compile(rf"(?![\t\n])[{CONTROLS}]")
 _ITEM = '<li dir="auto">'
+_BULLETS = frozenset("-*+")
+_FIRST_LINE = re.compile(r"(?P<mark>[-*+] |#{1,6} )?(?P<words>\*{0,2}[^\W\d_](?:[^\n#]*[^\n# ])?) *")
+_BEGUN = {"": ('<p dir="auto">', "</p>\n")} | {
+    f"{'#' * level} ": (f'<h{shown} dir="auto">', f"</h{shown}>\n")
+    for level, shown in ((1, 4), (2, 5), (3, 6), (4, 6), (5, 6), (6, 6))
+}
 _CODE_END = re.compile(r"\n*</code></pre>\n$")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n[ \t]*$")
 _LONGEST_HELD_ROW = 1_000
@@ -69,6 +74,18 @@ class Line:
     is_settled: bool
 
     @classmethod
+    def begin(cls, source: str) -> Line | None:
+        """The line that a tail of this one line is, without reading it; None where it may become anything else."""
+        found = _FIRST_LINE.fullmatch(source)
+        spans = None if found is None else read_spans(found["words"])
+        if found is None or spans is None:
+            return None
+        mark, text = found["mark"] or "", found["words"]
+        before, after = _BEGUN.get(mark) or (f"<ul>\n{_ITEM}", "</li>\n</ul>\n")
+        item_mark = mark[0] if mark[:1] in _BULLETS else ""
+        return cls(before, text, after, item_mark, True, spans.html, len(text), spans.is_settled)
+
+    @classmethod
     def find(cls, source: str, tokens: list[Token], first_line: int, html: str) -> Line | None:
         """The last line of a tail, whose tokens count lines from `first_line`; None where it may become anything else.
 
@@ -92,10 +109,13 @@ class Line:
         is_alone = sum(map(is_block, tokens)) == 1
         item_mark = tokens[0].markup if is_alone and _LIST.fullmatch(end[0]) else ""
         before = html[: end.start() - len(inner)]
-        return cls(before, last.content, end[0], item_mark, is_alone, inner, len(last.content), _is_settled(last))
+        return cls(before, last.content, end[0], item_mark, is_alone, inner, len(last.content), is_settled(last))
 
     def extend(self, held: str, text: str) -> Growth | None:
         """Take plain words. Blanks at the end, which no rendering shows, wait, and so does what begins a line."""
+        if not held and _NEXT_WORDS.fullmatch(text):
+            self.text += text
+            return Growth(text, text, "")
         if "\n" in held or "\n" in text:
             if _LINE_TO_COME.fullmatch(held + text):
                 return Growth("", "", held + text)
@@ -160,9 +180,13 @@ class Line:
         return f"{self.before}{self.inner}{growth}{self.after}"
 
     def _render(self, references: dict[str, Any]) -> None:
-        if self.read < len(self.text):
+        if self.read == len(self.text):
+            return
+        if spans := read_spans(self.text):
+            self.inner, self.read, self.is_settled = spans.html, len(self.text), spans.is_settled
+        else:
             tokens = parse_inline(self.text, references)
-            self.inner, self.read, self.is_settled = html_of(tokens), len(self.text), _is_settled(tokens[0])
+            self.inner, self.read, self.is_settled = html_of(tokens), len(self.text), is_settled(tokens[0])
 
 
 @dataclass(slots=True)
@@ -247,6 +271,6 @@ def is_closed(fence: Token, lines: list[str]) -> bool:
     return len(lines) > 1 and len(last) >= len(fence.markup) and not last.strip(fence.markup[0])
 
 
-def _is_settled(inline: Token) -> bool:
+def is_settled(inline: Token) -> bool:
     texts = (token.content for token in inline.children or () if token.type == "text")
     return not any(_OPEN_MARK.search(text) for text in texts)

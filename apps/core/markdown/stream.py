@@ -20,6 +20,8 @@ from apps.core.text.escapes import EscapeFilter
 MAX_OPEN_CHARACTERS = 4_000
 MAX_OPEN_LINES = 150
 """How much of an unfinished block is rendered again with a piece of a stream; see `MarkdownStream`."""
+MAX_BEGUN_CHARACTERS = 200
+"""A block that begins with no more than that, as a piece of a stream has, is known by its first line."""
 MAX_COLOURED_OPEN_CHARACTERS = 1_500
 """Code in a longer open tail gets its colours when it closes: they are most of the cost."""
 MAX_REOPENED_FENCE_CHARACTERS = 200
@@ -59,16 +61,17 @@ class MarkdownStream:
 
         None, and nothing is taken, where the open tail has to be rendered again: then `feed` the text.
         """
-        if self._end is None or self._escapes.is_holding or not self._has_room(self._held + text):
+        end, size = self._end, len(text)
+        if end is None or self._escapes.is_holding or not self._has_room(self._held + text):
             return None
-        is_fit = isinstance(self._end, Plain) or len(text) <= self._left
-        growth = self._end.extend(self._held, text) if is_fit else None
+        is_fit = size <= self._left or isinstance(end, Plain)
+        growth = end.extend(self._held, text) if is_fit else None
         if growth is None:
             return None
-        self._left = max(self._left - len(text), 0)
-        self._open += growth.source
-        self._held = growth.held
-        return mark_safe(growth.html)  # noqa: S308 -- plain words, or escaped
+        self._left = max(self._left - size, 0)
+        source, html, self._held = growth
+        self._open += source
+        return SafeString(html)  # plain words, or escaped
 
     def feed(self, text: str) -> tuple[SafeString, SafeString]:
         """Take the next piece; answer the HTML of the blocks that it closed and of the whole open tail."""
@@ -130,8 +133,11 @@ class MarkdownStream:
 
     def _read(self, text: str) -> tuple[str, str]:
         """Read the whole open tail, and see what its end is now."""
+        may_begin = self._growth and not self._open and len(text) <= MAX_BEGUN_CHARACTERS
         self._held = ""
         self._open += text
+        if may_begin and (begun := Line.begin(text)):
+            return "", self._begin_line(begun)
         closed = ""
         tokens, has_definitions = self._parsed(self._open)
         first_line = 0
@@ -159,14 +165,17 @@ class MarkdownStream:
     def _begin_end(self, tokens: list[Token], first_line: int, html: str) -> str:
         """Find out what the tail ends with, and put the growth element there."""
         if line := Line.find(self._open, tokens, first_line, html):
-            self._end, shown = line, self._open.rstrip(" ")
-            self._open, self._held = shown, self._open[len(shown) :]
-            return line.html(self._references, self._growth)
+            return self._begin_line(line)
         if code := Code.find(self._open, tokens, first_line):
             self._end = code
             return code.html(html, self._growth)
         self._end = Row.find(self._open, tokens)
         return html
+
+    def _begin_line(self, line: Line) -> str:
+        self._end, shown = line, self._open.rstrip(" ")
+        self._open, self._held = shown, self._open[len(shown) :]
+        return line.html(self._references, self._growth)
 
     def _parsed(self, text: str) -> tuple[list[Token], bool]:
         """The tokens of a text, and whether it defines links. In the open tail a definition may be incomplete."""

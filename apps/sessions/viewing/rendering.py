@@ -76,9 +76,11 @@ class AnswerRenderer:
 
         None, and nothing is taken, where they do more than that.
         """
+        if self._fence:
+            return None
         text = ""
         for event in events:
-            if self._fence or event["kind"] != "text" or not is_answer(event):
+            if event["kind"] != "text" or "parent_id" in event:  # as `is_answer` asks, for every token
                 return None
             text += event["text"]
         words = self._text.extend(text)
