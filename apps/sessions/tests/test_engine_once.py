@@ -52,9 +52,10 @@ class Wire:
         writer.close()
 
 
-@pytest_asyncio.fixture
-async def wire(transactional_db: None, settings: Any) -> AsyncIterator[Wire]:
-    """A running `Wire`, with the engine of this process pointing at it."""
+@pytest_asyncio.fixture(params=["wire", "botocore"])
+async def wire(request: pytest.FixtureRequest, transactional_db: None, settings: Any) -> AsyncIterator[Wire]:
+    """A running `Wire`, with the engine of this process pointing at it, by either way of a prompt."""
+    settings.LOOM_DATA_PLANE = request.param
     wire = Wire()
     server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
     settings.EMULATOR_URL = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
