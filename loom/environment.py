@@ -50,6 +50,7 @@ EXAMPLES = {
     "MAX_REQUESTS": "64",
     "MAX_CONNECTIONS": "900",
     "MAX_QUEUED_RUNS": "50",
+    "LOOM_SERVER": "uvicorn or daphne",
     "WEB_PROCESSES": "2",
     "RUNNERS": "1",
     "AGENTCORE_VCPU_HOUR_USD": "0.0895",
@@ -121,6 +122,7 @@ class Environment:
     max_requests: int = setting(values.whole_number(1), 64)
     max_connections: int = setting(values.whole_number(1), 900)
     max_queued_runs: int = setting(values.whole_number(1), 50)
+    loom_server: str = setting(values.one_of("uvicorn", "daphne"), "uvicorn")
     web_processes: int | None = setting(values.whole_number(1, 64), None)
     runners: int | None = setting(values.whole_number(0), None)
     # Amazon Bedrock AgentCore pricing, section Runtime, as published for us-east-1 in November 2026.

@@ -151,7 +151,9 @@ def emulator_spec() -> ChildSpec:
 
 
 def web_count(*, is_production: bool) -> int:
-    """How many web processes there are to be: as the settings say, else one for each core in production."""
+    """How many web processes there are to be: of daphne one, else as the settings say, or one a core in production."""
+    if settings.LOOM_SERVER == "daphne":
+        return 1
     if settings.WEB_PROCESSES is not None:
         return int(settings.WEB_PROCESSES)
     return min(len(os.sched_getaffinity(0)), MOST_WEB_PROCESSES) if is_production else 1
@@ -176,7 +178,7 @@ def web_spec(
     host, port = place or (settings.BACKEND_HOST, settings.BACKEND_PORT)
     return ChildSpec(
         name=name,
-        argv=web_command(host, port),
+        argv=web_command(host, port, server=settings.LOOM_SERVER),
         environment=environment,
         listens_at=(host, port),
         ready_line=f"{name} ready",

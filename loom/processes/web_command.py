@@ -8,8 +8,10 @@ WEB_DRAIN_S = 25
 WS_MAX_BYTES = 6_500_000  # the longest payload, every character of it written as \u0000
 
 
-def web_command(host: str, port: int) -> tuple[str, ...]:
+def web_command(host: str, port: int, *, server: str = "uvicorn") -> tuple[str, ...]:
     """The program and its options. Deflate off: it costs more than it saves on frames of a few words."""
+    if server == "daphne":
+        return (sys.executable, "-m", "loom.processes.daphne_server", f"--host={host}", f"--port={port}")
     options = {
         "host": host,
         "port": port,

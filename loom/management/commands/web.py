@@ -36,6 +36,6 @@ class Command(LoomCommand):
             share_requests(count)
             said = [f"Loom is ready: {address(host, port)}"]
             become_bare(Plan(first=[], servers=web_specs(count, (host, port)), step=None, said=said))
-        command = web_command(host, port)
+        command = web_command(host, port, server=settings.LOOM_SERVER)
         # In this process's place, so that a signal reaches the server itself.
         os.execv(command[0], command)  # noqa: S606 -- our own interpreter
