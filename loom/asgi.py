@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import django
-from asgiref.sync import sync_to_async
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
@@ -34,7 +34,6 @@ from apps.sessions.viewing.routing import websocket_urlpatterns  # noqa: E402
 from loom.processes.life import Life  # noqa: E402
 from loom.processes.stop_signals import on_stop_signal  # noqa: E402
 from loom.web.request_slots import BusyError, RequestSlots, refuse  # noqa: E402
-from loom.web.request_threads import RequestThreads  # noqa: E402
 from loom.web.sockets import OwnOriginOnly, no_such_socket  # noqa: E402
 from loom.web.static import StaticFilesApp  # noqa: E402
 
@@ -48,7 +47,6 @@ django_application: Any = get_asgi_application()
 
 
 slots = RequestSlots(settings.MAX_REQUESTS)
-threads = RequestThreads(settings.MAX_REQUESTS)
 # A prompt is stored by a thread, which asks for its turn at Python after every query. While the event loop streams, it
 # waits this long for it each time. Measured beside a loop that never rests: a prompt is stored in 18 to 23 ms, with
 # Python's own 5 ms in 26 to 33.
@@ -63,9 +61,9 @@ UNCOUNTED = frozenset({"/healthz", "/readyz"})  # a process that is busy is not 
 async def pages(scope: Scope, receive: Receive, send: Send) -> None:
     """Hand a request to Django when it is its turn, which ends as soon as the view has done its part.
 
-    With its turn it gives its database connection back. Each request has a thread of its own. Nobody else can use that
-    thread's connection, and left to itself it stays open: a few busy seconds use up all that PostgreSQL has. A streamed
-    answer would hold one to its end.
+    With its turn it gives its database connection back. Django serves each request from a thread of its own. Nobody
+    else can use that thread's connection, and left to itself it stays open until the garbage is collected: a few busy
+    seconds use up all that PostgreSQL has. A streamed answer would hold one to its end.
     """
     is_complete = scope["path"] in UNCOUNTED
     give_back: Callable[[], None] | None = None
@@ -93,7 +91,7 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
             await end_turn()
         await send(message)
 
-    async with threads.one():  # Django's own, inside of it, then changes nothing
+    async with ThreadSensitiveContext():  # Django's own, inside of it, then changes nothing
         turn = request_slot.give_back.set(end_turn)
         try:
             await django_application(scope, receive_in_turn, send_after_turn)

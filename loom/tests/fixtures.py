@@ -36,7 +36,7 @@ from loom.tests.running import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "correct horse battery staple"
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 
 
 @cache
