@@ -53,6 +53,14 @@ def test_an_index_leads_to_every_page(index: str, listed: list[str]) -> None:
     assert [path for path in listed if path != index and (ROOT / path).resolve() not in linked] == []
 
 
+def test_a_decision_has_a_number_of_its_own() -> None:
+    titles = [(ROOT / path).read_text().splitlines()[0] for path in DECISIONS]
+    numbers = [int(Path(path).name[:4]) for path in DECISIONS]
+
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert [title.split(".")[0] for title in titles] == [f"# {number}" for number in numbers]
+
+
 WALKS = (ROOT / "docs/walks.md").read_text()
 STEP = re.compile(r"^\| `([^`]+)` \| (.*?) \| .* \|$", re.MULTILINE)
 
