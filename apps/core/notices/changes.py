@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+import threading
 import time
 from contextlib import suppress
 from typing import Any, Protocol
@@ -31,9 +32,12 @@ CHANNEL = "loom_notices"  # as in the trigger, which a migration makes
 
 
 class Waker:
-    """Ends a wait of another thread, from any thread."""
+    """Ends a wait of another thread, from any thread, also when nobody waits any more."""
 
     def __init__(self) -> None:
+        # The number of a descriptor that is closed is soon that of another file, a database's perhaps.
+        self._closing = threading.Lock()
+        self._is_closed = False
         self._reader, self._writer = os.pipe()
         for descriptor in (self._reader, self._writer):
             os.set_blocking(descriptor, False)
@@ -42,8 +46,9 @@ class Waker:
         self._poll.register(self._reader, select.POLLIN)
 
     def wake(self) -> None:
-        with suppress(OSError):  # it is woken many times over already, or closed
-            os.write(self._writer, b".")
+        with self._closing, suppress(BlockingIOError):  # it is woken many times over already
+            if not self._is_closed:
+                os.write(self._writer, b".")
 
     def end(self) -> None:
         """Let there be no wait any more."""
@@ -64,8 +69,11 @@ class Waker:
         return bool(ready)
 
     def close(self) -> None:
-        os.close(self._reader)
-        os.close(self._writer)
+        """Let go of it; nobody is in `wait`, nor comes to that any more."""
+        with self._closing:
+            self._is_closed = True
+            os.close(self._reader)
+            os.close(self._writer)
 
 
 class Changes:
@@ -126,10 +134,7 @@ class SqliteBell:
         connection.ensure_connection()
         database: Any = connection.connection  # sqlite3's own: two statements that nothing has to be built for
         if self._asked is not database:
-            self._asked, self._version = (
-                database,
-                -1,
-            )  # the numbers of two connections have nothing to do with each other
+            self._asked, self._version = database, -1  # the numbers of two connections have nothing in common
         until = time.monotonic() + MENDED_EVERY_S
         while True:
             (version,) = database.execute("PRAGMA data_version").fetchone()

@@ -6,6 +6,7 @@ process out of the load balancer at once. Apps above register their own checks i
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import tempfile
@@ -209,8 +210,15 @@ def check_storage() -> str | None:
 
 
 def _write_beside(file: Path) -> None:
-    """Write what SQLite writes at least, where it writes; not into its file, whose writers would wait for it."""
-    with file.open("r+b"), tempfile.TemporaryFile(dir=file.parent) as probe:
+    """Write what SQLite writes at least, where it writes; not into its file, whose writers would wait for it.
+
+    That file is not even opened. Whoever closes it lets go of every lock that SQLite holds on it in this process
+    (https://www.sqlite.org/howtocorrupt.html, 2.2), and then other processes break it.
+    """
+    file.stat()
+    if not os.access(file, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    with tempfile.TemporaryFile(dir=file.parent) as probe:
         probe.write(bytes(PROBE_BYTES))
         probe.flush()
         os.fsync(probe.fileno())

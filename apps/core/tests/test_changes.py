@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +78,20 @@ def test_a_wait_ends_with_its_process(waker: Waker) -> None:
     thread.join(10)
 
     assert not thread.is_alive()
+
+
+def test_whoever_wakes_what_is_closed_writes_into_no_other_file() -> None:
+    closed = Waker()
+    closed.close()
+    reader, writer = os.pipe()  # has the numbers that are free now
+    os.set_blocking(reader, False)
+
+    closed.wake()
+
+    with pytest.raises(BlockingIOError):
+        os.read(reader, 1)
+    os.close(reader)
+    os.close(writer)
 
 
 @pytest.mark.django_db(transaction=True)

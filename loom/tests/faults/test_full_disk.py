@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,14 @@ pytestmark = [
     pytest.mark.skipif(connection.vendor != "sqlite", reason="the database is a file of this process"),
     pytest.mark.django_db(transaction=True),
 ]
+
+
+LOOK_AND_CLOSE = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+database.close()
+"""
 
 
 @pytest.fixture
@@ -76,6 +87,19 @@ def test_a_file_that_is_not_there_takes_nothing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(connection.settings_dict, "NAME", "/nonexistent/loom.db")
 
     assert health.check_storage() == "nothing can be stored: No such file or directory"
+
+
+def test_whoever_looks_lets_go_of_no_lock_of_the_database(alice: User) -> None:
+    """Without its locks another process that closes the file counts as the last one, and takes away the log."""
+    file = connection.settings_dict["NAME"]
+    log = Path(f"{file}-wal")
+    kept = log.stat().st_ino
+
+    assert health.check_storage() is None
+
+    subprocess.run([sys.executable, "-c", LOOK_AND_CLOSE, file], check=True)
+    assert log.stat().st_ino == kept
+    assert User.objects.filter(pk=alice.pk).exists()
 
 
 def test_readyz_asks_it() -> None:

@@ -99,11 +99,15 @@ def test_a_run_of_one_is_followed_from_the_other_each_token_once(two: Loom) -> N
     wait_until(lambda: set(told(two)) == {"web 1", "web 2"}, "both are told")
     key = str(uuid.uuid4())
     with only(two, "web 1"):
-        prompt = answering(two, for_s=6, request_key=key)
-    with only(two, "web 2"), SessionPage(two, newest_session_id(two)) as page:
+        prompt = answering(two, for_s=10, request_key=key)
+    with ExitStack() as opened:
+        with only(two, "web 2"):
+            page = opened.enter_context(SessionPage(two, newest_session_id(two)))
         page.read_until("-tail")
+    with only(two, "web 2"):
         same = Prompt(two, two.agent_id("travel_concierge"), "Two days in Ghent", request_key=key)
-        same.wait_for_chunks(1)
+        wait_until(lambda: len(same.events) > 0, "it is answered")
+    same.wait_for_chunks(1)
     with SessionPage(two, newest_session_id(two)) as page:
         page.read_until('data-kind="finished"')
 
@@ -119,7 +123,7 @@ def test_a_run_of_one_is_stopped_from_the_other(two: Loom) -> None:
     with ExitStack() as opened:
         with only(two, "web 2"):
             page = opened.enter_context(SessionPage(two, newest_session_id(two)))
-            page.read_until("-tail")
+        page.read_until("-tail")
         page.send(action="stop")
         page.read_until('data-kind="finished"')
 
