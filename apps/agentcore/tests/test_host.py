@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,9 +24,9 @@ class Endless:
         on_send(1)
         return self
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def deliver(self, take: Callable[[bytes], None]) -> None:
         while True:
-            yield b'data: "on and "\n\ndata: "on "\n\n'
+            take(b'data: "on and "\n\ndata: "on "\n\n')
 
     async def close(self) -> None:
         self.is_closed = True
