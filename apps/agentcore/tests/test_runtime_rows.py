@@ -93,6 +93,7 @@ def rows_of(model: type[Model]) -> list[dict[str, Any]]:
     return list(model._default_manager.order_by("pk").values())
 
 
+@pytest.mark.slow("migrates there and back")
 def test_each_agent_gets_its_runtime_and_gives_it_back(database: None) -> None:
     migrate(BEFORE)
     old = former_agent_model()

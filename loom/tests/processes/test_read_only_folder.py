@@ -89,6 +89,7 @@ def test_first_use_says_what_to_do(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow("builds a folder, migrates and serves")
 def test_a_web_process_serves_from_a_read_only_folder(tmp_path: Path) -> None:
     """What `make build` and `make migrate` made before is enough; a signal reaches the server, and it ends well."""
     port = free_port()
