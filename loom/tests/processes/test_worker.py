@@ -19,6 +19,7 @@ from apps.core.models import Notice, Process
 from apps.core.running import processes
 from apps.sessions.models import Invocation, Session
 from loom.processes import worker
+from loom.tests import slow_task
 from loom.tests.running import PATIENCE_S, Running, wait_until
 from loom.tests.this_database import url_of_this_database
 
@@ -49,8 +50,9 @@ def test_worker_beats_ticks_runs_tasks_and_lets_them_finish_on_sigterm() -> None
         wait_until(lambda: not Process.objects.filter(kind=Process.Kind.WEB).exists(), "the tick pruned")
         wait_until(lambda: Process.objects.filter(beat_at__gt=row.beat_at).exists(), "the heart beat")
 
-        slow = async_task("time.sleep", 2)
-        wait_until(lambda: OrmQ.objects.filter(lock__gt=timezone.now()).exists(), "the slow task was taken")
+        slow = async_task("loom.tests.slow_task.tell_and_rest", 2)
+        # Taken from the table is not enough: what no process has begun by then stays there, for later.
+        wait_until(lambda: Notice.objects.filter(topic=slow_task.TOPIC).exists(), "the slow task has begun")
         running.process.send_signal(signal.SIGTERM)
 
         assert running.wait_for_end() == 0
