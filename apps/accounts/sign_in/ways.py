@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apps.accounts.models import Token, User
 from apps.accounts.policy import reaches, subject_of
-from apps.accounts.sign_in.web_sessions import SessionStore
+from apps.accounts.sign_in.web_sessions import SessionStore, live_session
 from apps.accounts.tokens import Scope
 from apps.core.prepared import Select, slot
 
@@ -39,16 +39,6 @@ def topic_of_web_session(key: str) -> str:
 
 
 # Asked before every prompt.
-_web_session = Select(
-    lambda: (
-        SessionStore.get_model_class()
-        .objects.filter(
-            session_key=slot(SessionStore.get_model_class(), "session_key"),
-            expire_date__gt=slot(SessionStore.get_model_class(), "expire_date"),
-        )
-        .values_list("session_data")
-    )
-)
 _user = Select(lambda: User.objects.filter(pk=slot(User, "pk")).values_list())
 _active_user = Select(lambda: User.objects.filter(pk=slot(User, "pk"), is_active=True))
 _token = Select(lambda: Token.objects.filter(pk=slot(Token, "pk")).select_related("user"))
@@ -112,6 +102,7 @@ class SignIn:
             self._judged.update(rows=rows, user=user)
         return user
 
-    def _rows(self) -> tuple[list[Any], list[Any]]:
+    def _rows(self) -> tuple[str, list[Any]]:
         """All that it depends on: the web session, while it has not expired, and the user."""
-        return _web_session(session_key=self.session_key, expire_date=timezone.now()), _user(pk=self.user_id)
+        session = live_session(self.session_key)
+        return "" if session is None else session.session_data, _user(pk=self.user_id)

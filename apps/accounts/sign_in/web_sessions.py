@@ -14,19 +14,23 @@ def _model() -> Any:
     return db.SessionStore.get_model_class()
 
 
-_live = Select(
+_unexpired = Select(
     lambda: _model().objects.filter(
         session_key=slot(_model(), "session_key"), expire_date__gt=slot(_model(), "expire_date")
     )
 )
 
 
+def live_session(key: str | None) -> Any:
+    """The row of the web session with this key; None where there is none, or it has expired."""
+    return next(iter(_unexpired(session_key=key, expire_date=timezone.now())), None)
+
+
 class SessionStore(db.SessionStore):
     """The engine of `settings.SESSION_ENGINE`; its rows are those of Django's own."""
 
     def _get_session_from_db(self) -> Any:
-        found = _live(session_key=self.session_key, expire_date=timezone.now())
-        if found:
-            return found[0]
-        self._session_key = None  # whoever goes on with it gets a new one
-        return None
+        found = live_session(self.session_key)
+        if found is None:
+            self._session_key = None  # whoever goes on with it gets a new one
+        return found
