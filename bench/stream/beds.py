@@ -59,7 +59,6 @@ class LoomBed:
         self.folder = folder / tree.name
         self.folder.mkdir()
         self._cores = cores
-        self._serving: list[str] = []
         self.port = free_port()
         self._environment = plain_environment() | {
             "PYTHONPATH": str(tree.top / "packages"),  # before what is installed beside the interpreter
@@ -92,8 +91,8 @@ class LoomBed:
             raise NotStartedError(done.stderr[-2000:])
         return done.stdout
 
-    def with_setting(self, name: str, value: str, *, count: int = 1) -> LoomBed:
-        """The same, its server started with this setting, as so many processes behind one port.
+    def with_setting(self, name: str, value: str) -> LoomBed:
+        """The same, its server started with this setting.
 
         Raises NotStartedError where the tree does not know the setting.
         """
@@ -103,7 +102,6 @@ class LoomBed:
         if name not in started["settings"]:
             raise NotStartedError(f"there is no setting {name}")
         bed._argv = started["argv"]
-        bed._serving = [] if count == 1 else ["--count", str(count), "--port", str(self.port)]
         return bed
 
     @contextmanager
@@ -113,7 +111,7 @@ class LoomBed:
             database = Path(folder) / "loom.db"
             for part in self.folder.glob("template.db*"):
                 shutil.copy(part, database.with_name(part.name.replace("template", "loom")))
-            serve = [self.tree.python, "-m", "bench.stream.serve", *on_core(self._cores.server), *self._serving]
+            serve = [self.tree.python, "-m", "bench.stream.serve", *on_core(self._cores.server)]
             environment = self._database(database)
             with running(
                 [*serve, *self._argv], environment, self.port, self.folder / "loom.log", self.tree.top

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +16,8 @@ PEERS = {"fastapi_sync": "FastAPI, sync generator", "fastapi_queue": "FastAPI, t
 LADDERS = ("loom", "fastapi_queue", "fastapi_sync")
 """Whose most streams are looked for."""
 OF_THE_PAGE = ("loom", "before")
-SETTINGS = {"two": ("WEB_PROCESSES", "2", 2), "daphne": ("LOOM_SERVER", "daphne", 1)}
-"""Other ways to serve the page, each compared with one process of uvicorn: a setting, and how many processes."""
+SETTINGS = {"two": ("WEB_PROCESSES", "2"), "daphne": ("LOOM_SERVER", "daphne")}
+"""Other ways to serve the page, each a setting, compared with one process of uvicorn."""
 MOST_SERVED_ROUNDS = 2
 
 Found = dict[str, Any]
@@ -88,16 +89,16 @@ class Whole:
             }
 
     def _served(self, name: str) -> Found:
-        """The page under load by another way to serve, beside the usual one; a `reason` where there is no such way."""
+        """The page under load by another way to serve, beside the usual one; a `reason` where it did not serve."""
         try:
-            setting, value, count = SETTINGS[name]
-            bed = self._here.with_setting(setting, value, count=count)
-        except NotStartedError as error:
-            self._say(f"{name}: left out, {str(error).strip().splitlines()[-1]}")
-            return {"reason": str(error).strip().splitlines()[-1]}
-        doors = [self._doors["loom"], LoomDoor(self._bench, bed, "socket", name, f"Loom, page, {name}")]
-        rounds = min(self._size.rounds, MOST_SERVED_ROUNDS)
-        return {"rounds": self._runner.interleaved(doors, load(self._size), f"served {name}", rounds)}
+            bed = self._here.with_setting(*SETTINGS[name])
+            doors = [self._doors["loom"], LoomDoor(self._bench, bed, "socket", name, f"Loom, page, {name}")]
+            rounds = min(self._size.rounds, MOST_SERVED_ROUNDS)
+            return {"rounds": self._runner.interleaved(doors, load(self._size), f"served {name}", rounds)}
+        except (NotStartedError, subprocess.TimeoutExpired) as error:
+            reason = str(error).strip().splitlines()[-1]
+            self._say(f"{name}: left out, {reason}")
+            return {"reason": reason}
 
     def _ladders(self) -> None:
         self._found["ladder"] = {}

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
+from bench.stream.beds import HERE, LoomBed
 from bench.stream.machine import Use
 from bench.stream.outcome import Outcome, Spread
 from bench.stream.received import StreamLog, read_answer
 from bench.stream.report import write_report
+from bench.stream.servers import Cores, NotStartedError, source
 from bench.stream.stamps import CYCLE, now_us, sse_frame
 from bench.stream.targets import targets
 from loom.environment import BASE_DIR
-from loom.tests.running import Running, free_port, wait_until
 
 SPREADS = {"ttft", "lag", "end"}
+ANY_CORE = Cores(None, None)
 
 
 @pytest.fixture(scope="module")
@@ -59,37 +61,18 @@ def test_an_outcome_holds_what_the_report_shows(door: str, outcomes: dict[str, A
         assert outcome["rss_window_kb"] >= outcome["rss_empty_kb"] > 0
 
 
-ONE_ANSWER = """
-import os, signal, socket, sys
-connection, _ = socket.socket(fileno=int(sys.argv[-1])).accept()
-connection.sendall(str(os.getpid()).encode())
-connection.close()
-signal.pause()
-"""
+@pytest.mark.slow("a database is filled, and Loom is served by two processes and who watches them")
+def test_another_way_to_serve_answers_and_every_process_of_it_is_counted(tmp_path: Path) -> None:
+    with source(ANY_CORE) as (source_port, _):
+        bed = LoomBed(HERE, tmp_path, source_port, 1, ANY_CORE, has_files=False)
 
-
-def test_several_processes_share_a_port_and_end_together() -> None:
-    """Each of these answers once, so that the second connection is the other one's."""
-    port = free_port()
-    serve = ("-m", "bench.stream.serve", "--count", "2", "--port", str(port))
-    with Running(*serve, sys.executable, "-c", ONE_ANSWER) as serving:
-        pids: list[str] = []
-        while len(pids) < 2:
-            wait_until(lambda: answer_at(port, pids), "a process answers")
-        serving.process.terminate()
-        assert serving.wait_for_end() == 0
-        assert pids[0] != pids[1]
-        assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
-
-
-def answer_at(port: int, pids: list[str]) -> bool:
-    """Whether somebody answers, and with which id."""
-    try:
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            pids.append(connection.recv(100).decode())
-    except OSError:
-        return False
-    return True
+        with bed.with_setting("WEB_PROCESSES", "2").started() as running:
+            with urlopen(f"http://127.0.0.1:{bed.port}/healthz") as answer:
+                assert answer.status == 200
+            assert len(running.pids) == 3  # two that serve, and who watches them
+        assert not [pid for pid in running.pids if Path(f"/proc/{pid}").exists()]
+        with pytest.raises(NotStartedError, match="there is no setting NOTHING_OF_LOOM"):
+            bed.with_setting("NOTHING_OF_LOOM", "1")
 
 
 def answer_of(numbers: list[int]) -> StreamLog:
