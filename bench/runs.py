@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import inspect
 import io
 import os
 import statistics
@@ -18,7 +19,9 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bench.stream.servers import TOP, Cores, plain_environment, source
 
@@ -40,6 +43,11 @@ def measured(tree: Path, source_port: int, runs: int) -> float:
     return float(done.stdout.splitlines()[-1])
 
 
+def can_take(start: Callable[..., Any]) -> bool:
+    """Whether the engine of a tree knows of a queue."""
+    return "takes" in inspect.signature(start).parameters
+
+
 async def run_all(runs: int) -> float:
     """The runs in this process, one after the other."""
     from asgiref.sync import sync_to_async  # noqa: PLC0415 -- after setup
@@ -51,7 +59,8 @@ async def run_all(runs: int) -> float:
     from apps.sessions.models import Invocation, Session  # noqa: PLC0415
 
     process = await sync_to_async(processes.register)(Process.Kind.WEB)
-    await engine.start(process.pk)
+    # As a web process has it, which takes runs out of the queue as well.
+    await engine.start(process.pk, **({"takes": Process.Kind.WEB, "room": 10} if can_take(engine.start) else {}))
     await engine.warm_up()
     session_ids = [pk async for pk in Session.objects.values_list("pk", flat=True)]
 

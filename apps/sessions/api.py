@@ -21,11 +21,12 @@ from apps.core.exceptions import InvalidInputError, found
 from apps.core.requests.direct_write import direct_write
 from apps.core.requests.request_slot import end_turn
 from apps.sessions import invoking, selectors, services
-from apps.sessions.engine.engine import follow
+from apps.sessions.engine.engine import engine, follow
+from apps.sessions.engine.run_stream import LiveStream
 from apps.sessions.invoking import REQUEST_KEY_LENGTH
 from apps.sessions.models import RUNTIME_SESSION_ID_PATTERN, Invocation, Session
 from apps.sessions.outcomes import error_of, error_status
-from apps.sessions.viewing.sse import end_number, event_stream, run_frames
+from apps.sessions.viewing.sse import end_number, event_stream, run_frames, stored_run
 
 router = Router(tags=["sessions"])
 
@@ -160,23 +161,28 @@ async def invoke_agent(
     """
     user: User = request.auth  # type: ignore[attr-defined]
     invocation, is_new = await _launched(user, agent_id, body, idempotency_key)
+    stream = engine.stream(invocation.pk)  # before anything is waited for
     stops_on_leave = body.on_disconnect == "stop"
     if body.stream:
-        frames = run_frames(invocation, is_new=is_new, stops_on_leave=stops_on_leave, write=direct_write(request))
+        frames = run_frames(
+            invocation, is_new=is_new, stops_on_leave=stops_on_leave, write=direct_write(request), stream=stream
+        )
         return event_stream(frames)
-    return await _whole_answer(invocation, is_new=is_new, stops_on_leave=stops_on_leave)
+    return await _whole_answer(invocation, stream, is_new=is_new, stops_on_leave=stops_on_leave)
 
 
-async def _whole_answer(invocation: Invocation, *, is_new: bool, stops_on_leave: bool) -> HttpResponse | dict[str, Any]:
+async def _whole_answer(
+    invocation: Invocation, stream: LiveStream | None, *, is_new: bool, stops_on_leave: bool
+) -> HttpResponse | dict[str, Any]:
     try:
         await end_turn()
-        async for _ in follow(invocation.pk):
+        async for _ in follow(invocation.pk, stream=stream):
             pass
     except asyncio.CancelledError:
         if stops_on_leave:
             invoking.stop_soon(invocation)
         raise
-    run = await Invocation.objects.select_related("session__agent").aget(pk=invocation.pk)
+    run = stored_run(stream) or await Invocation.objects.select_related("session__agent").aget(pk=invocation.pk)
     if run.status != Invocation.Status.COMPLETED:
         return JsonResponse(error_of(run), status=error_status(run))
     session_id = run.session.runtime_session_id

@@ -289,7 +289,7 @@ class Engine:
             self._streams.pop(stream.invocation_id, None)
             self._adopted.pop(stream.invocation_id, None)
             stream.end()
-            if self._taker is not None:
+            if self._taker is not None and stream.is_from_queue:
                 self._taker.wake()  # there is room again
 
     async def _execute(
@@ -353,6 +353,7 @@ async def follow(
     invocation_id: int,
     after: int = 0,
     *,
+    stream: LiveStream | None = None,
     pause_s: float | None = None,
     news: asyncio.Event | None = None,
     away_at_most_s: float = AWAY_AT_MOST_S,
@@ -362,19 +363,21 @@ async def follow(
     In this process they come from memory as they happen, from others of this machine through their relay, else out of
     the recording, half a second later at most. It is over when the row says so; one that waits in the queue or for a
     person is not. With `pause_s` an empty list after so long a silence. Who hears of changes sets `news`: the row is
-    looked at at once. A database that is away is waited for, at most `away_at_most_s`; then UnavailableError.
+    looked at at once. A database that is away is waited for, at most `away_at_most_s`; then UnavailableError. Who has
+    the `stream` hears the rest of it from there, though the run may be over by now.
     """
     recording = RecordingReader(invocation_id, away_at_most_s=away_at_most_s)
     loop = asyncio.get_running_loop()
     silent_since = loop.time()
     while True:
-        stream = engine.stream(invocation_id)
+        stream = stream or engine.stream(invocation_id)
         if stream is not None:
             async for events in stream.follow(after, pause_s=pause_s):
                 after = events[-1]["seq"] if events else after
                 yield events
             if stream.is_stored and not stream.is_waiting:
                 return
+            stream = None
         status, events = await recording.after(after)
         if events:
             after, silent_since = events[-1]["seq"], loop.time()

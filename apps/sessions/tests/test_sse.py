@@ -96,3 +96,25 @@ async def test_a_reader_is_told_when_the_database_stays_away_and_where_to_go_on(
 
     assert (number, name, data["reason"], data["error"]) == (3, "error", "unavailable", "unavailable")
     assert data["details"] == {"advice": "Try again in a few seconds.", "retryable": True, "retryAfter": 5}
+
+
+async def test_an_answer_that_was_over_before_its_response_began_is_told_from_memory(
+    begin: Callable[..., Invocation], running_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Fast agents end while the response passes through what lies before it; the database need not be asked again."""
+    invocation = await sync_to_async(begin)()
+    stream = running_engine.launch(invocation)
+    async with asyncio.timeout(60):
+        await stream.ended.wait()
+    assert running_engine.stream(invocation.pk) is None
+    for name, value in {"NAME": str(tmp_path / "nowhere" / "loom.db"), "PORT": "1"}.items():
+        monkeypatch.setitem(connections.databases["default"], name, value)
+    async with asyncio.timeout(60):
+        told = run_frames(invocation, is_new=True, away_at_most_s=0.1, write=lambda _: False, stream=stream)
+        said = numbered(b"".join([part async for part in told]).decode())
+    monkeypatch.undo()
+
+    assert [said[0][1], said[-1][1]] == ["session_start", "session_end"]
+    assert [number for number, _, _ in said] == sorted({number for number, _, _ in said})
+    text = "".join(data["text"] for _, name, data in said if name == "chunk")
+    assert text == (await Invocation.objects.aget()).response_text != ""

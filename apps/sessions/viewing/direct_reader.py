@@ -26,13 +26,17 @@ class DirectReader:
         *,
         encode: Callable[[list[RecordedEvent]], bytes],
         write: DirectWrite | None,
+        stream: LiveStream | None = None,
         away_at_most_s: float = AWAY_AT_MOST_S,
     ) -> None:
-        """`encode` says what is written of some events, and may be asked twice about the same."""
+        """`encode` says what is written of some events, and may be asked twice about the same; `stream` is the run, in
+        the hands of whoever saw it begin: by the time somebody reads it may be over.
+        """
         self.after = after  # the number of the last event that was written, or handed on
         self._invocation_id = invocation_id
         self._encode = encode
         self._write = write
+        self._stream = stream
         self._away_at_most_s = away_at_most_s
         self._loop = asyncio.get_running_loop()
         self._sleep: asyncio.Timeout | None = None
@@ -43,14 +47,18 @@ class DirectReader:
 
         Direct is only what runs in this process, and where there is somebody to write to.
         """
-        stream = engine.stream(self._invocation_id) if is_direct and self._write is not None else None
+        seen = self._stream or engine.stream(self._invocation_id)
+        stream = seen if is_direct and self._write is not None else None
         if stream is not None:
+            self._stream = seen = None
             async with aclosing(self._left_over(stream, pause_s)) as batches:
                 async for events in batches:
                     yield events
             if stream.is_stored and not stream.is_waiting:
                 return
-        rest = follow(self._invocation_id, self.after, pause_s=pause_s, away_at_most_s=self._away_at_most_s)
+        rest = follow(
+            self._invocation_id, self.after, stream=seen, pause_s=pause_s, away_at_most_s=self._away_at_most_s
+        )
         async with aclosing(rest) as batches:
             async for events in batches:
                 self.after = events[-1]["seq"] if events else self.after

@@ -20,8 +20,10 @@ from django.http import StreamingHttpResponse
 from apps.core.requests.direct_write import DirectWrite
 from apps.core.requests.refusals import error_body
 from apps.core.requests.unavailability import UnavailableError, unavailability
+from apps.sessions.engine import ledger
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.reading import AWAY_AT_MOST_S
+from apps.sessions.engine.run_stream import LiveStream
 from apps.sessions.invoking import stop_soon
 from apps.sessions.models import Invocation
 from apps.sessions.outcomes import error_of
@@ -70,6 +72,7 @@ async def run_frames(
     stops_on_leave: bool = False,
     away_at_most_s: float = AWAY_AT_MOST_S,
     write: DirectWrite | None = None,
+    stream: LiveStream | None = None,
 ) -> AsyncGenerator[bytes, None]:
     """The frames of a run from the event after `after` on; always in this order, and each end once.
 
@@ -77,12 +80,15 @@ async def run_frames(
     `has_details` whatever is no text comes as an `event: detail` with what was recorded. A reader whom a database does
     not answer for `away_at_most_s` is told so in an error, and can go on from there. With `write` the run itself writes
     what it says from `session_start` on, and what is left for these frames is the beginning, the end, and whatever the
-    connection did not take at once.
+    connection did not take at once. `stream` is the run as whoever started it knows it: the answer may be over before
+    its response has begun.
     """
     is_over = False
-    stream = engine.stream(invocation.pk)
+    stream = stream or engine.stream(invocation.pk)
     frames = _Frames(invocation, is_new=is_new, has_details=has_details, is_started=after > 0)
-    reader = DirectReader(invocation.pk, after, encode=frames.of, write=write, away_at_most_s=away_at_most_s)
+    reader = DirectReader(
+        invocation.pk, after, encode=frames.of, write=write, stream=stream, away_at_most_s=away_at_most_s
+    )
     try:
         while not is_over:
             is_patient = frames.is_started
@@ -95,8 +101,7 @@ async def run_frames(
                         break  # and go on with longer pauses
                 else:
                     is_over = True
-        known = stream.invocation if stream and stream.is_stored and not stream.is_waiting else None
-        run = known or await sync_to_async(_stored)(invocation.pk)
+        run = stored_run(stream) or await sync_to_async(_stored)(invocation.pk)
         yield frames.rest(run) + _end_frame(run)
     except (UnavailableError, DatabaseError) as failure:
         error = failure if isinstance(failure, UnavailableError) else unavailability(failure)
@@ -172,8 +177,14 @@ def _event_frame(event: RecordedEvent, has_details: bool) -> bytes | None:
     return frame("detail", event, number) if has_details else None
 
 
+def stored_run(stream: LiveStream | None) -> Invocation | None:
+    """The run of a stream as its row is, with its session and agent, where that needs no question to the database."""
+    return stream.invocation if stream is not None and stream.is_stored and not stream.is_waiting else None
+
+
 def _stored(invocation_id: int) -> Invocation:
-    return Invocation.objects.select_related("session").get(pk=invocation_id)
+    [found] = ledger.loaded_run(pk=invocation_id)
+    return found
 
 
 def _end_frame(invocation: Invocation) -> bytes:
