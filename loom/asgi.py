@@ -17,7 +17,8 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
-from django.db import connections
+from django.core.signals import request_started
+from django.db import close_old_connections, connections, reset_queries
 from django.template.loader import get_template
 from django.urls import re_path, reverse
 
@@ -44,7 +45,9 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 django_application: Any = get_asgi_application()
-
+# They would look, in a thread, at a connection that no request has yet: see `pages`.
+for look in (close_old_connections, reset_queries):
+    request_started.disconnect(look)
 
 slots = RequestSlots(settings.MAX_REQUESTS)
 # A prompt is stored by a thread, which asks for its turn at Python after every query. While the event loop streams, it

@@ -80,19 +80,19 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "apps.core.requests.on_loop.Security",
+    "apps.core.requests.on_loop.ContentPolicy",
     "corsheaders.middleware.CorsMiddleware",
     "apps.core.requests.unavailability.unavailability_middleware",
     "apps.core.requests.middleware.foreign_request_middleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.core.requests.on_loop.WebSession",
+    "apps.core.requests.on_loop.Common",
+    "apps.core.requests.on_loop.Csrf",
+    "apps.core.requests.on_loop.Authentication",
     "apps.accounts.middleware.development_sign_in_middleware",
     "apps.accounts.middleware.SignedInMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "apps.core.requests.on_loop.Messages",
+    "apps.core.requests.on_loop.FrameOptions",
     "django_htmx.middleware.HtmxMiddleware",
     "apps.core.requests.not_found.own_not_found_middleware",
     "loom.web.middleware.json_refusal_middleware",
@@ -296,4 +296,5 @@ LOGGING = {
         "django-q": {"level": "WARNING"},  # it writes a line per task
     },
 }
-SILENCED_SYSTEM_CHECKS: list[str] = []
+# They look for Django's middleware by its own path, and not for classes of it.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]

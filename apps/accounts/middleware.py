@@ -24,6 +24,7 @@ from apps.accounts.sign_in.development import development_account, development_u
 from apps.accounts.sign_in.ways import SignIn
 from apps.accounts.tokens import Scope, TokenRefusedError, bearer_secret
 from apps.core.requests.middleware_modes import before_view
+from apps.core.requests.on_loop import OnLoop
 from apps.core.requests.refusals import API_PREFIX
 
 
@@ -97,8 +98,11 @@ def development_sign_in_middleware(request: HttpRequest) -> None:
     request.auser = auser
 
 
-class SignedInMiddleware(LoginRequiredMiddleware):
+class SignedInMiddleware(OnLoop, LoginRequiredMiddleware):
     """Leads to the sign-in whoever asks for a page signed out; a view for everybody is marked `login_not_required`."""
+
+    def view_may_wait(self, request: HttpRequest, view: Callable[..., Any]) -> bool:
+        return bool(getattr(view, "login_required", True))
 
     def process_view(
         self, request: HttpRequest, view_func: Callable[..., Any], view_args: Any, view_kwargs: Any
