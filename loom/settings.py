@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "loom",
     "apps.core",
     "apps.accounts",
+    "apps.costs",
     "apps.agents",
     "apps.agentcore",
     "apps.sessions",

@@ -96,6 +96,8 @@ ROWS = (
     Row(ANYTHING, "agent_sessions.Invocation", staff),
     Row(ANYTHING, "metrics.StartSeries", owner("owner_id")),
     Row(ANYTHING, "metrics.StartSeries", staff),
+    Row(ANYTHING, "costs.Budget", owner("owner_id")),
+    Row(ANYTHING, "costs.Budget", staff),
 )
 
 

@@ -16,10 +16,12 @@ class AgentcoreConfig(AppConfig):
         from apps.agentcore.aws.health import check_aws  # noqa: PLC0415 -- app ready
         from apps.agents.models import Agent  # noqa: PLC0415 -- app ready
         from apps.core.running.health import register_check  # noqa: PLC0415 -- app ready
+        from apps.costs import runs, runtime  # noqa: PLC0415 -- app ready
         from apps.sessions.engine import host  # noqa: PLC0415 -- app ready
 
         host.register(Agent.Kind.AGENTCORE.value, agentcore_host)
         register_check("aws", check_aws, required=False)
+        runs.register_environment(Agent.Kind.AGENTCORE.value, runtime.run_usd)
 
 
 def agentcore_host() -> AgentCoreHost:

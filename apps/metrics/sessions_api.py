@@ -56,6 +56,11 @@ class RunOut(Schema):
     request_id: str | None
     input_token_count: int | None
     output_token_count: int | None
+    cost_usd: float | None = Field(description="Null where it is not known; never 0 for that.")
+    cost_source: str | None = Field(
+        description="reported, priced, estimate (something is assumed, or a part has no known price) or unknown; null "
+        "of a run that is not over, or that ended before costs were kept."
+    )
     unread_event_count: int | None
     agent_error_type: str | None
     is_response_cut: bool | None = Field(description="Only the beginning of the answer is here: read the run itself.")
@@ -147,6 +152,8 @@ def run_out(invocation: Invocation | None) -> dict[str, Any]:
         "request_id": invocation.request_id,
         "input_token_count": invocation.input_token_count,
         "output_token_count": invocation.output_token_count,
+        "cost_usd": None if invocation.cost_usd is None else float(invocation.cost_usd),
+        "cost_source": invocation.cost_source,
         "unread_event_count": invocation.unread_event_count or 0,
         "agent_error_type": invocation.agent_error_type or "",
         "is_response_cut": beginning is not None and len(beginning) > LISTED_CHARACTERS,

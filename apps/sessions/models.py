@@ -208,7 +208,9 @@ class Invocation(models.Model):
     )
     model = models.CharField(max_length=120, null=True, blank=True, help_text="The model that answered.")  # noqa: DJ001
     cost_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
-    cost_source = models.CharField(max_length=10, null=True, blank=True, help_text="reported, priced or unknown.")  # noqa: DJ001
+    cost_source = models.CharField(  # noqa: DJ001 -- null in rows of the release before
+        max_length=10, null=True, blank=True, help_text="reported, priced, estimate or unknown."
+    )
     waited_ms = models.FloatField(null=True, blank=True, help_text="How long it waited for people.")
     parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children")
     unread_event_count = models.PositiveIntegerField(

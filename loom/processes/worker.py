@@ -32,6 +32,7 @@ from apps.core.models import Process
 from apps.core.notices import notices
 from apps.core.running import processes
 from apps.core.running.sqlite_space import give_back_space
+from apps.costs.services import expire_reservations
 from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.series.advancing import advance_all
 from apps.metrics.series.services import remove_expired_prompts
@@ -86,6 +87,7 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("compact recordings", lambda: _count(housekeeping.compact_recordings)),
     ("remove expired content", at_most_every(60, lambda: _count(housekeeping.remove_expired_content))),
     ("remove expired prompts of series", at_most_every(60, lambda: _count(remove_expired_prompts))),
+    ("expire reservations", at_most_every(60, lambda: _count(expire_reservations))),
     ("sweep measurements", enqueue_due_sweep),
     ("take start series on", lambda: _count(lambda _now: advance_all())),
     ("give space back", lambda: _count(lambda _now: give_back_space())),

@@ -88,6 +88,8 @@ class Invocation(_Answer):
     unread_event_count: int = 0
     agent_error_type: str = ""
     is_response_cut: bool = False
+    cost_usd: float | None = None
+    cost_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

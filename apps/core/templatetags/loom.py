@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 from zlib import crc32
@@ -72,6 +73,15 @@ def span(value: int | None) -> str:
         if value and value % unit_ms == 0:
             return f"{value // unit_ms} {unit}"
     return f"{value} ms"
+
+
+@register.filter
+def usd(value: Decimal | Literal[""] | None) -> str:
+    """Write an amount of US dollars with as many digits as it needs: `$0.000142`, `$1.20`; a dash for None."""
+    if value is None or value == "":
+        return NOTHING
+    whole, _, rest = f"{value:f}".partition(".")
+    return f"${int(whole):,}.{rest.rstrip('0'):0<2}"
 
 
 @register.filter

@@ -14,8 +14,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.exceptions import ConflictError, InvalidInputError
+from apps.costs.runtime import ENDING, prices, rounded_up
 from apps.metrics.models import StartSeries
-from apps.metrics.series.prices import ENDING, Prices, rounded_up
 from apps.sessions.engine.host import check_agent
 from apps.sessions.invoking import check_prompt, check_request_key
 from apps.sessions.models import Invocation, Session
@@ -49,11 +49,6 @@ class Plan:
     has_warm_turn: bool = True
     ends_session: bool = True
     max_cost_usd: Decimal = DEFAULT_MAX_COST_USD
-
-
-def prices() -> Prices:
-    """The prices in force: AWS's of the default regions unless the settings say others."""
-    return Prices(settings.AGENTCORE_VCPU_HOUR_USD, settings.AGENTCORE_GB_HOUR_USD)
 
 
 def idle_after(agent: Agent, *, ends_session: bool) -> timedelta:

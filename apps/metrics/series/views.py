@@ -17,6 +17,7 @@ from apps.agentcore.selectors import with_runtime
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
+from apps.costs.runtime import prices
 from apps.metrics.figures.pages.tiles import startup_tile
 from apps.metrics.models import StartSeries
 from apps.metrics.series import selectors, services
@@ -57,7 +58,7 @@ def _estimate_context(agent: Agent, form: StartSeriesForm) -> dict[str, Any]:
         "estimate_usd": estimate,
         "is_too_much": estimate > plan.max_cost_usd,
         "answer_ms": services.typical_answer(agent).total_seconds() * 1000,
-        "prices": services.prices(),
+        "prices": prices(),
     }
 
 

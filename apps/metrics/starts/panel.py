@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.utils import timezone
 
@@ -53,6 +54,8 @@ class LatencyPanel:
     is_looking: bool
     is_unsent: bool
     http_status: int | None
+    cost_usd: Decimal | None
+    cost_source: str
 
     @property
     def early_ms(self) -> float | None:
@@ -139,6 +142,8 @@ def _panel(invocation: Invocation, interval: Interval | None) -> LatencyPanel:
         is_looking=next_at is not None and next_at <= timezone.now() + TRY_EVERY,
         is_unsent=invocation.is_unsent or (invocation.invoked_at is None and not invocation.is_unfinished),
         http_status=invocation.http_status,
+        cost_usd=invocation.cost_usd,
+        cost_source=invocation.cost_source or "",
     )
 
 

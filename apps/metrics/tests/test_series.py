@@ -15,10 +15,10 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.exceptions import InvalidInputError
+from apps.costs.runtime import Prices
 from apps.metrics.models import StartSeries, StartSeriesRun
 from apps.metrics.series import selectors, services
 from apps.metrics.series.forms import StartSeriesForm
-from apps.metrics.series.prices import Prices
 from apps.metrics.series.services import Plan, SeriesActiveError, start_series
 from apps.metrics.tests.runs import make_due, make_measured, make_run
 from apps.metrics.tests.test_views import text_of

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -48,6 +49,8 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
         "attempt_count": 2,
         "content_type": "text/event-stream",
         "trace_id": "1-5f",
+        "cost_usd": Decimal("0.000142"),
+        "cost_source": "estimate",
         "chunk_count": 7,
         "byte_count": 140,
     }
@@ -62,6 +65,7 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
         "error": "RuntimeClientError", "time_to_first_token_ms": 2000.0, "startup_latency_ms": 150.0, "is_cold": False,
         "start_kind": "reused", "version": "3", "http_status": 200, "request_id": "r-2", "input_token_count": None,
         "output_token_count": None, "unread_event_count": 0, "agent_error_type": "", "is_response_cut": False,
+        "cost_usd": 0.000142, "cost_source": "estimate",
     }  # fmt: skip
     first, second = body.pop("invocations")
     wire = {
@@ -69,6 +73,7 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
         "first_chunk_ms": 2000.0, "chunk_count": 7, "byte_count": 140,
     }  # fmt: skip
     assert second == {**newest, "requested_at": "2026-11-20T12:00:10Z", **wire}
+    assert (first["cost_usd"], first["cost_source"]) == (None, None)
     assert (first["status"], first["response"], first["cold_start_latency_ms"]) == ("complete", "Go.", 1500.0)
     assert body == {
         **newest,

@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -41,6 +42,24 @@ def text_of(client: Client, address: str) -> str:
 
 def panel(session: Session) -> str:
     return reverse("metrics:latency-fragment", args=[session.public_id])
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [
+        ({"cost_usd": Decimal("0.000142"), "cost_source": "estimate"}, "Cost up to $0.000142 (estimate)"),
+        ({"cost_usd": Decimal("1.250000"), "cost_source": "reported"}, "Cost $1.25 , as the agent reported it"),
+        ({"cost_usd": Decimal("0.010000"), "cost_source": "priced"}, "Cost $0.01 ; the emulator costs nothing ."),
+    ],
+)
+def test_the_panel_says_what_a_run_cost_and_how_sure_that_is(
+    as_alice: Client, make_session: Callable[..., Session], cost: dict[str, Any], said: str
+) -> None:
+    session = make_session()
+    run = make_run(session)
+    assert "Cost" not in text_of(as_alice, panel(session))
+    Invocation.objects.filter(pk=run.pk).update(**cost)
+    assert said.replace(" ,", ",").replace(" ;", ";").replace(" .", ".") in text_of(as_alice, panel(session))
 
 
 SKEW: dict[str, Any] = {"state": "measured", "tries": 1, "marker_rank": 1, "agent_started_at": at(-0.2)}

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from apps.core.notices.notices import notify
 from apps.sessions.engine import ledger
+from apps.sessions.engine.cost import cost_columns
 from apps.sessions.engine.host import host_of
 from apps.sessions.engine.turns import writing
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
@@ -121,6 +122,8 @@ def finish_invocation(
         return _suspend_invocation(process_id, rest)
     with writing():
         ending = {**_fitting(rest.fields), "status": status, "completed_at": completed_at}
+        if invocation is not None:
+            ending |= cost_columns(invocation)
         if process_id is None:
             is_ended = ledger.end_unheld_run(ending, pk=rest.invocation_id)
         else:
@@ -130,6 +133,7 @@ def finish_invocation(
         ledger.insert_batches(batch for item in _unstored([rest]) for batch in _batches(item))
         if invocation is None:
             [invocation] = ledger.loaded_run(pk=rest.invocation_id)
+            ledger.update_run(cost_columns(invocation), pk=invocation.pk)
         session = invocation.session
         ledger.count_run_of_agent({"last_invoked_at": invocation.requested_at}, pk=session.agent_id)
         if is_announced:

@@ -19,6 +19,7 @@ def test_each_app_of_ours_is_installed_under_its_label() -> None:
         "loom": "loom",
         "core": "apps.core",
         "accounts": "apps.accounts",
+        "costs": "apps.costs",
         "agents": "apps.agents",
         "agentcore": "apps.agentcore",
         "agent_sessions": "apps.sessions",
