@@ -70,7 +70,8 @@ class LoomBed:
             "EMULATOR_PORT": str(source_port),
             "BACKEND_PORT": str(self.port),
         }
-        if has_files:  # what a browser asks for
+        if has_files:  # what a browser asks for, and `manage.py web` will not do without
+            self._environment["STATIC_ROOT"] = str(self.folder / "static")
             self._run("manage.py", "collectstatic", "--no-input", "--verbosity=0")
         seeded = json.loads(self._run("-m", "bench.stream.seed", "--sessions", str(session_count)).splitlines()[-1])
         self._argv: list[str] = seeded["argv"]

@@ -75,8 +75,10 @@ def gentle(size: Size) -> Cell:
     return Cell(size.gentle_streams, 30, ramp_s=4.1, settle_s=-4.1, window_s=4.1, tokens=60)
 
 
-def load(size: Size) -> Cell:
-    return Cell(size.load_streams, 30, ramp_s=size.load_streams / STARTS_A_SECOND, settle_s=1, window_s=4)
+def load(size: Size, times: int = 1) -> Cell:
+    """The usual number of streams, or as many for each of several processes."""
+    count = size.load_streams * times
+    return Cell(count, 30, ramp_s=count / STARTS_A_SECOND, settle_s=1, window_s=4)
 
 
 def level(count: int) -> Cell:

@@ -89,16 +89,26 @@ class Whole:
             }
 
     def _served(self, name: str) -> Found:
-        """The page under load by another way to serve, beside the usual one; a `reason` where it did not serve."""
+        """The page under load by another way to serve, beside the usual one; a `reason` where it did not serve.
+
+        Where several processes serve, also with as many streams for each of them: a process with fewer streams sends
+        their frames closer to one another.
+        """
         try:
             bed = self._here.with_setting(*SETTINGS[name])
-            doors = [self._doors["loom"], LoomDoor(self._bench, bed, "socket", name, f"Loom, page, {name}")]
-            rounds = min(self._size.rounds, MOST_SERVED_ROUNDS)
-            return {"rounds": self._runner.interleaved(doors, load(self._size), f"served {name}", rounds)}
+            served = LoomDoor(self._bench, bed, "socket", name, f"Loom, page, {name}")
+            cells = [("loom", self._doors["loom"], 1), (name, served, 1)]
+            if name == "two":
+                cells.append(("two_each", served, 2))
+            found: dict[str, list[Found]] = {key: [] for key, _, _ in cells}
+            for _ in range(min(self._size.rounds, MOST_SERVED_ROUNDS)):
+                for key, door, times in cells:
+                    found[key].append(self._runner.measure(door, load(self._size, times), f"served {key}"))
         except (NotStartedError, subprocess.TimeoutExpired) as error:
             reason = str(error).strip().splitlines()[-1]
             self._say(f"{name}: left out, {reason}")
             return {"reason": reason}
+        return {"rounds": found}
 
     def _ladders(self) -> None:
         self._found["ladder"] = {}

@@ -64,7 +64,7 @@ def test_an_outcome_holds_what_the_report_shows(door: str, outcomes: dict[str, A
 @pytest.mark.slow("a database is filled, and Loom is served by two processes and who watches them")
 def test_another_way_to_serve_answers_and_every_process_of_it_is_counted(tmp_path: Path) -> None:
     with source(ANY_CORE) as (source_port, _):
-        bed = LoomBed(HERE, tmp_path, source_port, 1, ANY_CORE, has_files=False)
+        bed = LoomBed(HERE, tmp_path, source_port, 1, ANY_CORE)
 
         with bed.with_setting("WEB_PROCESSES", "2").started() as running:
             with urlopen(f"http://127.0.0.1:{bed.port}/healthz") as answer:
@@ -232,9 +232,25 @@ def test_a_target_shows_what_was_what_is_and_whether_it_is_met(row: str) -> None
 
 
 def test_a_way_to_serve_that_is_not_there_says_why() -> None:
-    (row,) = [line for line in targets(results()).splitlines() if line.startswith("| two processes")]
+    each, shared = [line for line in targets(results()).splitlines() if line.startswith("| two processes")]
 
-    assert "| not measured: there is no setting WEB_PROCESSES | ≤ 1.1 × | – |" in row
+    assert "| not measured: there is no setting WEB_PROCESSES | ≤ 1.1 × | – |" in each
+    assert "| not measured: there is no setting WEB_PROCESSES | none: the difference | – |" in shared
+
+
+def test_two_processes_are_compared_with_one_that_is_as_busy_as_each() -> None:
+    found = results()
+    found["served"]["two"] = {
+        "rounds": {
+            "loom": [outcome_of(100, lag_ms=35, cpu_us=80)],
+            "two": [outcome_of(100, lag_ms=35, cpu_us=120)],
+            "two_each": [outcome_of(200, lag_ms=35, cpu_us=84)],
+        }
+    }
+    each, shared = [line for line in targets(found).splitlines() if line.startswith("| two processes")]
+
+    assert "| 1.05 × | ≤ 1.1 × | yes |" in each
+    assert "| 1.50 × | none: the difference | – |" in shared
 
 
 def test_without_an_older_tree_nothing_is_claimed_of_a_ratio() -> None:
