@@ -89,7 +89,7 @@ MIDDLEWARE = [
     "apps.core.requests.on_loop.WebSession",
     "apps.core.requests.on_loop.Common",
     "apps.core.requests.on_loop.Csrf",
-    "apps.core.requests.on_loop.Authentication",
+    "apps.accounts.middleware.Authentication",
     "apps.accounts.middleware.development_sign_in_middleware",
     "apps.accounts.middleware.SignedInMiddleware",
     "apps.core.requests.on_loop.Messages",

@@ -10,7 +10,7 @@ from typing import Any, cast
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from django.contrib.auth import SESSION_KEY
-from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -21,7 +21,7 @@ from apps.accounts.models import Token, User
 from apps.accounts.policy import Subject, reaches, subject_of
 from apps.accounts.services import use_token
 from apps.accounts.sign_in.development import development_account, development_user, needs_no_password
-from apps.accounts.sign_in.ways import SignIn
+from apps.accounts.sign_in.ways import SignIn, web_session_user
 from apps.accounts.tokens import Scope, TokenRefusedError, bearer_secret
 from apps.core.requests.middleware_modes import before_view
 from apps.core.requests.on_loop import OnLoop
@@ -82,6 +82,14 @@ def _caller_with(secret: str) -> Caller:
     except TokenRefusedError as refusal:
         return Caller(AnonymousUser(), refusal=refusal)
     return Caller(token.user, token)
+
+
+class Authentication(OnLoop, AuthenticationMiddleware):
+    """The user is looked for by whoever asks for one."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(partial(web_session_user, request))  # type: ignore[assignment]
 
 
 @before_view

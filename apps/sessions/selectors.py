@@ -96,12 +96,27 @@ def tags_by_session(session_ids: Collection[int]) -> dict[int, list[str]]:
     return found
 
 
+def _parts_from() -> QuerySet[Recording, Any]:
+    parts = Recording.objects.filter(invocation_id=slot(Invocation, "pk"))
+    before = parts.filter(first_sequence__lte=slot(Recording, "first_sequence", "next"))
+    current = before.order_by("-first_sequence").values("first_sequence")[:1]
+    return parts.filter(first_sequence__gte=Subquery(current)).values_list("events", flat=True)
+
+
+# Asked four times a second by whoever follows a run of another machine.
+_parts_after = Select(_parts_from)
+_batches_after = Select(
+    lambda: RecordingBatch.objects.filter(
+        invocation_id=slot(Invocation, "pk"), last_sequence__gt=slot(RecordingBatch, "last_sequence")
+    ).values_list("events", flat=True)
+)
+
+
 def events_after(invocation_id: int, sequence: int = 0) -> list[RecordedEvent]:
     """The stored events of an invocation with a number above `sequence`, in order; reads little of what is before."""
     events = _compacted_after(invocation_id, sequence)
     if not events:
-        batches = RecordingBatch.objects.filter(invocation_id=invocation_id, last_sequence__gt=sequence)
-        events = [event for part in batches.values_list("events", flat=True) for event in part]
+        events = [event for part in _batches_after(pk=invocation_id, last_sequence=sequence) for event in part]
         if not events:
             # Compaction may have moved the batches between the two reads.
             events = _compacted_after(invocation_id, sequence)
@@ -124,10 +139,7 @@ def unread_events(invocation_id: int) -> list[RecordedOther]:
 
 def _compacted_after(invocation_id: int, sequence: int) -> list[RecordedEvent]:
     """The parts of a compacted recording from the one on that holds the next event."""
-    parts = Recording.objects.filter(invocation_id=invocation_id)
-    current = parts.filter(first_sequence__lte=sequence + 1).order_by("-first_sequence").values("first_sequence")[:1]
-    found = parts.filter(first_sequence__gte=Subquery(current)).values_list("events", flat=True)
-    return [event for part in found for event in part]
+    return [event for part in _parts_after(pk=invocation_id, next=sequence + 1) for event in part]
 
 
 def of_agents_in_use(invocations: QuerySet[Invocation]) -> QuerySet[Invocation]:

@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
 from django.contrib.sessions.backends import db
+from django.http import HttpRequest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from apps.accounts.models import User
-from apps.accounts.sign_in.ways import SignIn
+from apps.accounts.sign_in.ways import SignIn, web_session_user
 from apps.accounts.sign_in.web_sessions import SessionStore
 
 pytestmark = pytest.mark.django_db
@@ -111,3 +112,44 @@ def test_a_web_session_that_is_over_is_empty_and_its_key_is_not_used_again(
     for engine in (SessionStore, db.SessionStore):
         found = engine(key)
         assert (dict(found.items()), found.session_key) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda session, user, settings: None,
+        lambda session, user, settings: session.clear(),
+        lambda session, user, settings: session.update({SESSION_KEY: str(user.pk + 1000)}),
+        lambda session, user, settings: session.update({HASH_SESSION_KEY: "another password's"}),
+        lambda session, user, settings: session.pop(HASH_SESSION_KEY),
+        lambda session, user, settings: session.update({BACKEND_SESSION_KEY: "somewhere.Else"}),
+        lambda session, user, settings: User.objects.filter(pk=user.pk).update(is_active=False),
+        lambda session, user, settings: User.objects.filter(pk=user.pk).update(password="!"),
+        lambda session, user, settings: user.delete(),
+        lambda session, user, settings: _with_another_secret(settings, is_former_known=True),
+        lambda session, user, settings: _with_another_secret(settings, is_former_known=False),
+    ],
+    ids=[
+        "signed in", "signed out", "unknown key", "other hash", "no hash", "other backend", "inactive",
+        "other password", "deleted", "former secret", "unknown secret",
+    ],
+)  # fmt: skip
+def test_a_web_session_signs_in_whom_django_says(
+    alice: User, store: SessionStore, settings: Any, change: Callable[[SessionStore, User, Any], object]
+) -> None:
+    change(store, alice, settings)
+    store.save()
+    found, key = [], store.session_key
+    for judge in (web_session_user, get_user):
+        request = HttpRequest()
+        request.session = SessionStore(key)
+        found.append(judge(request))
+        key = request.session.session_key  # another one where it was signed with the former secret
+
+    assert found[0] == found[1]
+    assert found[0].is_authenticated is found[1].is_authenticated
+
+
+def _with_another_secret(settings: Any, *, is_former_known: bool) -> None:
+    former, settings.SECRET_KEY = settings.SECRET_KEY, "another secret of fifty characters or more, as it has to be"
+    settings.SECRET_KEY_FALLBACKS = [former] if is_former_known else []

@@ -11,11 +11,12 @@ from typing import Self
 
 from django.conf import settings
 from django.db import connections
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 
 from apps.core.models import Notice
 from apps.core.notices.changes import POLL_EVERY_S, Waker, changes, make_bell
 from apps.core.notices.notices import deliver
+from apps.core.prepared import Select, slot
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,13 @@ GAP_SOUGHT_FOR_S = 60.0
 BATCH_SIZE = 1000
 LONGEST_DELAY_S = 5.0
 REST_S = 0.05  # between two readings, however many notices there are
+
+
+def _in_order(condition: Q) -> QuerySet[Notice, tuple[int, str, str]]:
+    return Notice.objects.filter(condition).order_by("pk").values_list("pk", "topic", "kind")[:BATCH_SIZE]
+
+
+_above = Select(lambda: _in_order(Q(pk__gt=slot(Notice, "pk", "highest"))))  # asked with every change of any row
 
 
 class NoticeReader:
@@ -45,10 +53,10 @@ class NoticeReader:
         """Return the (topic, kind) of up to `BATCH_SIZE` new notices; equal ones once, as they carry no content."""
         now = time.monotonic()
         self._missing = {pk: until for pk, until in self._missing.items() if until > now}
-        fresh = Q(pk__gt=self._highest)
         if self._missing:
-            fresh |= Q(pk__in=list(self._missing))
-        rows = list(Notice.objects.filter(fresh).order_by("pk").values_list("pk", "topic", "kind")[:BATCH_SIZE])
+            rows = list(_in_order(Q(pk__gt=self._highest) | Q(pk__in=list(self._missing))))
+        else:
+            rows = _above(highest=self._highest)
         self._take([pk for pk, _topic, _kind in rows])
         return list(dict.fromkeys((topic, kind) for _pk, topic, kind in rows))
 

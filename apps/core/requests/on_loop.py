@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from csp.middleware import CSPMiddleware
-from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponseBase
@@ -88,10 +87,6 @@ class Csrf(OnLoop, CsrfViewMiddleware):
 
     def view_may_wait(self, request: HttpRequest, view: View) -> bool:
         return request.method not in SAFE_METHODS and not getattr(view, "csrf_exempt", False)
-
-
-class Authentication(OnLoop, AuthenticationMiddleware):
-    """The user is looked for by whoever asks for one."""
 
 
 class Messages(OnLoop, MessageMiddleware):

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from apps.core.models import Process
 from apps.core.notices.waiting import listening_to
+from apps.core.prepared import Select
 from apps.core.running import processes
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after, of_agents_in_use
@@ -33,12 +34,18 @@ LONGEST_DELAY_S = 5.0
 LEFT_TO_RUNNERS = timedelta(seconds=0.5)
 ROOM = 50
 
+_is_any_queued = Select(
+    lambda: Invocation.objects.filter(status=Invocation.Status.QUEUED).order_by().values_list("pk", flat=True)[:1]
+)
 Taken = tuple[Invocation, list[RecordedEvent]]
 
 
 def claim_queued(process_id: UUID, kind: Process.Kind, room: int) -> list[Taken]:
     """Take up to `room` of the longest queued runs to a process, each with what its recording holds already."""
     now = timezone.now()
+    # Nearly always there is none, and every process asks each second.
+    if not _is_any_queued():
+        return []
     queued = of_agents_in_use(Invocation.objects.filter(status=Invocation.Status.QUEUED)).order_by("queued_at", "pk")
     candidates = list(queued.values_list("pk", "queued_at")[:room])
     if not candidates:

@@ -11,6 +11,7 @@ from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 
 from apps.core.notices.changes import changes
+from apps.core.prepared import Select, slot
 from apps.core.requests.unavailability import unavailability
 from apps.sessions import selectors
 from apps.sessions.models import Invocation
@@ -18,6 +19,9 @@ from loom_events.recorded import RecordedEvent
 
 AWAY_AT_MOST_S = 300.0
 UNREAD_AT_MOST_S = 5.0
+_state = Select(
+    lambda: Invocation.objects.filter(pk=slot(Invocation, "pk")).order_by().values_list("status", "process_id")
+)
 
 
 class RecordingReader:
@@ -54,8 +58,7 @@ class RecordingReader:
 
     def _read(self, sequence: int) -> tuple[str | None, list[RecordedEvent]]:
         # The status first: events that were stored before the end are then never missed.
-        row = Invocation.objects.filter(pk=self._invocation_id).values_list("status", "process_id").first()
-        status, self.process_id = row or (None, None)
+        status, self.process_id = next(iter(_state(pk=self._invocation_id)), (None, None))
         return status, selectors.events_after(self._invocation_id, sequence)
 
 
