@@ -1,4 +1,5 @@
 /* Checked rows of a list: all at once, and how many. Without it they are checked one by one. */
+import { define } from "./kit.js";
 
 /** @param {HTMLFormElement} form @returns {HTMLInputElement[]} */
 function boxes(form) {
@@ -17,15 +18,14 @@ function count(form) {
   form.classList.toggle("is-active", checked > 0);
 }
 
-document.addEventListener("change", (event) => {
-  const form = event.target.form;
-  if (!form?.matches("form[data-bulk]")) return;
-  if ("checkAll" in event.target.dataset) for (const box of boxes(form)) box.checked = event.target.checked;
-  count(form);
+define("bulk", {
+  mount(form, { signal }) {
+    // The boxes stand in the rows, outside of the form that they belong to.
+    document.addEventListener("change", ({ target }) => {
+      if (target.form !== form) return;
+      if ("checkAll" in target.dataset) for (const box of boxes(form)) box.checked = target.checked;
+      count(form);
+    }, { signal });
+    count(form);
+  },
 });
-
-function countAll() {
-  for (const form of document.querySelectorAll("form[data-bulk]")) count(form);
-}
-document.addEventListener("htmx:load", countAll);
-countAll();

@@ -1,4 +1,5 @@
 /* The readout of a chart: the figures of the step under the pointer, or the one reached by the arrow keys. */
+import { define } from "./kit.js";
 import { days, minutes } from "./times.js";
 
 /** @param {string} from @param {string} to @returns {string} */
@@ -22,9 +23,7 @@ function localiseAxis(chart) {
 }
 
 /** @param {HTMLElement} chart */
-function prepare(chart) {
-  if ("ready" in chart.dataset) return;
-  chart.dataset.ready = "";
+function mount(chart) {
   localiseAxis(chart);
   const readout = chart.querySelector(".chart-readout");
   const frame = chart.querySelector(".chart-frame");
@@ -89,10 +88,4 @@ function prepare(chart) {
   });
 }
 
-/** @param {ParentNode} root */
-function prepareAll(root) {
-  for (const chart of root.querySelectorAll("[data-chart]")) prepare(chart);
-}
-
-document.addEventListener("htmx:load", (event) => prepareAll(event.detail.elt.parentElement ?? document));
-prepareAll(document);
+define("chart", { mount });

@@ -1,4 +1,5 @@
 /* Choosing from a list of checkboxes: all at once, those whose name matches, and how many are chosen. */
+import { define } from "./kit.js";
 
 /** @param {HTMLFormElement} form @returns {HTMLInputElement[]} */
 function boxes(form) {
@@ -34,21 +35,17 @@ function filter(form, text) {
   }
 }
 
-document.addEventListener("input", (event) => {
-  const form = event.target.closest("form[data-choices]");
-  if (!form) return;
-  if ("chooseAll" in event.target.dataset) chooseAll(form, event.target.checked);
-  else if ("chooseFilter" in event.target.dataset) filter(form, event.target.value);
-  count(form);
+define("choices", {
+  mount(form) {
+    form.addEventListener("input", ({ target }) => {
+      if ("chooseAll" in target.dataset) chooseAll(form, target.checked);
+      else if ("chooseFilter" in target.dataset) filter(form, target.value);
+      count(form);
+    });
+    // Enter in the filter must not register anything yet.
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && "chooseFilter" in event.target.dataset) event.preventDefault();
+    });
+    count(form);
+  },
 });
-
-// Enter in the filter must not register anything yet.
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && "chooseFilter" in (event.target.dataset ?? {})) event.preventDefault();
-});
-
-function countAll() {
-  for (const form of document.querySelectorAll("form[data-choices]")) count(form);
-}
-document.addEventListener("htmx:load", countAll);
-countAll();

@@ -1,4 +1,6 @@
 /* On a narrow screen the long cards are folded to their heads: the page stays short, and each is one tap away. */
+import { define } from "./kit.js";
+
 const narrow = matchMedia("(max-width: 767.98px)");
 // By name, because a fragment that is asked for again brings a new card.
 const opened = new Set();
@@ -37,12 +39,10 @@ function unfold(card) {
   card.removeAttribute("data-folded");
 }
 
-function foldAll() {
-  for (const card of document.querySelectorAll(".card[data-folds]")) (narrow.matches ? fold : unfold)(card);
-}
-
-narrow.addEventListener("change", foldAll);
-// At once after the swap, before it is painted.
-document.addEventListener("htmx:afterSwap", foldAll);
-document.addEventListener("htmx:load", foldAll);
-foldAll();
+define("folds", {
+  mount(card, { signal }) {
+    const apply = () => (narrow.matches ? fold : unfold)(card);
+    narrow.addEventListener("change", apply, { signal });
+    apply();
+  },
+});

@@ -1,4 +1,5 @@
 /* Lists and their filters: walking through rows, how old they are, what a filter found, ranges in the reader's zone. */
+import { define } from "./kit.js";
 import { addKeys } from "./page.js";
 import { announce } from "./telling.js";
 import { clockText, minutes } from "./times.js";
@@ -36,21 +37,25 @@ function agoText(at) {
   return past < DAY_S ? `${Math.floor(past / HOUR_S)} h ago` : `${Math.floor(past / DAY_S)} d ago`;
 }
 
-function writeAges() {
-  for (const element of document.querySelectorAll("time[data-ago]")) {
-    element.textContent = agoText(new Date(element.dateTime));
-  }
+/** @param {HTMLTimeElement} element */
+function writeAge(element) {
+  element.textContent = agoText(new Date(element.dateTime));
 }
 
-setInterval(writeAges, TICK_MS);
+/** @type {Set<HTMLTimeElement>} */
+const ages = new Set();
+setInterval(() => ages.forEach(writeAge), TICK_MS);
+
+define("age", {
+  selector: "time[data-ago]",
+  mount(element) {
+    ages.add(element);
+    writeAge(element);
+  },
+  unmount: (element) => ages.delete(element),
+});
 
 /* --- filters --- */
-
-// What is not asked for does not belong into the address.
-document.addEventListener("htmx:configRequest", ({ detail: { elt, parameters } }) => {
-  if (!elt.matches("form[data-filters]")) return;
-  for (const [name, value] of Object.entries(parameters)) if (value === "") delete parameters[name];
-});
 
 /** @param {Element} region @param {string} noun @returns {string} */
 function resultOf(region, noun) {
@@ -58,9 +63,20 @@ function resultOf(region, noun) {
   return told?.textContent ?? `${region.querySelectorAll("tbody tr, ol > li").length} ${noun}`;
 }
 
+define("filters", {
+  mount(form) {
+    // What is not asked for does not belong into the address.
+    form.addEventListener("htmx:configRequest", ({ target, detail: { parameters } }) => {
+      if (target !== form) return;
+      for (const [name, value] of Object.entries(parameters)) if (value === "") delete parameters[name];
+    });
+  },
+});
+
+// The form itself may have been replaced with what it filters.
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
   const form = detail.requestConfig?.elt;
-  const region = form?.matches("form[data-filters]") && document.getElementById(detail.target.id);
+  const region = form?.matches("[data-widget~=filters]") && document.getElementById(detail.target.id);
   if (region) announce(resultOf(region, form.dataset.noun ?? "rows"));
 });
 
@@ -72,16 +88,21 @@ function wallClock(at) {
   return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
-/** Turn fields that hold UTC into the reader's zone, and name that.
- * @param {ParentNode} root */
-function localiseFields(root) {
-  for (const field of root.querySelectorAll("input[data-utc]:not([data-local])")) {
+// Fields that hold UTC are turned into the reader's zone, which is named beside them.
+define("utc", {
+  selector: "input[data-utc]",
+  mount(field) {
     field.dataset.local = "";
     if (field.value) field.value = wallClock(new Date(`${field.value}Z`));
-  }
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  for (const place of root.querySelectorAll("[data-zone]")) place.textContent = timeZone;
-}
+  },
+});
+
+define("zone", {
+  selector: "[data-zone]",
+  mount(place) {
+    place.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  },
+});
 
 // What was typed in the reader's zone leaves as UTC, with a script of htmx as without.
 document.addEventListener("formdata", ({ target, formData }) => {
@@ -89,10 +110,3 @@ document.addEventListener("formdata", ({ target, formData }) => {
     if (value && formData.has(name)) formData.set(name, new Date(value).toISOString().slice(0, 16));
   }
 });
-
-document.addEventListener("htmx:load", (event) => {
-  writeAges();
-  localiseFields(event.detail.elt.parentElement ?? document);
-});
-writeAges();
-localiseFields(document);

@@ -1,7 +1,8 @@
 /* What every page does: copy buttons, local times, dialogs, toasts, keys. */
 import "./fragments.js";
+import { define } from "./kit.js";
 import { announce } from "./telling.js";
-import { localise } from "./times.js";
+import "./times.js";
 
 const TOAST_MS = 6000;
 const COPIED_MS = 1500;
@@ -34,36 +35,18 @@ async function copy(button) {
 
 /* --- dialogs --- */
 
-/** @param {HTMLElement} opener */
-function openDialog(opener) {
-  const dialog = document.getElementById(opener.dataset.dialog);
-  if (!dialog) return;
-  const { dialogAction, dialogName, dialogDetail, dialogValue } = opener.dataset;
-  if (dialogAction) dialog.querySelector("form[data-action]").action = dialogAction;
-  for (const place of dialog.querySelectorAll("[data-name]")) place.textContent = dialogName;
-  for (const place of dialog.querySelectorAll("[data-detail]")) place.textContent = dialogDetail ?? place.textContent;
-  for (const field of dialog.querySelectorAll("[data-value]")) field.value = dialogValue ?? field.value;
-  // A filter may have changed the address since the page came.
-  for (const field of dialog.querySelectorAll("[data-here]")) field.value = location.pathname + location.search;
-  dialog.showModal();
-  dialog.querySelector("[data-value]")?.select();
-}
-
-// A click beside a dialog closes it, unless it was pressed inside, as where text is selected.
-let pressedOn = null;
-document.addEventListener("pointerdown", ({ target }) => (pressedOn = target));
-document.addEventListener("click", ({ target }) => {
-  if (target === pressedOn && target.matches("dialog[open]")) target.close();
-});
+/** A script of its own, which is fetched where it is first needed.
+ * @param {HTMLElement} opener */
+const openDialog = async (opener) => (await import("./dialogs.js")).open(opener);
 
 /* --- toasts --- */
 
-function expireToasts() {
-  for (const toast of document.querySelectorAll(".toast-success:not([data-expires]), .toast-info:not([data-expires])")) {
-    toast.dataset.expires = "";
+define("toast", {
+  selector: ".toast-success, .toast-info",
+  mount(toast) {
     setTimeout(() => toast.remove(), TOAST_MS);
-  }
-}
+  },
+});
 
 /* --- keys --- */
 
@@ -96,6 +79,13 @@ document.addEventListener("keydown", (event) => {
   if (isWanted) target.form.requestSubmit();
 });
 
+/* --- narrow screens --- */
+
+const narrow = matchMedia("(max-width: 767.98px)");
+const foldCards = () => narrow.matches && import("./folds.js");
+narrow.addEventListener("change", foldCards);
+foldCards();
+
 /* --- wiring --- */
 
 document.addEventListener("click", (event) => {
@@ -105,12 +95,3 @@ document.addEventListener("click", (event) => {
   else if ("dialog" in target.dataset) openDialog(target);
   else target.closest(target.dataset.close)?.[target.dataset.close === "dialog" ? "close" : "remove"]();
 });
-
-// Before the swap is painted: a time in other words may take another line.
-document.addEventListener("htmx:afterSwap", ({ target }) => localise(target));
-document.addEventListener("htmx:load", (event) => {
-  localise(event.detail.elt.parentElement ?? document);
-  expireToasts();
-});
-localise(document);
-expireToasts();

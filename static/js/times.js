@@ -1,4 +1,6 @@
 /* Instants on the page: one clock of 24 hours in the reader's own zone, which the title of each names. */
+import { define } from "./kit.js";
+
 /** @param {Intl.DateTimeFormatOptions} options */
 const format = (options) => new Intl.DateTimeFormat(undefined, options);
 /** @type {Intl.DateTimeFormatOptions} */
@@ -26,8 +28,4 @@ function write(element) {
   element.textContent = clockText(at, "precise" in element.dataset ? milliseconds : seconds);
 }
 
-/** Write the instants below an element in the reader's zone.
- * @param {ParentNode} root */
-export function localise(root) {
-  for (const element of root.querySelectorAll("time[datetime]:not([title])")) write(element);
-}
+define("times", { selector: "time[datetime]", mount: write });

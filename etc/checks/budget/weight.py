@@ -1,4 +1,7 @@
-"""What a page loads to be shown: style sheets and scripts, with everything that they import, uncompressed."""
+"""What a page loads to be shown: style sheets and scripts, with everything that they import, uncompressed.
+
+What a script fetches when it is needed, by `import("…")`, is not part of that.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from django.contrib.staticfiles import finders
 
 IMPORTED = re.compile(
     r"""(?:^|[\s;}])(?:import|export)\s*(?:[^'"();]*?\sfrom\s*)?['"](?P<script>[^'"]+)['"]"""
-    r"""|\bimport\(\s*['"](?P<later>[^'"]+)['"]\s*\)"""
     r"""|@import\s+(?:url\()?['"]?(?P<sheet>[^'")\s;]+)"""
 )
 
@@ -49,7 +51,7 @@ def files_of(html: str) -> dict[str, int]:
         content = Path(found).read_text(encoding="utf-8")
         sizes[name] = len(content.encode())
         for match in IMPORTED.finditer(content):
-            target = match["script"] or match["later"] or match["sheet"]
+            target = match["script"] or match["sheet"]
             if target.startswith("."):
                 waiting.append(posixpath.normpath(posixpath.join(posixpath.dirname(name), target)))
     return sizes

@@ -141,6 +141,13 @@ def test_what_a_page_loads_is_found_with_its_imports() -> None:
     assert {name for name in found if name.endswith(".css")} == {"css/base.css"}
 
 
+def test_what_a_page_fetches_only_where_it_is_needed_is_not_counted() -> None:
+    """page.js fetches dialogs.js with the first dialog that is opened."""
+    found = files_of('<script type="module" src="/static/js/page.js"></script>')
+    assert "js/kit.js" in found
+    assert "js/dialogs.js" not in found
+
+
 @pytest.mark.parametrize("address", ["https://example.com/x.js", "/media/x.js"])
 def test_a_page_may_load_nothing_from_elsewhere(address: str) -> None:
     with pytest.raises(ValueError, match="no static file of ours"):

@@ -64,8 +64,8 @@ HARMFUL = ", ".join(
         "script", "img", "iframe", "form[action*='evil']", "style", "link", "base", "meta", "math",
         "svg:not([aria-hidden])", "object",
         "[onload]", "[onerror]", "[onclick]", "[onfocus]", "[ontoggle]", "[style]", "a[href^='javascript' i]",
-        "a[href^='data' i]", "[hx-get]:not(.button, .link, [data-follows])", "[data-hx-post]",
-        "[hx-trigger]:not(.button, [data-follows])", "[ws-connect]", "#signals",
+        "a[href^='data' i]", "[hx-get]:not(.button, .link, [data-widget=follower])", "[data-hx-post]",
+        "[hx-trigger]:not(.button, [data-widget=follower])", "[ws-connect]", "#signals",
     )
 )  # fmt: skip
 
