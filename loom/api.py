@@ -27,6 +27,8 @@ from apps.metrics.api import router as metrics_router
 from apps.metrics.series.api import router as series_router
 from apps.metrics.sessions_api import router as session_reads_router
 from apps.sessions.api import router as sessions_router
+from apps.sessions.queue_api import router as queue_router
+from apps.sessions.repeat_api import router as repeat_router
 from loom_client.wording import close_names, in_sentences
 
 logger = logging.getLogger(__name__)
@@ -109,6 +111,8 @@ api = LoomAPI(
 )
 api.add_router("/agents", agents_router)
 api.add_router("", sessions_router)
+api.add_router("", queue_router)
+api.add_router("", repeat_router)
 api.add_router("", logs_router)
 api.add_router("", session_reads_router)
 api.add_router("", metrics_router)

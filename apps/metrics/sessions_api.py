@@ -72,6 +72,9 @@ class InvocationOut(RunOut):
     `attempt_count` counts the requests that went out: more than one where AWS provably ran none of those before.
     """
 
+    id: int
+    repeated_from: int | None = Field(description="The `id` of the run whose prompt this one sent once more.")
+    source: str | None
     requested_at: datetime
     attempt_count: int
     content_type: str
@@ -164,6 +167,9 @@ def invocation_out(invocation: Invocation) -> dict[str, Any]:
     """A run under the keys of InvocationOut."""
     return {
         **run_out(invocation),
+        "id": invocation.pk,
+        "repeated_from": invocation.repeated_from_id,
+        "source": invocation.source,
         "requested_at": invocation.requested_at,
         "attempt_count": invocation.attempt_count,
         "content_type": invocation.content_type,

@@ -144,10 +144,10 @@ class RecordingAdmin(RecordAdmin[Recording]):
 class QueuedPromptAdmin(RecordAdmin[QueuedPrompt]):
     """What was typed ahead; the text itself is the conversation's and is not shown."""
 
-    list_display = ["session", "position", "source", "created_at"]
+    list_display = ["session", "position", "is_held", "source", "created_at"]
     list_select_related = ["session"]
     search_fields = ["session__runtime_session_id", "request_key"]
-    exclude = ["text"]
+    exclude = ["text", "payload"]
 
 
 @admin.register(SessionTag)

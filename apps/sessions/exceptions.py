@@ -34,6 +34,19 @@ class SessionStoppingError(SessionBusyError):
         )
 
 
+class QueueFullError(ConflictError):
+    """As many prompts wait in a session as may."""
+
+    code = "queue_full"
+    is_retryable = True
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} prompts wait in this session already, and no more than that may.",
+            advice="Nothing was added. Remove one, or wait until one is sent.",
+        )
+
+
 class RequestKeyReusedError(ConflictError):
     """A request key names one request; this one differs from the request it came with first."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connections, transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from apps.agents.forms import PROMPT_MAX_LENGTH
@@ -23,7 +23,7 @@ from apps.sessions.engine.host import check_agent, host_of
 from apps.sessions.engine.recorder import STOP_TOPIC
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
 from apps.sessions.engine.turns import writing
-from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError, SessionStoppingError
+from apps.sessions.exceptions import QueueFullError, RequestKeyReusedError, SessionBusyError, SessionStoppingError
 from apps.sessions.models import Invocation, QueuedPrompt, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import runs_queued
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 REQUEST_KEY_LENGTH = 64
 STOP_WITHIN_S = 5.0
+ENQUEUE_TRIES = 5
 NOW = object()  # in a state: the instant at which it is stored
 
 
@@ -76,6 +77,7 @@ class Request:
     key: str = ""
     source: Invocation.Source = Invocation.Source.MANUAL
     parent: Invocation | None = None
+    repeated_from: Invocation | None = None
 
 
 def start_invocation(
@@ -108,6 +110,7 @@ def _store_invocation(session: Session, request: Request, state: dict[str, Any])
             kind=agent.kind,
             source=request.source,
             parent=request.parent,
+            repeated_from=request.repeated_from,
             **{name: now if value is NOW else value for name, value in state.items()},
         )
         _insert(invocation)
@@ -163,6 +166,7 @@ def invoke(
     payload: str | None = None,
     request_key: str = "",
     source: Invocation.Source = Invocation.Source.MANUAL,
+    repeated_from: Invocation | None = None,
 ) -> Invocation:
     """Store a run and set it going in this process; call it from a thread. See `Request`.
 
@@ -170,7 +174,7 @@ def invoke(
     not, so there is no stored run that nobody runs. A request that came before is not sent again. Where the run before
     was asked to stop, its end is waited for.
     """
-    request = Request(prompt, payload, request_key, source)
+    request = Request(prompt, payload, request_key, source, repeated_from=repeated_from)
     try:
         return _invoke(session, request)
     except SessionBusyError:
@@ -207,29 +211,50 @@ def store_adopted(*, session: Session, request: Request) -> Invocation:
     return _store_invocation(session, request, {"claimed_at": NOW, "status": Invocation.Status.PENDING})[0]
 
 
-def enqueue_prompt(*, session: Session, request: Request) -> QueuedPrompt | Invocation:
-    """Queue a prompt behind what the session is answering, or at once where it is free.
+def enqueue_prompt(*, session: Session, request: Request, most: int | None = None) -> QueuedPrompt | Invocation:
+    """Queue a prompt behind what the session is answering and what waits there, or at once where it is free.
 
-    It becomes a run, with its number, in the transaction in which the session gets free.
+    It becomes a run, with its number, in the transaction in which the session gets free. The same key again is the same
+    prompt, also where it is a run by now. Raises QueueFullError where `most` prompts wait already.
     """
     check_request_key(request.key)
     check_prompt(request.prompt)
-    with transaction.atomic():
-        Session.objects.select_for_update().filter(pk=session.pk).first()
-        ahead = session.queued_prompts.all()
-        if request.key and (known := ahead.filter(request_key=request.key).first()) is not None:
-            return known
-        if not session.invocations.filter(status__in=Invocation.UNFINISHED).exists():
-            return enqueue(session=session, request=request)
-        last = ahead.aggregate(position=Max("position"))["position"] or 0
-        return QueuedPrompt.objects.create(
-            session=session,
-            position=last + 1,
-            text=request.prompt,
-            request_key=request.key,
-            source=request.source,
-            created_at=timezone.now(),
-        )
+    if request.payload is not None:
+        check_payload(request.payload)
+    for _ in range(ENQUEUE_TRIES):
+        with suppress(SessionBusyError), transaction.atomic():  # somebody else began a run meanwhile
+            return _put_ahead(session, request, most)
+    raise SessionBusyError
+
+
+def _put_ahead(session: Session, request: Request, most: int | None) -> QueuedPrompt | Invocation:
+    # Locked in the order of the end of a run, which then sees this prompt, or was before it.
+    unfinished = session.invocations.filter(status__in=Invocation.UNFINISHED)
+    running = unfinished.select_for_update(no_key=True, of=("self",)).order_by("pk").first()
+    ahead = list(session.queued_prompts.select_for_update(of=("self",)).order_by("position"))
+    known = next((prompt for prompt in ahead if request.key and prompt.request_key == request.key), None)
+    if known is not None:
+        if (known.text, known.payload) != (request.prompt, request.payload):
+            raise RequestKeyReusedError
+        return known
+    earlier = _invocation_of_request(session, request)
+    if earlier is not None:
+        return earlier
+    if running is None and not ahead:
+        return enqueue(session=session, request=request)
+    if most is not None and len(ahead) >= most:
+        raise QueueFullError(most)
+    return QueuedPrompt.objects.create(
+        session=session,
+        position=ahead[-1].position + 1 if ahead else 1,
+        text=request.prompt,
+        payload=request.payload,
+        request_key=request.key,
+        source=request.source,
+        repeated_from=request.repeated_from,
+        is_held=any(prompt.is_held for prompt in ahead),
+        created_at=timezone.now(),
+    )
 
 
 def resume_invocation(*, invocation: Invocation) -> bool:

@@ -213,6 +213,10 @@ class Invocation(models.Model):
     )
     waited_ms = models.FloatField(null=True, blank=True, help_text="How long it waited for people.")
     parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children")
+    repeated_from = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="repeats", db_index=False,
+        help_text="The run whose prompt was sent once more.",
+    )  # fmt: skip
     unread_event_count = models.PositiveIntegerField(
         null=True, blank=True, help_text="How much of the answer its reader did not understand."
     )
@@ -249,6 +253,12 @@ class Invocation(models.Model):
             ),
             # Asked four times a second by every process that runs agents, and nearly always empty.
             models.Index(fields=["queued_at"], condition=models.Q(status="queued"), name="invocation_queued"),
+            # Few runs are repeated: all others cost it nothing.
+            models.Index(
+                fields=["repeated_from"],
+                condition=models.Q(repeated_from__isnull=False),
+                name="invocation_repeated_from",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -287,8 +297,17 @@ class QueuedPrompt(models.Model):
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="queued_prompts")
     position = models.PositiveIntegerField(help_text="Counts from 1; the lowest is next.")
     text = models.TextField()
+    payload = models.TextField(  # noqa: DJ001
+        null=True, blank=True, help_text="The body to send as it is; null for what the host makes of the text."
+    )
     request_key = models.CharField(max_length=64, blank=True, default="")
     source = models.CharField(max_length=12, choices=Invocation.Source.choices, default=Invocation.Source.MANUAL)
+    repeated_from = models.ForeignKey(
+        Invocation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="As that of the run."
+    )
+    is_held = models.BooleanField(
+        db_default=False, help_text="The answer before it was stopped: it waits for a person to send or remove it."
+    )
     created_at = models.DateTimeField()
 
     class Meta:

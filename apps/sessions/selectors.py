@@ -16,7 +16,7 @@ from apps.accounts.policy import Subject, subject_of, visible
 from apps.agents.models import FormerColumns
 from apps.agents.selectors import in_use, is_visible_agent
 from apps.core.prepared import Select, slot
-from apps.sessions.models import Invocation, Recording, RecordingBatch, Session, SessionTag
+from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session, SessionTag
 from loom_events.fold import is_unread
 from loom_events.recorded import RecordedEvent, RecordedOther
 
@@ -80,6 +80,13 @@ def may_follow_session(user: User | AnonymousUser, topic: str) -> bool:
 def invocations_visible_to(user: User | AnonymousUser) -> QuerySet[Invocation]:
     """The invocations that `user` may see: those of the sessions."""
     return Invocation.objects.filter(visible(subject_of(user), Invocation)).select_related("session__agent")
+
+
+def run_visible_to(user: User | AnonymousUser, run_id: int) -> Invocation | None:
+    """The run of this key, where `user` may see it, with its session and agent, which may be archived."""
+    if run_id > models.BigIntegerField.MAX_BIGINT:
+        return None
+    return invocations_visible_to(user).select_related("session__agent__runtime").filter(pk=run_id).first()
 
 
 def with_totals(sessions: QuerySet[Session]) -> QuerySet[Session]:
@@ -150,3 +157,8 @@ def of_agents_in_use(invocations: QuerySet[Invocation]) -> QuerySet[Invocation]:
 def unfinished_invocation(session: Session) -> Invocation | None:
     """The invocation that the session is answering, or will when it leaves the queue; there is one at most."""
     return session.invocations.filter(status__in=Invocation.UNFINISHED).select_related("session__agent").first()
+
+
+def prompts_ahead(session: Session) -> list[QueuedPrompt]:
+    """What was typed ahead in a session, in the order in which it is sent."""
+    return list(session.queued_prompts.order_by("position"))

@@ -21,12 +21,16 @@ from loom_client.errors import (
 )
 from loom_client.events import Event
 from loom_client.models import (
+    Added,
     Agent,
     Endpoint,
     Invocation,
     Latency,
     LogLine,
     Logs,
+    Queue,
+    QueuedPrompt,
+    Repeat,
     Session,
     StartSeries,
     Unread,
@@ -35,6 +39,7 @@ from loom_client.models import (
 from loom_client.run import Run
 
 __all__ = [
+    "Added",
     "Agent",
     "AmbiguousAgentError",
     "ApiError",
@@ -47,6 +52,9 @@ __all__ = [
     "LogLine",
     "Logs",
     "LostError",
+    "Queue",
+    "QueuedPrompt",
+    "Repeat",
     "Run",
     "Session",
     "StartSeries",

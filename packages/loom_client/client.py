@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from loom_client.errors import AmbiguousAgentError, ApiError, UnknownAgentError, UnreachableError
-from loom_client.models import Agent, Invocation, Latency, Logs, Session, StartSeries, Unread
+from loom_client.models import Added, Agent, Invocation, Latency, Logs, Queue, Repeat, Session, StartSeries, Unread
 from loom_client.run import Run
 from loom_client.wording import did_you_mean, in_sentences
 
@@ -111,6 +111,13 @@ class Client:
 
         return Run(agent_id, begin, lambda *place: self._events(agent_id, *place))
 
+    def repeat(self, run_id: int, *, request_key: str | None = None, **where: Any) -> Repeat:
+        """Send the prompt of a run once more: in its session, or as `where` says it, in the words of the API: agent_id,
+        qualifier, is_fresh, prompt (another one), has_earlier.
+        """
+        headers = {"Idempotency-Key": request_key or str(uuid.uuid4())}
+        return Repeat.read(self._json("POST", f"/runs/{run_id}/repeat", where, headers))
+
     def follow(self, agent_id: int, session_id: str, invocation: int, since: int = 0, *, detail: bool = False) -> Run:
         """The events of a run after a number, as they were and as they happen; with `detail` also what is no text."""
         return Run(
@@ -159,6 +166,38 @@ class Client:
             if latency.is_known or not is_waiting:
                 return latency
 
+    # --- what is typed ahead ---
+
+    def queue(self, agent_id: int, session_id: str) -> Queue:
+        """The prompts that wait in a session, in the order in which they are sent."""
+        return Queue.read(self._json("GET", self._session(agent_id, session_id, "/queue")))
+
+    def add_queued(
+        self, agent_id: int, session_id: str, prompt: str = "", *, payload: Any = None, request_key: str | None = None
+    ) -> Added:
+        """Put a prompt behind what the session is answering; it is a run at once where that is free."""
+        headers = {"Idempotency-Key": request_key or str(uuid.uuid4())}
+        body = {"prompt": prompt, "payload": payload}
+        return Added.read(self._json("POST", self._session(agent_id, session_id, "/queue"), body, headers))
+
+    def change_queued(self, agent_id: int, session_id: str, prompt_id: int, **change: Any) -> Queue:
+        """Give a prompt that waits another text, body or place; `change` as in the API: prompt, payload, position."""
+        path = self._session(agent_id, session_id, f"/queue/{prompt_id}")
+        return Queue.read(self._json("PATCH", path, change))
+
+    def remove_queued(self, agent_id: int, session_id: str, prompt_id: int) -> None:
+        """Take back a prompt that waits."""
+        self._json("DELETE", self._session(agent_id, session_id, f"/queue/{prompt_id}"))
+
+    def clear_queue(self, agent_id: int, session_id: str) -> int:
+        """Take back all that wait; returns how many there were."""
+        return int(self._json("DELETE", self._session(agent_id, session_id, "/queue"))["removed_count"])
+
+    def send_queued(self, agent_id: int, session_id: str) -> int | None:
+        """Send the first of what a stop has held, the others after it; returns the number of the run, if one began."""
+        number: int | None = self._json("POST", self._session(agent_id, session_id, "/queue/send"))["invocation"]
+        return number
+
     # --- logs ---
 
     def logs(self, agent_id: int, session_id: str | None = None, **query: Any) -> Logs:
@@ -187,8 +226,8 @@ class Client:
         path = f"/agents/{agent_id}/sessions/{quote(session_id, safe='')}{rest}"
         return f"{path}?{urlencode(query)}" if query else path
 
-    def _json(self, method: str, path: str, body: object = None) -> Any:
-        response = self._send(method, path, body)
+    def _json(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
+        response = self._send(method, path, body, headers)
         try:
             text = response.read()
         except (OSError, http.client.HTTPException) as error:

@@ -58,7 +58,8 @@ class Invocation(_Answer):
 
     `headers_ms` and `first_chunk_ms` are from the send. `unread_event_count` counts what of the answer Loom could not
     read as text. Of a long answer a session holds the beginning alone (`is_response_cut`); `Client.invocation` reads
-    all of it.
+    all of it. `id` names the run in all of Loom, as for `Client.repeat`; `repeated_from` is that of the run whose
+    prompt was sent once more.
     """
 
     invocation: int
@@ -90,6 +91,64 @@ class Invocation(_Answer):
     is_response_cut: bool = False
     cost_usd: float | None = None
     cost_source: str | None = None
+    id: int = 0
+    repeated_from: int | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat(_Answer):
+    """The run that a prompt sent once more became; `waiting_count` prompts follow it in its session."""
+
+    id: int
+    invocation: int
+    agent_id: int
+    session_id: str
+    session_public_id: str
+    qualifier: str
+    url: str
+    repeated_from: int | None = None
+    waiting_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedPrompt(_Answer):
+    """A prompt, or a whole body, that waits in a session; `position` counts from 1, which is sent next."""
+
+    id: int
+    position: int
+    prompt: str
+    payload: Any
+    created_at: str
+    repeated_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Added(_Answer):
+    """A prompt that was put into a queue: `queued` where it waits, `id` and `invocation` where it is a run already."""
+
+    queued: QueuedPrompt | None
+    id: int | None
+    invocation: int | None
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        queued = body["queued"]
+        return super(Added, cls).read({**body, "queued": QueuedPrompt.read(queued) if queued else None})
+
+
+@dataclass(frozen=True, slots=True)
+class Queue(_Answer):
+    """What waits in a session. `is_held`: the answer before it was stopped, and nothing is sent by itself."""
+
+    items: tuple[QueuedPrompt, ...]
+    is_held: bool
+    limit: int
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        items = tuple(QueuedPrompt.read(item) for item in body["items"])
+        return super(Queue, cls).read({**body, "items": items})
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def loopback(script: Callable[[Exchange], None]) -> Iterator[Loopback]:
                 number = len(running.requests)
             script(Exchange(self, request, number))
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = answer  # noqa: N815 -- the names http.server calls
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = answer  # noqa: N815 -- the names http.server calls
 
         def log_message(self, format: str, *args: object) -> None:
             """Keep the test's output quiet."""

@@ -19,7 +19,7 @@ from apps.sessions.engine import ledger
 from apps.sessions.engine.cost import cost_columns
 from apps.sessions.engine.host import host_of
 from apps.sessions.engine.turns import writing
-from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
+from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import invocation_completed, runs_queued
 from loom_events.fold import answer_text
@@ -139,7 +139,9 @@ def finish_invocation(
         if is_announced:
             ledger.store_handed_over(invocation_completed.send(sender=Invocation, invocation=invocation))
         notify(session.topic, f"finished:{invocation.pk}")
-        if is_announced:
+        if is_announced and status == Invocation.Status.STOPPED:
+            hold_prompts(session)
+        elif is_announced:
             queue_next_prompt(session)
     return True
 
@@ -157,9 +159,16 @@ def _suspend_invocation(process_id: UUID | None, rest: Pending) -> bool:
 
 
 def queue_next_prompt(session: Session) -> None:
-    """Make the next typed-ahead prompt of a session that got free, if it has one, a queued run; in a transaction."""
+    """Make the next typed-ahead prompt of a session that got free, if it has one, a queued run; in a transaction.
+
+    One that is held waits for a person.
+    """
     ahead = next(iter(ledger.lock_prompts_ahead(pk=session.pk)), None)
-    if ahead is None:
+    if ahead is None or ahead.is_held:
+        return
+    if ahead.request_key and session.invocations.filter(request_key=ahead.request_key).exists():
+        ahead.delete()  # it was sent by another way meanwhile
+        queue_next_prompt(session)
         return
     now = timezone.now()
     agent = session.agent
@@ -169,11 +178,12 @@ def queue_next_prompt(session: Session) -> None:
         number=ledger.next_number(session.pk),
         status=Invocation.Status.QUEUED,
         prompt=ahead.text,
-        payload=host_of(agent.kind).payload(session, ahead.text),
+        payload=host_of(agent.kind).payload(session, ahead.text) if ahead.payload is None else ahead.payload,
         version=host_of(agent.kind).version(agent, session.qualifier),
         request_key=ahead.request_key,
         kind=agent.kind,
         source=ahead.source,
+        repeated_from_id=ahead.repeated_from_id,
         requested_at=now,
         queued_at=now,
     )
@@ -181,6 +191,12 @@ def queue_next_prompt(session: Session) -> None:
     ahead.delete()
     notify(session.topic, f"started:{run.pk}")
     transaction.on_commit(lambda: runs_queued.send(sender=Invocation), robust=True)
+
+
+def hold_prompts(session: Session) -> None:
+    """Let what was typed ahead wait for a person, as who stops an answer may want none of it; in a transaction."""
+    if any(True for _ in ledger.lock_prompts_ahead(pk=session.pk)):
+        QueuedPrompt.objects.filter(session=session).update(is_held=True)
 
 
 def finish_whatever_listens(

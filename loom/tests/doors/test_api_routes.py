@@ -38,6 +38,13 @@ SCOPE_OF = {
     ("GET", "/agents/{agent_id}/sessions/{session_id}/events"): "read",
     ("POST", "/agents/{agent_id}/sessions/{session_id}/stop"): "invoke",
     ("POST", "/agents/{agent_id}/sessions/{session_id}/end"): "invoke",
+    ("GET", "/agents/{agent_id}/sessions/{session_id}/queue"): "read",
+    ("POST", "/agents/{agent_id}/sessions/{session_id}/queue"): "invoke",
+    ("DELETE", "/agents/{agent_id}/sessions/{session_id}/queue"): "invoke",
+    ("POST", "/agents/{agent_id}/sessions/{session_id}/queue/send"): "invoke",
+    ("PATCH", "/agents/{agent_id}/sessions/{session_id}/queue/{prompt_id}"): "invoke",
+    ("DELETE", "/agents/{agent_id}/sessions/{session_id}/queue/{prompt_id}"): "invoke",
+    ("POST", "/runs/{run_id}/repeat"): "invoke",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/logs"): "read",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/latency"): "read",
     ("POST", "/agents/{agent_id}/start-series"): "invoke",
@@ -102,6 +109,13 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.session(1, MISSING),
             lambda: client.invocation(1, MISSING, 1),
             lambda: client.unread(1, MISSING, 1),
+            lambda: client.repeat(1),
+            lambda: client.queue(1, MISSING),
+            lambda: client.add_queued(1, MISSING, "Hi"),
+            lambda: client.change_queued(1, MISSING, 1, prompt="Hi"),
+            lambda: client.remove_queued(1, MISSING, 1),
+            lambda: client.clear_queue(1, MISSING),
+            lambda: client.send_queued(1, MISSING),
             lambda: client.latency(1, MISSING),
             lambda: client.logs(1),
             lambda: client.logs(1, MISSING),
@@ -151,6 +165,20 @@ class Walk:
         return status, answer
 
 
+def walk_queue(loom: Loom, walk: Walk, ids: dict[str, Any]) -> None:
+    """Queue prompts behind an answer that does not end, and take them back: each kind of call once."""
+    queue = "/agents/{agent_id}/sessions/{session_id}/queue"
+    one = f"{queue}/{{prompt_id}}"
+    loom.emulator.order(kind="silence", after_chunks=0, seconds=3_600)
+    sent, first, _ = (walk.call("POST", queue, ids, {"prompt": str(number)})[1] for number in range(3))
+    assert (sent["queued"], sent["invocation"], first["invocation"]) == (None, 2, None)
+    ids = ids | {"prompt_id": first["queued"]["id"]}
+    assert walk.call("PATCH", one, ids, {"prompt": "Hi", "position": 2})[0] == walk.call("GET", queue, ids)[0] == 200
+    assert walk.call("DELETE", one, ids)[0] == 204
+    assert walk.call("POST", f"{queue}/send", ids) == (202, {"id": None, "invocation": None})
+    assert walk.call("DELETE", queue, ids) == (200, {"removed_count": 1})
+
+
 def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     """S0-041, S0-094 to S0-106: real answers of a whole Loom, the good ones and the refusals."""
     walk = Walk(loom)
@@ -165,7 +193,11 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     for path in (one, f"{one}/sessions", f"{one}/logs", session, f"{session}/logs", run, f"{run}/unread"):
         wait_until(lambda path=path: walk.call("GET", path, ids)[0] == 200, f"{path} is answered")  # type: ignore[misc]
     assert walk.call("GET", f"{session}/latency", ids)[0] in {200, 202}
-    assert walk.call("POST", f"{session}/stop", ids)[0] == 200
+    ids["run_id"] = walk.call("GET", run, ids)[1]["id"]
+    walk_queue(loom, walk, ids)
+    repeated = walk.call("POST", "/runs/{run_id}/repeat", ids, {"is_fresh": True})
+    assert repeated[0] == 202 and repeated[1]["repeated_from"] == ids["run_id"]
+    assert walk.call("POST", f"{session}/stop", ids)[0] == 202
     assert walk.call("POST", f"{session}/end", ids)[0] == 200
     assert walk.call("GET", "/agents")[0] == walk.call("POST", f"{one}/refresh", ids)[0] == 200
     series = walk.call("POST", f"{one}/start-series", ids, {"prompt": "Hi", "count": 1})

@@ -7,7 +7,7 @@ those who may are what an empty form or body gets, and an AWS that refuses every
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from apps.accounts.tokens import SCOPES
 from apps.aws.tests.loopback import Exchange, loopback
 from apps.core.notices import topics
 from apps.metrics.models import StartSeries
-from apps.sessions.models import Invocation, Session
+from apps.sessions.models import Invocation, QueuedPrompt, Session
 from apps.sessions.viewing.routing import websocket_urlpatterns
 from loom.tests.doors.test_api_routes import SCOPE_OF
 from loom.tests.doors.test_signed_out import FOR_EVERYBODY
@@ -40,6 +40,7 @@ class Door:
     method: str
     status: int
     others: int
+    body: str = "{}"
 
 
 def shared(method: str, status: int) -> Door:
@@ -117,6 +118,13 @@ API = {
     "api:follow_events": owned("GET", 200),
     "api:stop_session": owned("POST", 200),
     "api:end_session": owned("POST", 502),
+    "api:get_queue": owned("GET", 200),
+    "api:add_queued": owned("POST", 400),
+    "api:send_queued": owned("POST", 202),
+    "api:change_queued": owned("PATCH", 200),
+    "api:remove_queued": owned("DELETE", 204),
+    "api:clear_queue": owned("DELETE", 200),
+    "api:repeat": replace(owned("POST", 400), body='{"prompt": " "}'),
     "api:read_session_logs": owned("GET", 502),
     "api:get_latency": owned("GET", 202),
     "api:start_series": shared("POST", 400),
@@ -191,13 +199,15 @@ class Walk:
             "series_id": self._series.pk,
             "public_id": self._session.public_id,
             "session_id": self._session.runtime_session_id,
+            "run_id": self._session.invocations.get().pk,
+            "prompt_id": self._session.queued_prompts.get().pk,
         }
         return address.at({} if address.is_admin else keys)
 
-    def knock(self, address: Address, method: str) -> dict[str, int]:
+    def knock(self, address: Address, method: str, body: str = "{}") -> dict[str, int]:
         """The status that each role gets; what it changes is taken back."""
         kind = "application/json" if address.is_api else "application/x-www-form-urlencoded"
-        body = "{}" if address.is_api and method == "POST" else ""
+        body = body if address.is_api and method in {"POST", "PATCH"} else ""
         found = {}
         for role in (*self._cookies, *self._secrets):
             client = Client(raise_request_exception=False)
@@ -222,6 +232,7 @@ def walk(make_session: Callable[..., Session], people: dict[str, User], settings
     Invocation.objects.create(
         session=session, number=1, status="completed", prompt="Hi", requested_at=now, invoked_at=now, completed_at=now
     )
+    QueuedPrompt.objects.create(session=session, position=1, text="Hi", is_held=True, created_at=now)
     series = StartSeries.objects.create(
         agent=session.agent, owner=session.owner, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=0,
         state="done", created_at=now,
@@ -257,7 +268,7 @@ def test_every_operation_of_the_api_in_every_role(walk: Walk) -> None:
         }
         expected = {"stranger": 401, "other": door.others, **dict.fromkeys(MAY, door.status)}
         tokens["other's token to manage"] = door.others
-        assert (name, walk.knock(address, door.method)) == (name, {**expected, **tokens})
+        assert (name, walk.knock(address, door.method, door.body)) == (name, {**expected, **tokens})
 
 
 def test_every_page_of_the_administration_in_every_role(walk: Walk) -> None:
