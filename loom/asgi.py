@@ -18,7 +18,7 @@ from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.core.signals import request_started
-from django.db import close_old_connections, connections, reset_queries
+from django.db import close_old_connections, reset_queries
 from django.template.loader import get_template
 from django.urls import re_path, reverse
 
@@ -29,6 +29,7 @@ from apps.accounts.middleware import SocketSignIn  # noqa: E402 -- needs the app
 from apps.core.models import Process  # noqa: E402
 from apps.core.requests import request_slot  # noqa: E402
 from apps.core.requests.middleware import TooLargeError  # noqa: E402
+from apps.core.sqlite.base import hand_on_connections, kept_connections  # noqa: E402
 from apps.core.supervised import supervised_name  # noqa: E402
 from apps.sessions.engine.engine import engine  # noqa: E402
 from apps.sessions.viewing.routing import websocket_urlpatterns  # noqa: E402
@@ -64,9 +65,10 @@ UNCOUNTED = frozenset({"/healthz", "/readyz"})  # a process that is busy is not 
 async def pages(scope: Scope, receive: Receive, send: Send) -> None:
     """Hand a request to Django when it is its turn, which ends as soon as the view has done its part.
 
-    With its turn it gives its database connection back. Django serves each request from a thread of its own. Nobody
-    else can use that thread's connection, and left to itself it stays open until the garbage is collected: a few busy
-    seconds use up all that PostgreSQL has. A streamed answer would hold one to its end.
+    With its turn it gives its database connection back: SQLite's to the next request, PostgreSQL's is closed. Django
+    serves each request from a thread of its own. Nobody else can use that thread's connection, and left to itself it
+    stays open until the garbage is collected: a few busy seconds use up all that PostgreSQL has. A streamed answer
+    would hold one to its end.
     """
     is_complete = scope["path"] in UNCOUNTED
     give_back: Callable[[], None] | None = None
@@ -85,7 +87,7 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
         return message
 
     async def end_turn() -> None:
-        await sync_to_async(connections.close_all)()
+        await sync_to_async(hand_on_connections)()
         if give_back is not None:
             give_back()
 
@@ -158,6 +160,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
         await receive()
     warming.cancel()
     await life.end()
+    kept_connections.close()
     await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -163,6 +163,7 @@ _POSTGRES_OPTIONS = {
 def _database() -> dict[str, Any]:
     database: dict[str, Any] = dict(dj_database_url.parse(ENVIRONMENT.database, conn_max_age=60))
     if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["ENGINE"] = "apps.core.sqlite"
         database["NAME"] = str(BASE_DIR / database["NAME"])
         database["OPTIONS"] = _SQLITE_OPTIONS
         # A file, because an in-memory database has one connection and Loom's threads have one each; the process id

@@ -17,7 +17,7 @@ class FolderReadOnlyError(Exception):
 def check_database_file() -> None:
     """Raise FolderReadOnlyError where SQLite could not write its file, or those that it keeps beside it."""
     database = settings.DATABASES["default"]
-    if database["ENGINE"] != "django.db.backends.sqlite3":
+    if database["ENGINE"] != "apps.core.sqlite":
         return
     file = Path(database["NAME"])
     if not file.parent.is_dir():

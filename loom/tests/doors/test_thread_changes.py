@@ -31,8 +31,8 @@ def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ("address", "expected"),
     [
         # Who is asking, and what is asked for; the rest gives the connection back.
-        ("/agents/", ["process_view", "agent_list", "close_all", "close", "close_all"]),
-        ("/api/agents", ["sync_view_wrapper", "close_all", "close", "close_all"]),
+        ("/agents/", ["process_view", "agent_list", "hand_on_connections", "close", "hand_on_connections"]),
+        ("/api/agents", ["sync_view_wrapper", "hand_on_connections", "close", "hand_on_connections"]),
     ],
 )
 @pytest.mark.django_db(transaction=True)
