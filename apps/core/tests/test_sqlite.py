@@ -88,8 +88,9 @@ def test_who_closes_leaves_nothing_to_others(place: Path) -> None:
 
 @pytest.mark.parametrize("what", ["transaction", "error", "query"])
 def test_one_that_is_not_done_is_closed(place: Path, what: str) -> None:
-    wrapper = wrapped(place)
+    wrapper, other = wrapped(place), wrapped(place)
     say(wrapper, "before")
+    words(other)
     first, unread = wrapper.connection, None
     if what == "transaction":
         first.execute("BEGIN")
@@ -99,7 +100,6 @@ def test_one_that_is_not_done_is_closed(place: Path, what: str) -> None:
     else:
         wrapper.errors_occurred = True
     wrapper.hand_on()
-    other = wrapped(place)
     say(other, "after")
     other.close()
 
