@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,30 @@ def test_batches_make_the_recording(process: Process, invocation: Invocation) ->
     assert events_after(invocation.pk, 3) == events(4, 5)
     invocation.refresh_from_db()
     assert invocation.status == "streaming"
+
+
+async def test_an_end_waits_for_a_part_of_the_others_only(
+    process: Process, make_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.sessions.engine.recorder.AT_ONCE", 1)
+
+    def begin() -> LiveStream:
+        return LiveStream(start_invocation(session=make_session(), prompt="go", process_id=process.pk).pk)
+
+    first, second, ending = [await sync_to_async(begin)() for _ in range(3)]
+    for stream in (first, second, ending):
+        add(stream, 2)
+    recorder = Recorder(process.pk, lambda: [first, second, ending], lambda _: None)
+    has_written, is_ended = await asyncio.gather(
+        recorder.tick(), recorder.finish(ending, status="completed", completed_at=timezone.now())
+    )
+    await recorder.close()
+
+    assert (has_written, is_ended) == (True, True)
+    batches = RecordingBatch.objects.order_by("pk").values_list("invocation", "last_sequence")
+    assert [found async for found in batches] == [
+        (stream.invocation_id, 2) for stream in (first, ending, second)
+    ]  # fmt: skip
 
 
 def test_a_process_writes_only_what_is_its_own_and_running(process: Process, invocation: Invocation) -> None:
