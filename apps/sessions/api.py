@@ -16,7 +16,7 @@ from ninja.params import functions
 from apps.accounts.access import may_invoke, may_invoke_async, may_read_async
 from apps.accounts.models import User
 from apps.agents.forms import PROMPT_MAX_LENGTH, QUALIFIER_SCHEMA
-from apps.agents.selectors import agents_visible_to
+from apps.agents.selectors import agent_visible_to
 from apps.core.exceptions import InvalidInputError, found
 from apps.core.requests.direct_write import direct_write
 from apps.core.requests.request_slot import end_turn
@@ -107,7 +107,7 @@ def _start(user: User, agent_id: int, body: InvokeIn, request_key: str) -> tuple
         session = selectors.session_of_agent(user, agent_id, body.session_id)
     is_new = session is None or (request_key != "" and session.request_key == request_key)
     if session is None:
-        agent = found(agents_visible_to(user).filter(pk=agent_id).first(), "agent", agent_id)
+        agent = found(agent_visible_to(user, agent_id), "agent", agent_id)
         session = services.start_session(
             agent=agent, owner=user, qualifier=body.qualifier or "DEFAULT", runtime_session_id=body.session_id,
             title=prompt, request_key=request_key,
@@ -202,7 +202,7 @@ async def _whole_answer(
 def find_session(user: Any, agent_id: int, session_id: str) -> Session:
     session = selectors.session_of_agent(user, agent_id, session_id)
     if session is None:
-        found(agents_visible_to(user).filter(pk=agent_id).first(), "agent", agent_id)
+        found(agent_visible_to(user, agent_id), "agent", agent_id)
     return found(session, "session", session_id, within=f"of agent {agent_id}")
 
 

@@ -14,9 +14,11 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.exceptions import InvalidInputError, MissingError
 from apps.core.notices.notices import notify
+from apps.core.prepared import Insert, Select, slot
 from apps.core.tags import normalised, tags_named
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent
+from apps.sessions.engine.turns import writing
 from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
 from apps.sessions.invoking import check_request_key, check_storable, stop_invocation, wait_for_end
 from apps.sessions.models import Invocation, Session, SessionTag
@@ -25,6 +27,14 @@ from apps.sessions.selectors import sessions_visible_to
 logger = logging.getLogger(__name__)
 
 TITLE_LENGTH = 80
+_insert_session = Insert(Session)
+_by_request_key = Select(
+    lambda: (
+        Session.objects.filter(owner_id=slot(User, "pk", "owner"), request_key=slot(Session, "request_key"))
+        .select_related("agent__runtime")
+        .order_by()[:1]
+    )
+)
 
 
 def check_session_id(runtime_session_id: str) -> None:
@@ -61,17 +71,19 @@ def start_session(
         check_session_id(runtime_session_id)
     check_storable(title)
     try:
-        with transaction.atomic():
-            return Session.objects.create(
-                agent=agent,
-                owner=owner,
-                qualifier=qualifier,
-                runtime_session_id=runtime_session_id or str(uuid.uuid4()),
-                is_own_id=runtime_session_id is None,
-                title=_title(title),
-                purpose=purpose,
-                request_key=request_key,
-                created_at=timezone.now(),
+        with writing(is_first=True):
+            return _insert_session(
+                Session(
+                    agent=agent,
+                    owner=owner,
+                    qualifier=qualifier,
+                    runtime_session_id=runtime_session_id or str(uuid.uuid4()),
+                    is_own_id=runtime_session_id is None,
+                    title=_title(title),
+                    purpose=purpose,
+                    request_key=request_key,
+                    created_at=timezone.now(),
+                )
             )
     except IntegrityError as error:
         earlier = _session_of_request(agent, owner, qualifier, request_key)
@@ -91,7 +103,7 @@ def _session_of_request(agent: Agent, owner: User, qualifier: str, request_key: 
     """The session that this request made when it came before."""
     if not request_key:
         return None
-    session = Session.objects.select_related("agent__runtime").filter(owner=owner, request_key=request_key).first()
+    session = next(iter(_by_request_key(owner=owner.pk, request_key=request_key)), None)
     if session is not None and (session.agent_id, session.qualifier) != (agent.pk, qualifier):
         raise RequestKeyReusedError
     return session

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
-from apps.agents.selectors import agents_visible_to, search_agents
+from apps.agents.selectors import agent_visible_to, agents_visible_to, search_agents
 
 pytestmark = pytest.mark.django_db
 
@@ -59,3 +59,21 @@ def test_every_word_has_to_be_found_in_name_arn_or_description(
     )
 
     assert names(search_agents(Agent.objects.all(), text)) == found
+
+
+def test_the_agent_of_an_id_is_the_one_of_the_list(
+    make_agent: Callable[..., Agent], bob: User, carol: User, settings: Any
+) -> None:
+    agents = [make_agent(), make_agent(kind="loom", origin="loom"), make_agent(removed_at=timezone.now()),
+              make_agent(origin="aws")]  # fmt: skip
+    ids = [*(agent.pk for agent in agents), 0, 10**6]
+    for mode in ("emulator", "aws"):
+        settings.LOOM_AWS = mode
+        for user in (bob, carol, AnonymousUser()):
+            of_list = [agents_visible_to(user).filter(pk=pk).first() for pk in ids]
+            assert [agent_visible_to(user, pk) for pk in ids] == of_list
+            assert sum(agent is not None for agent in of_list) == (2 if user.is_authenticated else 0)
+    assert agent_visible_to(bob, 10**30) is None
+    found = agent_visible_to(bob, agents[3].pk)
+    assert found is not None
+    assert (found.runtime.arn, found.origin) == (agents[3].runtime.arn, "aws")
