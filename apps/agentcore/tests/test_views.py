@@ -93,7 +93,7 @@ def test_search_over_htmx_answers_with_the_table_alone(signed_in: Client, make_a
     response = signed_in.get(LIST, {"q": "weath"}, headers=SEARCH)
 
     assert (is_page(response), listed(response)) == (False, ["weather"])
-    assert text(response).strip().startswith('<section class="card fits" id="agent-table"')
+    assert text(response).strip().startswith('<section class="card" id="agent-table"')
     assert {"HX-Request", "HX-Target", "Cookie"} <= set(response["Vary"].split(", "))
 
 
