@@ -14,6 +14,7 @@ from apps.agents import urls as agents
 from apps.core.running.health import healthz, readyz
 from apps.sessions import urls as sessions
 from loom.api import api
+from loom.web.design import design
 
 admin.autodiscover()  # only who serves addresses needs it
 administration: Any = admin.site
@@ -34,6 +35,7 @@ urlpatterns = [
     path("agents/", include(([*agents.urlpatterns, *agentcore.agent_urlpatterns], "agents"))),
     path("sessions/", include(([*sessions.urlpatterns, *agentcore.session_urlpatterns], "sessions"))),
     path("operate/", include("apps.metrics.urls")),
+    path("design/", design, name="design"),
     # Whoever types the beginning of the API's addresses is led to what describes it.
     path("api", to_api_docs, name="api-home"),
     path("api/", to_api_docs, name="api-root"),

@@ -35,12 +35,16 @@ pytestmark = pytest.mark.django_db
 
 @dataclass(frozen=True)
 class Door:
-    """The method to knock with, the status of those who may, and that of others than owner and staff."""
+    """The method to knock with, the status of those who may, and that of others than owner and staff.
+
+    Where nothing is anybody's own, an owner is one of the others.
+    """
 
     method: str
     status: int
     others: int
     body: str = "{}"
+    is_anybodys: bool = True
 
 
 def shared(method: str, status: int) -> Door:
@@ -53,6 +57,11 @@ def owned(method: str, status: int) -> Door:
     return Door(method, status, 404)
 
 
+def of_staff(method: str, status: int) -> Door:
+    """For staff alone."""
+    return Door(method, status, 404, is_anybodys=False)
+
+
 # It leads there, or leads back: which is which, tests of the pages know.
 GONE_ON = 302
 
@@ -60,6 +69,7 @@ MAY = ("owner", "staff", "superuser")
 
 PAGES = {
     "home": shared("GET", GONE_ON),
+    "design": of_staff("GET", 200),
     "agents:list": shared("GET", 200),
     "agents:detail": shared("GET", 200),
     "agents:archive": shared("POST", GONE_ON),
@@ -252,6 +262,8 @@ def test_every_page_in_every_role(walk: Walk) -> None:
     assert pages.keys() == PAGES.keys()
     for name, door in PAGES.items():
         expected = {"stranger": 302, "other": door.others, **dict.fromkeys(MAY, door.status)}
+        if not door.is_anybodys:
+            expected["owner"] = door.others
         tokens = dict.fromkeys(walk.tokens, 302)
         assert (name, walk.knock(pages[name], door.method)) == (name, {**expected, **tokens})
 

@@ -26,8 +26,9 @@ pytestmark = pytest.mark.browser
 
 # Every named address that is not the administration's or the API's is one of these. A new one has to be put here.
 PAGES = [
-    "home", "accounts:login", "agents:list", "agents:detail", "agents:settings", "sessions:list", "sessions:detail",
-    "sessions:logs", "sessions:agent-logs", "sessions:new", "metrics:operate", "metrics:start-series",
+    "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:settings", "sessions:list",
+    "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:new", "metrics:operate",
+    "metrics:start-series",
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [

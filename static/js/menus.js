@@ -1,0 +1,67 @@
+/* Menus: the arrow keys walk through what can be done, Escape and a click elsewhere leave. Without it they are
+   disclosures. */
+import { define } from "./kit.js";
+
+const GAP_PX = 4;
+
+/** Below its button, or above where there is more room; never beyond the edge of the window.
+ * @param {Element} menu @param {HTMLElement} list */
+function place(menu, list) {
+  const button = menu.getBoundingClientRect();
+  const { width, height } = list.getBoundingClientRect();
+  const isAbove = button.bottom + GAP_PX + height > innerHeight && button.top > innerHeight / 2;
+  const top = isAbove ? button.top - GAP_PX - height : button.bottom + GAP_PX;
+  const start = getComputedStyle(menu).direction === "rtl" ? button.right - width : button.left;
+  const left = Math.max(GAP_PX, Math.min(start, document.documentElement.clientWidth - width - GAP_PX));
+  Object.assign(list.style, { inset: "auto", top: `${Math.max(GAP_PX, top)}px`, left: `${left}px` });
+}
+
+/** Which entry a key leads to, of as many; none for other keys.
+ * @param {string} key @param {number} here @param {number} count @returns {number | undefined} */
+function placeAfter(key, here, count) {
+  if (key === "ArrowDown") return (here + 1) % count;
+  if (key === "ArrowUp") return (Math.max(here, 0) - 1 + count) % count;
+  if (key === "Home") return 0;
+  return key === "End" ? count - 1 : undefined;
+}
+
+/** @param {HTMLDetailsElement} menu @param {{signal: AbortSignal}} mounting */
+function mount(menu, { signal }) {
+  const list = menu.querySelector(".menu-list");
+  const entries = () => [...list.querySelectorAll("a[href], button:not(:disabled)")];
+  const close = () => (menu.open = false);
+
+  const toggled = () => {
+    if (!menu.open) {
+      list.popover = null;
+      return;
+    }
+    list.popover = "manual"; // in the top layer no card cuts it off
+    list.showPopover?.();
+    place(menu, list);
+    entries()[0]?.focus();
+  };
+  menu.addEventListener("toggle", toggled, { signal });
+  if (menu.open) toggled(); // by who was faster than this script
+
+  menu.addEventListener("keydown", (event) => {
+    if (!menu.open) return;
+    const all = entries();
+    const next = placeAfter(event.key, all.indexOf(event.target), all.length);
+    if (event.key === "Escape") {
+      close();
+      menu.querySelector("summary").focus();
+    } else if (next !== undefined) all[next]?.focus();
+    else return;
+    event.preventDefault();
+  }, { signal });
+
+  menu.addEventListener("click", ({ target }) => target.closest(".menu-list :is(a, button)") && close(), { signal });
+  // Who leaves by Tab leaves it closed, and so does who presses elsewhere.
+  menu.addEventListener("focusout", ({ relatedTarget }) => relatedTarget && !menu.contains(relatedTarget) && close(), { signal });
+  document.addEventListener("pointerdown", ({ target }) => menu.contains(target) || close(), { signal });
+  // What moves below an open menu would leave it behind.
+  document.addEventListener("scroll", ({ target }) => target.contains(menu) && close(), { signal, capture: true });
+}
+
+define("menu", { mount });
