@@ -197,7 +197,11 @@ CHANNEL_LAYERS: dict[str, Any] = {
         "CONFIG": {"hosts": [_redis_host()], "capacity": 1000},
     }
     if REDIS_URL
-    else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
+    else {
+        "BACKEND": "apps.core.notices.layer.NoticeLayer",
+        # A page may stay open for longer than the day after which channels would forget it.
+        "CONFIG": {"capacity": 1000, "group_expiry": 10 * 365 * 86_400},
+    }
 }
 Q_CLUSTER = {
     "name": "loom",
