@@ -24,6 +24,7 @@ from apps.core.requests.middleware import TooLargeError
 from apps.core.requests.refusals import error_body
 from apps.core.requests.unavailability import unavailability
 from apps.metrics.api import router as metrics_router
+from apps.metrics.explaining.api import router as timelines_router
 from apps.metrics.series.api import router as series_router
 from apps.metrics.sessions_api import router as session_reads_router
 from apps.sessions.api import router as sessions_router
@@ -116,6 +117,7 @@ api.add_router("", repeat_router)
 api.add_router("", logs_router)
 api.add_router("", session_reads_router)
 api.add_router("", metrics_router)
+api.add_router("", timelines_router)
 api.add_router("", series_router)
 
 # The last one, so that a program that errs in the path gets its answer in JSON as well.

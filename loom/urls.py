@@ -12,6 +12,7 @@ from apps.accounts.sign_in.limits import limited_sign_in
 from apps.agentcore import urls as agentcore
 from apps.agents import urls as agents
 from apps.core.running.health import healthz, readyz
+from apps.metrics import urls as metrics
 from apps.sessions import urls as sessions
 from loom.api import api
 from loom.web.design import design
@@ -33,7 +34,10 @@ urlpatterns = [
     path("accounts/", include("apps.accounts.urls")),
     # One namespace for a noun, whichever app shows a page of it.
     path("agents/", include(([*agents.urlpatterns, *agentcore.agent_urlpatterns], "agents"))),
-    path("sessions/", include(([*sessions.urlpatterns, *agentcore.session_urlpatterns], "sessions"))),
+    path(
+        "sessions/",
+        include(([*sessions.urlpatterns, *agentcore.session_urlpatterns, *metrics.session_urlpatterns], "sessions")),
+    ),
     path("operate/", include("apps.metrics.urls")),
     path("design/", design, name="design"),
     # Whoever types the beginning of the API's addresses is led to what describes it.

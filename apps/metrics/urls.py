@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.metrics.explaining import views as explaining_views
 from apps.metrics.figures.pages import agent_list_views
 from apps.metrics.figures.pages import views as figures_views
 from apps.metrics.series import views as series_views
@@ -32,4 +33,8 @@ urlpatterns = [
     ),
     path("start-series/<int:pk>/cancel/", series_views.start_series_cancel, name="start-series-cancel"),
     path("agents/<int:pk>/figures/", figures_views.agent_figures_fragment, name="agent-figures-fragment"),
+]
+# Below /sessions/; loom.urls puts them beside the others.
+session_urlpatterns = [
+    path("<uuid:public_id>/timeline/<int:number>/", explaining_views.timeline, name="timeline"),
 ]

@@ -11,7 +11,19 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from loom_client.errors import AmbiguousAgentError, ApiError, UnknownAgentError, UnreachableError
-from loom_client.models import Added, Agent, Invocation, Latency, Logs, Queue, Repeat, Session, StartSeries, Unread
+from loom_client.models import (
+    Added,
+    Agent,
+    Invocation,
+    Latency,
+    Logs,
+    Queue,
+    Repeat,
+    Session,
+    StartSeries,
+    Timeline,
+    Unread,
+)
 from loom_client.run import Run
 from loom_client.wording import did_you_mean, in_sentences
 
@@ -165,6 +177,10 @@ class Client:
             latency = Latency.read(self._json("GET", path))
             if latency.is_known or not is_waiting:
                 return latency
+
+    def timeline(self, run_id: int) -> Timeline:
+        """Where the time of a run went; its id is that of an `Invocation`."""
+        return Timeline.read(self._json("GET", f"/runs/{run_id}/timeline"))
 
     # --- what is typed ahead ---
 

@@ -244,6 +244,46 @@ class Latency(_Answer):
 
 
 @dataclass(frozen=True, slots=True)
+class Gap(_Answer):
+    """A piece of a run's time between two instants, in milliseconds since its beginning; `key` says what happened."""
+
+    key: str
+    name: str
+    start_ms: float
+    end_ms: float
+    clock: str
+    evidence: str
+    after: str = ""
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline(_Answer):
+    """Where a run's time went: its gaps add up to `wall_ms`. What lies inside of them is as the API has it."""
+
+    id: int
+    session_id: str
+    invocation: int
+    status: str
+    began_at: str
+    wall_ms: float
+    is_finished: bool
+    gaps: tuple[Gap, ...]
+    start_kind: str = ""
+    start_state: str = ""
+    start: dict[str, Any] | None = None
+    spans: tuple[dict[str, Any], ...] = ()
+    stalls: tuple[dict[str, Any], ...] = ()
+    rate: dict[str, Any] | None = None
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        gaps = tuple(Gap.read(item) for item in body["gaps"])
+        lists = {name: tuple(body.get(name, ())) for name in ("spans", "stalls")}
+        return super(Timeline, cls).read({**body, **lists, "gaps": gaps})
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine(_Answer):
     timestamp_ms: int
     timestamp_iso: str

@@ -249,6 +249,11 @@ class Turn:
         return answer_url_of(self.invocation)
 
     @property
+    def timeline_url(self) -> str:
+        """Where its time went."""
+        return reverse("sessions:timeline", args=(self.invocation.session.public_id, self.invocation.number))
+
+    @property
     def invoke_url(self) -> str:
         return reverse("sessions:invoke", args=(self.invocation.session.public_id,))
 
@@ -277,7 +282,7 @@ _STATE_SHAPE = (
 )  # fmt: skip
 _STATE_TEXTS = (
     "pk", "first_token", "total", "chunks", "input_count", "output_count", "attempts", "invoke_url", "resend_key",
-    "answer_url",
+    "answer_url", "timeline_url",
 )  # fmt: skip
 STATE = Skeleton(
     "sessions/_turn_state.html",

@@ -34,6 +34,7 @@ class Objects:
     session_public_id: object
     session_id: str
     series: int
+    run: int
 
     def arguments(self, name: str, wanted: list[str]) -> dict[str, object]:
         """The arguments of a named address; a KeyError names one that is new here."""
@@ -42,6 +43,7 @@ class Objects:
             or name == "metrics:start-series" else self.agent,
             "agent_pk": self.agent, "agent_id": self.agent, "public_id": self.session_public_id,
             "session_id": self.session_id, "series_id": self.series, "number": 1,
+            "run_id": self.run,
         }  # fmt: skip
         return {argument: known[argument] for argument in wanted}
 

@@ -55,6 +55,7 @@ def walk() -> Measured:
     objects = Objects(
         agent=filling.agent.pk, session_public_id=filling.session.public_id,
         session_id=filling.session.runtime_session_id, series=filling.series.pk,
+        run=filling.session.invocations.get(number=1).pk,
     )  # fmt: skip
     client = Client()
     client.force_login(filling.viewer)

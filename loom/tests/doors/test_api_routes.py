@@ -47,6 +47,7 @@ SCOPE_OF = {
     ("POST", "/runs/{run_id}/repeat"): "invoke",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/logs"): "read",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/latency"): "read",
+    ("GET", "/runs/{run_id}/timeline"): "read",
     ("POST", "/agents/{agent_id}/start-series"): "invoke",
     ("GET", "/start-series/{series_id}"): "read",
     ("POST", "/start-series/{series_id}/cancel"): "invoke",
@@ -117,6 +118,7 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.clear_queue(1, MISSING),
             lambda: client.send_queued(1, MISSING),
             lambda: client.latency(1, MISSING),
+            lambda: client.timeline(1),
             lambda: client.logs(1),
             lambda: client.logs(1, MISSING),
             lambda: client.start_series(1, "Hi", count=6),
@@ -194,6 +196,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
         wait_until(lambda path=path: walk.call("GET", path, ids)[0] == 200, f"{path} is answered")  # type: ignore[misc]
     assert walk.call("GET", f"{session}/latency", ids)[0] in {200, 202}
     ids["run_id"] = walk.call("GET", run, ids)[1]["id"]
+    assert walk.call("GET", "/runs/{run_id}/timeline", ids)[1]["gaps"]
     walk_queue(loom, walk, ids)
     repeated = walk.call("POST", "/runs/{run_id}/repeat", ids, {"is_fresh": True})
     assert repeated[0] == 202 and repeated[1]["repeated_from"] == ids["run_id"]
@@ -221,6 +224,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
         ("GET", f"{session}/latency", None, 404),
         ("POST", f"{session}/stop", None, 404),
         ("GET", "/start-series/{series_id}", None, 404),
+        ("GET", "/runs/{run_id}/timeline", None, 404),
     ):
-        found = walk.call(method, path, {**ids, "session_id": MISSING, "series_id": 10**6}, body)
+        found = walk.call(method, path, {**ids, "session_id": MISSING, "series_id": 10**6, "run_id": 10**6}, body)
         assert (method, path, found[0]) == (method, path, status), json.dumps(found[1])

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 PAGES = [
     "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:settings", "sessions:list",
     "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:new", "metrics:operate",
-    "metrics:start-series",
+    "metrics:start-series", "sessions:timeline",
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
@@ -128,7 +128,7 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
             lambda: bool(loom.get(f"/api/start-series/{series['id']}")[1]["state"] == "done"), "a series is done"
         )
         _poison(loom, folder)
-        yield EvilLoom(loom, {"pk": agent, "agent_pk": agent, "public_id": session}, int(series["id"]))
+        yield EvilLoom(loom, {"pk": agent, "agent_pk": agent, "public_id": session, "number": 1}, int(series["id"]))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,222 @@
+"""A timeline as a drawing: places in percent of its width, so that it fits any without a script. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from apps.core.templatetags.loom import duration
+from apps.metrics.explaining.gaps import Gap
+from apps.metrics.explaining.spans import MOST_SPANS, Rate, Span
+from apps.metrics.explaining.timeline import Timeline
+from apps.metrics.explaining.wording import CLOCKS, GAPS, INSTANTS, SPANS
+
+MOST_TICKS = 4
+_LEAST_WIDTH = 0.4  # percent: what is shorter would not be seen
+_RATE_HEIGHT = 100.0
+DEEPEST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A piece of a row, in percent of its width; `look` is its style."""
+
+    x: float
+    width: float
+    look: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the waterfall: what it is, how long it took, its bars, and where the sentence above it leads to."""
+
+    key: str
+    name: str
+    value: str
+    bars: Sequence[Bar]
+    depth: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of the table: a gap or a span with its two ends and where they are known from."""
+
+    name: str
+    start_ms: float
+    duration_ms: float
+    ends: str
+    clock: str
+    is_from_log: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A line of the scale, in percent; the first and last are written inside of the drawing."""
+
+    at: float
+    label: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """All that a template puts on the page."""
+
+    rows: Sequence[Row]
+    lines: Sequence[Line]
+    ticks: Sequence[Tick]
+    rate_points: str
+    rate_value: str
+    left_out_count: int = 0
+    clock_note: str = field(default="")
+
+
+def draw(timeline: Timeline) -> Drawing:
+    """The waterfall, its table and its scale."""
+    scale = _Scale(timeline.wall_ms)
+    sent_ms = timeline.sent_ms or 0.0
+    shown = timeline.spans[:MOST_SPANS]
+    rows = [_gap_row(list(gaps), timeline, scale) for _key, gaps in groupby(timeline.gaps, key=lambda gap: gap.key)]
+    rows += [
+        Row(
+            key=f"span-{number}",
+            name=span.name,
+            value=duration(span.duration_ms),
+            bars=[scale.bar(sent_ms + span.start_ms, sent_ms + span.end_ms, "failed" if span.has_failed else "span")],
+            depth=min(span.depth, DEEPEST),
+            note=_span_note(span),
+        )
+        for number, span in enumerate(shown)
+    ]
+    if timeline.stalls:
+        rows.append(_stall_row(timeline, scale))
+    return Drawing(
+        rows=rows,
+        lines=[*map(_gap_line, timeline.gaps), *_span_lines(timeline)],
+        ticks=scale.ticks(),
+        rate_points=_rate_points(timeline.rate, sent_ms, scale) if timeline.rate else "",
+        rate_value=_rate_value(timeline.rate) if timeline.rate else "",
+        left_out_count=len(timeline.spans) - len(shown),
+        clock_note=_clock_note(timeline),
+    )
+
+
+class _Scale:
+    """Milliseconds as percent of the width."""
+
+    def __init__(self, wall_ms: float) -> None:
+        self._wall_ms = max(wall_ms, 0.001)
+
+    def x(self, ms: float) -> float:
+        return round(min(max(ms / self._wall_ms * 100, 0.0), 100.0), 3)
+
+    def bar(self, start_ms: float, end_ms: float, look: str) -> Bar:
+        left = min(self.x(start_ms), 100 - _LEAST_WIDTH)
+        return Bar(left, round(max(self.x(end_ms) - left, _LEAST_WIDTH), 3), look)
+
+    def ticks(self) -> list[Tick]:
+        rough = self._wall_ms / MOST_TICKS
+        power = 10.0 ** math.floor(math.log10(rough))
+        step_ms = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
+        count = int(self._wall_ms / step_ms + 1e-9)
+        return [
+            Tick(
+                self.x(step_ms * number),
+                f"{step_ms * number / 1000:g} s" if step_ms * count >= 1000 else f"{step_ms * number:g} ms",
+                "start" if number == 0 else "end" if self.x(step_ms * number) > 94 else "middle",
+            )
+            for number in range(count + 1)
+        ]
+
+
+def _gap_row(gaps: Sequence[Gap], timeline: Timeline, scale: _Scale) -> Row:
+    key = gaps[0].key
+    bars = [scale.bar(gaps[0].start_ms, gaps[-1].end_ms, key.partition("_")[0] if key.startswith("until") else key)]
+    note = ""
+    if key == "startup" and timeline.start is not None:
+        bars.append(scale.bar(timeline.start.low_ms, timeline.start.high_ms, "range"))
+        note = _("provisional") if timeline.start.is_provisional else ""
+    total_ms = sum(gap.duration_ms for gap in gaps)
+    return Row(key=f"{key}-{gaps[0].after}", name=str(GAPS[key]), value=duration(total_ms), bars=bars, note=note)
+
+
+def _stall_row(timeline: Timeline, scale: _Scale) -> Row:
+    sent_ms = timeline.sent_ms or 0.0
+    count = len(timeline.stalls)
+    return Row(
+        key="stalls",
+        name=ngettext("%(count)d stall", "%(count)d stalls", count) % {"count": count},
+        value=duration(sum(stall.duration_ms for stall in timeline.stalls)),
+        bars=[scale.bar(sent_ms + stall.start_ms, sent_ms + stall.end_ms, "stall") for stall in timeline.stalls],
+    )
+
+
+def _span_note(span: Span) -> str:
+    return _("failed") if span.has_failed else "" if span.is_over else _("no result")
+
+
+def _gap_line(gap: Gap) -> Line:
+    return Line(
+        name=str(GAPS[gap.key]),
+        start_ms=gap.start_ms,
+        duration_ms=gap.duration_ms,
+        ends=_("%(after)s to %(before)s") % {"after": INSTANTS[gap.after], "before": INSTANTS[gap.before]},
+        clock=str(CLOCKS[gap.clock]),
+        is_from_log=gap.evidence == "log",
+    )
+
+
+def _span_lines(timeline: Timeline) -> list[Line]:
+    sent_ms = timeline.sent_ms or 0.0
+    lines = [
+        Line(
+            name=f"{SPANS[span.kind]} {span.name}",
+            start_ms=sent_ms + span.start_ms,
+            duration_ms=span.duration_ms,
+            ends=_span_note(span),
+            clock=str(CLOCKS["loom"]),
+            is_from_log=False,
+        )
+        for span in timeline.spans
+    ]
+    lines += [
+        Line(_("Stall"), sent_ms + stall.start_ms, stall.duration_ms, "", str(CLOCKS["loom"]), is_from_log=False)
+        for stall in timeline.stalls
+    ]
+    return lines
+
+
+def _rate_points(rate: Rate, sent_ms: float, scale: _Scale) -> str:
+    """The corners of a line in a field of 100 by 100: a step for each piece of time."""
+    points = []
+    for number, per_second in enumerate(rate.per_second):
+        start_ms = sent_ms + rate.start_ms + number * rate.step_ms
+        y = round(_RATE_HEIGHT - per_second / rate.highest * (_RATE_HEIGHT - 8), 1)
+        points += [f"{scale.x(start_ms)},{y}", f"{scale.x(start_ms + rate.step_ms)},{y}"]
+    return " ".join(points)
+
+
+def _rate_value(rate: Rate) -> str:
+    highest = f"{rate.highest:,.0f}"
+    if rate.unit == "tokens":
+        return _("at most %(rate)s tokens/s") % {"rate": highest}
+    return _("at most %(rate)s characters/s") % {"rate": highest}
+
+
+def _clock_note(timeline: Timeline) -> str:
+    """What the agent's clock has to do with it, where anything is drawn by it or could not be."""
+    panel = timeline.panel
+    if timeline.start is not None:
+        return _(
+            "When the agent started is told by its own clock. By causality it lies between %(low)s and %(high)s after "
+            "the request was sent: the thin bar."
+        ) % {"low": duration(panel.low_ms), "high": duration(panel.high_ms)}
+    if panel.state == "clock_skew":
+        return _("The agent's clock and this machine's differ, so when it started is not drawn.")
+    return ""
