@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apps.agents.models import Agent
 from apps.core.models import Notice
+from apps.sessions.engine.cost import cost_columns
 from apps.sessions.engine.host import host_of
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from loom_events.recorded import RecordedEvent
@@ -52,6 +53,8 @@ def end(
     with transaction.atomic():
         _store_events(run, events)
         Invocation.objects.filter(pk=run.pk).update(**fields, status=status, completed_at=completed_at)
+        stored = Invocation.objects.select_related("session__agent").get(pk=run.pk)
+        Invocation.objects.filter(pk=run.pk).update(**cost_columns(stored))
         Agent.objects.filter(pk=run.session.agent_id).update(
             last_invoked_at=run.requested_at, invocation_count=F("invocation_count") + 1
         )
