@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
+from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
+from django.conf import settings
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponseBase
@@ -22,6 +24,7 @@ from django.middleware.security import SecurityMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
 View = Callable[..., Any]
+_SHOWN_BY_DJANGO = frozenset({404, 500})  # with DEBUG its own pages need their own scripts
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -67,7 +70,21 @@ class Security(OnLoop, SecurityMiddleware):
 
 
 class ContentPolicy(OnLoop, CSPMiddleware):
-    pass
+    """Puts together anew only what a view has asked to be different; nearly all answers have the same policy."""
+
+    _same: tuple[object, str] | None = None
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        is_other = hasattr(request, "_csp_nonce") or any(name.startswith("_csp") for name in vars(response))
+        if is_other or HEADER in response or (settings.DEBUG and response.status_code in _SHOWN_BY_DJANGO):
+            return super().process_response(request, response)
+        policy: object = settings.CONTENT_SECURITY_POLICY
+        if self._same is not None and self._same[0] is policy:
+            response[HEADER] = self._same[1]
+            return response
+        response = super().process_response(request, response)
+        self._same = (policy, response[HEADER])
+        return response
 
 
 class WebSession(OnLoop, SessionMiddleware):

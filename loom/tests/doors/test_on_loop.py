@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import SyncToAsync, sync_to_async
+from csp.decorators import csp_exempt, csp_update
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -46,6 +47,23 @@ async def form(request: HttpRequest) -> HttpResponse:
     return HttpResponse(get_token(request))
 
 
+@login_not_required
+@csp_update({"img-src": ["https://example.com"]})
+def pictures(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("yes")
+
+
+@login_not_required
+@csp_exempt()
+def exempt(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("yes")
+
+
+@login_not_required
+async def nonce(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(request.csp_nonce))  # type: ignore[attr-defined]
+
+
 async def closed(request: HttpRequest) -> HttpResponse:
     return HttpResponse("yes")
 
@@ -56,6 +74,9 @@ urlpatterns = [
     path("tell/", tell),
     path("form/", form),
     path("closed/", closed),
+    path("pictures/", pictures),
+    path("exempt/", exempt),
+    path("nonce/", nonce),
     path("accounts/", include("apps.accounts.urls")),
 ]
 
@@ -124,6 +145,24 @@ async def test_a_form_needs_its_token_and_a_closed_page_a_user(alice: User) -> N
 
     assert (without.status_code, with_it.status_code) == (403, 200)
     assert (signed_out.status_code, (await client.get("/closed/")).content) == (302, b"yes")
+
+
+async def test_a_view_has_the_policy_that_it_asks_for_and_the_next_one_the_usual(
+    async_client: AsyncClient, settings: Any
+) -> None:
+    policies: dict[str, str] = {}
+    for name in ("plain", "pictures", "exempt", "nonce", "remember", "plain"):
+        response = await async_client.get(f"/{name}/", {"word": "a"})
+        policy = response.headers.get("Content-Security-Policy", "")
+        assert policies.setdefault(name, policy) == policy
+        assert name != "nonce" or f"nonce-{response.content.decode()}" in policy
+    assert policies["plain"] == policies["remember"]
+    assert "example.com" not in policies["plain"] and "default-src 'none'" in policies["plain"]
+    assert "https://example.com" in policies["pictures"]
+    assert policies["exempt"] == ""
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {"default-src": ["'self'"]}}
+    response = await async_client.get("/plain/")
+    assert response.headers["Content-Security-Policy"] == "default-src 'self'"
 
 
 def test_every_class_of_middleware_stands_on_the_loop(settings: Any) -> None:
