@@ -113,12 +113,12 @@ def run_demo(page: Page, url: str) -> dict[str, str]:
     page.wait_for_url(re.compile("/sessions/"))
     send = page.get_by_role("button", name="Send", exact=True)
     expect(send).to_be_visible(timeout=ANSWER_WITHIN_MS)
-    page.locator("#composer-prompt").fill(PROMPTS[1])
+    page.locator("[data-part=prompt]").fill(PROMPTS[1])
     send.click()
     expect(page.locator(".turn-pair")).to_have_count(2, timeout=ANSWER_WITHIN_MS)
     expect(page.locator(".turn-pair.is-running")).to_have_count(0, timeout=ANSWER_WITHIN_MS)
     not_settled = re.compile("waiting for CloudWatch|provisional")
-    expect(page.locator("#latency-panel")).not_to_contain_text(not_settled, timeout=MEASURED_WITHIN_MS)
+    expect(page.locator("[data-part=latency]")).not_to_contain_text(not_settled, timeout=MEASURED_WITHIN_MS)
     session = page.url
     # The first history of the demo measured the start of every agent; this one's series is the newest of its agent.
     page.goto(agent)

@@ -27,9 +27,9 @@ PATIENCE_MS = 60_000
 # requestAnimationFrame runs before its frame is painted; a task posted from there runs after.
 ASK = """
 (prompt) => new Promise((resolve) => {
-  const transcript = document.getElementById("transcript");
+  const transcript = document.querySelector("[data-part=transcript], #transcript");
   const before = transcript.textContent.match(/Z[0-9a-f]{12}/g)?.length ?? 0;
-  const form = document.querySelector("#composer form");
+  const form = document.querySelector(".composer form");
   const painted = (take) => requestAnimationFrame(() => {
     const channel = new MessageChannel();
     channel.port1.onmessage = () => take(performance.now());
@@ -56,7 +56,7 @@ def ask_all(page: Page, prompt: str, count: int) -> dict[str, Any]:
     """Send the prompt so many times, one after another; the first one warms everything up and is left out."""
     painted, finished, tokens = [], [], []
     for number in range(count + 1):
-        page.wait_for_selector("#composer textarea:not([disabled]):not([readonly])", timeout=PATIENCE_MS)
+        page.wait_for_selector(".composer textarea:not([disabled]):not([readonly])", timeout=PATIENCE_MS)
         first_ms, end_ms, token_count = page.evaluate(ASK, prompt)
         if number:
             painted.append(first_ms)

@@ -117,7 +117,7 @@ class LoomDoor:
         session = self._bed.sessions[number]
         body: dict[str, Any] = {"prompt": prompt}
         if self._door == "socket":
-            path = f"/ws/sessions/{session['public_id']}/"
+            path = f"/ws/sessions/{session['public_id']}/?page=2"
             body |= {"action": "invoke", "request_key": str(uuid.uuid4())}
         else:
             path = f"/api/agents/{self._bed.agent_id}/invoke"

@@ -21,13 +21,15 @@ import uvloop
 from bench.stream.machine import Reading
 from bench.stream.outcome import Outcome, summarise
 from bench.stream.plan import LoadPlan, Stream
-from bench.stream.received import END_MARKS, PING, StreamLog, frame_at
+from bench.stream.received import END_MARKS, PING, TEXT, StreamLog, frame_at
 from bench.stream.stamps import now_us
 
 CONNECT_AT_ONCE = 16
 CONNECT_PATIENCE_S = 60.0
 BEFORE_START_S = 0.3
 STALLED_BUFFER = 4096
+ACKNOWLEDGED_AFTER = 6000
+JSON_BEGINS = ord("{")
 
 
 class Client(asyncio.Protocol):
@@ -40,7 +42,7 @@ class Client(asyncio.Protocol):
         self.ended: asyncio.Future[None] = loop.create_future()
         self._stream = stream
         self._plan = plan
-        self._end_mark = END_MARKS[plan.door]
+        self._end_marks = END_MARKS[plan.door]
         self._is_open = False
         self._rest = b""
 
@@ -99,14 +101,22 @@ class SseClient(Client):
                 return
             self._is_open = True
         self.log.reads.append((received_us, data))
+        [mark] = self._end_marks
         # It may have been cut in two.
-        if self._end_mark in self._rest + data:
+        if mark in self._rest + data:
             self._end(received_us)
-        self._rest = data[-len(self._end_mark) :]
+        self._rest = data[-len(mark) :]
 
 
 class SocketClient(Client):
-    """Reads a WebSocket, and answers its pings."""
+    """Reads a WebSocket, answers its pings, and acknowledges what it read as a page does (`static/js/frames.js`).
+
+    A tree before the messages were JSON wants nothing acknowledged.
+    """
+
+    _count = 0
+    _size = 0
+    _speaks_json = False
 
     def data_received(self, data: bytes) -> None:
         received_us = now_us()
@@ -130,9 +140,16 @@ class SocketClient(Client):
             opcode, start, end = frame
             if opcode == PING:
                 self.transport.write(masked_frame(0xA, data[start:end]))
+            elif opcode == TEXT:
+                self._count += 1
+                self._size += end - start
+                self._speaks_json = data[start] == JSON_BEGINS
             position = end
         self._rest = data[position:]
-        if self._end_mark in data:
+        if self._size >= ACKNOWLEDGED_AFTER and self._speaks_json:
+            self._size = 0
+            self.transport.write(masked_frame(0x1, b'{"action":"shown","count":%d}' % self._count))
+        if any(mark in data for mark in self._end_marks):
             self._end(received_us)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 from bisect import bisect_left
@@ -13,7 +14,9 @@ from operator import attrgetter
 from bench.stream.stamps import STAMP, Token, is_complete, tokens_in
 
 TEXT, PING = 0x1, 0x9
-END_MARKS = {"socket": b'data-kind="finished"', "sse": b"event: session_end", "direct": b""}
+# Trees before the messages were JSON tell the end by an element.
+SOCKET_END = (b'{"kind":"end"', b'{"kind":"finished"', b'data-kind="finished"')
+END_MARKS = {"socket": SOCKET_END, "sse": (b"event: session_end",), "direct": ()}
 _APPENDED = re.compile(rb'<\w+ id="([\w-]*-output)"[^>]* hx-swap-oob="beforeend')
 _ELEMENT = re.compile(rb"hx-swap-oob=")
 
@@ -95,11 +98,11 @@ def _from_messages(messages: list[Read], count: int) -> tuple[list[Token], str]:
         if not shown:
             continue
         last = shown
-        for element in _elements(html):
+        for element, is_appended in _elements(html):
             numbers = [token.number for token in tokens_in(element, received_us)]
             if numbers and not is_complete((number - numbers[0] for number in numbers), len(numbers)):
                 defect = defect or f"a frame shows the tokens {numbers}"
-            if _APPENDED.search(element):
+            if is_appended:
                 appended += numbers
         # What an element closes may stand behind what another one opens: a frame counts as a whole.
         for token in sorted(shown, key=attrgetter("number")):
@@ -115,8 +118,22 @@ def _from_messages(messages: list[Read], count: int) -> tuple[list[Token], str]:
     return tokens, defect
 
 
-def _elements(html: bytes) -> Iterator[bytes]:
-    """The out-of-band elements of a frame; they are never nested."""
+def _elements(message: bytes) -> Iterator[tuple[bytes, bool]]:
+    """The parts of the page that a message changes, and whether each is added to what is closed.
+
+    Trees before the messages were JSON send out-of-band elements, which are never nested.
+    """
+    if not message.startswith(b"{"):
+        for element in _oob_elements(message):
+            yield element, _APPENDED.search(element) is not None
+        return
+    said = json.loads(message)
+    for name in ("steps", "closed", "html"):
+        if html := said.get(name):
+            yield html.encode(), name == "closed"
+
+
+def _oob_elements(html: bytes) -> Iterator[bytes]:
     starts = [html.rfind(b"<", 0, match.start()) for match in _ELEMENT.finditer(html)]
     for start, end in zip(starts, [*starts[1:], len(html)], strict=True):
         yield html[start:end]

@@ -21,6 +21,7 @@ from typing import Any, Self
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from apps.sessions.tests.reading import readable
 from loom.processes.start_all import web_spec
 from loom.tests.fixtures import ROOT, Loom, stop
 from loom.tests.running import free_port, wait_until
@@ -197,7 +198,7 @@ class SessionPage:
     def join(self) -> None:
         """Wait until connecting is over: it shows what there was, and hears of everything from here on."""
         self.send(action="invoke", prompt="")
-        self.read_until('data-kind="refused"')
+        self.read_until("^refused")
 
     def read_until(self, pattern: str, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
         """Read on to the message in which `pattern` is found."""
@@ -212,6 +213,7 @@ class SessionPage:
             except TimeoutError:
                 raise AssertionError(f"{what!r} did not come in {len(self.messages)} messages") from None
             assert isinstance(message, str)
+            message = readable(message)
             self.messages.append(message)
             if is_wanted(message):
                 return message

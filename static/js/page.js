@@ -42,7 +42,7 @@ const openDialog = async (opener) => (await import("./dialogs.js")).open(opener)
 /* --- toasts --- */
 
 define("toast", {
-  selector: ".toast-success, .toast-info",
+  selector: ":is(.toast-success, .toast-info):not([data-stays])",
   mount(toast) {
     setTimeout(() => toast.remove(), TOAST_MS);
   },

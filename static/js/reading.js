@@ -3,20 +3,8 @@ const KEPT = 5; // parts told that may still be read out
 const LONGEST = 2000; // characters of one part
 const STORE = "loom.reading";
 
-const region = document.getElementById("reading");
-const choice = document.getElementById("reading-choice");
-let turn = null;
-let heard = 0;
-
-/** @param {string} text */
-export function tell(text) {
-  if (!text.trim()) return;
-  region.append(Object.assign(document.createElement("p"), { textContent: text.slice(0, LONGEST) }));
-  while (region.childElementCount > KEPT) region.firstElementChild.remove();
-}
-
-/** @param {Element} article @returns {Element[]} */
-const partsOf = (article) => [...(article.querySelector(".answer > .md")?.children ?? [])];
+/** @param {Element} turn @returns {Element[]} */
+const partsOf = (turn) => [...(turn.querySelector("[data-part=output]")?.children ?? [])];
 
 /** @param {Element} part @returns {string} */
 function wordsOf(part) {
@@ -25,34 +13,53 @@ function wordsOf(part) {
   return code ? `Code: ${code.textContent.trim()}` : part.textContent.trim();
 }
 
-/** @param {Element} article */
-function readOn(article) {
-  const parts = partsOf(article);
-  if (choice.checked) for (const part of parts.slice(heard)) tell(wordsOf(part));
-  heard = parts.length;
-}
+export class Reader {
+  #region;
+  #choice;
+  #run = "";
+  #heard = 0;
 
-/** Tell what is new since the last call.
- * @param {Element | null} running the turn that is being answered */
-export function follow(running) {
-  if (running && running.id !== turn) {
-    turn = running.id;
-    heard = partsOf(running).length;
-    tell(running.dataset.telling);
-  } else if (running) {
-    readOn(running);
-  } else if (turn) {
-    const article = document.getElementById(turn);
-    turn = null;
-    if (!article) return;
-    readOn(article);
-    tell(article.dataset.telling);
+  /** @param {HTMLElement} region a live one @param {HTMLInputElement} choice whether the parts are told as well */
+  constructor(region, choice) {
+    this.#region = region;
+    this.#choice = choice;
+    try {
+      choice.checked = localStorage.getItem(STORE) !== "end";
+      choice.addEventListener("change", () => localStorage.setItem(STORE, choice.checked ? "parts" : "end"));
+    } catch {
+      /* Storage is closed to us: the choice lasts as long as the page. */
+    }
   }
-}
 
-try {
-  choice.checked = localStorage.getItem(STORE) !== "end";
-  choice.addEventListener("change", () => localStorage.setItem(STORE, choice.checked ? "parts" : "end"));
-} catch {
-  /* Storage is closed to us: the choice lasts as long as the page. */
+  /** @param {string} text */
+  tell(text) {
+    if (!text.trim()) return;
+    this.#region.append(Object.assign(document.createElement("p"), { textContent: text.slice(0, LONGEST) }));
+    while (this.#region.childElementCount > KEPT) this.#region.firstElementChild.remove();
+  }
+
+  /** A turn is answered from now on.
+   * @param {HTMLElement} turn */
+  begin(turn) {
+    if (turn.dataset.run === this.#run) return;
+    this.#run = turn.dataset.run;
+    this.#heard = partsOf(turn).length;
+    this.tell(turn.dataset.telling);
+  }
+
+  /** Tell what was closed since the last call.
+   * @param {HTMLElement} turn */
+  go(turn) {
+    const parts = partsOf(turn);
+    if (this.#choice.checked) for (const part of parts.slice(this.#heard)) this.tell(wordsOf(part));
+    this.#heard = parts.length;
+  }
+
+  /** A turn is over. @param {HTMLElement} turn */
+  end(turn) {
+    if (turn.dataset.run !== this.#run) return;
+    this.go(turn);
+    this.#run = "";
+    this.tell(turn.dataset.telling);
+  }
 }

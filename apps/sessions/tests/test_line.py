@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.sessions.tests.viewing import text_of
+from apps.sessions.viewing.credit import Credit
 from apps.sessions.viewing.frames import Frame
 from apps.sessions.viewing.line import Line
 
@@ -41,7 +42,9 @@ class Following:
 
     def __init__(self, *, takes_ready_frames: bool, limit: int = LIMIT) -> None:
         self.viewer = Viewer()
-        self.line = Line(self.viewer.send, self.viewer.write if takes_ready_frames else None, limit)
+        self.line = Line(
+            self.viewer.send, self.viewer.write if takes_ready_frames else None, limit, Credit(is_limited=False)
+        )
         self.put_count = 0
         self.is_due = False
         self.task = asyncio.ensure_future(self._send())
@@ -67,7 +70,7 @@ class Following:
                     await asyncio.sleep(0)  # asks the database
                     await self.line.send("looked")
                 if outbox:
-                    await self.line.send(outbox.take().html)
+                    await self.line.send(outbox.take().text)
 
 
 @given(steps=STEPS)

@@ -143,13 +143,13 @@ async def test_a_run_that_ends_on_a_full_disk_says_what_is_missing(
         talker.say(*50 * [LINE])
         talker.end()
         await viewer.sees(53)
-        await page.read_until('data-kind="held"')
+        await page.read_until("^held")
         await viewer.waits_for(caplog, "end of run put off")
         assert engine.stream(viewer.invocation.pk) is None  # nothing of it is held any longer
         assert ((await viewer.row()).status, viewer.task.done()) == ("streaming", False)
     await asyncio.wait_for(viewer.task, PATIENCE_S)
 
-    await page.read_until('data-kind="finished"')
+    await page.read_until("^(end|finished)")
     await page.leave()
     row = await viewer.row()
     lost = len(viewer.seen) - kept

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, cast
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.sessions.viewing.rendering import AnswerRenderer, answer_frame, words_frame
+from apps.sessions.viewing.rendering import AnswerRenderer, answer_message
 from loom_events.fold import UNREAD, UNREAD_MORE
 from loom_events.kinds import JsonValue
 from loom_events.recorded import RecordedEvent
@@ -32,15 +33,18 @@ def test_a_closed_block_is_appended_and_the_open_end_is_replaced() -> None:
     renderer = AnswerRenderer(7)
     renderer.feed([text("**One")])
 
-    assert answer_frame(renderer, "7:ab:1", after=0, from_part=0) == (
-        '<div id="invocation-7-tail" class="md" hx-swap-oob="true" data-at="7:ab:1">'
-        '<p dir="auto">**One<span id="invocation-7-growth"></span></p>\n</div>'
-    )
+    assert json.loads(answer_message(renderer, "7:ab:1", after=0, from_part=0)) == {
+        "kind": "answer",
+        "at": "7:ab:1",
+        "html": '<p dir="auto">**One<span id="invocation-7-growth"></span></p>\n',
+    }
     renderer.feed([text("**\n\nTwo\n", seq=2)])  # a whole line behind it closes a block
-    assert answer_frame(renderer, "7:ab:2", after=1, from_part=0) == (
-        '<div id="invocation-7-tail" class="md" hx-swap-oob="true" data-at="7:ab:2"><p dir="auto">Two</p>\n</div>'
-        '<div id="invocation-7-output" hx-swap-oob="beforeend"><p dir="auto"><strong>One</strong></p>\n</div>'
-    )
+    assert json.loads(answer_message(renderer, "7:ab:2", after=1, from_part=0)) == {
+        "kind": "answer",
+        "at": "7:ab:2",
+        "html": '<p dir="auto">Two</p>\n',
+        "closed": '<p dir="auto"><strong>One</strong></p>\n',
+    }
 
 
 def test_plain_words_are_appended_to_the_open_end_and_anything_else_is_rendered() -> None:
@@ -49,9 +53,6 @@ def test_plain_words_are_appended_to_the_open_end_and_anything_else_is_rendered(
 
     words = renderer.extend([text(" in", seq=2), text(" Ghent", seq=3)])
     assert words == " in Ghent"
-    assert words_frame(renderer, "7:ab:3", words) == (
-        '<span id="invocation-7-growth" hx-swap-oob="beforeend" data-at="7:ab:3"> in Ghent</span>'
-    )
     assert (
         renderer.tail == '<p dir="auto">Two days<span id="invocation-7-growth"> in Ghent</span></p>\n'
     )  # for a late viewer
@@ -77,7 +78,7 @@ def test_a_tool_call_stands_where_it_happened_and_is_updated_in_place() -> None:
             event("tool_input", tool_use_id="t1", text='{"sku"', seq=3),
         ]
     )
-    assert re.search(r'<p dir="auto">Before</p>\s*<details class="tool" id="invocation-7-step-1">', renderer.output)
+    assert re.search(r'<p dir="auto">Before</p>\s*<details class="tool" data-step="1">', renderer.output)
     assert "stock_level" in renderer.output and "{&quot;sku&quot;" in renderer.output
     assert renderer.steps_changed(after=3, before_part=2) == ""
 
@@ -88,9 +89,9 @@ def test_a_tool_call_stands_where_it_happened_and_is_updated_in_place() -> None:
         ]
     )
     replaced = renderer.steps_changed(after=3, before_part=2)
-    assert 'id="invocation-7-step-1" hx-swap-oob="true"' in replaced
+    assert 'data-step="1"' in replaced
     assert "17" in replaced and "250 ms" in replaced and "failed" not in replaced
-    assert "17" in renderer.output and "hx-swap-oob" not in renderer.output
+    assert "17" in renderer.output
     assert renderer.tail.startswith('<p dir="auto">After')
 
 
@@ -197,10 +198,10 @@ def test_an_event_without_a_look_of_its_own_is_kept_as_a_folded_detail() -> None
 
     details = re.findall(r"<details.*?</details>", html, re.DOTALL)
     assert [re.sub(r"<svg.*?</svg>", "", detail, flags=re.DOTALL) for detail in details] == [
-        '<details class="tool" id="invocation-7-step-1"><summary><span class="tool-name">from_2030</span>'
+        '<details class="tool" data-step="1"><summary><span class="tool-name">from_2030</span>'
         '<span class="tool-time"></span></summary><pre tabindex="0" aria-label="Details">'
         "span_id: s1\nwords: a &lt;b&gt;\nc\nnumbers: [1, {&quot;two&quot;: null}]</pre></details>",
-        '<details class="tool" id="invocation-7-step-2"><summary><span class="tool-name">state</span>'
+        '<details class="tool" data-step="2"><summary><span class="tool-name">state</span>'
         '<span class="tool-time"></span></summary><pre tabindex="0" aria-label="Details">'
         "from_state: thinking\nevent: answered\nto_state: done</pre></details>",
     ]
@@ -296,11 +297,10 @@ def test_whatever_a_page_has_missed_one_frame_brings_it_to_what_the_others_show(
         if renderer.extend([text(piece, seq=number)]) is None:
             renderer.feed([text(piece, seq=number)])
         if is_heard:
-            frame = answer_frame(renderer, f"7:ab:{number}", after=sequence, from_part=parts)
-            closed = re.search(r'-output" hx-swap-oob="beforeend">(.*)</div>$', frame, re.DOTALL)
-            output, sequence, parts = output + (closed[1] if closed else ""), number, len(renderer.parts)
+            said = json.loads(answer_message(renderer, f"7:ab:{number}", after=sequence, from_part=parts))
+            output, sequence, parts = output + said.get("closed", ""), number, len(renderer.parts)
             assert output == renderer.output
-            assert f'data-at="7:ab:{number}">{renderer.tail}</div>' in frame
+            assert (said["at"], said["html"]) == (f"7:ab:{number}", renderer.tail)
     renderer.close()
 
     assert re.sub(r"\s+", "", renderer.output) == re.sub(r"\s+", "", whole([text(piece) for piece, _ in pieces]))

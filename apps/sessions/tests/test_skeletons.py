@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from apps.sessions.engine.host import Environment
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing import skeletons
 from apps.sessions.viewing.environment_card import ENVIRONMENT, EnvironmentCard
-from apps.sessions.viewing.rendering import environment_html, state_html, turn_html
+from apps.sessions.viewing.rendering import environment_message, state_message, turn_message
 from apps.sessions.viewing.skeletons import ShapeError, Skeleton
 from apps.sessions.viewing.turns import STATE, TURN, Turn
 
@@ -84,25 +85,32 @@ def turns(draw: st.DrawFn) -> Turn:
     )
 
 
+def html_of(text: str) -> str:
+    """What a page gets of it."""
+    return str(json.loads(text)["html"])
+
+
 @given(turns())
 def test_a_turn_is_what_its_template_makes_of_it(turn: Turn) -> None:
-    assert turn_html(turn) == TURN.render_whole(turn)
-    assert state_html(turn) == STATE.render_whole(turn)
+    assert html_of(turn_message(turn)) == TURN.render_whole(turn)
+    assert html_of(state_message(turn)) == STATE.render_whole(turn)
 
 
 @given(st.sampled_from(["none", "busy", "kept", "gone", "ended"]), INSTANTS)
 def test_a_card_is_what_its_template_makes_of_it(state: str, expires_at: datetime | None) -> None:
     session, environment = session_of("A"), Environment(state, expires_at)
-    assert environment_html(session, environment) == ENVIRONMENT.render_whole(EnvironmentCard(session, environment))
+    assert html_of(environment_message(session, environment)) == ENVIRONMENT.render_whole(
+        EnvironmentCard(session, environment)
+    )
 
 
 def test_a_card_says_how_long_an_environment_is_kept() -> None:
-    html = environment_html(session_of("A"), Environment("busy"))
+    html = html_of(environment_message(session_of("A"), Environment("busy")))
     assert "for 15 min of idleness, and for 90 s in all" in html
 
     of_another_kind = Session(pk=3, agent=Agent(pk=2, name="B"))
     vars(of_another_kind.agent._state)["fields_cache"] = {"runtime": None}
-    assert "for – of idleness" in environment_html(of_another_kind, Environment("busy"))
+    assert "for – of idleness" in html_of(environment_message(of_another_kind, Environment("busy")))
 
 
 @pytest.mark.parametrize(
@@ -115,31 +123,29 @@ def test_a_card_says_how_long_an_environment_is_kept() -> None:
 )
 def test_a_turn_that_has_more_to_say_is_no_skeleton(more: dict[str, Any]) -> None:
     turn = turn_of(**more)
-    assert not turn.is_usual and turn_html(turn) == TURN.render_whole(turn)
+    assert not turn.is_usual and html_of(turn_message(turn)) == TURN.render_whole(turn)
 
 
 def test_a_skeleton_is_of_one_language_and_of_no_time_zone() -> None:
     turn = turn_of(status="completed", invoked_at=NOON, chunk_count=12_345)
-    shown = turn_html(turn)
+    shown = html_of(turn_message(turn))
     with override("de"):
-        assert turn_html(turn) == TURN.render_whole(turn)
+        assert html_of(turn_message(turn)) == TURN.render_whole(turn)
     with timezone.override("Asia/Tokyo"):
-        elsewhere = turn_html(turn)
-    assert elsewhere != shown == turn_html(turn)
+        elsewhere = html_of(turn_message(turn))
+    assert elsewhere != shown == html_of(turn_message(turn))
     assert "2026-11-29T21:00:00" in elsewhere
 
 
 def test_a_template_may_ask_only_for_what_is_told_of_it() -> None:
-    skeleton = Skeleton("sessions/_turn_state.html", "turn", shape=["status"], holes=["pk"], constants={})
+    skeleton = Skeleton("sessions/_turn_state.html", "turn", shape=["status"], holes=["pk"])
     with pytest.raises(ShapeError, match="is_unfinished"):
         skeleton.render(turn_of(status="pending"))
 
 
 def test_no_more_shapes_are_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(skeletons, "MOST_SHAPES", 3)
-    skeleton = Skeleton(
-        "sessions/_environment.html", "environment", shape=["state", "can_be_ended", "ended"], holes=[], constants={}
-    )
+    skeleton = Skeleton("sessions/_environment.html", "environment", shape=["state", "can_be_ended", "ended"], holes=[])
     for day in range(10):
         session = session_of("A")
         session.ended_at = NOON + timedelta(days=day)
@@ -149,6 +155,6 @@ def test_no_more_shapes_are_kept_than_there_is_room_for(monkeypatch: pytest.Monk
 
 def test_a_template_that_is_worked_on_is_rendered_anew(settings: Any) -> None:
     settings.DEBUG = True
-    skeleton = Skeleton("sessions/_turn_state.html", "turn", shape=["status"], holes=[], constants={})
+    skeleton = Skeleton("sessions/_turn_state.html", "turn", shape=["status"], holes=[])
     turn = turn_of(status="pending")
     assert skeleton.render(turn) == skeleton.render_whole(turn)

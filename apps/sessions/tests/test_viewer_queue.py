@@ -25,7 +25,7 @@ def test_an_outbox_loses_nothing_unless_it_says_so_and_never_holds_too_much(step
             outbox.put(frame)
             if not has_overflowed:
                 # One frame alone may be larger than all that an outbox holds.
-                has_overflowed = bool(waiting) and sum(len(held.html) for held in (*waiting, frame)) > LIMIT
+                has_overflowed = bool(waiting) and sum(len(held.text) for held in (*waiting, frame)) > LIMIT
                 waiting = [] if has_overflowed else [*waiting, frame]
         elif waiting:
             assert outbox.take() is waiting.pop(0)

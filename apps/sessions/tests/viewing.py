@@ -20,28 +20,12 @@ from apps.accounts.models import User
 from apps.accounts.sign_in.ways import SignIn
 from apps.core.requests.direct_write import EXTENSION
 from apps.sessions.models import Session
+from apps.sessions.tests.reading import answer_of, place_of, readable
 from apps.sessions.tests.waiting import PATIENCE_S
 from apps.sessions.viewing.consumer import SessionConsumer
 from apps.sessions.viewing.routing import websocket_urlpatterns
 
-
-def answer_of(message: str, answer: str) -> str:
-    """What a browser shows of an answer after a message: its closed part and its open end, as one text."""
-    if message.lstrip().startswith("<article"):
-        found = re.search(
-            r'-output" class="md">(.*?)</div>\s*<div id="[^"]*-tail" class="md">(.*?)</div>', message, re.S
-        )
-        assert found is not None
-        return f"{found[1]}|{found[2]}"
-    if words := re.match(
-        r'<span id="([^"]*-growth)" hx-swap-oob="beforeend" data-at="[^"]*">(.*)</span>$', message, re.S
-    ):
-        return re.sub(rf'(<span id="{words[1]}">[^<]*)', lambda growth: growth[1] + words[2], answer)
-    closed, _ = answer.split("|")
-    tail = re.match(r'<div id="[^"]*-tail" class="md" hx-swap-oob="true" data-at="[^"]*">(.*?)</div>', message, re.S)
-    more = re.search(r'<div id="[^"]*-output" hx-swap-oob="beforeend">(.*?)</div>$', message, re.S)
-    assert tail is not None
-    return f"{closed}{more[1] if more else ''}|{tail[1]}"
+GOES_ON = "^(turn|answer|words)"
 
 
 def text_of(frame: bytes) -> str:
@@ -73,22 +57,23 @@ class Screen:
     async def read_until(self, pattern: str) -> str:
         """Read on to the message in which `pattern` is found."""
         while True:
-            message = await self.receive()
+            text = await self.receive()
+            message = readable(text)
             self.messages.append(message)
-            self._show(message)
+            self._show(text)
             if re.search(pattern, message):
                 return message
 
-    def _show(self, message: str) -> None:
+    def _show(self, text: str) -> None:
         """Do what a browser does with a message about a running answer."""
-        if place := re.match(r'\s*<[a-z]+ [^>]*data-at="([^"]*)"', message):
-            self.place, self.answer = place[1], answer_of(message, self.answer)
+        if place := place_of(text):
+            self.place, self.answer = place, answer_of(text, self.answer)
             self.answers[self.place] = self.answer
 
     async def read_to_event(self, sequence: int) -> None:
         """Read on until the page shows the event of that number."""
         while self.position < sequence:
-            await self.read_until("data-at")
+            await self.read_until(GOES_ON)
 
 
 sockets: Any = URLRouter(websocket_urlpatterns)
@@ -121,7 +106,7 @@ class Page(Screen):
     async def join(self) -> None:
         """Wait until connecting is over: it shows what there was, and hears of everything from here on."""
         await self.send(action="invoke", prompt="")
-        await self.read_until('data-kind="refused"')
+        await self.read_until("^refused")
 
     async def leave(self) -> None:
         await self.socket.disconnect(timeout=PATIENCE_S)
@@ -135,7 +120,7 @@ class Page(Screen):
     async def close_code(self) -> int:
         """Read on to the end; the code that it was closed with."""
         while (output := await self.socket.receive_output(timeout=PATIENCE_S))["type"] == "websocket.send":
-            self.messages.append(output["text"])
+            self.messages.append(readable(output["text"]))
         assert output["type"] == "websocket.close"
         return int(output["code"])
 
@@ -191,7 +176,7 @@ async def read_to_common_place(one: Screen, other: Screen, *, after: int) -> str
         common = [place for place in one.answers.keys() & other.answers if int(place.rpartition(":")[2]) >= after]
         if common:
             return common[0]
-        await min(one, other, key=lambda screen: screen.position).read_until("data-at")
+        await min(one, other, key=lambda screen: screen.position).read_until(GOES_ON)
 
 
 async def until(is_true: Callable[[], bool]) -> None:

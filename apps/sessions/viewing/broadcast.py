@@ -23,17 +23,15 @@ from apps.sessions.engine.host import Environment
 from apps.sessions.engine.run_stream import LiveStream
 from apps.sessions.models import Invocation
 from apps.sessions.viewing import stored_turns
-from apps.sessions.viewing.frames import Frame
+from apps.sessions.viewing.frames import Frame, message, words_message
 from apps.sessions.viewing.places import ClosedParts, Place
 from apps.sessions.viewing.rendering import (
     AnswerRenderer,
-    answer_frame,
-    environment_html,
+    answer_message,
+    environment_message,
     idle_environment_of,
-    signal_html,
-    state_html,
-    turn_html,
-    words_frame,
+    state_message,
+    turn_message,
 )
 from apps.sessions.viewing.ticker import rest_s, ticker
 from apps.sessions.viewing.turns import Turn, answer_url_of
@@ -95,11 +93,24 @@ class Broadcast:
             self._leave_timer.cancel()
             self._leave_timer = None
         self.viewers.add(viewer)
-        part = self._closed_parts.at(shown.sequence) if shown is not None and shown.epoch == self.epoch else None
-        if shown is not None and part is not None and shown.sequence <= self._renderer.position:
+        if shown is not None and (more := self._more_since(shown)) is not None:
             if self._is_state_told:
                 viewer.take(self._state)
-            return self._frame_from(shown.sequence, part)
+            return more
+        return self._whole()
+
+    def since(self, shown: Place) -> Frame:
+        """What brings the page of a viewer that follows this from `shown` to now."""
+        return self._more_since(shown) or self._whole()
+
+    def _more_since(self, shown: Place) -> Frame | None:
+        """None where it is not known what that page shows."""
+        part = self._closed_parts.at(shown.sequence) if shown.epoch == self.epoch else None
+        if part is None or shown.sequence > self._renderer.position:
+            return None
+        return self._frame_from(shown.sequence, part)
+
+    def _whole(self) -> Frame:
         place = self.place
         if self._whole_turn.place != place:  # viewers of a run that begins come all at once
             self._whole_turn = self._render_whole_turn()
@@ -113,7 +124,7 @@ class Broadcast:
     @cached_property
     def busy_environment(self) -> Frame:
         """What becomes of the environment while this runs."""
-        return Frame(environment_html(self.invocation.session, Environment("busy")))
+        return Frame(environment_message(self.invocation.session, Environment("busy")))
 
     def look_again(self) -> None:
         """The row says something new (it left the queue, it waits for a person): show its turn as it stands now.
@@ -136,7 +147,7 @@ class Broadcast:
         if self.is_running and not was_running:
             self._tell(self.busy_environment)
         elif was_running and not self.is_running:
-            render = database_sync_to_async(stored_turns.environment_html_now, thread_sensitive=False)
+            render = database_sync_to_async(stored_turns.environment_message_now, thread_sensitive=False)
             self._tell(Frame(await render(invocation.session_id)))
 
     def hurry(self) -> None:
@@ -145,7 +156,7 @@ class Broadcast:
 
     def _render_whole_turn(self) -> Frame:
         place = self.place
-        return Frame(turn_html(self._turn(str(place))), place)
+        return Frame(turn_message(self._turn(str(place))), place)
 
     def _turn(self, position: str) -> Turn:
         """The turn as far as it came. Its row may have been read before it was sent: what came says so as well."""
@@ -156,7 +167,7 @@ class Broadcast:
 
     @property
     def _state(self) -> Frame:
-        return Frame(state_html(self._turn("")))
+        return Frame(state_message(self._turn("")))
 
     def leave(self, viewer: Viewer) -> None:
         """Hand it nothing more; without viewers the broadcast ends after a while."""
@@ -180,8 +191,8 @@ class Broadcast:
 
     def _frame_from(self, sequence: int, part: int) -> Frame:
         place = self.place
-        html = answer_frame(self._renderer, str(place), after=sequence, from_part=part)
-        return Frame(html, place)
+        text = answer_message(self._renderer, str(place), after=sequence, from_part=part)
+        return Frame(text, place, is_delta=True)
 
     async def _run(self) -> None:
         stream = engine.stream(self.invocation_id)
@@ -234,19 +245,18 @@ class Broadcast:
         invocation = stream.invocation if stream and stream.is_stored and not stream.is_waiting else None
         if stream is not None and invocation is not None:
             self._renderer.close()
-            turn = turn_html(self._renderer.turn(invocation))
+            text = turn_message(self._renderer.turn(invocation), is_end=True)
         else:
             read = database_sync_to_async(stored_turns.final_turn, thread_sensitive=False)
-            invocation, turn = await read(self.invocation_id)
-        signal = signal_html("finished", number=invocation.number)
-        end = Frame(f"{turn}{signal}", Place(invocation.pk), is_end=True)
+            invocation, text = await read(self.invocation_id, is_end=True)
+        end = Frame(text, Place(invocation.pk), is_end=True)
         self._tell(end)
         await asyncio.sleep(0)  # answers that end at the same moment are shown before any of the cards beside them
         session = invocation.session
-        render_environment = database_sync_to_async(stored_turns.idle_environment_html, thread_sensitive=False)
+        render_environment = database_sync_to_async(stored_turns.idle_environment_message, thread_sensitive=False)
         try:
             if invocation.number == 1:
-                environment = environment_html(session, idle_environment_of(session, invocation))
+                environment = environment_message(session, idle_environment_of(session, invocation))
             else:
                 environment = await render_environment(session.pk)
             return [Frame(environment, end.place, is_end=True)]
@@ -257,7 +267,7 @@ class Broadcast:
     def _take(self, events: list[RecordedEvent]) -> None:
         """Take events: at once when the last frame is long enough ago, else together with what comes until then."""
         if not events:
-            self._tell(Frame(signal_html("held")))
+            self._tell(Frame(message("held")))
             return
         self._gathered.extend(events)
         if self._is_awaiting_tick:
@@ -303,7 +313,7 @@ class Broadcast:
             self._closed_parts.note(renderer.position, len(renderer.parts))
         else:
             place = self.place
-            frame = Frame(words_frame(renderer, f"{self._at}{place.sequence}", words), place)
+            frame = Frame(words_message(f"{self._at}{place.sequence}", words), place, is_delta=True)
         if renderer.is_blank:  # the request, the headers: no frame, after which the first token would have to wait
             return
         if words != "":  # blanks wait for the word behind them
@@ -312,7 +322,7 @@ class Broadcast:
                 self._is_state_told = True
                 self._tell(self._state)
         took_s = time.perf_counter() - began
-        self._next_frame_at = self._loop.time() + rest_s(len(self.viewers), len(_broadcasts), took_s, len(frame.html))
+        self._next_frame_at = self._loop.time() + rest_s(len(self.viewers), len(_broadcasts), took_s, len(frame.text))
 
     def _tell(self, frame: Frame) -> None:
         for viewer in tuple(self.viewers):

@@ -1,8 +1,10 @@
-"""The socket of a session page: prompts in, HTML fragments out.
+"""The socket of a session page: prompts in, messages with HTML out.
 
 What goes out is handed to the server at once, or kept in a bounded outbox for one task, which sends it in order and,
 whenever something may be missing on the page, finds out what. A page tells with its address what it shows, so a
-reconnect, a slow reader and a first visit are the same case. The socket holds no state that a reload would miss.
+reconnect, a slow reader and a first visit are the same case. A page that shows things slower than they come gets what
+goes on with an answer once it says what it has shown, all of that in one message. The socket holds no state that a
+reload would miss.
 """
 
 from __future__ import annotations
@@ -29,13 +31,14 @@ from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.broadcast import Broadcast, broadcast_of
-from apps.sessions.viewing.frames import Frame
+from apps.sessions.viewing.credit import Credit
+from apps.sessions.viewing.frames import Frame, message
 from apps.sessions.viewing.line import Line
 from apps.sessions.viewing.rendering import (
-    composer_html,
-    environment_html,
+    OUTDATED_PAGE,
+    composer_message,
+    environment_message,
     environment_of,
-    signal_html,
 )
 from apps.sessions.viewing.stored_turns import final_turn
 from apps.sessions.viewing.viewer_queue import Shown
@@ -70,16 +73,20 @@ class SessionConsumer(SignedInConsumer):
     async def enter(self) -> None:
         scope: Any = self.scope
         write = (scope.get("extensions") or {}).get(EXTENSION)
-        self._line = Line(scope.get("server_send", self.base_send), write, self.outbox_limit)
+        self._shown = Shown(self.scope["query_string"].decode("latin-1"))
+        credit = Credit(is_limited=self._shown.acknowledges)
+        self._line = Line(scope.get("server_send", self.base_send), write, self.outbox_limit, credit)
+        self._held: set[int] = set()  # runs of which something is to be sent when there is credit again
         self._broadcasts: dict[int, Broadcast] = {}
         self._ended_broadcast: Broadcast | None = None  # which has a last frame to come
         self._started: list[Invocation] = []
         self._is_behind = True
         self._has_environment_changed = False
         self.user, self.session = await database_sync_to_async(self._may_enter)()
-        self._shown = Shown(self.scope["query_string"].decode("latin-1"))
         await self.join(self.session.topic)
         self._sender = asyncio.create_task(self._send_all(), name=f"viewer-of-session-{self.session.pk}")
+        if self._shown.is_outdated:
+            self._put(OUTDATED_PAGE)
         self._line.wake()
         self._look_for_stall()
 
@@ -102,29 +109,39 @@ class SessionConsumer(SignedInConsumer):
             if broadcast is not None:
                 broadcast.leave(self)
         self._broadcasts.clear()
+        self._held.clear()
         self._ended_broadcast = None
 
     # --- what the page says -------------------------------------------------------------------------------------------
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Take `{"action": "invoke", "prompt": …, "request_key": …}` or `{"action": "stop"}`.
+        """Take `{"action": "invoke", "prompt": …, "request_key": …}`, `{"action": "stop"}` or `{"action": "shown", …}`.
 
         Never awaits a stream, dispatch is serial.
         """
         try:
-            message = json.loads(text_data or "")
+            said = json.loads(text_data or "")
         except (ValueError, RecursionError):
             return
-        if self._sender is None or self.is_shut or not isinstance(message, dict):
+        if self._sender is None or self.is_shut or not isinstance(said, dict):
             return
-        if message.get("action") == "invoke":
-            await self._invoke(message)
-        elif message.get("action") == "stop":
+        if said.get("action") == "shown":
+            self._acknowledge(said.get("count"))
+        elif said.get("action") == "invoke":
+            await self._invoke(said)
+        elif said.get("action") == "stop":
             await database_sync_to_async(self._stop)()
 
-    async def _invoke(self, message: dict[str, Any]) -> None:
+    def _acknowledge(self, count: object) -> None:
+        """The page has shown so many messages since it connected."""
+        if isinstance(count, int):
+            self._line.credit.acknowledge(count)
+            if self._held and self._line.credit.is_left:
+                self._line.wake()
+
+    async def _invoke(self, said: dict[str, Any]) -> None:
         # JSON can hold half of a surrogate pair, which cannot be sent back either; Django replaces it in a posted form.
-        texts = {name: str(message.get(name, "")).encode(errors="replace").decode() for name in InvokeForm.base_fields}
+        texts = {name: str(said.get(name, "")).encode(errors="replace").decode() for name in InvokeForm.base_fields}
         form = InvokeForm(texts)
         started: Invocation | None = None
         try:
@@ -138,7 +155,7 @@ class SessionConsumer(SignedInConsumer):
             form.refuse(error)
         if started is None:
             running = await database_sync_to_async(selectors.unfinished_invocation)(self.session)
-            self._put(composer_html(self.session, running, form))
+            self._put(composer_message(self.session, running, form))
             self._signal("refused", texts["request_key"])
             return
         if started.is_unfinished:
@@ -197,14 +214,16 @@ class SessionConsumer(SignedInConsumer):
 
     def take(self, frame: Frame) -> None:
         """A frame of a broadcast that this viewer follows."""
-        if self._line.put(frame):
+        if frame.is_delta and frame.place is not None and (self._held or not self._line.credit.is_left):
+            self._held.add(frame.place.invocation_id)
+        elif self._line.put(frame):
             self._note_sent(frame)
 
-    def _put(self, html: str) -> None:
-        self.take(Frame(html))
+    def _put(self, text: str) -> None:
+        self.take(Frame(text))
 
     def _signal(self, kind: str, key: str = "") -> None:
-        self._put(signal_html(kind, key=key))
+        self._put(message(kind, key=key))
 
     async def _send_all(self) -> None:
         try:
@@ -226,7 +245,7 @@ class SessionConsumer(SignedInConsumer):
 
     async def _send_what_there_is(self) -> None:
         outbox = self._line.outbox
-        while self._started or self._is_behind or outbox or outbox.has_overflowed:
+        while self._started or self._is_behind or outbox or outbox.has_overflowed or self._may_go_on:
             while self._started:
                 await self._show(self._started.pop(0))
             if outbox.has_overflowed:
@@ -236,6 +255,19 @@ class SessionConsumer(SignedInConsumer):
                 await self._catch_up()
             if outbox:
                 await self._send_frame(outbox.take())
+            elif self._may_go_on:
+                await self._go_on()
+
+    @property
+    def _may_go_on(self) -> bool:
+        return bool(self._held) and self._line.credit.is_left
+
+    async def _go_on(self) -> None:
+        """Send in one message what came of a run since the page said nothing."""
+        invocation_id = self._held.pop()
+        broadcast, shown = self._broadcasts.get(invocation_id), self._shown.running.get(invocation_id)
+        if broadcast is not None and shown is not None:
+            await self._send_frame(broadcast.since(shown))
 
     def _start_over(self) -> None:
         """Frames were dropped: whatever the page may show by now, bring it up to date."""
@@ -247,7 +279,7 @@ class SessionConsumer(SignedInConsumer):
     async def _send_frame(self, frame: Frame) -> None:
         if frame.is_failure:
             raise SocketClosedError(CLOSE_FAILED)
-        await self._line.send(frame.html)
+        await self._line.send(frame.text)
         self._note_sent(frame)
 
     def _note_sent(self, frame: Frame) -> None:
@@ -294,6 +326,7 @@ class SessionConsumer(SignedInConsumer):
         raise StopConsumer
 
     def _has_ended(self, invocation_id: int) -> None:
+        self._held.discard(invocation_id)
         self._shown.running.pop(invocation_id, None)
         self._shown.last = max(self._shown.last or 0, invocation_id)
 
@@ -310,14 +343,14 @@ class SessionConsumer(SignedInConsumer):
             if invocation.is_unfinished:
                 await self._show(invocation)
             elif invocation.pk not in self._broadcasts:
-                _, turn = await database_sync_to_async(final_turn)(invocation.pk)
+                _, turn = await database_sync_to_async(final_turn)(invocation.pk, is_end=False)
                 await self._line.send(turn)
                 self._has_ended(invocation.pk)
                 finished = invocation.number
         if environment:
             self._put(environment)  # behind what is on its way and may be older
         if finished:
-            self._put(signal_html("finished", number=finished))
+            self._put(message("finished", number=finished))
 
     def _news(self, is_environment_changed: bool) -> tuple[Session | None, list[Invocation], str]:
         """The session, its turns that the page lacks, and the environment where that may have changed."""
@@ -332,7 +365,7 @@ class SessionConsumer(SignedInConsumer):
         invocations = list(news.order_by("-number")[:TURNS_CAUGHT_UP])[::-1]
         has_ended = any(not invocation.is_unfinished for invocation in invocations)
         has_changed = self._is_environment_outdated(session) or is_environment_changed or has_ended
-        return session, invocations, environment_html(session, environment_of(session)) if has_changed else ""
+        return session, invocations, environment_message(session, environment_of(session)) if has_changed else ""
 
     def _is_environment_outdated(self, session: Session) -> bool:
         """Whether the page came with an environment of before a start or an end, of a run or of the session."""

@@ -51,5 +51,4 @@ ENVIRONMENT = Skeleton(
     "environment",
     shape=("state", "can_be_ended"),
     holes=("idle_timeout", "max_lifetime", "expires", "ended"),
-    constants={"oob": True},
 )

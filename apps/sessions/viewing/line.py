@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from apps.core.requests.direct_write import DirectWrite
+from apps.sessions.viewing.credit import Credit
 from apps.sessions.viewing.frames import Frame
 from apps.sessions.viewing.viewer_queue import Outbox
 
@@ -20,9 +21,10 @@ class Line:
     wait for it, whatever comes waits behind. So a frame never overtakes another, nor what the task itself sends.
     """
 
-    def __init__(self, send: Send, write: DirectWrite | None, limit: int) -> None:
+    def __init__(self, send: Send, write: DirectWrite | None, limit: int, credit: Credit) -> None:
         """`send` is the server's, as in ASGI; `write` its shorter way, where it has one; `limit` is the outbox's."""
         self.outbox = Outbox(limit)
+        self.credit = credit
         self._send = send
         self._write = write
         self._is_idle = False
@@ -32,6 +34,7 @@ class Line:
     def put(self, frame: Frame) -> bool:
         """Pass a frame on, or keep it; whether it is gone already. Never waits."""
         if self._is_idle and self._write is not None and not frame.is_failure and self._write(frame.data):
+            self.credit.spend(len(frame.text))
             return True
         self.outbox.put(frame)
         self.wake()
@@ -51,13 +54,14 @@ class Line:
             self._is_idle = False
         self._is_woken.clear()
 
-    async def send(self, html: str) -> None:
+    async def send(self, text: str) -> None:
         """Send now, for the task alone.
 
         Waits where the viewer does not read: the server holds back what does not fit into its buffer of 64 KB.
         """
         self._sending_since = asyncio.get_running_loop().time()
-        await self._send({"type": "websocket.send", "text": html})
+        self.credit.spend(len(text))
+        await self._send({"type": "websocket.send", "text": text})
         self._sending_since = None
 
     @property

@@ -20,6 +20,7 @@ from apps.sessions.engine.queue import place_in_queue
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.environment_card import ENVIRONMENT, EnvironmentCard
+from apps.sessions.viewing.frames import message
 from apps.sessions.viewing.steps import Step, Steps
 from apps.sessions.viewing.turns import STATE, TURN, Turn, answer_url_of, is_html
 from loom_events.fold import is_answer
@@ -42,7 +43,7 @@ class AnswerRenderer:
         self._answer_url = answer_url
         self._rendered_tail = ""
         self._grown = ""
-        self._steps = Steps(self.prefix)
+        self._steps = Steps()
         self._fence = ""  # what opens the code block that all of the text is in
 
     @property
@@ -69,7 +70,7 @@ class AnswerRenderer:
     def steps_changed(self, *, after: int, before_part: int) -> SafeString:
         """The HTML that replaces the steps among the first parts that have changed since event `after`."""
         older = [item for item in self.parts[:before_part] if isinstance(item, Step) and item.changed_at > after]
-        return mark_safe("".join(step.html(is_replacement=True) for step in older))  # noqa: S308 -- from a template
+        return mark_safe("".join(step.html() for step in older))  # noqa: S308 -- from a template
 
     def extend(self, events: list[RecordedEvent]) -> str | None:
         """Take events that only go on with the last line, and return the HTML to append to the open end.
@@ -173,6 +174,11 @@ def idle_environment_of(session: Session, first_run: Invocation | None = None) -
     return host_of(session.agent.kind).environment(session, runs)
 
 
+OUTDATED_PAGE = (
+    '<div id="transcript" hx-swap-oob="beforeend"><p class="connection" role="status">Loom was updated. '
+    '<a class="link" href="">Reload this page</a> to see what comes.</p></div>'
+)
+"""What a page of the release before is told, in its own words: it takes HTML, and nothing else that comes."""
 # Longer than any that an answer holds.
 HTML_FENCE = f"{'`' * 60}html\n"
 
@@ -186,49 +192,39 @@ def render_turn(invocation: Invocation, events: Iterable[RecordedEvent]) -> Turn
     return renderer.turn(invocation, place_in_queue=place_in_queue(invocation))
 
 
-def turn_html(turn: Turn) -> str:
-    """The turn's `<article>` as it goes over the socket.
+def turn_message(turn: Turn, *, is_end: bool = False) -> str:
+    """A whole turn: it replaces the one of its run on the page, where there is one. `end` says that the run is over."""
+    html = TURN.render(turn) if turn.is_usual else TURN.render_whole(turn)
+    run = turn.invocation
+    return (
+        message("end", run=run.pk, number=run.number, html=html) if is_end else message("turn", run=run.pk, html=html)
+    )
 
-    It replaces the one on the page, and live.js appends a new one.
+
+def state_message(turn: Turn) -> str:
+    """What stands below an answer."""
+    return message("state", run=turn.invocation.pk, html=STATE.render(turn))
+
+
+def composer_message(session: Session, running: Invocation | None, form: InvokeForm | None = None) -> str:
+    """Where the next prompt is typed."""
+    context = {"session": session, "running": running, "prompt_form": form or InvokeForm()}
+    return message("composer", html=render_to_string("sessions/_composer.html", context))
+
+
+def environment_message(session: Session, environment: Environment) -> str:
+    """What becomes of the environment."""
+    return message("environment", html=ENVIRONMENT.render(EnvironmentCard(session, environment)))
+
+
+def answer_message(renderer: AnswerRenderer, at: str, *, after: int, from_part: int) -> str:
+    """What brings a page from event `after`, with `from_part` parts, to where the renderer is, which is place `at`.
+
+    Whatever open end that page shows is replaced by `html`, `closed` is appended to what is closed, and each of the
+    `steps` takes the place of what it was.
     """
-    return TURN.render(turn) if turn.is_usual else TURN.render_whole(turn)
-
-
-def state_html(turn: Turn) -> str:
-    """What stands below an answer, as it goes over the socket: it replaces what the page shows there."""
-    return STATE.render(turn)
-
-
-def composer_html(session: Session, running: Invocation | None, form: InvokeForm | None = None) -> str:
-    """Where the next prompt is typed, as it goes over the socket."""
-    context = {"session": session, "running": running, "prompt_form": form or InvokeForm(), "oob": True}
-    return render_to_string("sessions/_composer.html", context)
-
-
-def environment_html(session: Session, environment: Environment) -> str:
-    """What becomes of the environment, as it goes over the socket."""
-    return ENVIRONMENT.render(EnvironmentCard(session, environment))
-
-
-def signal_html(kind: str, *, number: int = 0, key: str = "") -> str:
-    """Something that the page's scripts are told, with what it is about: the number of a run, the key of a request."""
-    signal = '<div id="signals" hx-swap-oob="true" data-kind="{}" data-number="{}" data-key="{}" hidden></div>'
-    return format_html(signal, kind, number, key)
-
-
-def words_frame(renderer: AnswerRenderer, position: str, words: str) -> str:
-    """The out-of-band element that appends words to the open end. `position` is what the page then shows."""
-    return f'<span id="{renderer.prefix}-growth" hx-swap-oob="beforeend" data-at="{position}">{words}</span>'
-
-
-def answer_frame(renderer: AnswerRenderer, position: str, *, after: int, from_part: int) -> str:
-    """The out-of-band elements that bring a page from event `after`, with `from_part` parts, to where the renderer is.
-
-    Whatever open end that page shows is replaced.
-    """
-    prefix = renderer.prefix
-    replaced = renderer.steps_changed(after=after, before_part=from_part)
-    closed = renderer.output_after(from_part)
-    appended = f'<div id="{prefix}-output" hx-swap-oob="beforeend">{closed}</div>' if closed else ""
-    tail = f'<div id="{prefix}-tail" class="md" hx-swap-oob="true" data-at="{position}">{renderer.tail}</div>'
-    return f"{tail}{replaced}{appended}"  # live.js reads the place in the first tag: no agent can write that
+    more = {
+        "closed": renderer.output_after(from_part),
+        "steps": renderer.steps_changed(after=after, before_part=from_part),
+    }
+    return message("answer", at=at, html=renderer.tail, **{name: html for name, html in more.items() if html})

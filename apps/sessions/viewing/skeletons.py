@@ -31,12 +31,10 @@ class ShapeError(Exception):
 
 
 class Skeleton:
-    """A template whose context holds `name`, the subject, and `constants`."""
+    """A template whose context holds `name`, the subject."""
 
-    def __init__(
-        self, template: str, name: str, *, shape: Iterable[str], holes: Iterable[str], constants: dict[str, Any]
-    ) -> None:
-        self._template, self._name, self._constants = template, name, constants
+    def __init__(self, template: str, name: str, *, shape: Iterable[str], holes: Iterable[str]) -> None:
+        self._template, self._name = template, name
         self._shape_names, self._holes = tuple(shape), frozenset(holes)
         self._shape_of = _getter_of(list(self._shape_names))
         self._skeletons: dict[Hashable, _Filling] = {}
@@ -60,7 +58,7 @@ class Skeleton:
 
     def render_whole(self, subject: object) -> str:
         """The same in one go, as a page does that includes the template."""
-        return render_to_string(self._template, {self._name: subject, **self._constants})
+        return render_to_string(self._template, {self._name: subject})
 
     def _skeleton_of(self, shape: tuple[object, ...]) -> _Filling:
         standin = _Standin(dict(zip(self._shape_names, shape, strict=True)), self._holes)

@@ -21,7 +21,7 @@ ENVELOPE = frozenset({"seq", "offset_ms", "kind"})
 class Step:
     """One of them: `tool`, `speech` (reasoning, or text inside a span) or `event`; updated as its parts arrive."""
 
-    dom_id: str
+    number: int
     kind: str
     name: str
     span: tuple[str, str] = ("", "")
@@ -34,15 +34,14 @@ class Step:
     is_shown: bool = False
     changed_at: int = 0
 
-    def html(self, *, is_replacement: bool = False) -> SafeString:
-        return render_to_string("sessions/_step.html", {"step": self, "is_replacement": is_replacement}).strip()  # type: ignore[return-value]
+    def html(self) -> SafeString:
+        return render_to_string("sessions/_step.html", {"step": self}).strip()  # type: ignore[return-value]
 
 
 class Steps:
     """The steps of one run, in order."""
 
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
+    def __init__(self) -> None:
         self._steps: list[Step] = []
 
     def take(self, event: RecordedEvent) -> Step | None:
@@ -122,8 +121,9 @@ class Steps:
         return step
 
     def _add(self, kind: str, name: str, event: RecordedEvent) -> Step:
-        dom_id = f"{self._prefix}-step-{len(self._steps) + 1}"
-        step = Step(dom_id, kind, name, _span(event), offset_ms=event["offset_ms"], changed_at=event["seq"])
+        step = Step(
+            len(self._steps) + 1, kind, name, _span(event), offset_ms=event["offset_ms"], changed_at=event["seq"]
+        )
         self._steps.append(step)
         return step
 

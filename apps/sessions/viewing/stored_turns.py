@@ -6,11 +6,11 @@ from apps.sessions import selectors
 from apps.sessions.engine.queue import place_in_queue
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.rendering import (
-    environment_html,
+    environment_message,
     environment_of,
     idle_environment_of,
     render_turn,
-    turn_html,
+    turn_message,
 )
 from loom_events.recorded import RecordedEvent
 
@@ -27,19 +27,19 @@ def recorded(invocation: Invocation) -> tuple[list[RecordedEvent], int | None]:
     return selectors.events_after(invocation.pk), place_in_queue(invocation)
 
 
-def final_turn(invocation_id: int) -> tuple[Invocation, str]:
-    """A finished invocation and its turn, from what is stored of it."""
+def final_turn(invocation_id: int, *, is_end: bool) -> tuple[Invocation, str]:
+    """A finished invocation and the message that brings its turn, from what is stored of it."""
     invocation = Invocation.objects.select_related("session__agent__runtime").get(pk=invocation_id)
-    return invocation, turn_html(render_turn(invocation, selectors.events_after(invocation_id)))
+    return invocation, turn_message(render_turn(invocation, selectors.events_after(invocation_id)), is_end=is_end)
 
 
-def environment_html_now(session_id: int) -> str:
+def environment_message_now(session_id: int) -> str:
     """What becomes of the environment of a session, as it stands now."""
     session = Session.objects.select_related("agent__runtime").get(pk=session_id)
-    return environment_html(session, environment_of(session))
+    return environment_message(session, environment_of(session))
 
 
-def idle_environment_html(session_id: int) -> str:
+def idle_environment_message(session_id: int) -> str:
     """The same of a session that is not answering; it may have been ended meanwhile."""
     session = Session.objects.select_related("agent__runtime").get(pk=session_id)
-    return environment_html(session, idle_environment_of(session))
+    return environment_message(session, idle_environment_of(session))

@@ -289,7 +289,6 @@ STATE = Skeleton(
     "turn",
     shape=_STATE_SHAPE,
     holes=_STATE_TEXTS,
-    constants={"is_replacement": True},
 )
 TURN = Skeleton(
     "sessions/_turn.html",
@@ -302,5 +301,4 @@ TURN = Skeleton(
         *_STATE_TEXTS, "number", "request_key", "place", "queue_place", "telling", "title_prompt", "prompt", "payload",
         "requested", "removed", "agent_name", "version", "since", "output_html", "tail_html",
     ),
-    constants={"oob": True},
 )  # fmt: skip

@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection
 
 from apps.core.requests.direct_write import EXTENSION
 from apps.sessions.tests.viewing import until
+from apps.sessions.viewing.credit import Credit
 from apps.sessions.viewing.frames import LONG_PAYLOAD, SHORT_PAYLOAD, Frame, text_frame
 from apps.sessions.viewing.line import Line
 from loom.processes.web_command import web_command
@@ -232,13 +233,13 @@ def test_whatever_a_viewer_does_it_gets_every_frame_once_and_in_order(
         async with serving() as server:
             connection, client = await server.open(sock=narrow_socket(server.port), max_queue=1)
             write = connection.write if writes_ready_frames else None
-            line = Line(connection.send, write, limit=10_000_000)
+            line = Line(connection.send, write, limit=10_000_000, credit=Credit(is_limited=False))
 
             async def send_what_waits() -> None:
                 while True:
                     await line.wait()
                     while line.outbox:
-                        await line.send(line.outbox.take().html)
+                        await line.send(line.outbox.take().text)
 
             sender = asyncio.create_task(send_what_waits())
             put: list[str] = []

@@ -82,7 +82,7 @@ def test_a_web_process_that_ends_lets_runs_end_and_its_viewers_go_on_elsewhere(l
         wait_until(lambda: has_begun(newest_run(loom), "Two days in Liège"), "the agent has the other prompt too")
         with SessionPage(loom, public_id) as elsewhere, SessionPage(ending, public_id) as here:
             for page in (elsewhere, here):
-                page.read_until('-tail" class="md"[^>]*><p dir')
+                page.read_until(r'data-part="tail"><p dir|^answer.*\n<p dir')
             speaking = Prompt(ending, loom.agent_id("code_tutor"), "Two days in Namur")
             speaking.wait_for_chunks(1)
             ending.process.send_signal(signal.SIGTERM)
@@ -96,7 +96,7 @@ def test_a_web_process_that_ends_lets_runs_end_and_its_viewers_go_on_elsewhere(l
 
             with SessionPage(loom, public_id) as again:  # as the browser does
                 for page in (elsewhere, again):
-                    page.read_until('data-kind="finished"')
+                    page.read_until("^(end|finished)")
                     end = [message for message in page.messages if "<article" in message][-1]
                     assert "Loom was stopped while the agent was answering." in end
         assert speaking.finish().events[-1][0] == "session_end"
@@ -120,9 +120,9 @@ def test_a_process_that_was_paused_for_too_long_goes_on_under_a_new_id(loom: Loo
         lost = Prompt(paused, loom.agent_id("travel_concierge"), "Two days in Ghent")
         lost.wait_for_chunks(1)
         with SessionPage(loom, newest_session_id(loom)) as page:
-            page.read_until('-tail" class="md"[^>]*><p dir')
+            page.read_until(r'data-part="tail"><p dir|^answer.*\n<p dir')
             paused.process.send_signal(signal.SIGSTOP)
-            page.read_until('data-kind="finished"')  # the worker took it for dead
+            page.read_until("^(end|finished)")  # the worker took it for dead
         interrupted = newest_run(loom)
         assert (interrupted.row["status"], interrupted.is_gapless) == ("interrupted", True)
 

@@ -19,7 +19,7 @@ from websockets.typing import Origin
 
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import events_after
-from apps.sessions.tests.viewing import answer_of
+from apps.sessions.tests.reading import answer_of, place_of
 from apps.sessions.viewing.consumer import SessionConsumer
 from loom.processes.start_all import web_spec
 from loom.tests.halting_agent import HaltingAgent, halting_agent
@@ -195,7 +195,7 @@ class Screen(threading.Thread):
             return
         while self._last not in self.answer:
             message = str(self._page.recv(timeout=PATIENCE_S))
-            if re.match(r'\s*<[a-z]+ [^>]*data-at="', message):
+            if place_of(message):
                 self.answer = answer_of(message, self.answer)
 
     def words(self) -> list[str]:

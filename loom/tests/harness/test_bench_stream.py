@@ -122,6 +122,9 @@ def page_of(*frames: str) -> StreamLog:
 OUTPUT = '<div id="invocation-1-output" hx-swap-oob="beforeend">{}</div>'
 TAIL = '<div id="invocation-1-tail" hx-swap-oob="true">{}</div>'
 TURN = '<article id="invocation-1" hx-swap-oob="true">{}</article>'
+WORDS = '{{"kind":"words","at":"1:a:1","html":"{}"}}'
+ANSWER = '{{"kind":"answer","at":"1:a:1","html":"{}","closed":"{}"}}'
+END = '{{"kind":"end","run":1,"number":1,"html":"<b class=\\"x\\">{}</b>"}}'
 
 
 @pytest.mark.parametrize(
@@ -134,6 +137,11 @@ TURN = '<article id="invocation-1" hx-swap-oob="true">{}</article>'
          "closed text was appended twice or out of order"),
         ([TAIL.format("Z0 Z1 Z2"), TURN.format("Z0 Z2")], "a frame shows the tokens [0, 2]"),
         ([TAIL.format("Z0 Z1 Z2"), TURN.format("Z0 Z1")], "the finished turn shows 2 of 3 tokens"),
+        ([ANSWER.format("Z0", ""), WORDS.format("Z1"), ANSWER.format("Z2", "Z0 Z1"), END.format("Z0 Z1 Z2")], ""),
+        ([ANSWER.format("Z0", ""), WORDS.format("Z2"), END.format("Z0 Z1 Z2")], "token 2 came before token 1"),
+        ([ANSWER.format("Z2", "Z0 Z1"), ANSWER.format("", "Z1 Z2"), END.format("Z0 Z1 Z2")],
+         "closed text was appended twice or out of order"),
+        ([ANSWER.format("Z0 Z1 Z2", ""), END.format("Z0 Z2")], "a frame shows the tokens [0, 2]"),
     ],
 )  # fmt: skip
 def test_a_page_that_would_show_something_else_is_noticed(frames: list[str], defect: str) -> None:

@@ -49,12 +49,12 @@ def test_a_newcomer_sees_tokens_arrive_and_reads_the_startup_latency(
     expect(output).to_contain_text("You asked")
     session_id = loom.get(f"/api/agents/{loom.agent_id('travel_concierge')}/sessions?limit=1")[1][0]["session_id"]
     expect(page.locator(f'[data-copy="{session_id}"]').first).to_be_visible()
-    expect(page.locator("#latency-panel dd").first).to_contain_text(re.compile(r"\d m?s"))  # TTFT, while it speaks
+    expect(page.locator("[data-part=latency] dd").first).to_contain_text(re.compile(r"\d m?s"))  # TTFT, while it speaks
     begun = output.inner_text()
     expect(page.locator(".is-running")).to_have_count(1)
     expect(page.locator("article")).to_contain_text("Completed")
     assert len(output.inner_text()) > len(begun)  # it grew before the reader's eyes
-    panel = page.locator("#latency-panel")
+    panel = page.locator("[data-part=latency]")
     expect(panel).to_contain_text("Time to first token")
     expect(panel).to_contain_text(
         re.compile(r"\d(\.\d+)? m?s – \d+(\.\d+)? m?s, by causality"), timeout=LOGS_TIMEOUT_MS
@@ -78,10 +78,10 @@ def test_a_second_prompt_goes_over_the_socket_and_a_reload_shows_the_same(
 
     expect(page.locator("article")).to_have_count(2)
     expect(page.locator("article").nth(1)).to_contain_text("Completed")
-    before = page.locator("#transcript").inner_text()
+    before = page.locator("[data-part=transcript]").inner_text()
     page.reload()
     expect(page.locator("article").nth(1)).to_contain_text("Completed")
-    assert page.locator("#transcript").inner_text() == before
+    assert page.locator("[data-part=transcript]").inner_text() == before
 
 
 def test_stop_keeps_what_had_arrived_and_a_second_tab_sees_it(page: Page, loom: Loom, complaints: list[str]) -> None:

@@ -26,7 +26,7 @@ def relay(loom: Loom) -> Iterator[Relay]:
 AGENT = "sentiment_scorer"  # answers at once
 BACK = "Connected again."
 KEEP_BANNERS = """() => {
-  const banner = document.querySelector("#connection span");
+  const banner = document.querySelector("[data-part=connection] span");
   window.banners = [];
   new MutationObserver(() => window.banners.push(banner.textContent)).observe(banner, {childList: true});
 }"""
@@ -40,7 +40,7 @@ def finished_session(loom: Loom) -> str:
 
 
 def composer(page: Page) -> Locator:
-    return page.locator("#composer-prompt")
+    return page.locator("[data-part=prompt]")
 
 
 def newest_session(loom: Loom, agent: str = AGENT) -> Session:
@@ -64,7 +64,7 @@ def test_a_page_resumes_and_what_it_shows_is_added_to(page: Page, loom: Loom, re
     page.evaluate("document.querySelector('article').dataset.kept = 'yes'")
     page.evaluate(KEEP_BANNERS)
     relay.cut()
-    expect(page.locator("#connection")).to_contain_text("Connection lost, reconnecting")
+    expect(page.locator("[data-part=connection]")).to_contain_text("Connection lost, reconnecting")
     relay.mend()
     wait_until(lambda: BACK in page.evaluate("window.banners"), "the page said that it is back")  # for four seconds
     # The same process knows what the page shows: the turn was added to, not replaced.
@@ -73,7 +73,7 @@ def test_a_page_resumes_and_what_it_shows_is_added_to(page: Page, loom: Loom, re
     expect(page.locator("article")).to_contain_text("Stopped. Loom closed the connection")
     prompt.finish()
 
-    environment = page.locator("#environment")
+    environment = page.locator("[data-part=environment]")
     expect(environment).to_contain_text("AgentCore keeps it until")
     relay.cut()
     # As it is where the line breaks between the end of an answer and what becomes of the environment.
@@ -90,7 +90,7 @@ def test_a_page_resumes_on_another_process_and_a_reload_shows_the_same(page: Pag
         page.goto(f"{relay.url}/sessions/{newest_session_id(loom)}/")
         expect(page.locator(".answer")).to_contain_text("You asked")
         relay.cut()
-        banner = page.locator("#connection")
+        banner = page.locator("[data-part=connection]")
         expect(banner).to_contain_text("Connection lost, reconnecting")
         relay.mend(int(other.url.rpartition(":")[2]))
         expect(banner).not_to_contain_text("Connection lost")
@@ -109,12 +109,12 @@ def test_a_prompt_that_is_sent_without_a_connection_waits_can_be_taken_back_and_
     page: Page, loom: Loom, relay: Relay, finished_session: str
 ) -> None:
     page.goto(f"{relay.url}/sessions/{finished_session}/")
-    expect(page.locator("#latency-panel dd").first).to_be_visible()
+    expect(page.locator("[data-part=latency] dd").first).to_be_visible()
     relay.cut()
-    expect(page.locator("#connection")).to_contain_text("Connection lost, reconnecting")
+    expect(page.locator("[data-part=connection]")).to_contain_text("Connection lost, reconnecting")
     composer(page).fill("Never mind")
     composer(page).press("Enter")
-    pending = page.locator("#pending")
+    pending = page.locator("[data-part=pending]")
     expect(pending).to_contain_text("Will be sent when the connection is back:")
     pending.get_by_role("button", name="Cancel").click()
     expect(pending).to_be_hidden()
@@ -136,18 +136,18 @@ def test_a_prompt_whose_confirmation_got_lost_is_said_again_and_run_once(
     page: Page, loom: Loom, relay: Relay, finished_session: str
 ) -> None:
     page.goto(f"{relay.url}/sessions/{finished_session}/")
-    expect(page.locator("#latency-panel dd").first).to_be_visible()
+    expect(page.locator("[data-part=latency] dd").first).to_be_visible()
     relay.is_deaf = True
     composer(page).fill("And on Sunday?")
     composer(page).press("Enter")
     wait_until(lambda: len(prompts_of_newest_session(loom)) == 2, "the prompt arrived")
     relay.cut()
-    expect(page.locator("#pending")).to_contain_text("nothing is sent twice")
-    expect(page.locator("#pending").get_by_role("button", name="Cancel")).to_be_hidden()
+    expect(page.locator("[data-part=pending]")).to_contain_text("nothing is sent twice")
+    expect(page.locator("[data-part=pending]").get_by_role("button", name="Cancel")).to_be_hidden()
     relay.mend()
 
     expect(page.locator("article").nth(1)).to_contain_text("Completed")
-    expect(page.locator("#pending")).to_be_hidden()
+    expect(page.locator("[data-part=pending]")).to_be_hidden()
     composer(page).fill("Next")
     expect(page.get_by_role("button", name="Send", exact=True)).to_be_enabled()
     assert prompts_of_newest_session(loom) == ["Two days in Ghent", "And on Sunday?"]
@@ -156,18 +156,18 @@ def test_a_prompt_whose_confirmation_got_lost_is_said_again_and_run_once(
 def test_what_was_wrong_is_forgotten_with_the_next_prompt_and_the_field_keeps_the_focus(page: Page, loom: Loom) -> None:
     Prompt(loom, loom.agent_id("travel_concierge"), "Two days in Ghent").finish()
     page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
-    page.locator("#composer .modes").get_by_text("Raw JSON").click()
-    page.locator("#composer-payload").fill('{"prompt": ')
+    page.locator("[data-part=composer] .modes").get_by_text("Raw JSON").click()
+    page.locator("[data-part=payload]").fill('{"prompt": ')
     page.get_by_role("button", name="Send", exact=True).click()
     problem = page.get_by_role("alert").filter(has_text="It is not JSON")
     expect(problem).to_be_visible()
 
-    page.locator("#composer-payload").fill('{"prompt": "And on Sunday?"}')
+    page.locator("[data-part=payload]").fill('{"prompt": "And on Sunday?"}')
     page.get_by_role("button", name="Send", exact=True).click()
     expect(problem).to_be_hidden()
-    expect(page.locator("#composer [aria-invalid]")).to_have_count(0)
+    expect(page.locator("[data-part=composer] [aria-invalid]")).to_have_count(0)
     expect(page.locator("article").nth(1)).to_contain_text("Completed")
-    expect(page.locator("#composer-payload")).to_be_focused()
+    expect(page.locator("[data-part=payload]")).to_be_focused()
 
 
 def test_keys_drafts_and_two_tabs(page: Page, loom: Loom) -> None:
@@ -197,18 +197,18 @@ def test_keys_drafts_and_two_tabs(page: Page, loom: Loom) -> None:
     other.get_by_role("button", name="Stop").click()
     for tab in (page, other):
         expect(tab.locator("article").nth(1)).to_contain_text("Stopped. Loom closed the connection")
-        expect(tab.locator("#environment")).to_contain_text("AgentCore keeps it until")
+        expect(tab.locator("[data-part=environment]")).to_contain_text("AgentCore keeps it until")
     expect(composer(other)).to_have_value("A draft in the other tab")
     expect(composer(page)).to_have_value("")
     page.get_by_role("button", name="Resend").click()
     expect(page.locator("article").nth(2)).to_contain_text("Completed")
     assert prompts_of_newest_session(loom, "travel_concierge")[1:] == ["First line\nsecond"] * 2
 
-    page.locator("#environment").get_by_role("button", name="End session").click()
+    page.locator("[data-part=environment]").get_by_role("button", name="End session").click()
     page.get_by_role("dialog").get_by_role("button", name="End session").click()
     for tab in (page, other):
-        expect(tab.locator("#environment")).to_contain_text("AWS accepted the end of this session")
-        expect(tab.locator("#environment button")).to_be_disabled()
+        expect(tab.locator("[data-part=environment]")).to_contain_text("AWS accepted the end of this session")
+        expect(tab.locator("[data-part=environment] button")).to_be_disabled()
 
 
 def test_without_javascript_a_prompt_is_sent_and_its_answer_read(page: Page, loom: Loom, finished_session: str) -> None:

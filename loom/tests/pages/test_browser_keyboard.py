@@ -85,9 +85,9 @@ def test_from_an_arn_to_a_latency_by_keyboard_alone(page: Page, loom: Loom, witn
     expect(page.locator(".answer")).to_contain_text("Reading")
     press(page, page.get_by_role("button", name="Stop"))
     expect(page.locator("article")).to_contain_text("Stopped")
-    expect(page.locator("#latency-panel")).to_contain_text("Time to first token")
+    expect(page.locator("[data-part=latency]")).to_contain_text("Time to first token")
 
-    tab_to(page, page.locator("#composer-prompt"))
+    tab_to(page, page.locator("[data-part=prompt]"))
     page.keyboard.type("One more")
     page.keyboard.press("Shift+Enter")
     page.keyboard.type("line")

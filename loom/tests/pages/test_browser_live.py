@@ -20,17 +20,18 @@ TALKER = "code_tutor"  # headings, code, a table, lists
 ARABIC = "ما هي أفضل الطرق؟"
 # Everything that a screen reader is told, and every state that the badge of the newest turn shows.
 LISTEN = """() => {
-  window.told = [...document.querySelectorAll("#reading p")].map((part) => part.textContent);
+  window.told = [...document.querySelectorAll("[data-part=reading] p")].map((part) => part.textContent);
   new MutationObserver((changes) => {
     for (const { addedNodes } of changes) for (const part of addedNodes) window.told.push(part.textContent);
-  }).observe(document.getElementById("reading"), { childList: true });
+  }).observe(document.querySelector("[data-part=reading]"), { childList: true });
   window.states = [];
   const look = () => {
     const state = [...document.querySelectorAll(".turn-state .badge")].at(-1)?.textContent;
     if (state && state !== window.states.at(-1)) window.states.push(state);
   };
   look();
-  new MutationObserver(look).observe(document.getElementById("transcript"), { childList: true, subtree: true });
+  const transcript = document.querySelector("[data-part=transcript]");
+  new MutationObserver(look).observe(transcript, { childList: true, subtree: true });
 }"""
 # What lies below the middle of each thing that takes the focus, where that is not the thing itself.
 COVERED = """async () => {
@@ -76,7 +77,7 @@ def far_away(chromium: Browser) -> Iterator[Page]:
 
 
 def composer(page: Page) -> Locator:
-    return page.locator("#composer-prompt")
+    return page.locator("[data-part=prompt]")
 
 
 @pytest.mark.parametrize("place", ["agent", "new session"])
@@ -122,7 +123,7 @@ def test_an_answer_is_told_as_it_comes_and_its_state_is_true(page: Page, loom: L
     expect(page.locator(".turn-state .badge")).to_have_text("Streaming")
     composer(page).fill("And then?")
     composer(page).press("Enter")
-    expect(page.locator("#composer-hint")).to_contain_text("Not sent yet: the agent is still answering.")
+    expect(page.locator(".composer-hint")).to_contain_text("Not sent yet: the agent is still answering.")
     expect(composer(page)).to_have_value("And then?")
     expect(page.locator("article")).to_contain_text("Completed")
 
@@ -134,7 +135,7 @@ def test_an_answer_is_told_as_it_comes_and_its_state_is_true(page: Page, loom: L
     parts = [part for part in told[1:-1] if not part.startswith("Not sent yet")]
     shown = page.locator(".answer > .md").first.locator("> *")
     assert len(parts) == shown.count() and all(len(part) < 2_001 for part in parts)  # each once
-    assert not page.locator("#transcript [aria-live], #transcript[role=log], [aria-busy]").count()
+    assert not page.locator("[data-part=transcript] [aria-live], [data-part=transcript][role=log], [aria-busy]").count()
 
 
 def test_who_wants_only_the_end_of_an_answer_is_told_only_that(page: Page, loom: Loom, finished_session: str) -> None:
@@ -195,7 +196,7 @@ def test_a_part_that_fails_says_so_and_is_fetched_again(
     page.add_init_script(HASTE)
     page.goto(f"{loom.url}/sessions/{finished_session}/", wait_until="domcontentloaded")
     assert page.evaluate("htmx.config.timeout") == 15_000
-    panel = page.locator("#latency-panel")
+    panel = page.locator("[data-part=latency]")
     words = {"an error": "The server answered 500.", "no answer": "No answer came in time.",
              "no connection": "Loom could not be reached."}  # fmt: skip
     expect(panel.get_by_role("alert")).to_contain_text(f"This part did not load.{words[failure]}")
@@ -261,7 +262,7 @@ def test_without_sockets_nothing_is_promised_and_the_answer_is_read_after_a_relo
 ) -> None:
     page.add_init_script(NO_SOCKETS)
     page.goto(f"{loom.url}/sessions/{finished_session}/")
-    banner, pending = page.locator("#connection"), page.locator("#pending")
+    banner, pending = page.locator("[data-part=connection]"), page.locator("[data-part=pending]")
     expect(banner).to_contain_text("No live connection: WebSockets do not get through.")
     expect(banner).not_to_contain_text("you will see")
     composer(page).fill("And on Sunday?")
@@ -281,8 +282,8 @@ def test_a_page_whose_script_did_not_come_says_so_and_sends_all_the_same(
     page.route(missing, lambda route: route.abort())
     page.goto(f"{loom.url}/sessions/{finished_session}/")
     if "htmx" in missing:
-        expect(page.locator("#connection")).to_contain_text("A script did not load: reload the page")
-        expect(page.locator("#latency-panel")).to_contain_text("A script of this page did not load.")
+        expect(page.locator("[data-part=connection]")).to_contain_text("A script did not load: reload the page")
+        expect(page.locator("[data-part=latency]")).to_contain_text("A script of this page did not load.")
     composer(page).fill("And on Sunday?")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator("article")).to_have_count(2)
@@ -295,7 +296,7 @@ def test_without_scripts_there_is_a_way_to_the_rest_and_no_dead_button(
     page = context.new_page()
     page.goto(f"{loom.url}/sessions/{finished_session}/")
     expect(page.get_by_role("link", name="Reload")).to_be_visible()
-    assert "A script fetches the figures." in page.locator("#latency-panel").inner_text()
+    assert "A script fetches the figures." in page.locator("[data-part=latency]").inner_text()
     assert page.locator(".skeleton:visible, button[type=button]:visible").count() == 0
     page.goto(f"{loom.url}/agents/")
     dead = page.locator("button[type=button]:visible").evaluate_all("(all) => all.map((one) => one.outerHTML)")

@@ -60,7 +60,7 @@ def names_below(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
 
 # What no text of an agent, a user or AWS may become.
 HARMFUL = ", ".join(
-    f":is(#transcript, #log-lines, h1, td, .toast) {selector}"
+    f":is([data-part=transcript], #log-lines, h1, td, .toast) {selector}"
     for selector in (
         "script", "img", "iframe", "form[action*='evil']", "style", "link", "base", "meta", "math",
         "svg:not([aria-hidden])", "object",

@@ -55,8 +55,8 @@ def test_a_prompt_over_the_socket_is_answered_as_it_is_spoken(served: Loom) -> N
     with SessionPage(served, public_id) as page:
         page.join()
         page.send(action="invoke", prompt="And on Sunday?")
-        page.read_until('data-kind="finished"')
-        frames = [message for message in page.messages if re.match(r"<\w+ [^>]*-(tail|growth)\"", message)]
+        page.read_until("^(end|finished)")
+        frames = [message for message in page.messages if message.startswith(("answer", "words"))]
         end = [message for message in page.messages if "<article" in message][-1]
 
     assert len(set(frames)) > 1
@@ -68,9 +68,9 @@ def test_a_prompt_over_the_socket_is_answered_as_it_is_spoken(served: Loom) -> N
 def test_a_run_is_stopped_from_a_page(served: Loom) -> None:
     prompt = answering(served, for_s=3_600)
     with SessionPage(served, newest_session_id(served)) as page:
-        page.read_until("-tail")
+        page.read_until('data-part="tail"|^answer')
         page.send(action="stop")
-        page.read_until('data-kind="finished"')
+        page.read_until("^(end|finished)")
 
     assert prompt.finish().events[-1][1]["reason"] == "stopped"
 
@@ -79,7 +79,7 @@ def test_a_drain_tells_pages_and_lets_streams_come_to_their_end(served: Loom) ->
     prompt = answering(served, for_s=4)
     [before] = web_pids(served).values()
     with SessionPage(served, newest_session_id(served)) as page:
-        page.read_until("-tail")
+        page.read_until('data-part="tail"|^answer')
         os.kill(before, signal.SIGTERM)
         with pytest.raises(ConnectionClosed) as closed:
             page.read_until("nothing more comes")

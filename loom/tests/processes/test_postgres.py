@@ -140,7 +140,7 @@ def test_a_prompt_typed_on_a_page_is_refused_or_stored_replaced(loom_on_services
         assert "Null characters are not allowed." in page.read_until('class="field-error"')
 
         page.send(action="invoke", prompt="a\ud800b")
-        page.read_until('data-kind="finished"')
+        page.read_until("^(end|finished)")
     invocation = newest_run(loom_on_services).row
     assert (invocation["status"], invocation["prompt"]) == ("completed", "a?b")
 
@@ -180,7 +180,7 @@ def test_pages_and_queued_runs_leave_no_connections_behind(loom_on_services: Loo
         assert status == 202, series
         pages[0].send(action="invoke", prompt="Three days in Ghent")
         for page in pages:
-            page.read_until('data-kind="finished"')
+            page.read_until("^(end|finished)")
 
         # What is asked for a page, and for a run out of the queue, is asked in threads that go on, not in one for each.
         assert postgres.connection_count() <= before + 5
@@ -197,9 +197,11 @@ def test_a_killed_web_process_leaves_an_interrupted_run_without_a_gap(loom_on_se
         prompt = Prompt(other, loom.agent_id("travel_concierge"), "Two days in Ghent")
         prompt.wait_for_chunks(1)
         with SessionPage(loom, newest_session_id(loom)) as page:
-            page.read_until(r'-tail" class="md"[^>]*><p dir')  # text, from the recording of the other process
+            page.read_until(
+                r'data-part="tail"><p dir|^answer.*\n<p dir'
+            )  # text, from the recording of the other process
             other.process.kill()
-            page.read_until('data-kind="finished"')
+            page.read_until("^(end|finished)")
             end = [message for message in page.messages if "<article" in message][-1]
     assert "The Loom process that streamed this answer ended." in end
     run = newest_run(loom)

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.services, pytest.mark.slow("each starts two web proces
 
 def output_of(html: str) -> str:
     """The answer of the last turn in a page or in a message."""
-    outputs: list[str] = re.findall(r'<div id="invocation-\d+-output" class="md">(.*?)</div>\n', html, re.DOTALL)
+    outputs: list[str] = re.findall(r'<div class="md" data-part="output">(.*?)</div>\n', html, re.DOTALL)
     return outputs[-1]
 
 
@@ -37,9 +37,9 @@ def stop_from_elsewhere(runs: Loom, sees: Loom) -> str:
     prompt.wait_for_chunks(1)
     public_id = newest_session_id(sees)
     with SessionPage(sees, public_id) as page:
-        page.read_until("-tail")
+        page.read_until('data-part="tail"|^answer')
         page.send(action="stop")
-        page.read_until('data-kind="finished"')
+        page.read_until("^(end|finished)")
         end = [message for message in page.messages if "<article" in message][-1]
 
     assert "Stopped" in end and "is-running" not in end
@@ -60,10 +60,10 @@ def follow_from_elsewhere(runs: Loom, sees: Loom, public_id: str) -> None:
         page.join()
         prompt = Prompt(runs, runs.agent_id("travel_concierge"), "Two days in Bruges", session_id=session_id[1])
         assert "Two days in Bruges" in page.read_until("<article")  # the other process was told: it had begun
-        page.read_until('data-kind="finished"')
-        frames = [message for message in page.messages if re.match(r"<\w+ [^>]*-(tail|growth)\"", message)]
+        page.read_until("^(end|finished)")
+        frames = [message for message in page.messages if message.startswith(("answer", "words"))]
         end = [message for message in page.messages if "<article" in message][-1]
-        page.read_until('data-kind="measurement"', LOGS_TIMEOUT_S)
+        page.read_until("^measurement", LOGS_TIMEOUT_S)
 
     assert prompt.finish().events[-1][0] == "session_end"
     assert len(set(frames)) > 1  # as it was spoken, not at the end

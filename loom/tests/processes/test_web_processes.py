@@ -103,13 +103,13 @@ def test_a_run_of_one_is_followed_from_the_other_each_token_once(two: Loom) -> N
     with ExitStack() as opened:
         with only(two, "web 2"):
             page = opened.enter_context(SessionPage(two, newest_session_id(two)))
-        page.read_until("-tail")
+        page.read_until('data-part="tail"|^answer')
     with only(two, "web 2"):
         same = Prompt(two, two.agent_id("travel_concierge"), "Two days in Ghent", request_key=key)
         wait_until(lambda: len(same.events) > 0, "it is answered")
     same.wait_for_chunks(1)
     with SessionPage(two, newest_session_id(two)) as page:
-        page.read_until('data-kind="finished"')
+        page.read_until("^(end|finished)")
 
     assert prompt.finish().events[-1][0] == same.finish().events[-1][0] == "session_end"
     run = newest_run(two)
@@ -123,9 +123,9 @@ def test_a_run_of_one_is_stopped_from_the_other(two: Loom) -> None:
     with ExitStack() as opened:
         with only(two, "web 2"):
             page = opened.enter_context(SessionPage(two, newest_session_id(two)))
-        page.read_until("-tail")
+        page.read_until('data-part="tail"|^answer')
         page.send(action="stop")
-        page.read_until('data-kind="finished"')
+        page.read_until("^(end|finished)")
 
     assert prompt.finish().events[-1][1]["reason"] == "stopped"
     assert newest_run(two).row["status"] == "stopped"
@@ -146,7 +146,7 @@ def test_sixty_sockets_are_answered_round_after_round(two: Loom) -> None:
             with SessionPage(two, public_id) as page:
                 page.join()
                 page.send(action="invoke", prompt="And on Sunday?")
-                page.read_until('data-kind="finished"')
+                page.read_until("^(end|finished)")
 
         for _ in range(3):
             list(threads.map(answer, public_ids))
@@ -161,10 +161,10 @@ def test_who_is_killed_is_started_again_while_the_other_serves(two: Loom) -> Non
         with only(two, "web 1"):
             kept = answering(two, for_s=5)
             page = opened.enter_context(SessionPage(two, public_id))
-            page.read_until("-tail")
+            page.read_until('data-part="tail"|^answer')
         os.kill(web_pids(two)["web 2"], signal.SIGKILL)
         assert [status_of(two, "/agents/") for _ in range(10)] == [200] * 10
-        page.read_until('data-kind="finished"')  # told by the one that serves on: it is interrupted
+        page.read_until("^(end|finished)")  # told by the one that serves on: it is interrupted
 
     assert kept.finish().events[-1][0] == "session_end"
     assert lost.finish().events[-1][0] == "chunk"

@@ -1,0 +1,114 @@
+"""The live path of a session page in headless Chromium: two sessions on one page, a page that is slow, the way down."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from loom.tests.fixtures import Loom
+from loom.tests.looking import REPEATED_IDS, axe_findings, settle
+from loom.tests.running import wait_until
+from loom.tests.visiting import Prompt, newest_session_id
+
+pytestmark = pytest.mark.browser
+AGENT, TALKER = "sentiment_scorer", "code_tutor"
+BESIDE = """async (address) => {
+  const html = await (await fetch(address)).text();
+  const other = new DOMParser().parseFromString(html, "text/html").querySelector("[data-widget~=session]");
+  htmx.swap(document.getElementById("main"), other.outerHTML, { swapStyle: "beforeend" });
+}"""
+BLOCK = "(ms) => { const end = performance.now() + ms; while (performance.now() < end); }"
+
+
+def finished(loom: Loom, agent: str, prompt: str) -> str:
+    """The public id of a session with one finished run."""
+    Prompt(loom, loom.agent_id(agent), prompt).finish()
+    return newest_session_id(loom)
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"\w+", text)
+
+
+def test_two_sessions_stand_on_one_page_and_each_is_live_by_itself(page: Page, loom: Loom) -> None:
+    first, second = finished(loom, AGENT, "The first"), finished(loom, AGENT, "The second")
+    page.goto(f"{loom.url}/sessions/{first}/")
+    settle(page)
+    page.evaluate(BESIDE, f"{loom.url}/sessions/{second}/")
+    views = [page.locator(f"[data-session='{session}']") for session in (first, second)]
+    assert page.evaluate(REPEATED_IDS) == []
+
+    for view, prompt in zip(views, ("To the one", "To the other"), strict=True):
+        view.get_by_label("Prompt", exact=True).first.fill(prompt)
+        view.get_by_label("Prompt", exact=True).first.press("Enter")
+    for view, prompt in zip(views, ("To the one", "To the other"), strict=True):
+        expect(view.locator("article")).to_have_count(2)
+        expect(view.locator("article").nth(1)).to_contain_text("Completed")
+        expect(view.locator("article .prompt").nth(1)).to_have_text(prompt)
+        expect(view.locator("[data-part=reading]")).to_contain_text("Answer complete")
+        expect(view.locator("[data-part=latency] dd").first).to_be_visible()
+
+    page.evaluate("(id) => document.querySelector(`[data-session='${id}']`).remove()", first)
+    views[1].get_by_label("Prompt", exact=True).first.fill("Still there?")
+    views[1].get_by_label("Prompt", exact=True).first.press("Enter")
+    expect(views[1].locator("article").nth(2)).to_contain_text("Completed")
+
+
+def test_a_page_that_was_busy_catches_up_and_shows_every_word_once(page: Page, loom: Loom) -> None:
+    """Its main thread is taken for half a second at a time, as by a slow machine, while an agent speaks."""
+    loom.emulator.order(kind="silence", after_chunks=150, seconds=3_600)
+    prompt = Prompt(loom, loom.agent_id(TALKER), "Explain generators")
+    prompt.wait_for_chunks(1)
+    page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
+    shown = page.locator(".answer")
+    other = page.context.new_page()
+
+    def is_what_a_new_page_shows() -> bool:
+        other.goto(page.url)
+        return words_of(shown.inner_text()) == words_of(other.locator(".answer").inner_text())
+
+    for _ in range(8):
+        page.evaluate(BLOCK, 500)
+    wait_until(is_what_a_new_page_shows, "it shows all that a page shows which is loaded anew")
+    assert len(words_of(shown.inner_text())) > 20
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("article")).to_contain_text("Stopped. Loom closed the connection")
+    prompt.finish()
+
+
+def test_who_reads_further_up_is_left_there_and_told_how_it_ended(page: Page, loom: Loom) -> None:
+    loom.emulator.order(kind="silence", after_chunks=150, seconds=3_600)
+    prompt = Prompt(loom, loom.agent_id(TALKER), "Explain generators")
+    prompt.wait_for_chunks(1)
+    page.set_viewport_size({"width": 1280, "height": 600})
+    page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
+    jump = page.locator("[data-part=jump]")
+    wait_until(lambda: page.evaluate("document.documentElement.scrollHeight > innerHeight + 200"), "it is long")
+    expect(page.locator("[data-part=end]")).to_be_in_viewport()  # it is followed
+    expect(jump).to_be_hidden()
+    page.mouse.move(400, 100)
+    page.mouse.wheel(0, -5000)
+    expect(jump).to_have_text("Jump to the latest")
+    expect(jump).to_be_visible()
+    assert axe_findings(page) == []
+    top = page.evaluate("scrollY")
+    page.evaluate("() => void document.querySelector('[data-part=stop]').requestSubmit()")
+    expect(jump).to_have_text("The answer was stopped.")
+    assert page.evaluate("scrollY") == top
+    jump.click()
+    expect(jump).to_be_hidden()
+    expect(page.locator("[data-part=state]")).to_be_in_viewport()
+    prompt.finish()
+
+
+def test_a_page_that_is_not_looked_at_shows_what_came(page: Page, loom: Loom) -> None:
+    """No frame is painted then, and none is waited for."""
+    session = finished(loom, AGENT, "The first")
+    page.add_init_script("Object.defineProperty(Document.prototype, 'hidden', { get: () => true });")
+    page.add_init_script("window.requestAnimationFrame = () => 0;")
+    page.goto(f"{loom.url}/sessions/{session}/")
+    page.locator("[data-part=prompt]").fill("And then?")
+    page.locator("[data-part=prompt]").press("Enter")
+    wait_until(lambda: "Completed" in page.locator("article").nth(1).inner_text(), "the answer is shown")
