@@ -25,6 +25,7 @@ from apps.core.requests.refusals import error_body
 from apps.core.requests.unavailability import unavailability
 from apps.metrics.api import router as metrics_router
 from apps.metrics.explaining.api import router as timelines_router
+from apps.metrics.prompt_sets.api import router as prompt_sets_router
 from apps.metrics.series.api import router as series_router
 from apps.metrics.sessions_api import router as session_reads_router
 from apps.sessions.api import router as sessions_router
@@ -119,6 +120,7 @@ api.add_router("", session_reads_router)
 api.add_router("", metrics_router)
 api.add_router("", timelines_router)
 api.add_router("", series_router)
+api.add_router("", prompt_sets_router)
 
 # The last one, so that a program that errs in the path gets its answer in JSON as well.
 _elsewhere = Router(auth=may_read)

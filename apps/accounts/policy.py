@@ -96,6 +96,10 @@ ROWS = (
     Row(ANYTHING, "agent_sessions.Invocation", staff),
     Row(ANYTHING, "metrics.StartSeries", owner("owner_id")),
     Row(ANYTHING, "metrics.StartSeries", staff),
+    Row(ANYTHING, "metrics.PromptSet", owner("owner_id")),
+    Row(ANYTHING, "metrics.PromptSet", staff),
+    Row(ANYTHING, "metrics.Plan", owner("owner_id")),
+    Row(ANYTHING, "metrics.Plan", staff),
     Row(ANYTHING, "costs.Budget", owner("owner_id")),
     Row(ANYTHING, "costs.Budget", staff),
 )

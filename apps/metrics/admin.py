@@ -5,7 +5,20 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import RecordAdmin, service_action
-from apps.metrics.models import FigurePeriod, LogGroupSweep, Measurement, StartSeries, StartSeriesRun
+from apps.metrics.models import (
+    FigurePeriod,
+    LogGroupSweep,
+    Measurement,
+    Plan,
+    PlanPrompt,
+    PlanRun,
+    PlanTarget,
+    PromptSet,
+    PromptSetItem,
+    StartSeries,
+    StartSeriesRun,
+)
+from apps.metrics.series.plans import cancel_plan
 from apps.metrics.series.services import cancel_series
 
 
@@ -54,3 +67,53 @@ class StartSeriesAdmin(RecordAdmin[StartSeries]):
 @admin.register(StartSeriesRun)
 class StartSeriesRunAdmin(RecordAdmin[StartSeriesRun]):
     list_display = ["id", "series_id", "position", "invocation_id", "is_warm"]
+
+
+@admin.register(PromptSet)
+class PromptSetAdmin(RecordAdmin[PromptSet]):
+    list_display = ["name", "owner", "created_at"]
+    list_select_related = ["owner"]
+    search_fields = ["name", "owner__email"]
+
+
+@admin.register(PromptSetItem)
+class PromptSetItemAdmin(RecordAdmin[PromptSetItem]):
+    list_display = ["id", "prompt_set_id", "position"]
+    deferred_fields = ("prompt", "checks")
+
+
+@admin.register(Plan)
+class PlanAdmin(RecordAdmin[Plan]):
+    list_display = ["id", "name", "source", "owner", "state", "created_at", "finished_at"]
+    list_select_related = ["owner"]
+    list_filter = ["state", "source"]
+    search_fields = ["name", "owner__email"]
+    deferred_fields = ("message",)
+    actions = ["cancel"]
+
+    cancel = service_action(
+        Plan,
+        "Cancel the selected plans",
+        lambda plan: cancel_plan(plan=plan),
+        among=lambda chosen: chosen.filter(state=Plan.State.RUNNING, cancel_requested_at=None),
+        done="asked to end",
+    )
+
+
+@admin.register(PlanTarget)
+class PlanTargetAdmin(RecordAdmin[PlanTarget]):
+    list_display = ["id", "plan_id", "position", "agent", "qualifier"]
+    list_select_related = ["agent"]
+
+
+@admin.register(PlanPrompt)
+class PlanPromptAdmin(RecordAdmin[PlanPrompt]):
+    list_display = ["id", "plan_id", "position"]
+    deferred_fields = ("text", "checks")
+
+
+@admin.register(PlanRun)
+class PlanRunAdmin(RecordAdmin[PlanRun]):
+    list_display = ["id", "plan_id", "place", "invocation_id", "has_passed"]
+    list_filter = ["has_passed"]
+    deferred_fields = ("findings",)

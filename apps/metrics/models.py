@@ -213,3 +213,145 @@ class StartSeriesRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.series_id}/{self.position}"
+
+
+class PromptSet(models.Model):
+    """Prompts that are sent again and again, each with what is wanted of its answer."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="prompt_sets")
+    name = models.CharField(max_length=120)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="prompt_set_named_once_by_owner")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PromptSetItem(models.Model):
+    """A prompt of a set. Where it was made from a run, that is kept as long as the run is."""
+
+    prompt_set = models.ForeignKey(PromptSet, on_delete=models.CASCADE, related_name="items")
+    position = models.PositiveSmallIntegerField()
+    prompt = models.TextField()
+    checks = models.JSONField(default=list, blank=True)
+    made_from = models.ForeignKey(
+        "agent_sessions.Invocation", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["prompt_set_id", "position"]
+        constraints = [models.UniqueConstraint(fields=["prompt_set", "position"], name="prompt_of_set_once")]
+
+    def __str__(self) -> str:
+        return f"{self.prompt_set_id}/{self.position}"
+
+
+class Plan(models.Model):
+    """Runs that were asked for together: targets × prompts × repeats, in an order, within limits.
+
+    Its runs are queued ones; each that ends lets the next begin. What it sends is copied when it is asked for: a set
+    that is changed later changes nothing here.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        DONE = "done"
+        CANCELLED = "cancelled"
+        FAILED = "failed"
+
+    class Order(models.TextChoices):
+        SEQUENTIAL = "sequential", "one target after the other"
+        INTERLEAVED = "interleaved", "targets take turns"
+        RANDOM = "random", "random, by a seed"
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="plans")
+    prompt_set = models.ForeignKey(PromptSet, on_delete=models.SET_NULL, null=True, blank=True, related_name="plans")
+    budget = models.ForeignKey("costs.Budget", on_delete=models.RESTRICT, related_name="+")
+    name = models.CharField(max_length=120)
+    source = models.CharField(max_length=12, help_text="What its runs are marked with: prompt_set or side_by_side.")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
+    repeat_count = models.PositiveSmallIntegerField(default=1)
+    order = models.CharField(max_length=11, choices=Order.choices, default=Order.INTERLEAVED)
+    seed = models.BigIntegerField(default=0)
+    at_once = models.PositiveSmallIntegerField(default=1)
+    ends_session = models.BooleanField(default=True)
+    until_at = models.DateTimeField(help_text="No run begins after it.")
+    request_key = models.CharField(max_length=64, blank=True, default="")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    message = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["id"], condition=models.Q(state="running"), name="plan_running")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "request_key"], condition=~models.Q(request_key=""), name="plan_requested_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"plan {self.pk}: {self.state}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == self.State.RUNNING
+
+
+class PlanTarget(models.Model):
+    """An endpoint of an agent that every prompt of a plan is sent to."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="targets")
+    position = models.PositiveSmallIntegerField()
+    agent = models.ForeignKey("agents.Agent", on_delete=models.PROTECT, related_name="+")
+    qualifier = models.CharField(max_length=48, default="DEFAULT")
+    reserved_usd = models.DecimalField(
+        max_digits=12, decimal_places=6, help_text="What one of its runs may cost at most, as it was asked for."
+    )
+
+    class Meta:
+        ordering = ["plan_id", "position"]
+        constraints = [models.UniqueConstraint(fields=["plan", "position"], name="plan_target_once")]
+
+    def __str__(self) -> str:
+        return f"{self.agent} {self.qualifier}"
+
+
+class PlanPrompt(models.Model):
+    """A prompt of a plan, with its checks, as they were when it was asked for."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="prompts")
+    position = models.PositiveSmallIntegerField()
+    text = models.TextField()
+    checks = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ["plan_id", "position"]
+        constraints = [models.UniqueConstraint(fields=["plan", "position"], name="plan_prompt_once")]
+
+    def __str__(self) -> str:
+        return f"{self.plan_id}/{self.position}"
+
+
+class PlanRun(models.Model):
+    """A run of a plan, at its place in the order, and what its checks found when it was over."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="runs")
+    place = models.PositiveIntegerField(help_text="Counts the runs of the plan from 1, in their order.")
+    target = models.ForeignKey(PlanTarget, on_delete=models.CASCADE, related_name="runs")
+    prompt = models.ForeignKey(PlanPrompt, on_delete=models.CASCADE, related_name="runs")
+    repeat = models.PositiveSmallIntegerField()
+    invocation = models.OneToOneField("agent_sessions.Invocation", on_delete=models.CASCADE, related_name="plan_run")
+    has_passed = models.BooleanField(null=True, blank=True, help_text="Empty until it is over.")
+    findings = models.JSONField(default=list, blank=True, help_text="What each check found, in their order.")
+
+    class Meta:
+        ordering = ["plan_id", "place"]
+        constraints = [models.UniqueConstraint(fields=["plan", "place"], name="plan_run_once")]
+
+    def __str__(self) -> str:
+        return f"{self.plan_id}/{self.place}"

@@ -24,6 +24,7 @@ class Session(models.Model):
     class Purpose(models.TextChoices):
         CONVERSATION = "conversation"
         MEASURE_START = "measure_start", "Measure start"
+        PROMPT_SET = "prompt_set", "Prompt set"
 
     RUNS_LOOKED_AT = 100  # for what becomes of an environment; more of them in one only happen to programs
 
@@ -79,7 +80,7 @@ class Session(models.Model):
     @property
     def log_level(self) -> int:
         """How loudly logs tell of it."""
-        return logging.DEBUG if self.purpose == self.Purpose.MEASURE_START else logging.INFO
+        return logging.INFO if self.purpose == self.Purpose.CONVERSATION else logging.DEBUG
 
     @property
     def topic(self) -> str:
@@ -147,6 +148,8 @@ class Invocation(models.Model):
         TASK = "task"
         DEMO = "demo"
         MEASURE = "measure", "Measure start"
+        PROMPT_SET = "prompt_set", "Prompt set"
+        SIDE_BY_SIDE = "side_by_side", "Side by side"
 
     RUNNING = (Status.PENDING, Status.STREAMING)  # a process has it
     UNFINISHED = (Status.QUEUED, *RUNNING, Status.WAITING)
@@ -267,7 +270,8 @@ class Invocation(models.Model):
     @property
     def log_level(self) -> int:
         """How loudly logs tell of it: of what nobody asks by hand there may be a hundred in a row."""
-        return logging.DEBUG if self.source in {self.Source.DEMO, self.Source.MEASURE} else logging.INFO
+        is_one_of_many = self.source in {self.Source.DEMO, self.Source.MEASURE, self.Source.PROMPT_SET}
+        return logging.DEBUG if is_one_of_many else logging.INFO
 
     @property
     def is_unfinished(self) -> bool:

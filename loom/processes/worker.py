@@ -35,6 +35,7 @@ from apps.core.running.sqlite_space import give_back_space
 from apps.costs.services import expire_reservations
 from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.series.advancing import advance_all
+from apps.metrics.series.plans import remove_expired_plan_prompts
 from apps.metrics.series.services import remove_expired_prompts
 from apps.metrics.starts.tasks import enqueue_due_sweep
 from apps.sessions.engine import housekeeping
@@ -88,6 +89,7 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("remove expired content", at_most_every(60, lambda: _count(housekeeping.remove_expired_content))),
     ("remove expired prompts of series", at_most_every(60, lambda: _count(remove_expired_prompts))),
     ("expire reservations", at_most_every(60, lambda: _count(expire_reservations))),
+    ("remove expired prompts of plans", at_most_every(60, lambda: _count(remove_expired_plan_prompts))),
     ("sweep measurements", enqueue_due_sweep),
     ("take start series on", lambda: _count(lambda _now: advance_all())),
     ("give space back", lambda: _count(lambda _now: give_back_space())),

@@ -6,7 +6,7 @@ import http.client
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -17,6 +17,8 @@ from loom_client.models import (
     Invocation,
     Latency,
     Logs,
+    Plan,
+    PromptSet,
     Queue,
     Repeat,
     Session,
@@ -235,6 +237,40 @@ class Client:
     def cancel_series(self, series_id: int) -> StartSeries:
         return StartSeries.read(self._json("POST", f"/start-series/{series_id}/cancel"))
 
+    # --- prompt sets ---
+
+    def prompt_sets(self) -> list[PromptSet]:
+        return [PromptSet.read(item) for item in self._json("GET", "/prompt-sets")]
+
+    def prompt_set(self, set_id: int) -> PromptSet:
+        """A set with its prompts."""
+        return PromptSet.read(self._json("GET", f"/prompt-sets/{set_id}"))
+
+    def make_prompt_set(self, name: str, **made_of: Any) -> PromptSet:
+        """Make a set of one of `prompts` (each with `prompt` and `checks`), `run_ids`, or `text` with its `format`."""
+        return PromptSet.read(self._json("POST", "/prompt-sets", {"name": name, **made_of}))
+
+    def delete_prompt_set(self, set_id: int) -> None:
+        self._json("DELETE", f"/prompt-sets/{set_id}")
+
+    def run_prompt_set(self, set_id: int, targets: Sequence[tuple[int, str]], **options: Any) -> Plan:
+        """Send a set to targets, an agent's id and an endpoint each; `options` as in the API: repeats, order, …"""
+        body = {"targets": _targets(targets), **options}
+        return Plan.read(self._json("POST", f"/prompt-sets/{set_id}/run", body))
+
+    def side_by_side(self, prompt: str, targets: Sequence[tuple[int, str]], **options: Any) -> Plan:
+        """Send one prompt to several targets at once."""
+        return Plan.read(
+            self._json("POST", "/side-by-side", {"prompt": prompt, "targets": _targets(targets), **options})
+        )
+
+    def plan(self, plan_id: int) -> Plan:
+        """What a plan has found so far."""
+        return Plan.read(self._json("GET", f"/plans/{plan_id}"))
+
+    def cancel_plan(self, plan_id: int) -> Plan:
+        return Plan.read(self._json("POST", f"/plans/{plan_id}/cancel"))
+
     # --- the wire ---
 
     @staticmethod
@@ -269,6 +305,10 @@ class Client:
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
             raise ApiError(answer.status, _error_body(response.read()))
         return response
+
+
+def _targets(targets: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
+    return [{"agent_id": agent_id, "qualifier": qualifier} for agent_id, qualifier in targets]
 
 
 def _instead(text: str, agents: list[Agent]) -> str:

@@ -334,3 +334,43 @@ class StartSeries(_Answer):
     @property
     def is_running(self) -> bool:
         return self.state == "running"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSet(_Answer):
+    """Prompts with what is wanted of their answers; `prompts` is empty in a list of sets."""
+
+    id: int
+    name: str
+    owner: str
+    prompt_count: int
+    created_at: str
+    prompts: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(_Answer):
+    """Runs that were asked for together and what is found so far, as the API describes it.
+
+    `passed` counts prompts over all targets, with the interval of the share; None where none is over.
+    """
+
+    id: int
+    name: str
+    source: str
+    prompt_set_id: int | None
+    state: str
+    message: str
+    order: str
+    seed: int
+    run_count: int
+    done: int
+    passed: dict[str, Any] | None
+    targets: list[dict[str, Any]]
+    comparisons: list[dict[str, Any]]
+    prompts: list[str]
+    runs: list[dict[str, Any]]
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == "running"

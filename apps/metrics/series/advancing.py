@@ -7,6 +7,7 @@ nobody heard of. Everything here may happen twice at once: a run of a series exi
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connections, transaction
@@ -14,7 +15,9 @@ from django.utils import timezone
 
 from apps.agents.selectors import in_use
 from apps.core.exceptions import LoomError
-from apps.metrics.models import StartSeries, StartSeriesRun
+from apps.metrics.models import PlanRun, StartSeries, StartSeriesRun
+from apps.metrics.series.planning import due, failed_in_a_row, steps
+from apps.metrics.series.running import advance_all_plans, advance_plan
 from apps.metrics.series.services import CANCELLED_BEFORE, finish_series, would_exceed
 from apps.sessions.engine.host import check_agent
 from apps.sessions.invoking import Request, enqueue, stop_invocation
@@ -50,11 +53,11 @@ def advance_series(series_id: int) -> None:
 
 
 def advance_all() -> int:
-    """Take every active series of this mode on; return how many there are."""
+    """Take every active series and plan of this mode on; return how many there are."""
     active = StartSeries.objects.filter(in_use("agent__"), state__in=StartSeries.ACTIVE).values_list("pk", flat=True)
     for series_id in active:
         advance_series(series_id)
-    return len(active)
+    return len(active) + advance_all_plans()
 
 
 def _advance(series: StartSeries) -> None:
@@ -80,20 +83,21 @@ def _advance(series: StartSeries) -> None:
         if (over := _reason_to_finish(series, runs)) is not None:
             finish_series(series=series, state=over[0], message=over[1])
             return
-    _begin(series, 1 if newest is None else newest.position + 1)
+    begun = {run.position: True for run in runs}  # nothing is out: whatever was is over by now
+    _begin(series, due(steps(repeats=series.count), begun)[0].place)
 
 
 def _reason_to_finish(series: StartSeries, runs: list[StartSeriesRun]) -> tuple[StartSeries.State, str] | None:
     position = runs[-1].position
     last_by_position = {run.position: run.invocation.status for run in runs}
-    newest = [last_by_position[place] for place in sorted(last_by_position)[-FAILURES_IN_A_ROW:]]
-    if len(newest) == FAILURES_IN_A_ROW and Invocation.Status.COMPLETED not in newest:
+    succeeded = [last_by_position[place] == Invocation.Status.COMPLETED for place in sorted(last_by_position)]
+    if failed_in_a_row(succeeded, FAILURES_IN_A_ROW):
         return (
             State.FAILED,
             f"{FAILURES_IN_A_ROW} sessions failed one after the other, so Loom stopped there: the rest would most "
             "likely only cost. The page of the last session says what the agent answered.",
         )
-    if position >= series.count:
+    if not due(steps(repeats=series.count), dict.fromkeys(last_by_position, True)):
         return State.DONE, ""
     if would_exceed(series=series, begun=position):
         return State.DONE, "One more session could exceed the highest cost, so Loom stopped there."
@@ -158,16 +162,16 @@ class Advancer:
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="start-series")
         self._is_closing = False
 
-    def advance_soon(self, series_id: int) -> None:
+    def advance_soon(self, advance: Callable[[int], None], key: int) -> None:
         """From any thread, without waiting; while the process ends the worker takes it on."""
         if not self._is_closing:
-            self._threads.submit(self._advance, series_id)
+            self._threads.submit(self._advance, advance, key)
 
-    def _advance(self, series_id: int) -> None:
+    def _advance(self, advance: Callable[[int], None], key: int) -> None:
         try:
-            advance_series(series_id)
+            advance(key)
         except Exception:  # the top frame of a thread's work
-            logger.exception("start series not taken on id=%s", series_id)
+            logger.exception("not taken on id=%s by=%s", key, advance.__name__)
         finally:
             connections.close_all()
 
@@ -188,9 +192,18 @@ def open_advancer() -> Advancer:
 
 
 def advance_soon(invocation: Invocation) -> None:
-    """Take on the series that a finished run belongs to, where this process does so."""
-    if _advancer is None or invocation.source != Invocation.Source.MEASURE:
+    """Take on the series or plan that a finished run belongs to, where this process does so."""
+    if _advancer is None:
         return
-    series_id = StartSeriesRun.objects.filter(invocation=invocation.pk).values_list("series_id", flat=True).first()
-    if series_id is not None:
-        transaction.on_commit(lambda: _advancer.advance_soon(series_id), robust=True)
+    advance: Callable[[int], None]
+    key: int | None
+    if invocation.source == Invocation.Source.MEASURE:
+        advance = advance_series
+        key = StartSeriesRun.objects.filter(invocation=invocation.pk).values_list("series_id", flat=True).first()
+    elif invocation.source in {Invocation.Source.PROMPT_SET, Invocation.Source.SIDE_BY_SIDE}:
+        advance = advance_plan
+        key = PlanRun.objects.filter(invocation=invocation.pk).values_list("plan_id", flat=True).first()
+    else:
+        return
+    if key is not None:
+        transaction.on_commit(lambda: _advancer.advance_soon(advance, key), robust=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
@@ -18,8 +19,20 @@ from apps.aws.agentcore import AgentCoreClient
 from apps.aws.arn import RuntimeArn
 from apps.aws.control import EndpointDescription, RuntimeDescription, list_runtimes
 from apps.core.models import Notice
+from apps.costs.services import make_budget
 from apps.metrics.figures.store_periods import settle_figures
-from apps.metrics.models import Measurement, StartSeries, StartSeriesRun
+from apps.metrics.models import (
+    Measurement,
+    Plan,
+    PlanPrompt,
+    PlanRun,
+    PlanTarget,
+    PromptSetItem,
+    StartSeries,
+    StartSeriesRun,
+)
+from apps.metrics.prompt_sets.reading import Prompt
+from apps.metrics.prompt_sets.services import make_prompt_set
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.services import start_session
 
@@ -43,6 +56,7 @@ class Filling:
     agent: Agent = field(init=False)
     session: Session = field(init=False)
     series: StartSeries = field(init=False)
+    plan: Plan = field(init=False)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -52,6 +66,7 @@ class Filling:
         self.agent = register_agent(arn=arns[DEMO_AGENT], user=self.viewer)
         self.session = start_session(agent=self.agent, owner=self.viewer, title="The one that is looked at")
         self.series = self._series(self.viewer)
+        self.plan = self._plan()
         asyncio.run(self._begin_log_group())
 
     async def _begin_log_group(self) -> None:
@@ -88,6 +103,7 @@ class Filling:
                 self._turn(session, turn)
         self._series(owner)
         self._measured(number, owner)
+        self._planned(number, owner)
 
     def _turn(self, session: Session, number: int) -> Invocation:
         sent_at = self.now - AGES[number % len(AGES)] - timedelta(minutes=number)
@@ -118,6 +134,35 @@ class Filling:
         """One more start in the series that is looked at."""
         session = start_session(agent=self.agent, owner=owner, purpose=Session.Purpose.MEASURE_START)
         StartSeriesRun.objects.create(series=self.series, invocation=self._turn(session, 1), position=position)
+
+    def _plan(self) -> Plan:
+        made = make_prompt_set(owner=self.viewer, name="Trips", prompts=[Prompt("When does it leave?")])
+        budget = make_budget(owner=self.viewer, name="Trips", limit_usd=Decimal(1))
+        plan = Plan.objects.create(
+            owner=self.viewer, prompt_set=made, budget=budget, name="Trips", source="prompt_set", state="done",
+            until_at=self.now, created_at=self.now,
+        )  # fmt: skip
+        for position, name in enumerate(("DEFAULT", "other")):
+            PlanTarget.objects.create(plan=plan, position=position, agent=self.agent, qualifier=name, reserved_usd=0)
+        return plan
+
+    def _planned(self, number: int, owner: User) -> None:
+        """One more prompt in the set and the plan that are looked at, with its runs, and one more set and plan."""
+        prompt_set = self.plan.prompt_set
+        assert prompt_set is not None
+        PromptSetItem.objects.create(prompt_set=prompt_set, position=number, prompt="When does it leave?")
+        prompt = PlanPrompt.objects.create(plan=self.plan, position=number, text="When does it leave?")
+        for target in self.plan.targets.all():
+            session = start_session(agent=self.agent, owner=owner, purpose=Session.Purpose.PROMPT_SET)
+            PlanRun.objects.create(
+                plan=self.plan, place=2 * number + target.position, target=target, prompt=prompt, repeat=0,
+                invocation=self._turn(session, 1), has_passed=bool(number % 2),
+            )  # fmt: skip
+        make_prompt_set(owner=self.viewer, name=f"Trips {number}", prompts=[Prompt("When does it leave?")])
+        Plan.objects.create(
+            owner=self.viewer, prompt_set=prompt_set, budget=self.plan.budget, name="Trips", source="prompt_set",
+            state="done", until_at=self.now, created_at=self.now,
+        )  # fmt: skip
 
 
 def _description(number: int) -> Description:

@@ -35,6 +35,8 @@ class Objects:
     session_id: str
     series: int
     run: int
+    prompt_set: int
+    plan: int
 
     def arguments(self, name: str, wanted: list[str]) -> dict[str, object]:
         """The arguments of a named address; a KeyError names one that is new here."""
@@ -44,6 +46,7 @@ class Objects:
             "agent_pk": self.agent, "agent_id": self.agent, "public_id": self.session_public_id,
             "session_id": self.session_id, "series_id": self.series, "number": 1,
             "run_id": self.run,
+            "set_id": self.prompt_set, "plan_id": self.plan,
         }  # fmt: skip
         return {argument: known[argument] for argument in wanted}
 

@@ -22,7 +22,7 @@ from apps.aws.tests.loopback import loopback
 from apps.metrics.models import StartSeries
 from apps.sessions.models import Invocation, Session
 from loom.api import api
-from loom.tests.doors.test_roles import Walk, refuse
+from loom.tests.doors.test_roles import Walk, make_plan, refuse
 from loom.tests.fixtures import make_user
 from loom.tests.walking import Address, addresses
 
@@ -121,7 +121,7 @@ def prober(make_session: Callable[..., Session], settings: Any) -> Iterator[Prob
     )  # fmt: skip
     with loopback(refuse) as aws:
         settings.EMULATOR_URL = aws.url
-        yield Prober(Walk(session, series, {"owner": dave, "other": dave}), dave)
+        yield Prober(Walk(session, series, make_plan(session), {"owner": dave, "other": dave}), dave)
 
 
 def is_told(status: int) -> bool:

@@ -51,6 +51,14 @@ SCOPE_OF = {
     ("POST", "/agents/{agent_id}/start-series"): "invoke",
     ("GET", "/start-series/{series_id}"): "read",
     ("POST", "/start-series/{series_id}/cancel"): "invoke",
+    ("GET", "/prompt-sets"): "read",
+    ("POST", "/prompt-sets"): "invoke",
+    ("GET", "/prompt-sets/{set_id}"): "read",
+    ("DELETE", "/prompt-sets/{set_id}"): "invoke",
+    ("POST", "/prompt-sets/{set_id}/run"): "invoke",
+    ("POST", "/side-by-side"): "invoke",
+    ("GET", "/plans/{plan_id}"): "read",
+    ("POST", "/plans/{plan_id}/cancel"): "invoke",
 }
 ARN = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/nobody-AbCdEf1234"
 MISSING = "00000000-0000-4000-8000-000000000000"
@@ -124,6 +132,14 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.start_series(1, "Hi", count=6),
             lambda: client.series(1),
             lambda: client.cancel_series(1),
+            client.prompt_sets,
+            lambda: client.prompt_set(1),
+            lambda: client.make_prompt_set("Trips", run_ids=[1]),
+            lambda: client.delete_prompt_set(1),
+            lambda: client.run_prompt_set(1, [(1, "DEFAULT")]),
+            lambda: client.side_by_side("Hi", [(1, "DEFAULT"), (2, "DEFAULT")]),
+            lambda: client.plan(1),
+            lambda: client.cancel_plan(1),
         ):
             with pytest.raises(ApiError):
                 call()

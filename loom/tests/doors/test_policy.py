@@ -19,20 +19,22 @@ from apps.accounts.tokens import SCOPES
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to, registry_visible_to
 from apps.costs.models import Budget
-from apps.metrics.models import StartSeries
+from apps.metrics.models import Plan, PromptSet, StartSeries
 from apps.metrics.series.selectors import series_visible_to
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
 
 pytestmark = pytest.mark.django_db
 
-MODELS: tuple[Any, ...] = (Agent, Session, Invocation, StartSeries, Budget)
+MODELS: tuple[Any, ...] = (Agent, Session, Invocation, StartSeries, Budget, PromptSet, Plan)
 NOW = timezone.now()
 
 
 def make(agent: Agent, owner: User, number: int) -> None:
-    """A session of the owner's with a run, a series, and a budget."""
-    Budget.objects.create(owner=owner, name="Trials", limit_micros=1)
+    """A session of the owner's with a run, a series, a budget, a prompt set and a plan."""
+    budget = Budget.objects.create(owner=owner, name="Trials", limit_micros=1)
+    PromptSet.objects.create(owner=owner, name=f"Trips {number}", created_at=NOW)
+    Plan.objects.create(owner=owner, name="Trips", source="prompt_set", budget=budget, until_at=NOW, created_at=NOW)
     session = Session.objects.create(agent=agent, owner=owner, runtime_session_id=f"{number:036}", created_at=NOW)
     Invocation.objects.create(session=session, number=1, status="completed", prompt="Hi", requested_at=NOW)
     StartSeries.objects.create(

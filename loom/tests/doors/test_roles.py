@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -22,7 +23,10 @@ from apps.accounts.services import create_token
 from apps.accounts.tokens import SCOPES
 from apps.aws.tests.loopback import Exchange, loopback
 from apps.core.notices import topics
-from apps.metrics.models import StartSeries
+from apps.costs.services import make_budget
+from apps.metrics.models import Plan, StartSeries
+from apps.metrics.prompt_sets.reading import Prompt
+from apps.metrics.prompt_sets.services import make_prompt_set
 from apps.sessions.models import Invocation, QueuedPrompt, Session
 from apps.sessions.viewing.routing import websocket_urlpatterns
 from loom.tests.doors.test_api_routes import SCOPE_OF
@@ -142,6 +146,14 @@ API = {
     "api:start_series": shared("POST", 400),
     "api:get_start_series": owned("GET", 200),
     "api:cancel_start_series": owned("POST", 202),
+    "api:list_prompt_sets": shared("GET", 200),
+    "api:make_prompt_set": shared("POST", 400),
+    "api:get_prompt_set": owned("GET", 200),
+    "api:delete_prompt_set": owned("DELETE", 204),
+    "api:run_prompt_set": shared("POST", 400),
+    "api:side_by_side": shared("POST", 400),
+    "api:get_plan": owned("GET", 200),
+    "api:cancel_runs": owned("POST", 202),
     "api:answer_unknown_path": shared("GET", 404),
 }
 # The administration, whose permissions nobody of the staff here was given: staff, superuser.
@@ -178,11 +190,21 @@ def refuse(exchange: Exchange) -> None:
     exchange.reply(400, body)
 
 
+def make_plan(session: Session) -> Plan:
+    """A plan and a prompt set of the session's owner."""
+    prompt_set = make_prompt_set(owner=session.owner, name="Trips", prompts=[Prompt("Hi")])
+    return Plan.objects.create(
+        owner=session.owner, name="Trips", source="prompt_set", state="done", until_at=session.created_at,
+        created_at=session.created_at, prompt_set=prompt_set,
+        budget=make_budget(owner=session.owner, name="Trips", limit_usd=Decimal(1)),
+    )  # fmt: skip
+
+
 class Walk:
     """A Loom with a session and a series of alice's, and everybody's way to knock at an address of it."""
 
-    def __init__(self, session: Session, series: StartSeries, people: Mapping[str, User]) -> None:
-        self._session, self._series = session, series
+    def __init__(self, session: Session, series: StartSeries, plan: Plan, people: Mapping[str, User]) -> None:
+        self._session, self._series, self._plan = session, series, plan
         self._cookies = {"stranger": "", **{role: self._sign_in(user) for role, user in people.items()}}
         self._secrets = {f"owner's token to {scope}": self._token(people["owner"], scope) for scope in SCOPES}
         self._secrets |= {"other's token to manage": self._token(people["other"], "manage")}
@@ -209,6 +231,8 @@ class Walk:
             "agent_pk": agent,
             "agent_id": agent,
             "series_id": self._series.pk,
+            "set_id": self._plan.prompt_set_id,
+            "plan_id": self._plan.pk,
             "public_id": self._session.public_id,
             "session_id": self._session.runtime_session_id,
             "run_id": self._session.invocations.get().pk,
@@ -251,7 +275,7 @@ def walk(make_session: Callable[..., Session], people: dict[str, User], settings
     )  # fmt: skip
     with loopback(refuse) as aws:
         settings.EMULATOR_URL = aws.url
-        yield Walk(session, series, people)
+        yield Walk(session, series, make_plan(session), people)
 
 
 def walked(is_wanted: Callable[[Address], bool]) -> dict[str, Address]:
