@@ -8,11 +8,15 @@ from django import forms
 from apps.agents.forms import PromptField
 from apps.agents.payload import PayloadError, check_payload
 from apps.core.exceptions import LoomError, MissingError
-from apps.sessions.models import Session
+from apps.sessions.invoking import Request, invoke
+from apps.sessions.models import Invocation, QueuedPrompt, Session
+from apps.sessions.typed_ahead import send_or_add
 
 
 class InvokeForm(forms.Form):
     """The next request of a session: a prompt, a whole body as raw JSON, or an earlier request once more.
+
+    With `later` it waits where the session is answering, instead of being refused.
 
     `request_key` marks the form as it was shown: sent twice, it is one run.
     """
@@ -20,6 +24,7 @@ class InvokeForm(forms.Form):
     mode = forms.ChoiceField(choices=[("prompt", "Prompt"), ("json", "Raw JSON")], required=False)
     prompt = PromptField(required=False)
     payload = forms.CharField(label="Raw JSON", required=False, strip=False)
+    later = forms.BooleanField(required=False)
     again = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     request_key = forms.CharField(required=False, max_length=64)
 
@@ -55,14 +60,23 @@ class InvokeForm(forms.Form):
         """Every error, whichever field it belongs to."""
         return [str(message) for messages in self.errors.values() for message in messages]
 
-    def request(self, session: Session) -> dict[str, Any]:
-        """What `services.invoke` is to send; raises MissingError where the earlier request is not known any more."""
+    def send(self, session: Session) -> Invocation | QueuedPrompt:
+        """Send it, or let it wait; raises LoomError, also where an earlier request is not known any more."""
+        request = self._request(session)
+        if self.cleaned_data["later"]:
+            return send_or_add(session=session, request=request)
+        return invoke(
+            session=session, prompt=request.prompt, payload=request.payload, request_key=request.key,
+            repeated_from=request.repeated_from,
+        )  # fmt: skip
+
+    def _request(self, session: Session) -> Request:
         cleaned, key = self.cleaned_data, self.cleaned_data["request_key"]
         if cleaned["again"]:
             earlier = session.invocations.filter(pk=cleaned["again"], content_removed_at=None).first()
             if earlier is None:
                 raise MissingError("What was sent then is not known any more.", advice="Type the prompt again.")
-            return {"prompt": earlier.prompt, "payload": earlier.payload or None, "request_key": key}
+            return Request(earlier.prompt, earlier.payload or None, key, repeated_from=earlier)
         if cleaned["mode"] == "json":
-            return {"prompt": "", "payload": cleaned["payload"], "request_key": key}
-        return {"prompt": cleaned["prompt"], "request_key": key}
+            return Request("", cleaned["payload"], key)
+        return Request(cleaned["prompt"], None, key)

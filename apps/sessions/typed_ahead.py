@@ -126,6 +126,14 @@ def move_prompt(*, session: Session, prompt_id: int, place: int) -> list[QueuedP
     return ordered
 
 
+def shift_prompt(*, session: Session, prompt_id: int, by: int) -> list[QueuedPrompt]:
+    """Send a prompt that waits by so many places later, or earlier."""
+    with transaction.atomic():
+        places = [prompt.pk for prompt in session.queued_prompts.select_for_update(of=("self",)).order_by("position")]
+        place = places.index(prompt_id) + 1 + by if prompt_id in places else 1
+        return move_prompt(session=session, prompt_id=prompt_id, place=place)
+
+
 def remove_prompt(*, session: Session, prompt_id: int) -> None:
     """Take a prompt back before it is sent; raises MissingError where that is too late."""
     with _changing(session) as prompts:

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.sessions.pages import list_views, views
+from apps.sessions.pages import again_views, list_views, queue_views, views
 
 urlpatterns = [
     path("", list_views.session_list, name="list"),
     path("table/", list_views.session_table_fragment, name="table-fragment"),
     path("new/", views.session_new, name="new"),
     path("start/<int:agent_pk>/", views.session_start, name="start"),
+    path("runs/<int:pk>/", again_views.run_place, name="run"),
     path("<uuid:public_id>/", views.session_detail, name="detail"),
+    path("<uuid:public_id>/runs/<int:number>/again/", again_views.run_again, name="again"),
+    path("<uuid:public_id>/queue/", queue_views.queue_fragment, name="queue-fragment"),
+    path("<uuid:public_id>/queue/<int:pk>/", queue_views.queued_prompt, name="queued-prompt"),
     path("<uuid:public_id>/answers/<int:number>/", views.answer, name="answer"),
     path("<uuid:public_id>/answers/<int:number>/unread/", views.unread, name="unread"),
     path("<uuid:public_id>/end/", views.session_end, name="end"),

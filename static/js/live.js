@@ -165,9 +165,7 @@ export class SessionView {
     const { root } = this;
     document.addEventListener("focusin", ({ target }) => (this.#hadFocus = root.contains(target)), { signal });
     root.addEventListener("loom:send", (event) => {
-      const isAnswering = this.part("composer").dataset.running !== "0";
-      if (isAnswering) this.note("Not sent yet: the agent is still answering. What you typed stays here.");
-      if (isAnswering || event.target.readOnly) event.preventDefault();
+      if (event.target.readOnly) event.preventDefault();
     });
     root.addEventListener("loom:over", () => this.note("The answer was complete before it could be stopped."));
     root.addEventListener("click", async ({ target }) => {

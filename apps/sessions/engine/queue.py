@@ -54,7 +54,11 @@ def claim_queued(process_id: UUID, kind: Process.Kind, room: int) -> list[Taken]
     is_patient = kind == Process.Kind.WEB and processes.living(now, Process.Kind.RUNNER).exists()
     latest = now - LEFT_TO_RUNNERS if is_patient else now
     taken = [pk for pk, queued_at in candidates if (queued_at or now) <= latest and _claim(process_id, pk)]
-    runs = Invocation.objects.select_related("session__agent__runtime").filter(pk__in=taken).order_by("queued_at", "pk")
+    runs = (
+        Invocation.objects.select_related("session__agent__runtime", "repeated_from__session")
+        .filter(pk__in=taken)
+        .order_by("queued_at", "pk")
+    )
     return [(run, events_after(run.pk) if run.invoked_at is not None else []) for run in runs]
 
 

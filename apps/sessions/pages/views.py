@@ -18,6 +18,7 @@ from apps.core.exceptions import LoomError
 from apps.sessions import invoking, selectors, services
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
+from apps.sessions.typed_ahead import ahead_of
 from apps.sessions.viewing.environment_card import EnvironmentCard
 from apps.sessions.viewing.rendering import environment_of, raw_text, render_turn
 from loom_events.fold import UNREAD, answer_text, unread_count
@@ -27,7 +28,7 @@ TURNS_SHOWN = 30
 
 def _turns(session: Session, before: int | None) -> dict[str, object]:
     """The turns of one page: the newest, or the newest of those before a number; and how many are older still."""
-    invocations = session.invocations.select_related("session__agent")
+    invocations = session.invocations.select_related("session__agent", "repeated_from__session")
     if before is not None:
         invocations = invocations.filter(number__lt=before)
     newest = list(invocations.order_by("-number")[:TURNS_SHOWN])
@@ -50,6 +51,7 @@ def _detail_context(request: SignedInRequest, session: Session, form: InvokeForm
         "agent": session.agent,
         "prompt_form": form,
         "running": selectors.unfinished_invocation(session),
+        "ahead": ahead_of(session),
         "environment": EnvironmentCard(session, environment_of(session)),
         "is_older": before is not None,
         "socket_path": f"/ws/sessions/{session.public_id}/",
@@ -143,7 +145,7 @@ def session_invoke(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     form = InvokeForm(request.POST)
     if form.is_valid():
         try:
-            invoking.invoke(session=session, **form.request(session))
+            form.send(session)
         except LoomError as error:
             form.refuse(error)
         else:

@@ -29,7 +29,8 @@ from apps.sessions import invoking, selectors
 from apps.sessions.engine.engine import engine
 from apps.sessions.exceptions import ShuttingDownError
 from apps.sessions.forms import InvokeForm
-from apps.sessions.models import Invocation, Session
+from apps.sessions.models import Invocation, QueuedPrompt, Session
+from apps.sessions.typed_ahead import CHANGED as PROMPTS_CHANGED
 from apps.sessions.viewing.broadcast import Broadcast, broadcast_of
 from apps.sessions.viewing.credit import Credit
 from apps.sessions.viewing.frames import Frame, message
@@ -143,7 +144,7 @@ class SessionConsumer(SignedInConsumer):
         # JSON can hold half of a surrogate pair, which cannot be sent back either; Django replaces it in a posted form.
         texts = {name: str(said.get(name, "")).encode(errors="replace").decode() for name in InvokeForm.base_fields}
         form = InvokeForm(texts)
-        started: Invocation | None = None
+        started: Invocation | QueuedPrompt | None = None
         try:
             if form.is_valid():
                 # It may wait for a run that is being stopped: not in the thread that everybody shares.
@@ -158,16 +159,18 @@ class SessionConsumer(SignedInConsumer):
             self._put(composer_message(self.session, running, form))
             self._signal("refused", texts["request_key"])
             return
-        if started.is_unfinished:
+        if isinstance(started, QueuedPrompt):
+            pass  # the notice of what waits is on its way to every page of the session
+        elif started.is_unfinished:
             self._started.append(started)
         else:
             self._is_behind = True
         self._line.wake()
         self._signal("accepted", texts["request_key"])
 
-    def _start(self, form: InvokeForm) -> Invocation:
+    def _start(self, form: InvokeForm) -> Invocation | QueuedPrompt:
         self.user, session = self._find()
-        return invoking.invoke(session=session, **form.request(session))
+        return form.send(session)
 
     def _stop(self) -> None:
         _, session = self._find()
@@ -185,8 +188,8 @@ class SessionConsumer(SignedInConsumer):
     async def hear(self, kind: str) -> None:
         """Something about this session changed, here or in another process."""
         kind, _, subject = kind.partition(":")
-        if kind == "measurement":
-            self._signal("measurement")
+        if kind in {"measurement", PROMPTS_CHANGED}:
+            self._signal(kind)
             return
         if kind == "changed":
             if int(subject) in self._broadcasts:
@@ -357,7 +360,7 @@ class SessionConsumer(SignedInConsumer):
         session = selectors.sessions_visible_to(self.user).filter(pk=self.session.pk).first()
         if session is None:
             return None, [], ""
-        of_session = session.invocations.select_related("session__agent__runtime")
+        of_session = session.invocations.select_related("session__agent__runtime", "repeated_from__session")
         if self._shown.last is None:  # a viewer without a page: it wants what comes
             ended = of_session.exclude(status__in=Invocation.UNFINISHED).order_by("-number").first()
             self._shown.last = ended.pk if ended else 0

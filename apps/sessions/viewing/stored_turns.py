@@ -17,7 +17,7 @@ from loom_events.recorded import RecordedEvent
 
 def unfinished(invocation_id: int) -> tuple[Invocation | None, int | None]:
     """A run as it stands now, with its place in the queue; None where it is over."""
-    rows = Invocation.objects.select_related("session__agent__runtime")
+    rows = Invocation.objects.select_related("session__agent__runtime", "repeated_from__session")
     invocation = rows.filter(pk=invocation_id, status__in=Invocation.UNFINISHED).first()
     return invocation, None if invocation is None else place_in_queue(invocation)
 
@@ -29,7 +29,8 @@ def recorded(invocation: Invocation) -> tuple[list[RecordedEvent], int | None]:
 
 def final_turn(invocation_id: int, *, is_end: bool) -> tuple[Invocation, str]:
     """A finished invocation and the message that brings its turn, from what is stored of it."""
-    invocation = Invocation.objects.select_related("session__agent__runtime").get(pk=invocation_id)
+    rows = Invocation.objects.select_related("session__agent__runtime", "repeated_from__session")
+    invocation = rows.get(pk=invocation_id)
     return invocation, turn_message(render_turn(invocation, selectors.events_after(invocation_id)), is_end=is_end)
 
 

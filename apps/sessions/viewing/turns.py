@@ -114,6 +114,11 @@ class Turn:
         return self.invocation.has_reached_agent
 
     @property
+    def is_repeat(self) -> bool:
+        """Its prompt was that of an earlier run."""
+        return self.invocation.repeated_from_id is not None
+
+    @property
     def has_prompt(self) -> bool:
         return bool(self.invocation.prompt)
 
@@ -254,6 +259,28 @@ class Turn:
         return reverse("sessions:timeline", args=(self.invocation.session.public_id, self.invocation.number))
 
     @property
+    def again_url(self) -> str:
+        """What can be done with its prompt once more."""
+        return reverse("sessions:again", args=(self.invocation.session.public_id, self.invocation.number))
+
+    @property
+    def origin_url(self) -> str:
+        """Where the run is whose prompt was sent once more."""
+        return reverse("sessions:run", args=(self.invocation.repeated_from_id,)) if self.is_repeat else ""
+
+    @property
+    def origin(self) -> str:
+        """Which run that is, where that was loaded with this one: nothing is read while a turn is rendered."""
+        if not self.is_repeat or not Invocation._meta.get_field("repeated_from").is_cached(self.invocation):
+            return _("an earlier run")
+        run = self.invocation.repeated_from
+        if run is None or run.session_id == self.invocation.session_id:
+            return _("run %(number)s") % {"number": run.number if run else ""}
+        is_known = Invocation._meta.get_field("session").is_cached(run)
+        title = truncatechars(str(run.session), LONGEST_TITLE) if is_known else ""
+        return with_visible_bidi(_("run %(number)s of %(title)s") % {"number": run.number, "title": title})
+
+    @property
     def invoke_url(self) -> str:
         return reverse("sessions:invoke", args=(self.invocation.session.public_id,))
 
@@ -294,11 +321,13 @@ TURN = Skeleton(
     "sessions/_turn.html",
     "turn",
     shape=(
-        *_STATE_SHAPE, "is_removed", "has_prompt", "has_version", "is_version_assumed", "is_placed", "has_failed",
+        *_STATE_SHAPE, "is_removed", "is_repeat", "has_prompt", "has_version", "is_version_assumed", "is_placed",
+        "has_failed",
         "has_reached_agent", "is_html", "is_empty", "is_blank", "is_unread",
     ),
     holes=(
-        *_STATE_TEXTS, "number", "request_key", "place", "queue_place", "telling", "title_prompt", "prompt", "payload",
+        *_STATE_TEXTS, "again_url", "origin", "origin_url",
+        "number", "request_key", "place", "queue_place", "telling", "title_prompt", "prompt", "payload",
         "requested", "removed", "agent_name", "version", "since", "output_html", "tail_html",
     ),
 )  # fmt: skip

@@ -21,20 +21,11 @@ from loom.cli.terminal import (
     typed,
     write_answer,
 )
+from loom.cli.writing import Raw, Silence
 from loom.processes.output import Output
 from loom_client import Agent, Client, Run
 
 STDIN = "-"
-
-
-class Silence:
-    """Swallows an answer that is shown otherwise."""
-
-    def write(self, text: str, /) -> object:
-        return len(text)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
 
 
 class Command(LoomCommand):
@@ -79,8 +70,8 @@ class Command(LoomCommand):
         run = client.invoke(
             agent.id, prompt, qualifier=options["qualifier"], session_id=options["session"], payload=payload
         )
-        output: Output = Silence() if options["json"] else _Raw(self.stdout)
-        notes: Output = Silence() if options["json"] else _Raw(self.stderr)
+        output: Output = Silence() if options["json"] else Raw(self.stdout)
+        notes: Output = Silence() if options["json"] else Raw(self.stderr)
         run, was_stopped = write_answer(client, run, output, notes)
         if options["end_session"]:
             client.end(agent.id, run.session_id)
@@ -103,19 +94,6 @@ class Command(LoomCommand):
         self.stderr.write(
             f"{agent.name} · {latency.qualifier} · session {run.session_id}{ended} · run {run.invocation}"
         )
-
-
-class _Raw:
-    """A command's output without the line feed that it adds to whatever is written."""
-
-    def __init__(self, output: Any) -> None:
-        self._output = output
-
-    def write(self, text: str, /) -> object:
-        return self._output.write(text, ending="")
-
-    def flush(self) -> None:
-        self._output.flush()
 
 
 def _read_prompt(text: str | None) -> str | None:

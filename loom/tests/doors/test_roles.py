@@ -92,6 +92,10 @@ PAGES = {
     "sessions:new": shared("GET", 200),
     "sessions:start": shared("POST", 422),
     "sessions:detail": owned("GET", 200),
+    "sessions:run": owned("GET", GONE_ON),
+    "sessions:again": owned("GET", 200),
+    "sessions:queue-fragment": owned("GET", GONE_ON),
+    "sessions:queued-prompt": owned("GET", 200),
     "sessions:answer": owned("GET", 200),
     "sessions:unread": owned("GET", 200),
     "sessions:end": owned("POST", GONE_ON),
@@ -227,7 +231,7 @@ class Walk:
     def path(self, address: Address) -> str:
         agent = self._session.agent_id
         keys = {
-            "pk": self._series.pk if "/start-series/<" in address.route else agent,
+            "pk": self._key_of(address, agent),
             "agent_pk": agent,
             "agent_id": agent,
             "series_id": self._series.pk,
@@ -239,6 +243,13 @@ class Walk:
             "prompt_id": self._session.queued_prompts.get().pk,
         }
         return address.at({} if address.is_admin else keys)
+
+    def _key_of(self, address: Address, agent: int) -> int:
+        if "/start-series/<" in address.route:
+            return self._series.pk
+        if "/queue/<" in address.route:
+            return self._session.queued_prompts.get().pk
+        return self._session.invocations.get().pk if "/runs/<int:pk>" in address.route else agent
 
     def knock(self, address: Address, method: str, body: str = "{}") -> dict[str, int]:
         """The status that each role gets; what it changes is taken back."""

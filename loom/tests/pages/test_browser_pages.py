@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from loom.tests import evil_agent
@@ -28,12 +29,12 @@ pytestmark = pytest.mark.browser
 PAGES = [
     "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:settings", "sessions:list",
     "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:new", "metrics:operate",
-    "metrics:start-series", "sessions:timeline",
+    "metrics:start-series", "sessions:timeline", "sessions:again", "sessions:queued-prompt",
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
     "agents:import", "agents:account-fragment", "agents:versions-fragment", "agents:aws-metrics-fragment",
-    "sessions:table-fragment", "sessions:turns-fragment", "metrics:latency-fragment",
+    "sessions:table-fragment", "sessions:turns-fragment", "sessions:queue-fragment", "metrics:latency-fragment",
     "metrics:agent-figures-fragment", "metrics:agent-list-figures-fragment", "metrics:start-series-fragment",
     "metrics:start-series-estimate-fragment", "metrics:start-series-progress-fragment",
 ]  # fmt: skip
@@ -42,10 +43,11 @@ ACTIONS = [
     "accounts:logout", "agents:register", "agents:import-chosen", "agents:refresh", "agents:archive", "agents:revive",
     "agents:bulk",
     "metrics:start-series-start", "metrics:start-series-cancel", "sessions:start",
-    "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
+    "sessions:run", "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",
     "metrics:latency-check", "healthz", "readyz", "api-home", "api-root",
 ]  # fmt: skip
+WAITING = 4711  # the key of a prompt that waits
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]
 
 
@@ -85,11 +87,12 @@ class EvilLoom:
         for part in name.split(":")[:-1]:
             resolver = resolver.namespace_dict[part][1]
         ((_, arguments),), *_ = resolver.reverse_dict.getlist(name.split(":")[-1])[0]
-        keys = {"pk": self.series} if name == "metrics:start-series" else self.keys
+        others = {"metrics:start-series": self.series, "sessions:queued-prompt": WAITING}
+        keys = {**self.keys, "pk": others[name]} if name in others else self.keys
         return self.loom.url + reverse(name, kwargs={argument: keys[argument] for argument in arguments})
 
 
-def _poison(loom: Loom, folder: Path) -> None:
+def _poison(loom: Loom, folder: Path, session: str) -> None:
     """Write attempts into the texts that no agent can reach but users and AWS can."""
     poisoned = []
     for row in rows(loom, "agents.agent", "agentcore.runtime", "agent_sessions.session", "agent_sessions.invocation"):
@@ -104,6 +107,10 @@ def _poison(loom: Loom, folder: Path) -> None:
         elif fields["status"] == "failed":
             fields |= {"error_message": EVIL, "error_advice": EVIL, "error_code": EVIL[:100], "request_id": EVIL[:200]}
         poisoned.append({"model": row["model"], "pk": row["pk"], "fields": fields})
+        if row.get("public_id") == session:
+            waiting = {"session": row["pk"], "position": 1, "text": EVIL, "is_held": True}
+            waiting["created_at"] = timezone.now().isoformat()
+            poisoned.append({"model": "agent_sessions.queuedprompt", "pk": WAITING, "fields": waiting})
     fixture = folder / "poison.json"
     fixture.write_text(json.dumps(poisoned))
     manage(loom, "loaddata", str(fixture))
@@ -127,7 +134,7 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
         wait_until(
             lambda: bool(loom.get(f"/api/start-series/{series['id']}")[1]["state"] == "done"), "a series is done"
         )
-        _poison(loom, folder)
+        _poison(loom, folder, session)
         yield EvilLoom(loom, {"pk": agent, "agent_pk": agent, "public_id": session, "number": 1}, int(series["id"]))
 
 

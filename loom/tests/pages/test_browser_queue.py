@@ -1,0 +1,89 @@
+"""What is typed while an answer comes, and prompts that are sent again, in a browser and by its keys."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from loom.tests.fixtures import Loom
+from loom.tests.looking import PHONE, SIDEWAYS, Witness, settle
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def witness(page: Page) -> Witness:
+    return Witness(page)
+
+
+def begin(page: Page, loom: Loom) -> None:
+    """A session that answers and does not come to an end."""
+    loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)
+    page.goto(f"{loom.url}/sessions/new/?agent={loom.agent_id('travel_concierge')}")
+    page.locator("textarea[name=prompt]").fill("Two days in Ghent")
+    page.keyboard.press("Enter")
+    expect(page.locator(".answer")).to_contain_text("You asked")
+
+
+def queue(page: Page, *prompts: str) -> None:
+    for number, prompt in enumerate(prompts, 1):
+        page.locator("[data-part=prompt]").fill(prompt)
+        page.keyboard.press("Enter")
+        expect(page.locator("ol.ahead li")).to_have_count(number)
+        expect(page.locator("[data-part=prompt]")).to_have_value("")
+
+
+def test_what_is_typed_while_an_answer_comes_waits_in_every_tab_and_escape_stops_and_holds_it(
+    page: Page, loom: Loom, witness: Witness
+) -> None:
+    begin(page, loom)
+    other = page.context.new_page()
+    other.goto(page.url)
+    queue(page, "First", "Second", "Third")
+    waiting = other.locator("ol.ahead .excerpt")
+    expect(waiting).to_have_text(["First", "Second", "Third"])
+    page.get_by_role("button", name="Send prompt 3 earlier").press("Enter")
+    expect(waiting).to_have_text(["First", "Third", "Second"])
+    page.get_by_role("button", name="Remove prompt 1").press("Enter")
+    expect(waiting).to_have_text(["Third", "Second"])
+    page.reload()
+    expect(page.locator("ol.ahead .excerpt")).to_have_text(["Third", "Second"])
+
+    page.locator("[data-part=prompt]").press("Escape")
+    expect(page.locator("article").first).to_contain_text("Stopped")
+    expect(other.locator("[data-part=ahead]")).to_contain_text("2 prompts are held, because the answer was stopped.")
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    assert page.evaluate(SIDEWAYS) == 0
+    page.get_by_role("button", name="Send the next").press("Enter")
+    for number, prompt in enumerate(("Third", "Second"), 1):
+        expect(other.locator("article").nth(number).locator(".prompt")).to_have_text(prompt)
+        expect(other.locator("article").nth(number)).to_contain_text("Completed")
+    expect(page.locator("ol.ahead")).to_have_count(0)
+    assert witness.all_complaints() == []
+
+
+def test_a_prompt_is_sent_again_from_its_turn(page: Page, loom: Loom, witness: Witness) -> None:
+    page.goto(f"{loom.url}/sessions/new/?agent={loom.agent_id('travel_concierge')}")
+    page.locator("textarea[name=prompt]").fill("Two days in Bruges")
+    page.keyboard.press("Enter")
+    expect(page.locator("article")).to_contain_text("Completed")
+    page.get_by_role("link", name=re.compile("^Run 1 again")).press("Enter")
+    dialog = page.get_by_role("dialog", name="Run again")
+    expect(dialog.get_by_role("button", name="Run again here")).to_be_visible()
+    settle(page)
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
+
+    page.get_by_role("link", name=re.compile("^Run 1 again")).click()
+    dialog.get_by_role("button", name="Run again here").click()
+    expect(page.locator("article").nth(1)).to_contain_text("Repeated from run 1")
+    expect(page.locator("article").nth(1)).to_contain_text("Completed")
+    page.get_by_role("link", name=re.compile("^Run 2 again")).click()
+    dialog.get_by_label("Prompt", exact=True).fill("Three days in Bruges")
+    dialog.get_by_label("Agent and endpoint").select_option(f"{loom.agent_id('travel_concierge')}:prod")
+    dialog.get_by_role("button", name="Run in a new session").click()
+    expect(page.locator("article .prompt")).to_have_text("Three days in Bruges")
+    expect(page.locator(".title-line .chip")).to_have_text("prod")
+    assert witness.all_complaints() == []
