@@ -37,4 +37,5 @@ urlpatterns = [
 # Below /sessions/; loom.urls puts them beside the others.
 session_urlpatterns = [
     path("<uuid:public_id>/timeline/<int:number>/", explaining_views.timeline, name="timeline"),
+    path("<uuid:public_id>/expectation/<int:number>/", explaining_views.expectation, name="expectation"),
 ]

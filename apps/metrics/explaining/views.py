@@ -1,4 +1,4 @@
-"""The timeline of a run: a page of its own, and the same below the run's answer when it is opened there."""
+"""The timeline of a run, as a page and below its answer, and what to expect of a run that is waited for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.http import SignedInRequest
 from apps.metrics.explaining.drawing import draw
+from apps.metrics.explaining.expecting import expectation_of
 from apps.metrics.explaining.timeline import timeline_of
 from apps.metrics.explaining.why import why_slow
 from apps.sessions.selectors import sessions_visible_to
@@ -31,3 +33,12 @@ def timeline(request: SignedInRequest, public_id: UUID, number: int) -> HttpResp
         "reason": reason, "compared": compared,
     }  # fmt: skip
     return render(request, template, context)
+
+
+@require_safe
+def expectation(request: SignedInRequest, public_id: UUID, number: int) -> HttpResponse:
+    """How long the first token usually takes to come after such a start; nothing where that is not known."""
+    session = get_object_or_404(sessions_visible_to(request.user), public_id=public_id)
+    run = get_object_or_404(session.invocations.defer("payload"), number=number)
+    run.session = session
+    return render(request, "metrics/_expectation.html", {"expectation": expectation_of(run, timezone.now())})

@@ -281,6 +281,11 @@ class Turn:
         return with_visible_bidi(_("run %(number)s of %(title)s") % {"number": run.number, "title": title})
 
     @property
+    def expectation_url(self) -> str:
+        """Where what to expect of it is told, while it is waited for."""
+        return reverse("sessions:expectation", args=(self.invocation.session.public_id, self.invocation.number))
+
+    @property
     def invoke_url(self) -> str:
         return reverse("sessions:invoke", args=(self.invocation.session.public_id,))
 
@@ -328,6 +333,6 @@ TURN = Skeleton(
     holes=(
         *_STATE_TEXTS, "again_url", "origin", "origin_url",
         "number", "request_key", "place", "queue_place", "telling", "title_prompt", "prompt", "payload",
-        "requested", "removed", "agent_name", "version", "since", "output_html", "tail_html",
+        "requested", "removed", "agent_name", "version", "since", "output_html", "tail_html", "expectation_url",
     ),
 )  # fmt: skip

@@ -112,6 +112,7 @@ PAGES = {
     "metrics:latency-fragment": owned("GET", 200),
     "metrics:latency-check": owned("POST", GONE_ON),
     "sessions:timeline": owned("GET", 200),
+    "sessions:expectation": owned("GET", 200),
     "metrics:agent-list-figures-fragment": shared("GET", 200),
     "metrics:start-series-fragment": shared("GET", 200),
     "metrics:start-series-estimate-fragment": shared("GET", 200),

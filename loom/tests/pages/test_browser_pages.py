@@ -34,7 +34,8 @@ PAGES = [
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
     "agents:import", "agents:account-fragment", "agents:versions-fragment", "agents:aws-metrics-fragment",
-    "sessions:table-fragment", "sessions:turns-fragment", "sessions:queue-fragment", "metrics:latency-fragment",
+    "sessions:table-fragment", "sessions:turns-fragment", "sessions:queue-fragment", "sessions:expectation",
+    "metrics:latency-fragment",
     "metrics:agent-figures-fragment", "metrics:agent-list-figures-fragment", "metrics:start-series-fragment",
     "metrics:start-series-estimate-fragment", "metrics:start-series-progress-fragment",
 ]  # fmt: skip

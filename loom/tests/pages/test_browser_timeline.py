@@ -1,0 +1,47 @@
+"""Where a run's time went, opened below its answer; and what to expect of a start, while a page waits for it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from loom.tests.fixtures import Loom
+from loom.tests.visiting import Prompt, newest_session_id
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_timeline_is_opened_by_keyboard_and_shows_tools_and_the_whole_time(page: Page, loom: Loom) -> None:
+    Prompt(loom, loom.agent_id("inventory_analyst"), "What is low?").finish()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "timeline" in request.url else None)
+    page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
+    expect(page.locator("article")).to_contain_text("Completed")
+    assert asked == []  # closed, it costs nothing
+    page.locator(".timeline-fold summary").focus()
+    page.keyboard.press("Enter")
+    rows = page.locator(".timeline-rows")
+    expect(rows).to_contain_text("query_stock")
+    expect(rows).to_contain_text("Answer")
+    expect(page.locator(".timeline-rows > li").first).to_have_css("display", "grid")
+    assert page.locator("rect.bar").count() >= 4
+    page.locator(".timeline-table summary").press("Enter")
+    expect(page.get_by_role("row", name=re.compile("^Together"))).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_cold_start_that_takes_long_says_what_is_usual(page: Page, loom: Loom) -> None:
+    agent = loom.agent_id("travel_concierge")
+    for _ in range(6):
+        Prompt(loom, agent, "Two days in Ghent").finish()
+    loom.emulator.order(kind="silence", after_chunks=0, seconds=5)
+    page.goto(f"{loom.url}/sessions/new/?agent={agent}")
+    page.get_by_label("Prompt").first.fill("Two days in Ghent")
+    page.keyboard.press("Enter")
+    waiting = page.locator(".waiting")
+    expect(waiting).to_contain_text(re.compile(r"cold; usually [\d.]+ m?s – [\d.]+ m?s here \(n = \d+\)"))
+    expect(page.locator("article")).to_contain_text("Completed", timeout=30_000)
+    expect(page.locator(".waiting:visible")).to_have_count(0)
