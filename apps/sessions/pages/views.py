@@ -33,7 +33,7 @@ def _turns(session: Session, before: int | None) -> dict[str, object]:
         invocations = invocations.filter(number__lt=before)
     newest = list(invocations.order_by("-number")[:TURNS_SHOWN])
     events = selectors.events_by_invocation([invocation.pk for invocation in newest])
-    turns = [render_turn(invocation, events[invocation.pk]) for invocation in reversed(newest)]
+    turns = [render_turn(invocation, events[invocation.pk], is_whole=False) for invocation in reversed(newest)]
     first = turns[0].invocation.number if turns else 1
     return {"session": session, "turns": turns, "first": first, "earlier": invocations.filter(number__lt=first).count()}
 
@@ -68,8 +68,14 @@ def session_detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
 
 @require_safe
 def turns_fragment(request: SignedInRequest, public_id: UUID) -> HttpResponse:
-    """The turns before a number, to be put above those that are there."""
+    """The turns before a number, to be put above those that are there; or one turn with all of its long answer."""
     session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
+    whole = request.GET.get("whole", "")
+    if whole.isdecimal() and len(whole) < 10:
+        runs = session.invocations.select_related("session__agent", "repeated_from__session")
+        run = get_object_or_404(runs, number=int(whole))
+        turn = render_turn(run, selectors.events_after(run.pk))
+        return render(request, "sessions/_turn.html", {"turn": turn, "session": session})
     return render(request, "sessions/session_detail.html#turns", _turns(session, _before(request)))
 
 

@@ -115,14 +115,27 @@ class AnswerRenderer:
                 step.is_shown = True
         self._flush(text)
 
+    @property
+    def element_count(self) -> int:
+        """How many elements a page gets of what is closed."""
+        html = self.output
+        return html.count("<") - html.count("</")
+
     def close(self) -> None:
         """Close what was still open; nothing comes after it."""
         self._steps.close()
         self._break()
 
-    def turn(self, invocation: Invocation, position: str = "", place_in_queue: int | None = None) -> Turn:
+    def turn(
+        self,
+        invocation: Invocation,
+        position: str = "",
+        place_in_queue: int | None = None,
+        *,
+        is_shortened: bool = False,
+    ) -> Turn:
         """The turn as far as it is rendered."""
-        return Turn(invocation, self.output, self.tail, position, place_in_queue)
+        return Turn(invocation, self.output, self.tail, position, place_in_queue, is_shortened)
 
     def _flush(self, text: str) -> None:
         if text:
@@ -179,17 +192,45 @@ OUTDATED_PAGE = (
     '<a class="link" href="">Reload this page</a> to see what comes.</p></div>'
 )
 """What a page of the release before is told, in its own words: it takes HTML, and nothing else that comes."""
+ELEMENTS_AT_FIRST = 1_500
+"""So many of one answer a page shows before somebody asks for all of it; a megabyte of markdown is 142,000."""
+PIECE = 4_000  # characters between two looks at how many there are
 # Longer than any that an answer holds.
 HTML_FENCE = f"{'`' * 60}html\n"
 
 
-def render_turn(invocation: Invocation, events: Iterable[RecordedEvent]) -> Turn:
-    """The turn with everything that is in `events`; a running one keeps its end open."""
+def render_turn(invocation: Invocation, events: Iterable[RecordedEvent], *, is_whole: bool = True) -> Turn:
+    """The turn with everything that is in `events`; a running one keeps its end open.
+
+    Without `is_whole` a long answer that is over is shown as far as a page of many turns can bear.
+    """
     renderer = AnswerRenderer(invocation.pk, answer_url_of(invocation))
-    renderer.feed(events)
+    is_shortened = False
+    if is_whole or invocation.is_unfinished:
+        renderer.feed(events)
+    else:
+        is_shortened = _feed_at_first(renderer, events)
     if not invocation.is_unfinished:
         renderer.close()
-    return renderer.turn(invocation, place_in_queue=place_in_queue(invocation))
+    return renderer.turn(invocation, place_in_queue=place_in_queue(invocation), is_shortened=is_shortened)
+
+
+def _feed_at_first(renderer: AnswerRenderer, events: Iterable[RecordedEvent]) -> bool:
+    """Take events until they are more elements than are shown at first; whether something is left out."""
+    taken = shown = 0
+    for event in events:
+        pieces = [event]
+        if event["kind"] == "text" and len(event["text"]) > PIECE:
+            text = event["text"]
+            pieces = [{**event, "text": text[start : start + PIECE]} for start in range(0, len(text), PIECE)]
+        for piece in pieces:
+            if shown > ELEMENTS_AT_FIRST:
+                return True
+            renderer.feed([piece])
+            taken += len(piece["text"]) if piece["kind"] == "text" else PIECE
+            if taken >= PIECE:
+                taken, shown = 0, renderer.element_count
+    return False
 
 
 def turn_message(turn: Turn, *, is_end: bool = False) -> str:

@@ -44,8 +44,8 @@ class Turn:
     """A prompt and its answer as the transcript shows them.
 
     `position` is the place in the stream that it shows; `place_in_queue` counts from 1, and is None where it is not
-    queued. `resend_key` is that of a Resend without JavaScript: pressed twice, it is one run. All is there before it is
-    rendered: that happens on the event loop, too.
+    queued. One that `is_shortened` leaves out the end of a long answer. `resend_key` is that of a Resend without
+    JavaScript: pressed twice, it is one run. All is there before it is rendered: that happens on the event loop, too.
     """
 
     invocation: Invocation
@@ -53,6 +53,7 @@ class Turn:
     tail_html: SafeString
     position: str = ""
     place_in_queue: int | None = None
+    is_shortened: bool = False
     resend_key: str = field(default_factory=_resend_key)
 
     @property
@@ -286,6 +287,11 @@ class Turn:
         return reverse("sessions:expectation", args=(self.invocation.session.public_id, self.invocation.number))
 
     @property
+    def whole_url(self) -> str:
+        """The part of the page that shows it with all of its answer."""
+        return f"{reverse('sessions:turns-fragment', args=(self.invocation.session.public_id,))}?whole={self.number}"
+
+    @property
     def invoke_url(self) -> str:
         return reverse("sessions:invoke", args=(self.invocation.session.public_id,))
 
@@ -328,11 +334,12 @@ TURN = Skeleton(
     shape=(
         *_STATE_SHAPE, "is_removed", "is_repeat", "has_prompt", "has_version", "is_version_assumed", "is_placed",
         "has_failed",
-        "has_reached_agent", "is_html", "is_empty", "is_blank", "is_unread",
+        "has_reached_agent", "is_html", "is_empty", "is_blank", "is_unread", "is_shortened",
     ),
     holes=(
         *_STATE_TEXTS, "again_url", "origin", "origin_url",
         "number", "request_key", "place", "queue_place", "telling", "title_prompt", "prompt", "payload",
         "requested", "removed", "agent_name", "version", "since", "output_html", "tail_html", "expectation_url",
+        "whole_url",
     ),
 )  # fmt: skip
