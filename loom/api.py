@@ -31,6 +31,7 @@ from apps.metrics.sessions_api import router as session_reads_router
 from apps.sessions.api import router as sessions_router
 from apps.sessions.queue_api import router as queue_router
 from apps.sessions.repeat_api import router as repeat_router
+from apps.takeout.api import router as takeout_router
 from loom_client.wording import close_names, in_sentences
 
 logger = logging.getLogger(__name__)
@@ -121,6 +122,7 @@ api.add_router("", metrics_router)
 api.add_router("", timelines_router)
 api.add_router("", series_router)
 api.add_router("", prompt_sets_router)
+api.add_router("", takeout_router)
 
 # The last one, so that a program that errs in the path gets its answer in JSON as well.
 _elsewhere = Router(auth=may_read)

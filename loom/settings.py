@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "apps.agentcore",
     "apps.sessions",
     "apps.metrics",
+    "apps.takeout",
     "apps.awsverify",
     "channels",
     "corsheaders",

@@ -14,6 +14,7 @@ from apps.agents import urls as agents
 from apps.core.running.health import healthz, readyz
 from apps.metrics import urls as metrics
 from apps.sessions import urls as sessions
+from apps.takeout import urls as takeout
 from loom.api import api
 from loom.web.design import design
 
@@ -36,10 +37,21 @@ urlpatterns = [
     path("agents/", include(([*agents.urlpatterns, *agentcore.agent_urlpatterns], "agents"))),
     path(
         "sessions/",
-        include(([*sessions.urlpatterns, *agentcore.session_urlpatterns, *metrics.session_urlpatterns], "sessions")),
+        include(
+            (
+                [
+                    *sessions.urlpatterns,
+                    *agentcore.session_urlpatterns,
+                    *metrics.session_urlpatterns,
+                    *takeout.session_urlpatterns,
+                ],
+                "sessions",
+            )
+        ),
     ),
     path("operate/", include("apps.metrics.urls")),
     path("design/", design, name="design"),
+    path("", include("apps.takeout.urls")),
     # Whoever types the beginning of the API's addresses is led to what describes it.
     path("api", to_api_docs, name="api-home"),
     path("api/", to_api_docs, name="api-root"),

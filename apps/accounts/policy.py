@@ -102,6 +102,9 @@ ROWS = (
     Row(ANYTHING, "metrics.Plan", staff),
     Row(ANYTHING, "costs.Budget", owner("owner_id")),
     Row(ANYTHING, "costs.Budget", staff),
+    # What is shared of a session is a matter of who has the session, whoever made the link.
+    Row(ANYTHING, "takeout.SharedLink", owner("session__owner_id")),
+    Row(ANYTHING, "takeout.SharedLink", staff),
 )
 
 

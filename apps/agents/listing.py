@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import QueryDict
@@ -11,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.agents.models import Agent
 from apps.agents.selectors import search_agents
 from apps.core.tables.columns import Column, Columns
+from apps.core.tables.export import CsvColumn
 from apps.core.tables.filters import Choice, Choices
 from apps.core.tables.table import Listing, Table
 
@@ -57,6 +60,33 @@ def list_agents(registry: QuerySet[Agent], query: QueryDict, *, archived_count: 
         [(ARCHIVED, gettext("Archived (%(count)s)") % {"count": f"{archived_count:,}"})] if archived_count else []
     )
     return AGENTS.listing(registry.prefetch_related("endpoints"), query, {"state": archived})
+
+
+CSV: tuple[CsvColumn[Agent], ...] = (
+    CsvColumn("id", lambda agent: agent.pk),
+    CsvColumn("name", lambda agent: agent.name),
+    CsvColumn("kind", lambda agent: agent.kind),
+    CsvColumn("origin", lambda agent: agent.origin),
+    CsvColumn("arn", lambda agent: agent.runtime.arn if hasattr(agent, "runtime") else ""),
+    CsvColumn("region", lambda agent: agent.runtime.region if hasattr(agent, "runtime") else ""),
+    CsvColumn("status", lambda agent: agent.status),
+    CsvColumn("version", lambda agent: agent.version),
+    CsvColumn("endpoints", lambda agent: " ".join(endpoint.name for endpoint in agent.endpoints.all())),
+    CsvColumn("invocation_count", lambda agent: agent.invocation_count),
+    CsvColumn("last_invoked_at", lambda agent: agent.last_invoked_at),
+    CsvColumn("registered_at", lambda agent: agent.registered_at),
+    CsvColumn("archived_at", lambda agent: agent.removed_at),
+)
+
+
+def asked_agents(registry: QuerySet[Agent], query: QueryDict) -> QuerySet[Agent]:
+    """All agents that an address of the list asks for, on whatever page."""
+    return AGENTS.asked(registry, query, {"state": [(ARCHIVED, ARCHIVED)]})
+
+
+def read_agents(keys: list[Any]) -> dict[Any, Agent]:
+    """Agents with what a file tells of them."""
+    return Agent.objects.select_related("runtime").prefetch_related("endpoints").in_bulk(keys)
 
 
 def counts_by_state(registry: QuerySet[Agent]) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -16,6 +16,7 @@ from apps.agents import listing, selectors, services
 from apps.agents.forms import AgentForm, PromptForm
 from apps.agents.models import Agent
 from apps.core.requests.return_to import return_to
+from apps.core.tables.export import table_csv
 
 
 def list_context(request: SignedInRequest, query: QueryDict, form: AgentForm) -> dict[str, object]:
@@ -37,6 +38,13 @@ def agent_list(request: SignedInRequest) -> HttpResponse:
     is_table_only = bool(request.htmx) and request.htmx.target == "agent-table"
     context = {**list_context(request, request.GET, AgentForm()), "is_table_only": is_table_only}
     return render(request, "agents/agent_list.html" + ("#agent-table" if is_table_only else ""), context)
+
+
+@require_safe
+def agent_list_csv(request: SignedInRequest) -> StreamingHttpResponse:
+    """All agents that the same address of the list would find, as a file."""
+    found = listing.asked_agents(selectors.registry_visible_to(request.user), request.GET)
+    return table_csv(request, "agents", listing.CSV, found, listing.read_agents)
 
 
 @require_safe

@@ -21,7 +21,7 @@ from apps.aws.connection import Connection
 from apps.aws.dataplane import botocore_way
 from apps.aws.dataplane.botocore_way import CONNECT_TIMEOUT_S, KEEPALIVE_S, MAX_POOL_CONNECTIONS, READ_TIMEOUT_S, Call
 from apps.aws.dataplane.choice import choose
-from apps.aws.dataplane.response import Body, InvocationResponse, Prompt
+from apps.aws.dataplane.response import ACCEPT, CONTENT_TYPE, Body, InvocationResponse, Prompt
 from apps.aws.errors import AwsError, UnavailableError, translate
 from apps.aws.retries import AGENTCORE, RetryPolicy
 from apps.wire.pool import Pool
@@ -80,8 +80,8 @@ class AgentCoreClient:
         qualifier: str,
         runtime_session_id: str,
         payload: bytes,
-        content_type: str = "application/json",
-        accept: str = "text/event-stream, application/json",
+        content_type: str = CONTENT_TYPE,
+        accept: str = ACCEPT,
         read_timeout: float = READ_TIMEOUT_S,
         retry_unproven: bool = False,
         on_send: Callable[[int], None] | None = None,

@@ -11,6 +11,7 @@ from apps.metrics.starts import views as starts_views
 app_name = "metrics"
 urlpatterns = [
     path("", figures_views.operate, name="operate"),
+    path("csv/", figures_views.operate_csv, name="operate-csv"),
     path("sessions/<uuid:public_id>/latency/", starts_views.latency_fragment, name="latency-fragment"),
     path("sessions/<uuid:public_id>/latency/<int:number>/check/", starts_views.latency_check, name="latency-check"),
     path(

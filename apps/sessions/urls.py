@@ -6,6 +6,7 @@ from apps.sessions.pages import again_views, list_views, queue_views, views
 
 urlpatterns = [
     path("", list_views.session_list, name="list"),
+    path("csv/", list_views.session_list_csv, name="list-csv"),
     path("table/", list_views.session_table_fragment, name="table-fragment"),
     path("new/", views.session_new, name="new"),
     path("start/<int:agent_pk>/", views.session_start, name="start"),

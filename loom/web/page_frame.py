@@ -41,7 +41,7 @@ _PLACES = (
 )
 
 # Pages that stand below another place than their app's own.
-_PLACE_OF_VIEW = {"sessions:agent-logs": "agents", "metrics:start-series": "agents"}
+_PLACE_OF_VIEW = {"sessions:agent-logs": "agents", "metrics:start-series": "agents", "takeout:evidence": "sessions"}
 
 
 def _mode() -> Mode:

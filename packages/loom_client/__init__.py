@@ -41,6 +41,7 @@ from loom_client.models import (
     UnreadValue,
 )
 from loom_client.run import Run
+from loom_client.taken_out import SharedLink, Verdict
 
 __all__ = [
     "Added",
@@ -64,10 +65,12 @@ __all__ = [
     "Repeat",
     "Run",
     "Session",
+    "SharedLink",
     "StartSeries",
     "Timeline",
     "UnknownAgentError",
     "UnreachableError",
     "Unread",
     "UnreadValue",
+    "Verdict",
 ]

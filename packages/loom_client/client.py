@@ -27,6 +27,7 @@ from loom_client.models import (
     Unread,
 )
 from loom_client.run import Run
+from loom_client.taken_out import SharedLink, Verdict
 from loom_client.wording import did_you_mean, in_sentences
 
 # A stream says something every 15 s; a request that waits is answered within 60 s.
@@ -271,6 +272,31 @@ class Client:
     def cancel_plan(self, plan_id: int) -> Plan:
         return Plan.read(self._json("POST", f"/plans/{plan_id}/cancel"))
 
+    # --- taking out ---
+
+    def export_session(self, agent_id: int, session_id: str, format: str = "markdown") -> bytes:
+        """A session as a file: markdown, json or html."""
+        return self._file(self._session(agent_id, session_id, "/export", {"format": format}))
+
+    def export_run(self, run_id: int, format: str = "json") -> bytes:
+        """A run as a file: json, markdown, evidence, or the program curl, boto3, cli or loom_client."""
+        return self._file(f"/runs/{run_id}/export?{urlencode({'format': format})}")
+
+    def check_evidence(self, evidence: bytes) -> Verdict:
+        """What the evidence of a run is worth; give it as `export_run` gave it, byte for byte."""
+        return Verdict.read(self._json("POST", "/evidence", evidence))
+
+    def links(self, agent_id: int, session_id: str) -> list[SharedLink]:
+        """The shared links of a session, without their addresses, which nobody knows any more."""
+        return [SharedLink.read(item) for item in self._json("GET", self._session(agent_id, session_id, "/links"))]
+
+    def share(self, agent_id: int, session_id: str, days: int = 7) -> SharedLink:
+        """A link by which whoever has its `url` reads the session, signed in or not, until it ends."""
+        return SharedLink.read(self._json("POST", self._session(agent_id, session_id, "/links"), {"days": days}))
+
+    def revoke_link(self, agent_id: int, session_id: str, link_id: int) -> None:
+        self._json("DELETE", self._session(agent_id, session_id, f"/links/{link_id}"))
+
     # --- the wire ---
 
     @staticmethod
@@ -279,19 +305,24 @@ class Client:
         return f"{path}?{urlencode(query)}" if query else path
 
     def _json(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
-        response = self._send(method, path, body, headers)
+        text = self._whole(self._send(method, path, body, headers))
+        return json.loads(text) if text else None
+
+    def _file(self, path: str) -> bytes:
+        return self._whole(self._send("GET", path))
+
+    def _whole(self, response: Response) -> bytes:
         try:
-            text = response.read()
+            return response.read()
         except (OSError, http.client.HTTPException) as error:
             raise UnreachableError(f"The answer of {self.url} broke off.") from error
-        return json.loads(text) if text else None
 
     def _send(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Response:
         """One request on a connection of its own; the response is not read yet."""
         secure = self._parts.scheme == "https"
         connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = connect(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
-        data = None if body is None else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         sent = {**self._headers, **(headers or {}), "Connection": "close"}
         if data is not None:
             sent["Content-Type"] = "application/json"

@@ -12,6 +12,10 @@ from loom_events.storable import storable_text
 
 OnData = Callable[[bytes], None]
 
+# What every prompt is sent as, and what is taken for an answer.
+CONTENT_TYPE = "application/json"
+ACCEPT = "text/event-stream, application/json"
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

@@ -67,14 +67,23 @@ class Table(Generic[RowT]):
         """Those of `rows` that are wanted, in the order that is wanted."""
         return self.keep(rows, wanted).order_by(*self.columns.order_by(wanted.sort))
 
+    def asked(
+        self, rows: QuerySet[RowT], query: QueryDict, given: Mapping[str, Choices] | None = None
+    ) -> QuerySet[RowT]:
+        """All of `rows` that an address asks for, on whatever page, in its order; `given` as in `listing`."""
+        return self.find(rows, self._form(rows, query, given).wanted(self.columns.default))
+
     def listing(
         self, rows: QuerySet[RowT], query: QueryDict, given: Mapping[str, Choices] | None = None
     ) -> Listing[RowT]:
         """The page of `rows` that an address asks for; `given` has the values of filters that `rows` do not tell."""
+        form = self._form(rows, query, given)
+        return self._listing(rows, query, form.wanted(self.columns.default), form)
+
+    def _form(self, rows: QuerySet[RowT], query: QueryDict, given: Mapping[str, Choices] | None) -> FilterForm:
         told = given or {}
         choices = [(one, told[one.name] if one.name in told else one.choices(rows)) for one in self.filters]
-        form = FilterForm(query, choices, self.columns.orders, self.label)
-        return self._listing(rows, query, form.wanted(self.columns.default), form)
+        return FilterForm(query, choices, self.columns.orders, self.label)
 
     def listing_of(self, rows: QuerySet[RowT], query: QueryDict, wanted: Wanted) -> Listing[RowT]:
         """The same for what is wanted, whatever the address says but the page's number."""

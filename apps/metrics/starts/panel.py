@@ -153,12 +153,30 @@ def _intervals(invocations: Sequence[Invocation]) -> dict[int, Interval]:
     An environment is a log stream that holds no other, and serves one session alone; one query for all.
     """
     wanted = [(run, sighting) for run in invocations if (sighting := _sighting(run))]
-    places = {(run.measurement.log_group, run.measurement.log_stream) for run, _ in wanted}
+    environments = _environments([run for run, _ in wanted])
+    found = {
+        run.pk: narrowed(sighting, environments.get((run.measurement.log_group, run.measurement.log_stream), []))
+        for run, sighting in wanted
+    }
+    return {key: interval for key, interval in found.items() if interval is not None}
+
+
+def sightings_of(invocation: Invocation) -> list[Sighting]:
+    """What the runs of a run's environment tell of its clock, that one among them; nothing where it tells nothing."""
+    if _sighting(invocation) is None:
+        return []
+    place = invocation.measurement.log_group, invocation.measurement.log_stream
+    return _environments([invocation]).get(place, [])
+
+
+def _environments(runs: Sequence[Invocation]) -> dict[tuple[str, str], list[Sighting]]:
+    """The sightings of the environments that measured runs were in, by log group and stream."""
+    places = {(run.measurement.log_group, run.measurement.log_stream) for run in runs}
     if not places:
         return {}
     # By their sessions: no index leads to a log stream.
     rows = Measurement.objects.filter(
-        invocation__session__in={run.session_id for run, _ in wanted},
+        invocation__session__in={run.session_id for run in runs},
         log_group__in={group for group, _ in places},
         log_stream__in={stream for _, stream in places},
     )
@@ -166,11 +184,7 @@ def _intervals(invocations: Sequence[Invocation]) -> dict[int, Interval]:
     for row in rows.select_related("invocation").order_by("-invocation_id")[: RUNS_OF_ENVIRONMENT * len(places)]:
         if sighting := _sighting_of(row, row.invocation):
             environments.setdefault((row.log_group, row.log_stream), []).append(sighting)
-    found = {
-        run.pk: narrowed(sighting, environments.get((run.measurement.log_group, run.measurement.log_stream), []))
-        for run, sighting in wanted
-    }
-    return {key: interval for key, interval in found.items() if interval is not None}
+    return environments
 
 
 def _sighting(invocation: Invocation) -> Sighting | None:

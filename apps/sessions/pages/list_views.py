@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -15,9 +15,10 @@ from apps.accounts.http import SignedInRequest
 from apps.agents.selectors import registry_visible_to
 from apps.core.exceptions import LoomError
 from apps.core.requests.return_to import return_to
+from apps.core.tables.export import table_csv
 from apps.sessions import selectors, services
 from apps.sessions.pages.list_forms import RenameForm
-from apps.sessions.pages.listing import SESSIONS, hidden_count
+from apps.sessions.pages.listing import CSV, SESSIONS, hidden_count, read_sessions
 
 
 # One address gives a page or its table: without this a browser could show the table alone on the way back.
@@ -35,6 +36,13 @@ def session_list(request: SignedInRequest) -> HttpResponse:
     }
     is_table_only = request.htmx and request.htmx.target == "session-table"
     return render(request, "sessions/session_list.html" + ("#session-table" if is_table_only else ""), context)
+
+
+@require_safe
+def session_list_csv(request: SignedInRequest) -> StreamingHttpResponse:
+    """All sessions that the same address of the list would find, as a file."""
+    found = SESSIONS.asked(selectors.sessions_visible_to(request.user), request.GET)
+    return table_csv(request, "sessions", CSV, found, read_sessions)
 
 
 @require_safe

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.agents.models import Agent
 from apps.core.tables.columns import Column, Columns
+from apps.core.tables.export import CsvColumn
 from apps.core.tables.filters import Choice, Choices, Wanted
 from apps.core.tables.table import Table
 from apps.sessions.models import Invocation, Session
@@ -70,7 +71,7 @@ def _agents_of(sessions: QuerySet[Session]) -> Choices:
     return [(str(pk), name) for pk, name in agents.values_list("pk", "name")]
 
 
-def _rows(keys: list[Any]) -> dict[Any, Session]:
+def read_sessions(keys: list[Any]) -> dict[Any, Session]:
     """The sessions of one page, with their totals."""
     return with_totals(Session.objects.filter(pk__in=keys).select_related("agent", "owner")).in_bulk()
 
@@ -97,8 +98,27 @@ SESSIONS: Table[Session] = Table(
         Choice("qualifier", _("Endpoint"), _("Any endpoint"), "qualifier"),
         MEASURE_START,
     ),
-    read=_rows,
+    read=read_sessions,
 )  # fmt: skip
+
+
+CSV: tuple[CsvColumn[Session], ...] = (
+    CsvColumn("id", lambda session: session.pk),
+    CsvColumn("session_public_id", lambda session: session.public_id),
+    CsvColumn("session_id", lambda session: session.runtime_session_id),
+    CsvColumn("title", lambda session: session.title),
+    CsvColumn("agent_id", lambda session: session.agent_id),
+    CsvColumn("agent_name", lambda session: session.agent.name),
+    CsvColumn("origin", lambda session: session.agent.origin),
+    CsvColumn("qualifier", lambda session: session.qualifier),
+    CsvColumn("owner", lambda session: session.owner.email),
+    CsvColumn("purpose", lambda session: session.purpose),
+    CsvColumn("last_status", lambda session: getattr(session, "last_status", None)),
+    CsvColumn("invocation_count", lambda session: getattr(session, "invocation_total", None)),
+    CsvColumn("created_at", lambda session: session.created_at),
+    CsvColumn("last_invoked_at", lambda session: session.last_invoked_at),
+    CsvColumn("ended_at", lambda session: session.ended_at),
+)
 
 
 def hidden_count(sessions: QuerySet[Session], wanted: Wanted) -> int:

@@ -35,6 +35,8 @@ from apps.metrics.prompt_sets.reading import Prompt
 from apps.metrics.prompt_sets.services import make_prompt_set
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.services import start_session
+from apps.takeout.models import SharedLink
+from apps.takeout.services import share_session
 
 DEMO_AGENT = "travel_concierge"  # the emulator answers for it, where a page asks AWS
 STATUSES = (Invocation.Status.COMPLETED, Invocation.Status.FAILED, Invocation.Status.STOPPED)
@@ -57,6 +59,8 @@ class Filling:
     session: Session = field(init=False)
     series: StartSeries = field(init=False)
     plan: Plan = field(init=False)
+    link: SharedLink = field(init=False)
+    link_token: str = field(init=False)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -67,6 +71,7 @@ class Filling:
         self.session = start_session(agent=self.agent, owner=self.viewer, title="The one that is looked at")
         self.series = self._series(self.viewer)
         self.plan = self._plan()
+        self.link, self.link_token = share_session(session=self.session, user=self.viewer)
         asyncio.run(self._begin_log_group())
 
     async def _begin_log_group(self) -> None:

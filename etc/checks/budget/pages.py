@@ -37,6 +37,8 @@ class Objects:
     run: int
     prompt_set: int
     plan: int
+    link: int
+    link_token: str
 
     def arguments(self, name: str, wanted: list[str]) -> dict[str, object]:
         """The arguments of a named address; a KeyError names one that is new here."""
@@ -47,6 +49,7 @@ class Objects:
             "session_id": self.session_id, "series_id": self.series, "number": 1,
             "run_id": self.run,
             "set_id": self.prompt_set, "plan_id": self.plan,
+            "link_id": self.link, "token": self.link_token,
         }  # fmt: skip
         return {argument: known[argument] for argument in wanted}
 

@@ -30,12 +30,12 @@ pytestmark = pytest.mark.django_db
 
 # Of the pages: what any of them reads of its address or a form of it.
 NAMES = (
-    "account", "after", "again", "agent", "all", "arn", "at", "before", "chart", "count", "download",
-    "ends_session", "environment", "error", "from", "has_warm_turn", "ids", "kind", "last", "level", "max_cost_usd",
-    "measure_start", "metric", "mode", "name", "next", "order", "page", "password", "payload", "payload_template",
-    "prompt", "purpose", "q", "qualifier", "range", "read_timeout_ms", "read_timeout_s", "region", "request_key",
-    "row", "series", "show", "since", "sort", "state", "status", "strict", "text", "theme", "title", "to",
-    "username", "version", "wait", "wrap",
+    "account", "after", "again", "agent", "all", "arn", "at", "before", "chart", "count", "days", "download",
+    "ends_session", "environment", "error", "format", "from", "has_warm_turn", "ids", "kind", "last", "level",
+    "max_cost_usd", "measure_start", "metric", "mode", "name", "next", "of", "order", "page", "password", "payload",
+    "payload_template", "prompt", "purpose", "q", "qualifier", "range", "read_timeout_ms", "read_timeout_s", "region",
+    "request_key", "row", "run", "series", "show", "since", "sort", "state", "status", "strict", "text", "theme",
+    "title", "to", "username", "version", "wait", "wrap",
 )  # fmt: skip
 VALUES = {
     "nothing": "",
@@ -172,8 +172,9 @@ def test_addresses_of_the_api(prober: Prober, value: str) -> None:
 def properties_of(operation: dict[str, Any]) -> dict[str, Any]:
     if "requestBody" not in operation:
         return {}
-    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-    found: dict[str, Any] = api.get_openapi_schema()["components"]["schemas"][reference.rpartition("/")[2]]
+    found: dict[str, Any] = operation["requestBody"]["content"]["application/json"]["schema"]
+    if "$ref" in found:
+        found = api.get_openapi_schema()["components"]["schemas"][found["$ref"].rpartition("/")[2]]
     return dict(found["properties"])
 
 

@@ -46,6 +46,12 @@ SCOPE_OF = {
     ("DELETE", "/agents/{agent_id}/sessions/{session_id}/queue/{prompt_id}"): "invoke",
     ("POST", "/runs/{run_id}/repeat"): "invoke",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/logs"): "read",
+    ("GET", "/agents/{agent_id}/sessions/{session_id}/export"): "read",
+    ("GET", "/agents/{agent_id}/sessions/{session_id}/links"): "read",
+    ("POST", "/agents/{agent_id}/sessions/{session_id}/links"): "manage",
+    ("DELETE", "/agents/{agent_id}/sessions/{session_id}/links/{link_id}"): "manage",
+    ("GET", "/runs/{run_id}/export"): "read",
+    ("POST", "/evidence"): "read",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/latency"): "read",
     ("GET", "/runs/{run_id}/timeline"): "read",
     ("POST", "/agents/{agent_id}/start-series"): "invoke",
@@ -129,6 +135,12 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.timeline(1),
             lambda: client.logs(1),
             lambda: client.logs(1, MISSING),
+            lambda: client.export_session(1, MISSING),
+            lambda: client.export_run(1, "evidence"),
+            lambda: client.check_evidence(b"{}"),
+            lambda: client.links(1, MISSING),
+            lambda: client.share(1, MISSING),
+            lambda: client.revoke_link(1, MISSING, 1),
             lambda: client.start_series(1, "Hi", count=6),
             lambda: client.series(1),
             lambda: client.cancel_series(1),
@@ -213,6 +225,15 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert walk.call("GET", f"{session}/latency", ids)[0] in {200, 202}
     ids["run_id"] = walk.call("GET", run, ids)[1]["id"]
     assert walk.call("GET", "/runs/{run_id}/timeline", ids)[1]["gaps"]
+    taken = walk.call("GET", f"{session}/export", ids, query="?format=json")
+    assert taken[1]["invocations"][0]["id"] == ids["run_id"]
+    assert walk.call("GET", "/runs/{run_id}/export", ids)[0] == 200
+    evidence = walk.call("GET", "/runs/{run_id}/export", ids, query="?format=evidence")
+    assert walk.call("POST", "/evidence", body=evidence[1])[0] == 200
+    shared = walk.call("POST", f"{session}/links", ids, {"days": 1})
+    ids["link_id"] = shared[1]["id"]
+    assert walk.call("GET", f"{session}/links", ids)[1][0]["id"] == ids["link_id"]
+    assert walk.call("DELETE", f"{session}/links/{{link_id}}", ids)[0] == 204
     walk_queue(loom, walk, ids)
     repeated = walk.call("POST", "/runs/{run_id}/repeat", ids, {"is_fresh": True})
     assert repeated[0] == 202 and repeated[1]["repeated_from"] == ids["run_id"]
@@ -233,6 +254,9 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert operations() - walk.seen == {("GET", f"{session}/events")}  # no JSON: see apps/sessions/tests
     for method, path, body, status in (
         ("POST", "/agents", {"arn": "x"}, 400),
+        ("POST", "/evidence", {}, 422),
+        ("POST", f"{session}/links", {"days": 1000}, 400),
+        ("GET", "/runs/{run_id}/export", None, 404),
         ("POST", "/agents", {"arn": arn}, 409),
         ("POST", "/agents", {"arn": ARN}, 502),
         ("POST", f"{one}/invoke", {"prompt": "Hi", "qualifier": "nowhere"}, 400),

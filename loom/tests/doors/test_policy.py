@@ -23,20 +23,25 @@ from apps.metrics.models import Plan, PromptSet, StartSeries
 from apps.metrics.series.selectors import series_visible_to
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
+from apps.takeout.models import SharedLink
+from apps.takeout.selectors import links_visible_to
 
 pytestmark = pytest.mark.django_db
 
-MODELS: tuple[Any, ...] = (Agent, Session, Invocation, StartSeries, Budget, PromptSet, Plan)
+MODELS: tuple[Any, ...] = (Agent, Session, Invocation, StartSeries, Budget, PromptSet, Plan, SharedLink)
 NOW = timezone.now()
 
 
 def make(agent: Agent, owner: User, number: int) -> None:
-    """A session of the owner's with a run, a series, a budget, a prompt set and a plan."""
+    """A session of the owner's with a run and a shared link, a series, a budget, a prompt set and a plan."""
     budget = Budget.objects.create(owner=owner, name="Trials", limit_micros=1)
     PromptSet.objects.create(owner=owner, name=f"Trips {number}", created_at=NOW)
     Plan.objects.create(owner=owner, name="Trips", source="prompt_set", budget=budget, until_at=NOW, created_at=NOW)
     session = Session.objects.create(agent=agent, owner=owner, runtime_session_id=f"{number:036}", created_at=NOW)
     Invocation.objects.create(session=session, number=1, status="completed", prompt="Hi", requested_at=NOW)
+    SharedLink.objects.create(
+        session=session, made_by=owner, digest=f"{owner.pk} {number}", shown="", created_at=NOW, expires_at=NOW
+    )
     StartSeries.objects.create(
         agent=agent, owner=owner, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=0, state="done",
         created_at=NOW,
@@ -88,6 +93,7 @@ def test_what_a_selector_gives_is_what_the_policy_decides(
             (sessions_visible_to(user), Session),
             (invocations_visible_to(user), Invocation),
             (series_visible_to(user), StartSeries),
+            (links_visible_to(user), SharedLink),
         ):
             decided = {thing.pk for thing in model.objects.all() if decide(subject_of(user), "read", thing)}
             assert (len(decided), {thing.pk for thing in given_things}) == (count, decided)

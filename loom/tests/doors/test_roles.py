@@ -29,6 +29,7 @@ from apps.metrics.prompt_sets.reading import Prompt
 from apps.metrics.prompt_sets.services import make_prompt_set
 from apps.sessions.models import Invocation, QueuedPrompt, Session
 from apps.sessions.viewing.routing import websocket_urlpatterns
+from apps.takeout.models import SharedLink
 from loom.tests.doors.test_api_routes import SCOPE_OF
 from loom.tests.doors.test_signed_out import FOR_EVERYBODY
 from loom.tests.fixtures import make_user
@@ -75,6 +76,7 @@ PAGES = {
     "home": shared("GET", GONE_ON),
     "design": of_staff("GET", 200),
     "agents:list": shared("GET", 200),
+    "agents:list-csv": shared("GET", 200),
     "agents:detail": shared("GET", 200),
     "agents:archive": shared("POST", GONE_ON),
     "agents:register": shared("POST", 422),
@@ -88,6 +90,7 @@ PAGES = {
     "agents:versions-fragment": shared("GET", 200),
     "agents:aws-metrics-fragment": shared("GET", 200),
     "sessions:list": shared("GET", 200),
+    "sessions:list-csv": shared("GET", 200),
     "sessions:table-fragment": shared("GET", 200),
     "sessions:new": shared("GET", 200),
     "sessions:start": shared("POST", 422),
@@ -108,7 +111,13 @@ PAGES = {
     "sessions:agent-logs-download": shared("GET", 502),
     "sessions:logs": owned("GET", 200),
     "sessions:logs-download": owned("GET", 502),
+    "sessions:take-out": owned("GET", 200),
+    "sessions:export": owned("GET", 200),
+    "sessions:run-export": owned("GET", 200),
+    "sessions:link-revoke": owned("POST", GONE_ON),
+    "takeout:evidence": shared("GET", 200),
     "metrics:operate": shared("GET", 200),
+    "metrics:operate-csv": shared("GET", 200),
     "metrics:latency-fragment": owned("GET", 200),
     "metrics:latency-check": owned("POST", GONE_ON),
     "sessions:timeline": owned("GET", 200),
@@ -159,6 +168,12 @@ API = {
     "api:side_by_side": shared("POST", 400),
     "api:get_plan": owned("GET", 200),
     "api:cancel_runs": owned("POST", 202),
+    "api:export_session": owned("GET", 200),
+    "api:export_run": owned("GET", 200),
+    "api:check": shared("POST", 422),
+    "api:list_links": owned("GET", 200),
+    "api:make_link": owned("POST", 201),
+    "api:revoke_link": owned("DELETE", 204),
     "api:answer_unknown_path": shared("GET", 404),
 }
 # The administration, whose permissions nobody of the staff here was given: staff, superuser.
@@ -210,6 +225,8 @@ class Walk:
 
     def __init__(self, session: Session, series: StartSeries, plan: Plan, people: Mapping[str, User]) -> None:
         self._session, self._series, self._plan = session, series, plan
+        link = session.shared_links.first()
+        self._links = {} if link is None else {"link_id": link.pk}
         self._cookies = {"stranger": "", **{role: self._sign_in(user) for role, user in people.items()}}
         self._secrets = {f"owner's token to {scope}": self._token(people["owner"], scope) for scope in SCOPES}
         self._secrets |= {"other's token to manage": self._token(people["other"], "manage")}
@@ -238,6 +255,7 @@ class Walk:
             "series_id": self._series.pk,
             "set_id": self._plan.prompt_set_id,
             "plan_id": self._plan.pk,
+            **self._links,
             "public_id": self._session.public_id,
             "session_id": self._session.runtime_session_id,
             "run_id": self._session.invocations.get().pk,
@@ -285,6 +303,14 @@ def walk(make_session: Callable[..., Session], people: dict[str, User], settings
         agent=session.agent, owner=session.owner, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=0,
         state="done", created_at=now,
     )  # fmt: skip
+    SharedLink.objects.create(
+        session=session,
+        made_by=session.owner,
+        digest="d",
+        shown="d",
+        created_at=now,
+        expires_at=now + timedelta(days=1),
+    )
     with loopback(refuse) as aws:
         settings.EMULATOR_URL = aws.url
         yield Walk(session, series, make_plan(session), people)

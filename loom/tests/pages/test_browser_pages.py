@@ -30,6 +30,7 @@ PAGES = [
     "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:settings", "sessions:list",
     "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:new", "metrics:operate",
     "metrics:start-series", "sessions:timeline", "sessions:again", "sessions:queued-prompt",
+    "sessions:take-out", "takeout:evidence", "takeout:shared",
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
@@ -46,7 +47,8 @@ ACTIONS = [
     "metrics:start-series-start", "metrics:start-series-cancel", "sessions:start",
     "sessions:run", "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",
-    "metrics:latency-check", "healthz", "readyz", "api-home", "api-root",
+    "agents:list-csv", "sessions:list-csv", "metrics:operate-csv", "sessions:export", "sessions:run-export",
+    "sessions:link-revoke", "metrics:latency-check", "healthz", "readyz", "api-home", "api-root",
 ]  # fmt: skip
 WAITING = 4711  # the key of a prompt that waits
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]
@@ -135,8 +137,13 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
         wait_until(
             lambda: bool(loom.get(f"/api/start-series/{series['id']}")[1]["state"] == "done"), "a series is done"
         )
+        _, sessions = loom.get(f"/api/agents/{agent}/sessions")
+        runtime_id = next(one["session_id"] for one in sessions if session in one["url"])
+        _, shared = loom.post(f"/api/agents/{agent}/sessions/{runtime_id}/links", {})
         _poison(loom, folder, session)
-        yield EvilLoom(loom, {"pk": agent, "agent_pk": agent, "public_id": session, "number": 1}, int(series["id"]))
+        keys = {"pk": agent, "agent_pk": agent, "public_id": session, "number": 1}
+        keys["token"] = shared["url"].split("/")[-2]
+        yield EvilLoom(loom, keys, int(series["id"]))
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ def test_each_app_of_ours_is_installed_under_its_label() -> None:
         "agentcore": "apps.agentcore",
         "agent_sessions": "apps.sessions",
         "metrics": "apps.metrics",
+        "takeout": "apps.takeout",
         "awsverify": "apps.awsverify",
     }
     assert settings.AUTH_USER_MODEL == "accounts.User"

@@ -6,15 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from apps.accounts.http import SignedInRequest
 from apps.agents.selectors import agents_visible_to, in_use
+from apps.core.tables.export import csv_response
 from apps.core.tables.page import page_of
 from apps.metrics.figures.figures import Figures
+from apps.metrics.figures.pages.files import FILES
 from apps.metrics.figures.pages.operate import (
     Filters,
     agent_heads,
@@ -66,6 +68,23 @@ def operate(request: SignedInRequest) -> HttpResponse:
         "agent_path": reverse("metrics:operate"),
     }
     return render(request, "metrics/operate.html", context)
+
+
+@require_safe
+def operate_csv(request: SignedInRequest) -> StreamingHttpResponse:
+    """A table of the page of figures as a file, by the same address: `table` is steps, figures or agents.
+
+    With `of=agent` by the address of an agent's page, which shows other runs where it is not told which.
+    """
+    agents = agents_visible_to(request.user, "read figures")
+    chosen = request.GET.get("agent", "")
+    agent = agents.filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
+    defaults = {"default_range": "30d", "default_measure_start": SHOWN} if request.GET.get("of") == "agent" else {}
+    filters = Filters.parse(request.GET, agent=agent, **defaults)
+    wanted = request.GET.get("table", "")
+    name = wanted if wanted in FILES else "steps"
+    heads, rows = FILES[name](filters)
+    return csv_response(request, f"loom-{name}", heads, rows)
 
 
 def _recent_context(request: SignedInRequest, filters: Filters) -> dict[str, Any]:
