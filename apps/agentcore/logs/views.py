@@ -36,6 +36,7 @@ from apps.agentcore.logs.visibility import ids_shown_to
 from apps.agentcore.selectors import with_runtime
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
+from apps.aws.console import log_group_url
 from apps.core.exceptions import LoomError
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import sessions_visible_to
@@ -117,6 +118,13 @@ def _lines(source: LogSource) -> dict[str, Any]:
     }
 
 
+def _console_url(source: LogSource) -> str:
+    """Where AWS's console shows the log group; nothing for the emulator's, which no console knows."""
+    if source.agent.origin != "aws":
+        return ""
+    return log_group_url(source.agent.runtime.parsed_arn, source.qualifier)
+
+
 def _show(request: SignedInRequest, source: LogSource, template: str) -> HttpResponse:
     """The page at once; its lines when it asks for them, because CloudWatch may take seconds."""
     context: dict[str, Any] = {
@@ -126,6 +134,7 @@ def _show(request: SignedInRequest, source: LogSource, template: str) -> HttpRes
         "agent": source.agent,
         "session": source.session,
         "run": source.run,
+        "console_url": _console_url(source),
         "is_early": source.session is not None and is_early(source.session),
         "is_narrowed": bool(source.wanted["q"] or source.wanted["level"]),
     }

@@ -250,3 +250,13 @@ def test_a_sessions_range_reaches_from_its_start_to_the_longest_life_of_its_last
     assert range_of(session) == (AT - minute, AT + timedelta(hours=2) + 2 * minute)
     session.is_own_id = False  # it began outside Loom
     assert range_of(session)[0] == AT - timedelta(days=1) - minute
+
+
+def test_the_log_group_of_an_agent_on_aws_leads_to_its_console(client: Client, logged: Session, alice: User) -> None:
+    write(logged, "INFO: hello")
+    client.force_login(alice)
+    address = reverse("sessions:logs", args=[logged.public_id])
+    assert "AWS console" not in client.get(address, headers=LINES).content.decode()
+    Agent.objects.filter(pk=logged.agent_id).update(origin="aws")
+    html = client.get(address, headers=LINES).content.decode()
+    assert "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/" in html
