@@ -13,6 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.test import AsyncClient, Client
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -219,3 +220,18 @@ def test_all_formats_are_offered_on_the_page(
         assert f"/sessions/{session.public_id}/export/?format={wanted}" in page
     for wanted in (*RUN_FORMATS, "evidence"):
         assert f"/sessions/{session.public_id}/runs/1/export/?format={wanted}" in page
+
+
+def test_the_menu_of_a_turn_leads_to_its_programs(
+    client: Client, alice: User, make_session: Callable[..., Session], make_run: MakeRun
+) -> None:
+    session = make_session()
+    make_run(session, prompt="The first")
+    make_run(session, prompt="The second")
+    client.force_login(alice)
+    address = f"/sessions/{session.public_id}/take-out/?run=1"
+
+    assert (
+        f'href="{address}#run"' in client.get(reverse("sessions:again", args=[session.public_id, 1])).content.decode()
+    )
+    assert f"/sessions/{session.public_id}/runs/1/export/" in client.get(address).content.decode()
