@@ -103,7 +103,7 @@ async def test_again_in_a_fresh_session(api: Api, run: Invocation) -> None:
     repeated = await over(await Invocation.objects.aget(pk=told["id"]))
     assert repeated.session_id != run.session_id and repeated.repeated_from_id == run.pk
     assert (repeated.session.title, repeated.prompt) == (run.prompt, run.prompt)
-    assert "You asked about" in repeated.response_text  # it remembers nothing
+    assert "Picking up from before" not in repeated.response_text  # it remembers nothing
     assert await Session.objects.acount() == 2
 
 
