@@ -19,7 +19,7 @@ from websockets.typing import Origin
 
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import events_after
-from apps.sessions.tests.reading import answer_of, place_of
+from apps.sessions.tests.reading import answer_of, place_of, readable
 from apps.sessions.viewing.consumer import SessionConsumer
 from loom.processes.start_all import web_spec
 from loom.tests.halting_agent import HaltingAgent, halting_agent
@@ -72,7 +72,7 @@ def read_words(page: ClientConnection) -> int:
     """Read on until the page has been told the whole answer; how often it was told a word."""
     count = 0
     while count < WORDS:
-        count += SEAMS.sub("", str(page.recv(timeout=PATIENCE_S))).count("word")
+        count += SEAMS.sub("", readable(str(page.recv(timeout=PATIENCE_S)))).count("word")
     return count
 
 
