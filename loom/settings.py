@@ -82,6 +82,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "loom.web.compression.compression_middleware",
     "apps.core.requests.on_loop.Security",
     "apps.core.requests.on_loop.ContentPolicy",
     "corsheaders.middleware.CorsMiddleware",
