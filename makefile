@@ -95,6 +95,7 @@ lint: $(VENV)/test.stamp ## Check style, types, imports, templates, migrations a
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m etc.checks.lint
 	@$(BIN)/python -m etc.checks.words
+	@$(BIN)/python -m etc.checks.scripts
 	@$(BIN)/python -m etc.checks.lint manage check --fail-level WARNING
 	@$(BIN)/python -m etc.checks.lint manage makemigrations --check --dry-run
 	@$(BIN)/python -m etc.checks.lint types

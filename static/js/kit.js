@@ -38,6 +38,7 @@ function letGo({ widget, living }, element) {
 /** Say what becomes of each element with `data-widget="name"`, or that the widget's own selector finds.
  * @param {string} name @param {Widget} widget */
 export function define(name, widget) {
+  /** @type {Kind} */
   const kind = { widget, selector: widget.selector ?? `[data-widget~="${name}"]`, living: new WeakMap() };
   kinds.push(kind);
   mountKind(kind, document);

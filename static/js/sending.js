@@ -107,7 +107,7 @@ export class Sender {
     this.show();
   }
 
-  /** @param {SubmitEvent} event */
+  /** @param {SubmitEvent & {target: any}} event */
   #submit(event) {
     const form = event.target;
     if (!form.matches("form[data-sends]") || !window.htmx) return; // without htmx nothing shows the answer: sent plainly
