@@ -1,4 +1,4 @@
-"""Statements of each page, fragment and read of the API, and the bytes of style and script that a page loads."""
+"""Statements of each page, fragment and read of the API, elements, and the bytes of style and script of a page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from etc.checks.budget.limits import Measured
-from etc.checks.budget.weight import weight_of
+from etc.checks.budget.weight import elements_of, weight_of
 
 # Not asked for: they answer with a stream that ends with its run.
 STREAMS = frozenset({"GET /api/agents/{agent_id}/sessions/{session_id}/events"})
@@ -102,7 +102,7 @@ class Walk:
         self._client = client
         self._addresses = addresses
         self._statements: dict[str, list[str]] = {}
-        self.measured = Measured({"queries": {}, "bytes": {}})
+        self.measured = Measured({"queries": {}, "bytes": {}, "elements": {}})
 
     def first(self) -> None:
         """With some rows: what answers and what it loads."""
@@ -137,11 +137,19 @@ class Walk:
             self.measured.problems.append(f"queries: {address.path} answered {response.status_code}")
             return None
         text = b"" if response.streaming else response.content
-        if is_first and not address.name.startswith("admin:") and text.lstrip().startswith(b"<!doctype html>"):
-            self.measured.numbers["bytes"][address.name] = weight_of(text.decode())
+        if response["Content-Type"].startswith("text/html") and not address.name.startswith("admin:"):
+            self._measure_html(address.name, text.decode(), is_first=is_first)
         with CaptureQueriesContext(connection) as captured:
             client.get(address.path)
         return [query["sql"] for query in captured]
+
+    def _measure_html(self, name: str, html: str, *, is_first: bool) -> None:
+        """The bytes of a page are the same with more rows, its elements and those of a fragment are not."""
+        if not is_first:
+            if count := elements_of(html):
+                self.measured.numbers["elements"][name] = count
+        elif html.lstrip().startswith("<!doctype html>"):
+            self.measured.numbers["bytes"][name] = weight_of(html)
 
 
 def _new(few: list[str], many: list[str]) -> list[str]:

@@ -62,6 +62,25 @@ def weight_of(html: str) -> int:
     return sum(files_of(html).values())
 
 
+class _Elements(HTMLParser):
+    """Counts what begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.count += 1
+
+
+def elements_of(html: str) -> int:
+    """How many elements a browser makes of a page before a script adds any."""
+    parser = _Elements()
+    parser.feed(html)
+    parser.close()
+    return parser.count
+
+
 def _name(address: str) -> str:
     path = urlsplit(address).path
     if not path.startswith(settings.STATIC_URL):

@@ -38,11 +38,21 @@ def show_each(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+def show_rows(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(f"<ul>{'<li>a user</li>' * User.objects.count()}</ul>")
+
+
+@login_not_required
 def show_nothing(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=500)
 
 
-urlpatterns = [path("count/", show_count), path("each/", show_each), path("broken/", show_nothing)]
+urlpatterns = [
+    path("count/", show_count),
+    path("each/", show_each),
+    path("rows/", show_rows),
+    path("broken/", show_nothing),
+]
 
 
 def walked(*names: str) -> Measured:
@@ -60,7 +70,7 @@ def walked(*names: str) -> Measured:
 def test_a_page_with_one_statement_more_than_its_limit_is_named() -> None:
     measured = walked("count")
 
-    assert measured == Measured({"queries": {"count": 2}, "bytes": {}})
+    assert measured == Measured({"queries": {"count": 2}, "bytes": {}, "elements": {}})
     assert problems(measured, Budget({"queries": {"count": 2}}, ())) == []
     assert problems(measured, Budget({"queries": {"count": 1}}, ())) == ["queries: count is 2, 1 is the limit"]
 
@@ -80,6 +90,14 @@ def test_a_page_that_asks_once_for_each_row_is_named_with_what_it_asks() -> None
     (statement,) = statements
     assert statement.startswith('    2 × SELECT "accounts_user"."id"')
     assert statement.endswith('WHERE "accounts_user"."id" = ? LIMIT ?')
+
+
+@pytest.mark.django_db
+@pytest.mark.urls(__name__)
+def test_the_elements_of_a_page_are_counted_with_its_many_rows() -> None:
+    measured = walked("rows")
+
+    assert measured.numbers["elements"] == {"rows": 1 + 3}
 
 
 @pytest.mark.django_db
