@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "apps.metrics",
     "apps.takeout",
     "apps.awsverify",
+    "apps.overview",
     "channels",
     "corsheaders",
     "django_cotton.apps.SimpleAppConfig",  # the loaders below are ours; the default config would replace them

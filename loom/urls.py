@@ -49,6 +49,7 @@ urlpatterns = [
             )
         ),
     ),
+    path("runs/", include("apps.overview.urls")),
     path("operate/", include("apps.metrics.urls")),
     path("design/", design, name="design"),
     path("", include("apps.takeout.urls")),

@@ -15,8 +15,19 @@ from apps.core.admin import LargeTableAdmin, RecordAdmin, service_action
 from apps.core.exceptions import InvalidInputError
 from apps.core.tags import normalised
 from apps.sessions.exceptions import SessionBusyError
+from apps.sessions.indexing import mark_sessions_due
 from apps.sessions.invoking import stop_invocation
-from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session, SessionTag
+from apps.sessions.models import (
+    Invocation,
+    QueuedPrompt,
+    Recording,
+    RecordingBatch,
+    SearchDue,
+    SearchProgress,
+    SearchText,
+    Session,
+    SessionTag,
+)
 from apps.sessions.selectors import tags_by_session
 from apps.sessions.services import delete_session, end_session, set_session_tags
 
@@ -77,6 +88,8 @@ class SessionAdmin(LargeTableAdmin[Session]):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """The tags, by their service: Django's own way knows no rows between."""
+        if "title" in form.changed_data:
+            mark_sessions_due([form.instance.pk])
         if "tags" in form.changed_data:
             set_session_tags(session=form.instance, names=form.cleaned_data["tags"])
 
@@ -155,3 +168,22 @@ class SessionTagAdmin(RecordAdmin[SessionTag]):
     list_display = ["session", "tag"]
     list_select_related = ["session", "tag"]
     search_fields = ["tag__name"]
+
+
+@admin.register(SearchText)
+class SearchTextAdmin(RecordAdmin[SearchText]):
+    """What of a run can be found; the text itself is the conversation's and is not shown."""
+
+    list_display = ["invocation_id"]
+    exclude = ["text"]
+    deferred_fields = ("text",)
+
+
+@admin.register(SearchDue)
+class SearchDueAdmin(RecordAdmin[SearchDue]):
+    list_display = ["invocation_id", "due_at"]
+
+
+@admin.register(SearchProgress)
+class SearchProgressAdmin(RecordAdmin[SearchProgress]):
+    list_display = ["below", "index_bytes", "measured_at"]

@@ -9,6 +9,10 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
+from apps.sessions.search_rows import SearchDue as SearchDue
+from apps.sessions.search_rows import SearchProgress as SearchProgress
+from apps.sessions.search_rows import SearchText as SearchText
+
 RUNTIME_SESSION_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{32,99}$"
 _RUNTIME_SESSION_ID = re.compile(RUNTIME_SESSION_ID_PATTERN)
 

@@ -20,6 +20,7 @@ from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent
 from apps.sessions.engine.turns import writing
 from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
+from apps.sessions.indexing import mark_sessions_due
 from apps.sessions.invoking import check_request_key, check_storable, stop_invocation, wait_for_end
 from apps.sessions.models import Invocation, Session, SessionTag
 from apps.sessions.selectors import sessions_visible_to
@@ -137,6 +138,7 @@ def rename_session(*, session: Session, title: str) -> None:
     check_storable(title)
     with transaction.atomic():
         Session.objects.filter(pk=session.pk).update(title=_title(title))
+        mark_sessions_due([session.pk])
         notify(session.topic, "renamed")
     session.title = _title(title)
 

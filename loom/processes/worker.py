@@ -39,6 +39,7 @@ from apps.metrics.series.plans import remove_expired_plan_prompts
 from apps.metrics.series.services import remove_expired_prompts
 from apps.metrics.starts.tasks import enqueue_due_sweep
 from apps.sessions.engine import housekeeping
+from apps.sessions.indexing import index_texts, mark_missing, measure_index
 from loom.processes.cluster_watch import ClusterFrozenError, ClusterWatch, Reports
 from loom.processes.output import Output
 from loom.processes.parent_death import tie_forked_children
@@ -46,6 +47,7 @@ from loom.processes.parent_death import tie_forked_children
 logger = logging.getLogger(__name__)
 
 TICK_EVERY_S = 5.0
+INDEX_EVERY_S = 1.0  # what a run said is found within two seconds of its end
 # An idle cluster proves every 10 s that it works; 40 s without a proof and 10 s to start again are less than a minute.
 PULSE_EVERY_S = 10.0
 PUT_BACK_AFTER_S = 0.5
@@ -76,7 +78,7 @@ def at_most_every(seconds: float, function: Callable[[], None]) -> Callable[[], 
     return tick
 
 
-def _count(function: Callable[[datetime], int]) -> None:
+def _count(function: Callable[[datetime], object]) -> None:
     function(timezone.now())
 
 
@@ -93,6 +95,8 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("sweep measurements", enqueue_due_sweep),
     ("take start series on", lambda: _count(lambda _now: advance_all())),
     ("give space back", lambda: _count(lambda _now: give_back_space())),
+    ("index what is missing", at_most_every(600, lambda: _count(mark_missing))),
+    ("measure the index", at_most_every(600, lambda: _count(measure_index))),
     ("settle figures", at_most_every(60, lambda: _count(settle_figures))),
 ]
 
@@ -230,6 +234,7 @@ def run_worker(*, out: Output, pulse_fd: int | None = None, times: WorkerTimes =
         Job("orphans", processes.BEAT_EVERY_S, heart.take_care_of_orphans),
         Job("release leftovers", processes.BEAT_EVERY_S, leftovers.release),
         Job("pulse", times.pulse_every, lambda: _enqueue_pulse(watch)),
+        Job("index texts", INDEX_EVERY_S, lambda: _count(lambda _now: index_texts())),
         *(Job(name, TICK_EVERY_S, tick) for name, tick in TICKS),
     ]
     cluster.start()

@@ -20,8 +20,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
+import dj_database_url
 import psycopg
 import pytest
+from django.db import connection, connections
 from psycopg import sql
 
 from loom.tests.fixtures import Loom, running_loom
@@ -245,3 +247,24 @@ def loom_on_services(
         EMULATOR_RUNTIMES=f"hostile={hostile_agent_url}",
     ) as running:
         yield running
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, django_db_blocker: Any) -> Iterator[None]:
+    """A database of its own in place of the usual one, with all migrations."""
+    is_sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path}/own.db" if is_sqlite else request.getfixturevalue("postgres").url
+    test = {**connection.settings_dict["TEST"], "NAME": f"{tmp_path}/own_test.db" if is_sqlite else "own_test"}
+    usual, wrapper = connections.settings["default"], connections["default"]
+    with django_db_blocker.unblock():
+        options = usual["OPTIONS"] if is_sqlite else {}
+        connections.settings["default"] = {**usual, **dj_database_url.parse(url), "OPTIONS": options, "TEST": test}
+        connections["default"] = connections.create_connection("default")
+        name = connection.settings_dict["NAME"]
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        try:
+            yield
+        finally:
+            connection.creation.destroy_test_db(name, verbosity=0)
+            connections["default"] = wrapper
+            connections.settings["default"] = usual

@@ -37,6 +37,7 @@ class NavigationItem:
 _PLACES = (
     ("Agents", "agents:list", "bot"),
     ("Sessions", "sessions:list", "messages-square"),
+    ("Runs", "overview:runs", "list"),
     ("Operate", "metrics:operate", "activity"),
 )
 

@@ -20,6 +20,7 @@ from loom_client.errors import (
     UnreachableError,
 )
 from loom_client.events import Event
+from loom_client.listed import ListedRun, Runs
 from loom_client.models import (
     Added,
     Agent,
@@ -55,6 +56,7 @@ __all__ = [
     "Gap",
     "Invocation",
     "Latency",
+    "ListedRun",
     "LogLine",
     "Logs",
     "LostError",
@@ -64,6 +66,7 @@ __all__ = [
     "QueuedPrompt",
     "Repeat",
     "Run",
+    "Runs",
     "Session",
     "SharedLink",
     "StartSeries",

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from loom_client.errors import AmbiguousAgentError, ApiError, UnknownAgentError, UnreachableError
+from loom_client.listed import Runs
 from loom_client.models import (
     Added,
     Agent,
@@ -144,6 +145,11 @@ class Client:
     def _events(self, agent_id: int, session_id: str, invocation: int, since: int, *, detail: bool = False) -> Response:
         query = {"invocation": invocation, "since": since} | ({"detail": 1} if detail else {})
         return self._send("GET", self._session(agent_id, session_id, "/events", query))
+
+    def runs(self, text: str = "", **query: Any) -> Runs:
+        """Runs that say every word of `text`, the newest first; `query` as in the API: agent, status, limit, after."""
+        asked = {"q": text, **{name: value for name, value in query.items() if value is not None}}
+        return Runs.read(self._json("GET", f"/runs?{urlencode(asked)}"))
 
     def stop(self, agent_id: int, session_id: str) -> bool:
         """Stop what the session is answering; False where nothing was running."""

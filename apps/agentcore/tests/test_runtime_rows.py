@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import dj_database_url
 import pytest
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Model
 
@@ -26,27 +23,6 @@ BEFORE = [("agents", "0001_initial"), ("agentcore", None)]
 EMPTY = [("agents", "0003_former_columns"), ("agentcore", "0001_initial")]
 AFTER = [("agents", "0003_former_columns"), ("agentcore", "0003_log_stream")]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path, django_db_blocker: Any) -> Iterator[None]:
-    """A database of its own in place of the usual one, with all migrations."""
-    is_sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/split.db" if is_sqlite else request.getfixturevalue("postgres").url
-    test = {**connection.settings_dict["TEST"], "NAME": f"{tmp_path}/split_test.db" if is_sqlite else "split_test"}
-    usual, wrapper = connections.settings["default"], connections["default"]
-    with django_db_blocker.unblock():
-        options = usual["OPTIONS"] if is_sqlite else {}
-        connections.settings["default"] = {**usual, **dj_database_url.parse(url), "OPTIONS": options, "TEST": test}
-        connections["default"] = connections.create_connection("default")
-        name = connection.settings_dict["NAME"]
-        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-        try:
-            yield
-        finally:
-            connection.creation.destroy_test_db(name, verbosity=0)
-            connections["default"] = wrapper
-            connections.settings["default"] = usual
 
 
 def migrate(targets: list[tuple[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from apps.core.notices.notices import notify
 from apps.core.running.processes import gone_process_ids, silent_process_ids
 from apps.sessions.engine.host import host_of
 from apps.sessions.engine.recording import Pending, finish_whatever_listens
+from apps.sessions.indexing import mark_sessions_due, remove_texts
 from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import runs_queued
@@ -126,9 +127,12 @@ def remove_expired_content(now: datetime) -> int:
         Invocation.objects.filter(pk__in=ids).update(
             prompt="", payload="", response_text="", error_message="", content_removed_at=now
         )
-        for session in {row.session for row in Invocation.objects.filter(pk__in=ids).select_related("session")}:
+        sessions = {row.session for row in Invocation.objects.filter(pk__in=ids).select_related("session")}
+        for session in sessions:
             session.title = ""
             session.save(update_fields=["title"])
+        remove_texts(ids)
+        mark_sessions_due([session.pk for session in sessions])  # their title was among the words of other runs
     # A title is a prompt's first line, also where the prompt itself never became a run.
     silent = Session.objects.filter(created_at__lte=now - timedelta(days=days), invocations=None, queued_prompts=None)
     silent.exclude(title="").update(title="")

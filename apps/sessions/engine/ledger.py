@@ -9,10 +9,11 @@ from django.db.models import F
 
 from apps.agents.models import Agent
 from apps.core.prepared import Insert, Select, SelectAmong, Update, slot
-from apps.sessions.models import Invocation, QueuedPrompt, RecordingBatch, Session
+from apps.sessions.models import Invocation, QueuedPrompt, RecordingBatch, SearchDue, Session
 
 insert_run = Insert(Invocation)
 insert_batches = Insert(RecordingBatch).all
+insert_search_due = Insert(SearchDue).all
 
 update_run = Update(lambda: Invocation.objects.filter(pk=slot(Invocation, "pk")))
 # Guarded: a process that was declared dead meanwhile writes nothing.

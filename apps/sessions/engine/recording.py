@@ -19,7 +19,7 @@ from apps.sessions.engine import ledger
 from apps.sessions.engine.cost import cost_columns
 from apps.sessions.engine.host import host_of
 from apps.sessions.engine.turns import writing
-from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session
+from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, SearchDue, Session
 from apps.sessions.selectors import events_after
 from apps.sessions.signals import invocation_completed, runs_queued
 from loom_events.fold import answer_text
@@ -136,6 +136,7 @@ def finish_invocation(
             ledger.update_run(cost_columns(invocation), pk=invocation.pk)
         session = invocation.session
         ledger.count_run_of_agent({"last_invoked_at": invocation.requested_at}, pk=session.agent_id)
+        ledger.insert_search_due([SearchDue(invocation_id=invocation.pk, due_at=completed_at)], ignore_conflicts=True)
         if is_announced:
             ledger.store_handed_over(invocation_completed.send(sender=Invocation, invocation=invocation))
         notify(session.topic, f"finished:{invocation.pk}")

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce, Lower
 from django.utils.translation import gettext_lazy as _
 
 from apps.agents.models import Agent
+from apps.core.search import find, words_of
 from apps.core.tables.columns import Column, Columns
 from apps.core.tables.export import CsvColumn
 from apps.core.tables.filters import Choice, Choices, Wanted
@@ -17,6 +18,8 @@ from apps.core.tables.table import Table
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import with_totals
 
+FEW_SESSIONS = 200
+RUNS_FOUND = 2_000
 NOT_INVOKED = "none"
 RUNNING = "running"
 SHOWN = "shown"
@@ -37,13 +40,28 @@ def _is_uuid(word: str) -> bool:
 
 
 def search_sessions(sessions: QuerySet[Session], text: str) -> QuerySet[Session]:
-    """Keep those whose title, runtime session id or agent's name holds every word of `text`, or whose id a word is."""
+    """Keep those whose title, runtime session id or agent's name holds every word of `text`, or whose id a word is, and
+    those of a run that says every word; of such runs the newest `RUNS_FOUND`.
+    """
+    if not text.split():
+        return sessions
+    named = Q()
     for word in text.split():
         found = Q(title__icontains=word) | Q(runtime_session_id__icontains=word) | Q(agent__name__icontains=word)
         if _is_uuid(word):
             found |= Q(public_id=word)
-        sessions = sessions.filter(found)
-    return sessions
+        named &= found
+    return sessions.filter(named | Q(pk__in=_saying(sessions, words_of(text))))
+
+
+def _saying(sessions: QuerySet[Session], words: list[str]) -> set[int]:
+    """Those of `sessions` with a run whose text holds all words."""
+    few = list(sessions.order_by().values_list("pk", flat=True)[: FEW_SESSIONS + 1])
+    are_few = len(few) <= FEW_SESSIONS
+    # Asked of each run that is found: joined, SQLite would begin with the sessions, which are many.
+    own = Q(session__in=few) if are_few else Q(Exists(sessions.order_by().filter(pk=OuterRef("session_id"))))
+    runs = find(Invocation.objects.filter(own), "search_text", words, limit=RUNS_FOUND, are_few=are_few)
+    return set(Invocation.objects.filter(pk__in=runs.keys).order_by().values_list("session_id", flat=True))
 
 
 def _with_last_status(sessions: QuerySet[Session], status: str) -> QuerySet[Session]:

@@ -27,6 +27,7 @@ from apps.costs.services import make_budget
 from apps.metrics.models import Plan, StartSeries
 from apps.metrics.prompt_sets.reading import Prompt
 from apps.metrics.prompt_sets.services import make_prompt_set
+from apps.overview.models import SavedView
 from apps.sessions.models import Invocation, QueuedPrompt, Session
 from apps.sessions.viewing.routing import websocket_urlpatterns
 from apps.takeout.models import SharedLink
@@ -40,16 +41,13 @@ pytestmark = pytest.mark.django_db
 
 @dataclass(frozen=True)
 class Door:
-    """The method to knock with, the status of those who may, and that of others than owner and staff.
-
-    Where nothing is anybody's own, an owner is one of the others.
-    """
+    """The method to knock with, the status of those who may, and that of others; `may` are those, owner and staff."""
 
     method: str
     status: int
     others: int
     body: str = "{}"
-    is_anybodys: bool = True
+    may: tuple[str, ...] = ("owner", "staff", "superuser")
 
 
 def shared(method: str, status: int) -> Door:
@@ -64,13 +62,18 @@ def owned(method: str, status: int) -> Door:
 
 def of_staff(method: str, status: int) -> Door:
     """For staff alone."""
-    return Door(method, status, 404, is_anybodys=False)
+    return Door(method, status, 404, may=("staff", "superuser"))
+
+
+def private(method: str, status: int) -> Door:
+    """For the owner alone."""
+    return Door(method, status, 404, may=("owner",))
 
 
 # It leads there, or leads back: which is which, tests of the pages know.
 GONE_ON = 302
 
-MAY = ("owner", "staff", "superuser")
+EVERYBODY = ("other", "owner", "staff", "superuser")
 
 PAGES = {
     "home": shared("GET", GONE_ON),
@@ -116,6 +119,9 @@ PAGES = {
     "sessions:run-export": owned("GET", 200),
     "sessions:link-revoke": owned("POST", GONE_ON),
     "takeout:evidence": shared("GET", 200),
+    "overview:runs": shared("GET", 200),
+    "overview:view-save": shared("POST", GONE_ON),
+    "overview:view-remove": private("POST", GONE_ON),
     "metrics:operate": shared("GET", 200),
     "metrics:operate-csv": shared("GET", 200),
     "metrics:latency-fragment": owned("GET", 200),
@@ -140,6 +146,7 @@ API = {
     "api:refresh_agent": shared("POST", 502),
     "api:read_agent_logs": shared("GET", 502),
     "api:invoke_agent": shared("POST", 400),
+    "api:list_runs": shared("GET", 200),
     "api:list_sessions": shared("GET", 200),
     "api:get_session": owned("GET", 200),
     "api:get_invocation": owned("GET", 200),
@@ -227,6 +234,8 @@ class Walk:
         self._session, self._series, self._plan = session, series, plan
         link = session.shared_links.first()
         self._links = {} if link is None else {"link_id": link.pk}
+        view = SavedView.objects.create(owner=session.owner, name="Mine", query="", created_at=timezone.now())
+        self._view_key = view.pk
         self._cookies = {"stranger": "", **{role: self._sign_in(user) for role, user in people.items()}}
         self._secrets = {f"owner's token to {scope}": self._token(people["owner"], scope) for scope in SCOPES}
         self._secrets |= {"other's token to manage": self._token(people["other"], "manage")}
@@ -264,6 +273,8 @@ class Walk:
         return address.at({} if address.is_admin else keys)
 
     def _key_of(self, address: Address, agent: int) -> int:
+        if "/runs/views/<" in address.route:
+            return self._view_key
         if "/start-series/<" in address.route:
             return self._series.pk
         if "/queue/<" in address.route:
@@ -325,9 +336,7 @@ def test_every_page_in_every_role(walk: Walk) -> None:
     pages = walked(lambda address: not address.is_api and not address.is_admin and address.name not in FOR_EVERYBODY)
     assert pages.keys() == PAGES.keys()
     for name, door in PAGES.items():
-        expected = {"stranger": 302, "other": door.others, **dict.fromkeys(MAY, door.status)}
-        if not door.is_anybodys:
-            expected["owner"] = door.others
+        expected = {"stranger": 302, **dict.fromkeys(EVERYBODY, door.others), **dict.fromkeys(door.may, door.status)}
         tokens = dict.fromkeys(walk.tokens, 302)
         assert (name, walk.knock(pages[name], door.method)) == (name, {**expected, **tokens})
 
@@ -342,7 +351,7 @@ def test_every_operation_of_the_api_in_every_role(walk: Walk) -> None:
         tokens = {
             f"owner's token to {scope}": door.status if reach >= needed else 403 for reach, scope in enumerate(SCOPES)
         }
-        expected = {"stranger": 401, "other": door.others, **dict.fromkeys(MAY, door.status)}
+        expected = {"stranger": 401, **dict.fromkeys(EVERYBODY, door.others), **dict.fromkeys(door.may, door.status)}
         tokens["other's token to manage"] = door.others
         assert (name, walk.knock(address, door.method, door.body)) == (name, {**expected, **tokens})
 
@@ -366,5 +375,5 @@ def test_every_topic_in_every_role(walk: Walk, people: dict[str, User]) -> None:
     session = Session.objects.get()
     for user in (AnonymousUser(), people["other"]):
         assert not topics.may_join(user, session.topic)
-    for role in MAY:
+    for role in owned("GET", 200).may:
         assert topics.may_join(people[role], session.topic)

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 # Every named address that is not the administration's or the API's is one of these. A new one has to be put here.
 PAGES = [
     "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:settings", "sessions:list",
-    "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:new", "metrics:operate",
+    "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:new", "overview:runs", "metrics:operate",
     "metrics:start-series", "sessions:timeline", "sessions:again", "sessions:queued-prompt",
     "sessions:take-out", "takeout:evidence", "takeout:shared",
 ]  # fmt: skip
@@ -43,7 +43,7 @@ FRAGMENTS = [
 # They answer a form or a program, and show nothing of their own.
 ACTIONS = [
     "accounts:logout", "agents:register", "agents:import-chosen", "agents:refresh", "agents:archive", "agents:revive",
-    "agents:bulk",
+    "agents:bulk", "overview:view-save", "overview:view-remove",
     "metrics:start-series-start", "metrics:start-series-cancel", "sessions:start",
     "sessions:run", "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",

@@ -1,0 +1,177 @@
+"""What can be asked for in the list of runs: its filters, and what they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import User
+from apps.agents.models import Endpoint
+from apps.agents.selectors import agents_visible_to
+from apps.core.models import Tag
+from apps.core.tables.filters import Choice, Choices, FilterForm
+from apps.sessions.models import Invocation, Session, SessionTag
+from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
+
+RUNNING = "running"
+ANY_ERROR = "any"
+SHOWN, ONLY = "shown", "only"
+LISTED_AT_MOST = 200  # values of one filter
+ERRORS_OF = 500  # the newest failed runs, whose codes can be chosen
+LONGEST_VALUE = 100
+FAILED = (Invocation.Status.FAILED, Invocation.Status.INTERRUPTED)
+PERIODS = {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+STARTS = {"cold": ("created", "pooled"), "warm": ("reused",), "unknown": ("unknown",)}
+
+NEWEST, TTFT, TOTAL = "-time", "ttft", "total"
+ORDERS = [NEWEST, TTFT, f"-{TTFT}", TOTAL, f"-{TOTAL}"]
+
+STATUSES: Choices = [(RUNNING, _("Running")), *((status.value, status.label) for status in Invocation.FINISHED)]
+_NAMES: tuple[Choice[Invocation], ...] = (
+    Choice("agent", _("Agent"), _("Any agent"), offered_from=2),
+    Choice("qualifier", _("Endpoint"), _("Any endpoint"), offered_from=2),
+    Choice("version", _("Version"), _("Any version"), offered_from=2),
+    Choice("status", _("Status"), _("Any status")),
+    Choice("error", _("Error"), _("With or without an error"), offered_from=2),
+    Choice("start", _("Cold or warm"), _("Cold or warm")),
+    Choice("source", _("Source"), _("Any source")),
+    Choice("owner", _("Owner"), _("Anybody’s"), offered_from=2),
+    Choice("tag", _("Tag"), _("Any tag"), offered_from=1),
+    Choice("range", _("Time"), _("Any time")),
+    Choice("measure_start", _("Measure start"), _("Measure start: hidden")),
+)
+NAMES = [choice.name for choice in _NAMES]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which runs are wanted, in which order; an empty text or choice asks for nothing."""
+
+    text: str
+    sort: str
+    chosen: Mapping[str, str]
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether a run can have been left out that the list would show."""
+        return bool(self.text.strip()) or any(
+            value for name, value in self.chosen.items() if value and not (name == "measure_start" and value == SHOWN)
+        )
+
+
+def nothing(**chosen: str) -> Asked:
+    """What is wanted where no address says it."""
+    return Asked("", NEWEST, dict.fromkeys(NAMES, "") | chosen)
+
+
+def filter_form(user: User, query: QueryDict) -> FilterForm:
+    """The form of the page, with the values that there are to choose from."""
+    values = _values(user)
+    for name in ("qualifier", "version", "error"):  # an old link may ask for one that is not among them any more
+        asked = query.get(name, "").replace("\0", "")
+        if asked and len(asked) <= LONGEST_VALUE and asked not in dict(values[name]):
+            values[name] = [*values[name], (asked, asked)]
+    return FilterForm(query, [(choice, values[choice.name]) for choice in _NAMES], ORDERS, _("Search runs"))
+
+
+def asked_of(form: FilterForm) -> Asked:
+    """What a filled form asks for."""
+    wanted = form.wanted(NEWEST)
+    return Asked(wanted.text, wanted.sort, wanted.chosen)
+
+
+def _values(user: User) -> dict[str, Choices]:
+    agents = agents_visible_to(user).order_by("name", "pk").values_list("pk", "name")
+    endpoints = Endpoint.objects.filter(agent__in=agents_visible_to(user)).order_by()
+    names = sorted(set(endpoints.values_list("name", "live_version").distinct()))
+    return {
+        "agent": [(str(pk), name) for pk, name in agents],
+        "qualifier": [(name, name) for name in dict.fromkeys(name for name, _version in names)],
+        "version": [(version, version) for version in sorted({version for _name, version in names if version})],
+        "status": STATUSES,
+        "error": _errors(user),
+        "start": [("cold", _("Cold")), ("warm", _("Warm")), ("unknown", _("Not known"))],
+        "source": [(value, label) for value, label in Invocation.Source.choices if value != Invocation.Source.MEASURE],
+        "owner": _owners(user),
+        "tag": [(name, name) for name in _tags(user)],
+        "range": [("24h", _("24 hours")), ("7d", _("7 days")), ("30d", _("30 days"))],
+        "measure_start": [(SHOWN, _("Measure start: shown")), (ONLY, _("Measure start: only these"))],
+    }
+
+
+def _errors(user: User) -> Choices:
+    """The codes of the newest runs that failed."""
+    failed = Invocation.objects.filter(status=Invocation.Status.FAILED).order_by("-requested_at")
+    newest = list(failed.values_list("pk", flat=True)[:ERRORS_OF])
+    codes = invocations_visible_to(user).filter(pk__in=newest).exclude(error_code="").order_by()
+    found = sorted(set(codes.values_list("error_code", flat=True).distinct()))
+    return [(ANY_ERROR, _("With an error")), *((code, code) for code in found)]
+
+
+def _owners(user: User) -> Choices:
+    if not user.is_staff:
+        return []
+    return [
+        (str(pk), email) for pk, email in User.objects.order_by("email").values_list("pk", "email")[:LISTED_AT_MOST]
+    ]
+
+
+def _tags(user: User) -> list[str]:
+    own = SessionTag.objects.filter(tag=OuterRef("pk"), session__in=sessions_visible_to(user).order_by())
+    return list(Tag.objects.filter(Exists(own)).order_by("name").values_list("name", flat=True)[:LISTED_AT_MOST])
+
+
+def sessions_asked(user: User | AnonymousUser, chosen: Mapping[str, str]) -> QuerySet[Session]:
+    """The sessions of the runs that are wanted, of those that `user` may see."""
+    sessions = sessions_visible_to(user).select_related(None).order_by()
+    same = {"agent": "agent_id", "qualifier": "qualifier", "owner": "owner_id"}
+    sessions = sessions.filter(**{column: chosen[name] for name, column in same.items() if chosen[name]})
+    if chosen["tag"]:
+        sessions = sessions.filter(Exists(SessionTag.objects.filter(session=OuterRef("pk"), tag__name=chosen["tag"])))
+    if chosen["measure_start"] != SHOWN:
+        is_only = chosen["measure_start"] == ONLY
+        sessions = sessions.filter(purpose=Session.Purpose.MEASURE_START if is_only else Session.Purpose.CONVERSATION)
+    return sessions
+
+
+def runs_asked(chosen: Mapping[str, str], now: datetime) -> QuerySet[Invocation]:
+    """The runs that are wanted, whosever they are and but for what is asked of their sessions."""
+    runs = Invocation.objects.filter(_status(chosen["status"]))
+    if chosen["error"]:
+        runs = runs.filter(status__in=FAILED)
+        if chosen["error"] != ANY_ERROR:
+            runs = runs.filter(error_code=chosen["error"])
+    if chosen["version"]:
+        runs = runs.filter(version=chosen["version"])
+    if chosen["source"]:
+        missing = Q(source__isnull=True) if chosen["source"] == Invocation.Source.MANUAL else Q()
+        runs = runs.filter(Q(source=chosen["source"]) | missing)
+    if chosen["start"]:
+        runs = runs.filter(measurement__start_kind__in=STARTS[chosen["start"]])
+    if chosen["range"]:
+        runs = runs.filter(requested_at__gte=now - PERIODS[chosen["range"]])
+    return runs
+
+
+def _status(status: str) -> Q:
+    if not status:
+        return Q()
+    if status == RUNNING:
+        return Q(status__in=Invocation.UNFINISHED)
+    if status in FAILED:
+        return Q(status=status)
+    # Nearly all are completed: by what they are not, so that no index of the status is asked before that of the time.
+    return ~Q(status__in=[other for other in Invocation.Status if other != status])
+
+
+def of_few_statuses(chosen: Mapping[str, str]) -> QuerySet[Invocation] | None:
+    """Where only failed runs are wanted, all of those: an index has them in the order of time."""
+    if chosen["status"] in FAILED:
+        return Invocation.objects.filter(status=chosen["status"])
+    return Invocation.objects.filter(Q(status="failed") | Q(status="interrupted")) if chosen["error"] else None

@@ -1,0 +1,15 @@
+"""Every read of saved views."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+
+from apps.accounts.models import User
+from apps.accounts.policy import subject_of, visible
+from apps.overview.models import SavedView
+
+
+def saved_views_visible_to(user: User | AnonymousUser) -> QuerySet[SavedView]:
+    """The views that `user` may see: their own."""
+    return SavedView.objects.filter(visible(subject_of(user), SavedView))

@@ -1,0 +1,41 @@
+"""Every change of saved views."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.accounts.models import User
+from apps.core.exceptions import InvalidInputError
+from apps.overview.models import SavedView
+
+VIEWS_AT_MOST = 50
+
+
+def save_view(*, owner: User, name: str, query: str) -> SavedView:
+    """Keep what is asked for under a name; one of this name is replaced. Raises InvalidInputError."""
+    name = " ".join(name.split())
+    if not name:
+        raise InvalidInputError(_("The view has no name."), advice=_("Give it a name that you will know it by."))
+    if len(name) > SavedView.NAME_LENGTH or len(query) > SavedView.QUERY_LENGTH:
+        raise InvalidInputError(_("The view’s name or what it asks for is too long."))
+    with transaction.atomic():
+        others = SavedView.objects.select_for_update().filter(owner=owner).exclude(name=name)
+        if len(others) >= VIEWS_AT_MOST:
+            raise InvalidInputError(
+                _("There are {count} saved views already.").format(count=VIEWS_AT_MOST),
+                advice=_("Remove one that you do not need."),
+            )
+        view, _is_new = SavedView.objects.update_or_create(
+            owner=owner,
+            name=name,
+            defaults={"query": query},
+            create_defaults={"query": query, "created_at": timezone.now()},
+        )
+    return view
+
+
+def remove_view(*, view: SavedView) -> None:
+    """Forget a view; no run is touched."""
+    view.delete()

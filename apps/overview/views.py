@@ -1,0 +1,124 @@
+"""The list of all runs, and the views of it that somebody saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from apps.accounts.http import SignedInRequest
+from apps.core.exceptions import LoomError
+from apps.core.search import SERVED_LENGTH, is_served, words_of
+from apps.core.tables.columns import Column, Columns
+from apps.overview import services
+from apps.overview.models import SavedView
+from apps.overview.runs import asked as asking
+from apps.overview.runs.finding import find_runs
+from apps.overview.runs.places import read_place
+from apps.overview.runs.rows import read_rows
+from apps.overview.selectors import saved_views_visible_to
+from apps.sessions.indexing import index_state
+from apps.sessions.models import SearchText
+from apps.sessions.selectors import sessions_visible_to
+
+COLUMNS = Columns(
+    Column("time", gettext_lazy("When"), starts_down=True),
+    Column(asking.TTFT, gettext_lazy("TTFT"), starts_down=True),
+    Column(asking.TOTAL, gettext_lazy("Total"), starts_down=True),
+    default=asking.NEWEST,
+)
+
+
+class SaveViewForm(forms.Form):
+    """The name of a view, and what it asks for."""
+
+    name = forms.CharField(max_length=SavedView.NAME_LENGTH)
+    query = forms.CharField(required=False, max_length=SavedView.QUERY_LENGTH, widget=forms.HiddenInput)
+
+
+class RunTable:
+    """What the list's search and heads ask of a table."""
+
+    def __init__(self, form: Any, asked: asking.Asked, query: QueryDict) -> None:
+        without_place = query.copy()
+        without_place.pop("after", None)
+        self.form = form
+        self.wanted = asked
+        self.own_sort = "" if asked.sort == asking.NEWEST else asked.sort
+        self.heads = COLUMNS.heads(asked.sort, without_place)
+        self.is_narrowed = asked.is_narrowed
+
+
+# One address gives a page or its table: without this a browser could show the table alone on the way back.
+@vary_on_headers("HX-Request", "HX-Target")
+@require_safe
+def run_list(request: SignedInRequest) -> HttpResponse:
+    """All runs, searched by `q` and kept by the filters, in pages that begin `after` a row."""
+    form = asking.filter_form(request.user, request.GET)
+    asked = asking.asked_of(form)
+    place = read_place(request.GET.get("after", ""))
+    page = find_runs(request.user, asked, place, counts=place is None)
+    words = words_of(asked.text)
+    context = {
+        "table": RunTable(form, asked, request.GET),
+        "page": page,
+        "rows": read_rows(page.keys, words),
+        "is_further": place is not None,
+        "has_hidden": not asked.chosen["measure_start"] and _has_measured(request),
+        "has_any": bool(page.keys) or asked.is_narrowed or sessions_visible_to(request.user).exists(),
+        "short_words": [word for word in words if len(word) < SERVED_LENGTH],
+        "is_looked_through": bool(words) and not any(is_served(word, SearchText) for word in words),
+        "index": index_state(),
+        "views": saved_views_visible_to(request.user),
+        "query": _saved_query(request.GET),
+    }
+    is_table_only = request.htmx and request.htmx.target == "run-table"
+    return render(request, "overview/run_list.html" + ("#run-table" if is_table_only else ""), context)
+
+
+def _has_measured(request: SignedInRequest) -> bool:
+    return sessions_visible_to(request.user).filter(purpose="measure_start").exists()
+
+
+def _saved_query(query: QueryDict) -> str:
+    """What a saved view keeps of an address: what is asked for, and not the page."""
+    kept = QueryDict(mutable=True)
+    for name in ("q", *asking.NAMES, "sort"):
+        if value := query.get(name, "").replace("\0", ""):
+            kept[name] = value
+    return kept.urlencode()
+
+
+@require_POST
+def view_save(request: SignedInRequest) -> HttpResponse:
+    """Keep what is asked for under a name."""
+    form = SaveViewForm(request.POST)
+    address = reverse("overview:runs")
+    if not form.is_valid():
+        messages.error(request, _("The view was not saved: its name is missing or too long."))
+        return redirect(address)
+    query = _saved_query(QueryDict(form.cleaned_data["query"]))
+    try:
+        view = services.save_view(owner=request.user, name=form.cleaned_data["name"], query=query)
+    except LoomError as error:
+        messages.error(request, error.text())
+    else:
+        messages.success(request, _("The view is saved: {name}.").format(name=view.name))
+    return redirect(f"{address}?{query}" if query else address)
+
+
+@require_POST
+def view_remove(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Forget a saved view."""
+    view = get_object_or_404(saved_views_visible_to(request.user), pk=pk)
+    services.remove_view(view=view)
+    messages.success(request, _("The view is removed: {name}.").format(name=view.name))
+    return redirect(reverse("overview:runs"))

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from apps.core.commands import LoomCommand
+from apps.core.text.escapes import shown_in_terminal
+from loom.cli.terminal import NotTextError, add_connection_arguments, connected, typed
+from loom_client import ListedRun
+
+STATUSES = ("running", "completed", "failed", "stopped", "interrupted")
+PROMPT_LENGTH = 100
+
+
+class Command(LoomCommand):
+    help = (
+        "Find runs by words of their prompt, answer, tools, error or title, the newest first, one a line. "
+        "Every word has to occur. Exit status: 0 some were found, 1 none."
+    )
+    examples = ('"rate table" --status failed', "--agent travel_concierge --limit 5 --json")
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("text", nargs="?", default="", metavar="WORDS", help="all runs without any")
+        parser.add_argument("--agent", help="its id, name or ARN")
+        parser.add_argument("--status", choices=STATUSES)
+        parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most so many, up to 200")
+        parser.add_argument("--after", metavar="PLACE", help="go on where an earlier list ended")
+        parser.add_argument("--json", action="store_true", help="the answer of the API instead of lines")
+        add_connection_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            text = typed(options["text"])
+        except NotTextError as error:
+            raise CommandError("What to look for is not text in UTF-8.") from error
+        with connected(email=options["user"], url=options["url"], name="manage.py runs") as client:
+            agent = client.find_agent(options["agent"]).id if options["agent"] else None
+            query = {name: options[name] for name in ("status", "limit", "after")}
+            found = client.runs(text, agent=agent, **query)
+        if options["json"]:
+            self.stdout.write(json.dumps(asdict(found)))
+        else:
+            for run in found.items:
+                self.stdout.write(_line(run))
+            if found.next is not None:
+                self.stderr.write(f"There may be more: --after {found.next}")
+        if not found.items:
+            raise CommandError("No run was found." if found.next is None else "None among the newest.", returncode=1)
+
+
+def _line(run: ListedRun) -> str:
+    prompt = " ".join(run.prompt.split())
+    cut = f"{prompt[:PROMPT_LENGTH]}…" if len(prompt) > PROMPT_LENGTH else prompt
+    place = f"{run.session_id} · run {run.number}"
+    return shown_in_terminal(f"{run.started_at[:19]}Z  {run.status:<11}  {run.agent_name}  {cut}  ({place})")

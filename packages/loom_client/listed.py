@@ -1,0 +1,39 @@
+"""Runs as a list shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from loom_client.models import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun(Answer):
+    """A run as a list shows it, its prompt cut after 4,000 characters; `session_id` is the runtime session id."""
+
+    id: int
+    agent_id: int
+    agent_name: str
+    session_id: str
+    session_public_id: str
+    number: int
+    status: str
+    prompt: str
+    started_at: str
+    time_to_first_token_ms: float | None = None
+    total_latency_ms: float | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Runs(Answer):
+    """Some runs, the newest first; `next` is the `after` of those that follow, None at the end."""
+
+    items: tuple[ListedRun, ...]
+    next: str | None
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        return super(Runs, cls).read({**body, "items": tuple(ListedRun.read(item) for item in body["items"])})
