@@ -1,5 +1,7 @@
 """How fast the pages are with 100,000 invocations: python -m bench.pages [--invocations 100000] [--requests 15]
 
+With --rows 1000000 only the lists and searches, over so many runs without their recordings.
+
 Fills a throw-away SQLite database in bulk, as if a team of twelve agents had been busy for 30 days, lets the worker's
 own step store the past hours, and asks for each page several times through Django's handler: middleware, views, queries
 and templates, without the network. Prints a table and writes build/pages.json and the table of
@@ -13,7 +15,6 @@ import json
 import os
 import platform
 import random
-import re
 import secrets
 import statistics
 import sys
@@ -56,13 +57,13 @@ from apps.agents.models import Agent, Endpoint  # noqa: E402
 from apps.core.models import Notice  # noqa: E402
 from apps.metrics.figures.store_periods import settle_figures  # noqa: E402
 from apps.metrics.models import Measurement  # noqa: E402
-from apps.sessions.models import Invocation, Recording, RecordingBatch, Session  # noqa: E402
+from apps.sessions.models import Invocation, Recording, RecordingBatch, SearchText, Session  # noqa: E402
 from apps.sessions.pages.listing import SESSIONS  # noqa: E402
+from bench.page_tables import lists, write_document  # noqa: E402
 
 settings.DEBUG = False  # templates are cached, queries are not kept
 
 TOP = Path(__file__).resolve().parent.parent
-DOCUMENT = TOP / "docs" / "performance-pages.md"
 RESULT = TOP / "build" / "pages.json"
 AGENTS = 12
 DAYS = 30
@@ -70,14 +71,17 @@ SESSION_LENGTHS = (1, 1, 2, 2, 3, 4, 6, 8)
 LONG_SESSION = 30
 BATCH = 2000
 LIMIT_MS = 200.0
+LIST_LIMIT_MS = 150.0
 ANSWER = "The cheapest train leaves at 08:12 and takes 2 h 40 min. " * 12
 
 
 class Filler:
     """Puts rows into the empty database."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, has_recordings: bool = True) -> None:
         self._random = random.Random(7)
+        self._has_recordings = has_recordings
+        self.words = ["".join(self._random.choices("etaoinshrdlu", k=7)) for _ in range(5_000)]
         self._count = count
         self._end = datetime.now(UTC) - timedelta(minutes=10)
         self._start = self._end - timedelta(days=DAYS)
@@ -149,6 +153,9 @@ class Filler:
             for number in range(1, length + 1)
         )
         Measurement.objects.bulk_create(self._measurement(run) for run in runs)
+        SearchText.objects.bulk_create(SearchText(invocation=run, text=self._text(run)) for run in runs)
+        if not self._has_recordings:
+            return sessions
         Recording.objects.bulk_create(self._recording(run) for run in runs)
         # A batch goes when its recording is compacted, a notice after a day; here neither does.
         RecordingBatch.objects.bulk_create(
@@ -156,6 +163,11 @@ class Filler:
         )
         Notice.objects.bulk_create(Notice(topic=run.session.topic, kind="finished") for run in runs)
         return sessions
+
+    def _text(self, run: Invocation) -> str:
+        """What the worker would write; a zeppelin in every five thousandth."""
+        rare = "zeppelin" if run.pk % 5_000 == 0 else ""
+        return f"{run.prompt} {' '.join(self._random.choices(self.words, k=40))} {rare}".casefold()
 
     @staticmethod
     def _recording(run: Invocation) -> Recording:
@@ -308,26 +320,20 @@ def _gauge_ms() -> float:
     return (time.process_time() - worked) * 1000
 
 
-def write_document(rows: list[dict[str, Any]], member: list[dict[str, Any]], conditions: str) -> None:
-    """Put the tables into the document, between its marks."""
-    by_page = {row["page"]: row for row in member}
-    lines = [
-        conditions,
-        "",
-        "| page | staff | on the clock | member | queries | kB |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-        *(
-            f"| {row['page']} | {row['cpu_ms']:.0f} ms | {row['wall_ms']:.0f} ms | "
-            + (f"{by_page[row['page']]['cpu_ms']:.0f} ms" if row["page"] in by_page else "–")
-            + f" | {row['queries']} | {row['kb']} |"
-            for row in rows
-        ),
-    ]
-    table = "\n".join(lines)
-    text = DOCUMENT.read_text(encoding="utf-8")
-    pattern = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", flags=re.DOTALL)
-    marked = pattern.sub(lambda found: f"{found[1]}{table}\n{found[2]}", text)
-    DOCUMENT.write_text(marked, encoding="utf-8")
+def measure_lists(count: int, requests: int) -> int:
+    """Ask for the lists alone, as staff and as a member; 1 where one takes longer than the limit."""
+    with FOLDER:
+        call_command("migrate", verbosity=0)
+        filler = Filler(count, has_recordings=False)
+        filler.fill()
+        addresses = lists(filler.agents[0].pk, filler.words[3])
+        rows = measure(filler.owner, addresses, requests)
+        sys.stdout.write("as a member, who sees a third of the sessions\n")
+        rows += measure(filler.member, addresses, requests)
+    slow = [row for row in rows if row["cpu_ms"] > LIST_LIMIT_MS]
+    for row in slow:
+        sys.stdout.write(f"{row['page']} takes {row['cpu_ms']} ms, which is more than {LIST_LIMIT_MS:g} ms\n")
+    return 1 if slow else 0
 
 
 def main() -> int:
@@ -335,7 +341,10 @@ def main() -> int:
     options.add_argument("--invocations", type=int, default=100_000)
     options.add_argument("--requests", type=int, default=15)
     options.add_argument("--no-document", action="store_true", help="leave docs/performance-pages.md as it is")
+    options.add_argument("--rows", type=int, help="measure the lists alone, over so many runs")
     chosen = options.parse_args()
+    if chosen.rows:
+        return measure_lists(chosen.rows, chosen.requests)
     with FOLDER:
         call_command("migrate", verbosity=0)
         filler = Filler(chosen.invocations)

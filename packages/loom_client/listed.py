@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from loom_client.models import Answer
+from loom_client.models import _Answer
 
 
 @dataclass(frozen=True, slots=True)
-class ListedRun(Answer):
+class ListedRun(_Answer):
     """A run as a list shows it, its prompt cut after 4,000 characters; `session_id` is the runtime session id."""
 
     id: int
@@ -28,7 +28,7 @@ class ListedRun(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Runs(Answer):
+class Runs(_Answer):
     """Some runs, the newest first; `next` is the `after` of those that follow, None at the end."""
 
     items: tuple[ListedRun, ...]

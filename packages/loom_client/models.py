@@ -8,7 +8,7 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class _Answer:
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:
         """Take the known keys of an answer."""
@@ -16,7 +16,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint(Answer):
+class Endpoint(_Answer):
     name: str
     live_version: str
     target_version: str
@@ -24,7 +24,7 @@ class Endpoint(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Agent(Answer):
+class Agent(_Answer):
     """A registered agent; `obstacles` say what keeps Loom from invoking it, `raw_metadata` is AWS's own description.
 
     `payload_template` is the body that it is sent; `{{prompt}}` stands for the prompt.
@@ -53,7 +53,7 @@ class Agent(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation(Answer):
+class Invocation(_Answer):
     """One run of a session. Instants are Unix seconds, durations milliseconds, None where unknown.
 
     `headers_ms` and `first_chunk_ms` are from the send. `unread_event_count` counts what of the answer Loom could not
@@ -97,7 +97,7 @@ class Invocation(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat(Answer):
+class Repeat(_Answer):
     """The run that a prompt sent once more became; `waiting_count` prompts follow it in its session."""
 
     id: int
@@ -112,7 +112,7 @@ class Repeat(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class QueuedPrompt(Answer):
+class QueuedPrompt(_Answer):
     """A prompt, or a whole body, that waits in a session; `position` counts from 1, which is sent next."""
 
     id: int
@@ -124,7 +124,7 @@ class QueuedPrompt(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Added(Answer):
+class Added(_Answer):
     """A prompt that was put into a queue: `queued` where it waits, `id` and `invocation` where it is a run already."""
 
     queued: QueuedPrompt | None
@@ -138,7 +138,7 @@ class Added(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Queue(Answer):
+class Queue(_Answer):
     """What waits in a session. `is_held`: the answer before it was stopped, and nothing is sent by itself."""
 
     items: tuple[QueuedPrompt, ...]
@@ -152,7 +152,7 @@ class Queue(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadValue(Answer):
+class UnreadValue(_Answer):
     """Something of an answer that Loom could not read as text, as the agent sent it."""
 
     seq: int
@@ -161,7 +161,7 @@ class UnreadValue(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Unread(Answer):
+class Unread(_Answer):
     """How much of an answer Loom could not read as text, and the first of it."""
 
     count: int
@@ -174,7 +174,7 @@ class Unread(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Session(Answer):
+class Session(_Answer):
     """A session; its runs, and until when AgentCore keeps its environment, only where one session was asked for.
 
     `purpose` is `conversation`, or `measure_start` where a measurement of starts opened it; instants are ISO 8601.
@@ -201,7 +201,7 @@ class Session(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Latency(Answer):
+class Latency(_Answer):
     """What is known of a run's latency; milliseconds, None where unknown.
 
     `state` is `running`, `waiting` or `provisional` while it may still change. `source` is the line that told the
@@ -244,7 +244,7 @@ class Latency(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Gap(Answer):
+class Gap(_Answer):
     """A piece of a run's time between two instants, in milliseconds since its beginning; `key` says what happened."""
 
     key: str
@@ -258,7 +258,7 @@ class Gap(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline(Answer):
+class Timeline(_Answer):
     """Where a run's time went: its gaps add up to `wall_ms`. What lies inside of them is as the API has it."""
 
     id: int
@@ -284,7 +284,7 @@ class Timeline(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine(Answer):
+class LogLine(_Answer):
     timestamp_ms: int
     timestamp_iso: str
     message: str
@@ -295,7 +295,7 @@ class LogLine(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Logs(Answer):
+class Logs(_Answer):
     """The newest lines, oldest first."""
 
     log_group: str
@@ -309,7 +309,7 @@ class Logs(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class StartSeries(Answer):
+class StartSeries(_Answer):
     """A measurement of an agent's start and what it has found so far. Milliseconds."""
 
     id: int
@@ -337,7 +337,7 @@ class StartSeries(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class PromptSet(Answer):
+class PromptSet(_Answer):
     """Prompts with what is wanted of their answers; `prompts` is empty in a list of sets."""
 
     id: int
@@ -349,7 +349,7 @@ class PromptSet(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan(Answer):
+class Plan(_Answer):
     """Runs that were asked for together and what is found so far, as the API describes it.
 
     `passed` counts prompts over all targets, with the interval of the share; None where none is over.

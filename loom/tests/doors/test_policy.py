@@ -21,6 +21,8 @@ from apps.agents.selectors import agents_visible_to, registry_visible_to
 from apps.costs.models import Budget
 from apps.metrics.models import Plan, PromptSet, StartSeries
 from apps.metrics.series.selectors import series_visible_to
+from apps.overview.models import SavedView
+from apps.overview.selectors import saved_views_visible_to
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
 from apps.takeout.models import SharedLink
@@ -28,12 +30,13 @@ from apps.takeout.selectors import links_visible_to
 
 pytestmark = pytest.mark.django_db
 
-MODELS: tuple[Any, ...] = (Agent, Session, Invocation, StartSeries, Budget, PromptSet, Plan, SharedLink)
+MODELS: tuple[Any, ...] = (Agent, Session, Invocation, StartSeries, Budget, PromptSet, Plan, SharedLink, SavedView)
 NOW = timezone.now()
 
 
 def make(agent: Agent, owner: User, number: int) -> None:
-    """A session of the owner's with a run and a shared link, a series, a budget, a prompt set and a plan."""
+    """A session of the owner's with a run and a shared link, a series, a budget, a prompt set, a plan and a view."""
+    SavedView.objects.create(owner=owner, name=f"Mine {number}", created_at=NOW)
     budget = Budget.objects.create(owner=owner, name="Trials", limit_micros=1)
     PromptSet.objects.create(owner=owner, name=f"Trips {number}", created_at=NOW)
     Plan.objects.create(owner=owner, name="Trips", source="prompt_set", budget=budget, until_at=NOW, created_at=NOW)
@@ -97,6 +100,7 @@ def test_what_a_selector_gives_is_what_the_policy_decides(
         ):
             decided = {thing.pk for thing in model.objects.all() if decide(subject_of(user), "read", thing)}
             assert (len(decided), {thing.pk for thing in given_things}) == (count, decided)
+        assert {view.owner_id for view in saved_views_visible_to(user)} == {user.pk} & {alice.pk, bob.pk}
         is_signed_in = user.is_authenticated
         assert set(agents_visible_to(user)) == ({agent} if is_signed_in else set())
         assert set(registry_visible_to(user)) == ({agent, archived} if is_signed_in else set())
