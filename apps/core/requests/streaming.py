@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
 from apps.core.requests.request_slot import end_turn
@@ -22,7 +21,7 @@ def streamed(request: HttpRequest, pieces: Iterable[bytes], **kwargs: Any) -> St
     request: between two pieces the turn is given back.
     """
     gathered = _gathered(pieces)
-    is_async = isinstance(request, ASGIRequest)
+    is_async = hasattr(request, "scope")  # as the server of coroutines has it, whose module a worker never needs
     return StreamingHttpResponse(_by_threads(gathered) if is_async else gathered, **kwargs)
 
 
