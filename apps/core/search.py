@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
-from django.db.migrations.operations.base import Operation
 from django.db.models import Model, QuerySet
 
 RowT = TypeVar("RowT", bound=Model)
@@ -53,30 +52,6 @@ class Found:
 
     keys: list[int]
     older: int | None
-
-
-class TextIndex(Operation):
-    """In a migration: the index of the column `text` of a model. Where the database cannot have one, there is none.
-
-    A migration that changes the table later makes the index anew: SQLite copies the table then, without its triggers.
-    """
-
-    reduces_to_sql = False
-
-    def __init__(self, model_name: str) -> None:
-        self.model_name = model_name
-
-    def state_forwards(self, app_label: str, state: Any) -> None:
-        """Models do not know of it."""
-
-    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        create_index(to_state.apps.get_model(app_label, self.model_name), schema_editor.connection.alias)
-
-    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        drop_index(from_state.apps.get_model(app_label, self.model_name), schema_editor.connection.alias)
-
-    def describe(self) -> str:
-        return f"Index the words of {self.model_name}"
 
 
 def create_index(model: type[Model], alias: str = DEFAULT_DB_ALIAS) -> bool:

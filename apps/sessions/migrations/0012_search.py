@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from apps.core.search import TextIndex
+from apps.core.search_migration import TextIndex
 
 
 class Migration(migrations.Migration):

@@ -17,6 +17,7 @@ def test_each_app_of_ours_is_installed_under_its_label() -> None:
 
     assert ours == {
         "loom": "loom",
+        "overview": "apps.overview",
         "core": "apps.core",
         "accounts": "apps.accounts",
         "costs": "apps.costs",
