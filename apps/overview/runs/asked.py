@@ -17,7 +17,7 @@ from apps.agents.selectors import agents_visible_to
 from apps.core.models import Tag
 from apps.core.tables.filters import Choice, Choices, FilterForm
 from apps.sessions.models import Invocation, Session, SessionTag
-from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
+from apps.sessions.selectors import sessions_visible_to
 
 RUNNING = "running"
 ANY_ERROR = "any"
@@ -109,7 +109,9 @@ def _errors(user: User) -> Choices:
     """The codes of the newest runs that failed."""
     failed = Invocation.objects.filter(status=Invocation.Status.FAILED).order_by("-requested_at")
     newest = list(failed.values_list("pk", flat=True)[:ERRORS_OF])
-    codes = invocations_visible_to(user).filter(pk__in=newest).exclude(error_code="").order_by()
+    # Asked of each of these: joined, SQLite would begin with the sessions that somebody may see, which are many.
+    own = Exists(sessions_visible_to(user).order_by().filter(pk=OuterRef("session_id")))
+    codes = Invocation.objects.filter(own, pk__in=newest).exclude(error_code="").order_by()
     found = sorted(set(codes.values_list("error_code", flat=True).distinct()))
     return [(ANY_ERROR, _("With an error")), *((code, code) for code in found)]
 
