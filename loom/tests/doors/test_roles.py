@@ -356,6 +356,7 @@ def test_every_operation_of_the_api_in_every_role(walk: Walk) -> None:
         assert (name, walk.knock(address, door.method, door.body)) == (name, {**expected, **tokens})
 
 
+@pytest.mark.slow("some two hundred pages, each asked for by everybody")
 def test_every_page_of_the_administration_in_every_role(walk: Walk) -> None:
     pages = walked(lambda address: address.is_admin and address.name not in FOR_EVERYBODY)
     assert ADMIN.keys() <= pages.keys()
