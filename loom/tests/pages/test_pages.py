@@ -24,6 +24,8 @@ from apps.sessions.engine import host
 from apps.sessions.models import Invocation, Recording, Session
 from apps.sessions.services import set_session_tags
 from apps.sessions.tests.memory_host import MemoryHost
+from apps.takeout.services import share_session
+from loom.tests.fixtures import make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -34,9 +36,18 @@ EVENTS: list[dict[str, Any]] = [
     {"seq": 3, "offset_ms": 100.0, "kind": "text", "text": f"# Title\n\n{EVIL}\n\n```python\nx = '{EVIL}'\n```\n"},
 ]
 # Whose key an argument of an address is.
-OBJECT_OF_ARGUMENT = {"pk": "agent", "agent_pk": "agent", "public_id": "session", "number": "number"}
+OBJECT_OF_ARGUMENT = {
+    "pk": "agent", "agent_pk": "agent", "public_id": "session", "number": "number", "link_id": "link",
+    "token": "secret",
+}  # fmt: skip
 # Their `pk` is that of a measurement of an agent's start.
 OF_SERIES = {"metrics:start-series", "metrics:start-series-progress-fragment", "metrics:start-series-cancel"}
+# Its `pk` is that of a run.
+OF_RUNS = {"sessions:run"}
+# Others see it as if it were not there.
+OF_STAFF = {"design"}
+# A part of a page whose name does not say so.
+FRAGMENTS = {"sessions:expectation"}
 # What an agent of another kind has not.
 OF_AGENTCORE = {
     "agents:account-fragment", "agents:aws-metrics-fragment", "agents:refresh", "agents:revive", "agents:settings",
@@ -66,7 +77,9 @@ OF_OBJECTS = [name for name in ALL if ARGUMENTS[name]]
 def address_of(name: str, keys: dict[str, Any]) -> str:
     if name in OF_SERIES:
         return reverse(name, kwargs={"pk": keys.get("series", 99_999)})
-    known = {"number": 1, **keys}
+    if name in OF_RUNS:
+        return reverse(name, kwargs={"pk": keys.get("run", 99_999)})
+    known = {"number": 1, "link": 99_999, "secret": "nowhere", **keys}
     return reverse(name, kwargs={argument: known[OBJECT_OF_ARGUMENT[argument]] for argument in ARGUMENTS[name]})
 
 
@@ -100,6 +113,9 @@ def check(text: str, *, is_page: bool = True) -> None:
 
 def visit(client: Client, name: str, keys: dict[str, Any]) -> None:
     """Open an address, unless it is none to open, and check what it shows."""
+    if name in OF_STAFF:
+        assert client.get(address_of(name, keys)).status_code == 404
+        client.force_login(make_user("staff@example.com", is_staff=True))
     response = client.get(address_of(name, keys))
     if response.status_code in {302, 405}:  # home leads on, the others only change something
         return
@@ -107,7 +123,7 @@ def visit(client: Client, name: str, keys: dict[str, Any]) -> None:
         return
     assert response.status_code == 200
     if response["Content-Type"].startswith("text/html"):
-        check(response.content.decode(), is_page=not name.endswith("-fragment"))
+        check(response.content.decode(), is_page=not name.endswith("-fragment") and name not in FRAGMENTS)
 
 
 @pytest.fixture
@@ -121,6 +137,12 @@ def make_series(agent: Agent, owner: User) -> StartSeries:
         agent=agent, owner=owner, prompt=EVIL, count=1, max_cost_usd=1, estimated_cost_usd=0, message=EVIL,
         created_at=timezone.now(),
     )  # fmt: skip
+
+
+def share(session: Session) -> dict[str, Any]:
+    """The keys of a new link to the session."""
+    link, secret = share_session(session=session, user=session.owner)
+    return {"link": link.pk, "secret": secret}
 
 
 @pytest.fixture
@@ -164,7 +186,9 @@ def everything(make_agent: Callable[..., Agent], make_session: Callable[..., Ses
         Recording.objects.create(invocation=invocation, events=EVENTS)
         if is_finished:
             create_measurement(invocation=invocation)
-    return {"agent": agent.pk, "session": session.public_id, "series": make_series(agent, session.owner).pk}
+    series = make_series(agent, session.owner)
+    keys = {"agent": agent.pk, "session": session.public_id, "run": invocation.pk, "series": series.pk}
+    return keys | share(session)
 
 
 def test_the_pages_that_everybody_knows_are_found() -> None:
@@ -176,12 +200,15 @@ def test_a_page_renders_without_any_data(signed_in: Client, name: str) -> None:
     visit(signed_in, name, {})
 
 
-@pytest.mark.parametrize("name", [name for name in OF_OBJECTS if "number" not in ARGUMENTS[name]])
+@pytest.mark.parametrize(
+    "name", [name for name in OF_OBJECTS if "number" not in ARGUMENTS[name] and name not in OF_RUNS]
+)
 def test_a_page_of_something_new_renders(signed_in: Client, make_session: Callable[..., Session], name: str) -> None:
     session = make_session()
 
     series = make_series(session.agent, session.owner)
-    visit(signed_in, name, {"agent": session.agent_id, "session": session.public_id, "series": series.pk})
+    keys = {"agent": session.agent_id, "session": session.public_id, "series": series.pk}
+    visit(signed_in, name, keys | share(session))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -231,11 +258,11 @@ def test_an_agent_of_another_kind_has_its_pages(
     session = Session.objects.create(
         agent=agent, owner=alice, runtime_session_id="s" * 36, created_at=timezone.now(), last_invoked_at=timezone.now()
     )
-    Invocation.objects.create(
+    run = Invocation.objects.create(
         session=session, number=1, status="completed", prompt="Hello", requested_at=timezone.now(), version="1",
         invoked_at=timezone.now(), completed_at=timezone.now(), http_status=200,
     )  # fmt: skip
-    keys = {"agent": agent.pk, "session": session.public_id}
+    keys = {"agent": agent.pk, "session": session.public_id, "run": run.pk, **share(session)}
 
     if name in OF_AGENTCORE:
         assert signed_in.get(address_of(name, keys)).status_code in {404, 405}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -9,7 +11,7 @@ from websockets.sync.client import connect
 from loom.tests.fixtures import Loom
 from loom.tests.relay import relay_to
 from loom.tests.running import wait_until
-from loom.tests.visiting import LOGS_TIMEOUT_S, manage, newest_run, newest_session_id
+from loom.tests.visiting import ANSWER_TIMEOUT_S, LOGS_TIMEOUT_S, manage, newest_run, newest_session_id
 from loom_client import ApiError, Client
 
 
@@ -84,7 +86,10 @@ def test_a_token_reaches_as_far_as_its_scope_and_no_further_than_its_end(loom: L
 
     address = f"{loom.socket_url}/ws/sessions/{newest_session_id(loom)}/"
     with connect(address, additional_headers={"Authorization": f"Bearer {invoke}"}) as socket:
-        assert "<" in str(socket.recv(timeout=60))
+        socket.send(json.dumps({"action": "invoke", "prompt": "Hi again"}))
+        while (said := json.loads(socket.recv(timeout=ANSWER_TIMEOUT_S)))["kind"] != "turn":
+            pass
+        assert "Hi again" in said["html"]
     with connect(address, additional_headers={"Authorization": f"Bearer {read}"}) as socket:
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv(timeout=60)
