@@ -44,6 +44,7 @@ SCOPE_OF = {
     ("POST", "/agents/{agent_id}/sessions/{session_id}/queue/send"): "invoke",
     ("PATCH", "/agents/{agent_id}/sessions/{session_id}/queue/{prompt_id}"): "invoke",
     ("DELETE", "/agents/{agent_id}/sessions/{session_id}/queue/{prompt_id}"): "invoke",
+    ("GET", "/runs"): "read",
     ("POST", "/runs/{run_id}/repeat"): "invoke",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/logs"): "read",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/export"): "read",
@@ -124,6 +125,7 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.session(1, MISSING),
             lambda: client.invocation(1, MISSING, 1),
             lambda: client.unread(1, MISSING, 1),
+            lambda: client.runs("Hi"),
             lambda: client.repeat(1),
             lambda: client.queue(1, MISSING),
             lambda: client.add_queued(1, MISSING, "Hi"),
@@ -209,6 +211,24 @@ def walk_queue(loom: Loom, walk: Walk, ids: dict[str, Any]) -> None:
     assert walk.call("DELETE", queue, ids) == (200, {"removed_count": 1})
 
 
+def walk_plans(walk: Walk, ids: dict[str, Any], other_id: int) -> None:
+    """Make a prompt set of a run, run it and a prompt side by side: each kind of call once, and a plan to its end."""
+    made = walk.call("POST", "/prompt-sets", body={"name": "Days", "run_ids": [ids["run_id"]]})[1]
+    one = {"set_id": made["id"]}
+    assert [found["id"] for found in walk.call("GET", "/prompt-sets")[1]] == [made["id"]]
+    assert walk.call("GET", "/prompt-sets/{set_id}", one)[1]["prompts"][0]["run_id"] == ids["run_id"]
+    targets = [{"agent_id": ids["agent_id"]}, {"agent_id": other_id}]
+    started = walk.call("POST", "/prompt-sets/{set_id}/run", one, {"targets": targets[:1], "repeats": 2})
+    assert started[0] == 202
+    plan = {"plan_id": started[1]["id"]}
+    wait_until(lambda: walk.call("GET", "/plans/{plan_id}", plan)[1]["state"] == "done", "the plan has ended")
+    assert walk.call("GET", "/plans/{plan_id}", plan)[1]["done"] == 2
+    assert walk.call("DELETE", "/prompt-sets/{set_id}", one)[0] == 204
+    beside = walk.call("POST", "/side-by-side", body={"targets": targets, "prompt": "Hi"})
+    assert beside[0] == 202
+    assert walk.call("POST", "/plans/{plan_id}/cancel", {"plan_id": beside[1]["id"]})[0] == 202
+
+
 def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     """S0-041, S0-094 to S0-106: real answers of a whole Loom, the good ones and the refusals."""
     walk = Walk(loom)
@@ -225,6 +245,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert walk.call("GET", f"{session}/latency", ids)[0] in {200, 202}
     ids["run_id"] = walk.call("GET", run, ids)[1]["id"]
     assert walk.call("GET", "/runs/{run_id}/timeline", ids)[1]["gaps"]
+    assert [run["id"] for run in walk.call("GET", "/runs", query="?limit=1")[1]["items"]] == [ids["run_id"]]
     taken = walk.call("GET", f"{session}/export", ids, query="?format=json")
     assert taken[1]["invocations"][0]["id"] == ids["run_id"]
     assert walk.call("GET", "/runs/{run_id}/export", ids)[0] == 200
@@ -247,6 +268,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     wait_until(
         lambda: walk.call("GET", "/start-series/{series_id}", ids)[1]["state"] != "running", "the series has ended"
     )
+    walk_plans(walk, ids, loom.agent_id("inventory_analyst"))
     arn = walk.call("GET", one, ids)[1]["arn"]
     assert walk.call("DELETE", one, ids)[0] == 204
     assert walk.call("POST", "/agents", body={"arn": arn})[0] == 201
@@ -254,6 +276,9 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert operations() - walk.seen == {("GET", f"{session}/events")}  # no JSON: see apps/sessions/tests
     for method, path, body, status in (
         ("POST", "/agents", {"arn": "x"}, 400),
+        ("POST", "/prompt-sets", {"name": "Days"}, 400),
+        ("POST", "/side-by-side", {"targets": [], "prompt": "Hi"}, 400),
+        ("GET", "/plans/{plan_id}", None, 404),
         ("POST", "/evidence", {}, 422),
         ("POST", f"{session}/links", {"days": 1000}, 400),
         ("GET", "/runs/{run_id}/export", None, 404),
@@ -266,5 +291,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
         ("GET", "/start-series/{series_id}", None, 404),
         ("GET", "/runs/{run_id}/timeline", None, 404),
     ):
-        found = walk.call(method, path, {**ids, "session_id": MISSING, "series_id": 10**6, "run_id": 10**6}, body)
+        found = walk.call(
+            method, path, {**ids, "session_id": MISSING, "series_id": 10**6, "run_id": 10**6, "plan_id": 10**6}, body
+        )
         assert (method, path, found[0]) == (method, path, status), json.dumps(found[1])
