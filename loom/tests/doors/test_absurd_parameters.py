@@ -14,15 +14,13 @@ from urllib.parse import urlencode
 import pytest
 from django.db import transaction
 from django.test import Client
-from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.agentcore.models import Runtime
 from apps.aws.tests.loopback import loopback
-from apps.metrics.models import StartSeries
-from apps.sessions.models import Invocation, Session
+from apps.sessions.models import Session
 from loom.api import api
-from loom.tests.doors.test_roles import Walk, make_plan, refuse
+from loom.tests.doors.test_roles import Walk, furnish, make_plan, refuse
 from loom.tests.fixtures import make_user
 from loom.tests.walking import Address, addresses
 
@@ -111,14 +109,8 @@ class Prober:
 @pytest.fixture
 def prober(make_session: Callable[..., Session], settings: Any) -> Iterator[Prober]:
     dave = make_user("dave@example.com", is_staff=True, is_superuser=True)
-    session, now = make_session(owner=dave), timezone.now()
-    Invocation.objects.create(
-        session=session, number=1, status="completed", prompt="Hi", requested_at=now, invoked_at=now, completed_at=now
-    )
-    series = StartSeries.objects.create(
-        agent=session.agent, owner=dave, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=0, state="done",
-        created_at=now,
-    )  # fmt: skip
+    session = make_session(owner=dave)
+    series = furnish(session)
     with loopback(refuse) as aws:
         settings.EMULATOR_URL = aws.url
         yield Prober(Walk(session, series, make_plan(session), {"owner": dave, "other": dave}), dave)

@@ -227,13 +227,28 @@ def make_plan(session: Session) -> Plan:
     )  # fmt: skip
 
 
+def furnish(session: Session) -> StartSeries:
+    """Give the session a run, a prompt that waits and a link, and its owner a series: what addresses name."""
+    now = timezone.now()
+    Invocation.objects.create(
+        session=session, number=1, status="completed", prompt="Hi", requested_at=now, invoked_at=now, completed_at=now
+    )
+    QueuedPrompt.objects.create(session=session, position=1, text="Hi", is_held=True, created_at=now)
+    until = now + timedelta(days=1)
+    SharedLink.objects.create(
+        session=session, made_by=session.owner, digest="d", shown="d", created_at=now, expires_at=until
+    )
+    return StartSeries.objects.create(
+        agent=session.agent, owner=session.owner, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=0,
+        state="done", created_at=now,
+    )  # fmt: skip
+
+
 class Walk:
     """A Loom with a session and a series of alice's, and everybody's way to knock at an address of it."""
 
     def __init__(self, session: Session, series: StartSeries, plan: Plan, people: Mapping[str, User]) -> None:
         self._session, self._series, self._plan = session, series, plan
-        link = session.shared_links.first()
-        self._links = {} if link is None else {"link_id": link.pk}
         view = SavedView.objects.create(owner=session.owner, name="Mine", query="", created_at=timezone.now())
         self._view_key = view.pk
         self._cookies = {"stranger": "", **{role: self._sign_in(user) for role, user in people.items()}}
@@ -264,7 +279,7 @@ class Walk:
             "series_id": self._series.pk,
             "set_id": self._plan.prompt_set_id,
             "plan_id": self._plan.pk,
-            **self._links,
+            "link_id": self._session.shared_links.get().pk,
             "public_id": self._session.public_id,
             "session_id": self._session.runtime_session_id,
             "run_id": self._session.invocations.get().pk,
@@ -305,23 +320,8 @@ def people(alice: User, bob: User, carol: User) -> dict[str, User]:
 
 @pytest.fixture
 def walk(make_session: Callable[..., Session], people: dict[str, User], settings: Any) -> Iterator[Walk]:
-    session, now = make_session(), timezone.now()
-    Invocation.objects.create(
-        session=session, number=1, status="completed", prompt="Hi", requested_at=now, invoked_at=now, completed_at=now
-    )
-    QueuedPrompt.objects.create(session=session, position=1, text="Hi", is_held=True, created_at=now)
-    series = StartSeries.objects.create(
-        agent=session.agent, owner=session.owner, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=0,
-        state="done", created_at=now,
-    )  # fmt: skip
-    SharedLink.objects.create(
-        session=session,
-        made_by=session.owner,
-        digest="d",
-        shown="d",
-        created_at=now,
-        expires_at=now + timedelta(days=1),
-    )
+    session = make_session()
+    series = furnish(session)
     with loopback(refuse) as aws:
         settings.EMULATOR_URL = aws.url
         yield Walk(session, series, make_plan(session), people)
