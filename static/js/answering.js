@@ -53,12 +53,24 @@ export class Answering {
   /** The turn that messages go on with, and what of it they change.
    * @type {{turn: HTMLElement, output: HTMLElement, tail: HTMLElement, growth: HTMLElement | null} | null} */
   #open = null;
+  #waiting = "";
 
   /** @param {SessionView} view */
   constructor(view) {
     this.#view = view;
     this.reader = new Reader(view.part("reading"), view.part("reading-choice"));
     if (view.running) this.reader.begin(view.running);
+    this.#waiting = this.#whatWaits();
+    view.root.addEventListener("htmx:afterSettle", () => {
+      const waiting = this.#whatWaits();
+      if (waiting !== this.#waiting) this.reader.tell(waiting);
+      this.#waiting = waiting;
+    });
+  }
+
+  /** @returns {string} how many prompts wait or are held, in words */
+  #whatWaits() {
+    return this.#view.part("ahead")?.querySelector("p:not(.field-error)")?.firstChild.textContent.trim() ?? "";
   }
 
   /** @type {Record<string, (message: Message) => void>} */

@@ -191,15 +191,22 @@ def test_keys_drafts_and_two_tabs(page: Page, loom: Loom) -> None:
         expect(tab.locator("article")).to_have_count(2)
         expect(tab.get_by_role("button", name="Stop")).to_be_visible()
     expect(composer(other)).to_have_value("A draft in the other tab")
-    composer(other).press("Enter")  # it is answering: what was typed stays
-    expect(composer(other)).to_have_value("A draft in the other tab")
+    composer(other).press("Enter")  # it is answering: what was typed waits
+    for tab in (page, other):
+        expect(tab.locator("ol.ahead .excerpt")).to_have_text(["A draft in the other tab"])
+    expect(composer(other)).to_have_value("")
+    composer(other).fill("Another draft")
     expect(page.locator("article").nth(1).locator(".md").last).not_to_be_empty()
     other.get_by_role("button", name="Stop").click()
     for tab in (page, other):
         expect(tab.locator("article").nth(1)).to_contain_text("Stopped. Loom closed the connection")
         expect(tab.locator("[data-part=environment]")).to_contain_text("AgentCore keeps it until")
-    expect(composer(other)).to_have_value("A draft in the other tab")
+        expect(tab.locator("[data-part=ahead]")).to_contain_text("1 prompt is held")
+    expect(composer(other)).to_have_value("Another draft")
     expect(composer(page)).to_have_value("")
+    page.get_by_role("button", name="Remove prompt 1").click()
+    for tab in (page, other):
+        expect(tab.locator("ol.ahead")).to_have_count(0)
     page.get_by_role("button", name="Resend").click()
     expect(page.locator("article").nth(2)).to_contain_text("Completed")
     assert prompts_of_newest_session(loom, "travel_concierge")[1:] == ["First line\nsecond"] * 2

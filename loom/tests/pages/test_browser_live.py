@@ -123,16 +123,19 @@ def test_an_answer_is_told_as_it_comes_and_its_state_is_true(page: Page, loom: L
     expect(page.locator(".turn-state .badge")).to_have_text("Streaming")
     composer(page).fill("And then?")
     composer(page).press("Enter")
-    expect(page.locator(".composer-hint")).to_contain_text("Not sent yet: the agent is still answering.")
-    expect(composer(page)).to_have_value("And then?")
+    expect(page.locator("ol.ahead .excerpt")).to_have_text(["And then?"])
+    expect(composer(page)).to_have_value("")
+    expect(page.locator("[data-part=reading]")).to_contain_text("1 prompt waits.")
+    page.get_by_role("button", name="Remove prompt 1").click()
+    expect(page.locator("ol.ahead")).to_have_count(0)
     expect(page.locator("article")).to_contain_text("Completed")
 
     told, states = page.evaluate("[window.told, window.states]")
     assert states in (["Pending", "Streaming", "Completed"], ["Streaming", "Completed"])
     assert told[0] == f"{TALKER} is answering."
     assert re.fullmatch(r"Answer complete, [\d.]+ m?s\.", told[-1])
-    assert any(part.startswith("Not sent yet") for part in told)
-    parts = [part for part in told[1:-1] if not part.startswith("Not sent yet")]
+    assert told.count("1 prompt waits.") == 1
+    parts = [part for part in told[1:-1] if part != "1 prompt waits."]
     shown = page.locator(".answer > .md").first.locator("> *")
     assert len(parts) == shown.count() and all(len(part) < 2_001 for part in parts)  # each once
     assert not page.locator("[data-part=transcript] [aria-live], [data-part=transcript][role=log], [aria-busy]").count()

@@ -63,6 +63,8 @@ def names_below(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
             yield from names_below(pattern, f"{pattern.namespace}:" if pattern.namespace else prefix)
 
 
+# The timeline of a turn, which Loom fetches where it is opened.
+OWN_FOLD = ".turn-state .timeline-fold > [hx-get^='/sessions/'][hx-get*='/timeline/']"
 # What no text of an agent, a user or AWS may become.
 HARMFUL = ", ".join(
     f":is([data-part=transcript], #log-lines, h1, td, .toast) {selector}"
@@ -70,8 +72,8 @@ HARMFUL = ", ".join(
         "script", "img", "iframe", "form[action*='evil']", "style", "link", "base", "meta", "math",
         "svg:not([aria-hidden])", "object",
         "[onload]", "[onerror]", "[onclick]", "[onfocus]", "[ontoggle]", "[style]", "a[href^='javascript' i]",
-        "a[href^='data' i]", "[hx-get]:not(.button, .link, [data-widget=follower])", "[data-hx-post]",
-        "[hx-trigger]:not(.button, [data-widget=follower])", "[ws-connect]", "#signals",
+        "a[href^='data' i]", f"[hx-get]:not(.button, .link, [data-widget=follower], {OWN_FOLD})", "[data-hx-post]",
+        f"[hx-trigger]:not(.button, [data-widget=follower], {OWN_FOLD})", "[ws-connect]", "#signals",
     )
 )  # fmt: skip
 
