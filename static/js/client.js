@@ -6,6 +6,8 @@ import { readEvents } from "./sse-post.js";
  * @typedef {{prompt?: string, payload?: unknown, qualifier?: string, session_id?: string, stream?: boolean,
  *   on_disconnect?: "continue" | "stop"}} Invoke
  * @typedef {Record<string, string | number | boolean>} Query
+ * @typedef {{requestKey?: string}} Once which names a request, so that the same one again does nothing more
+ * @typedef {{agent_id?: number, qualifier?: string, is_fresh?: boolean, prompt?: string, has_earlier?: boolean}} Repeat
  */
 
 /** Loom refused a request, and says why and what to do. */
@@ -80,6 +82,72 @@ export class Client {
     return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/logs${queryOf(query)}`);
   }
 
+  /** @param {number} agentId @param {string} sessionId */
+  queue(agentId, sessionId) { return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/queue`); }
+  /** Put a prompt behind what is answered, once, whatever breaks.
+   * @param {number} agentId @param {string} sessionId @param {{prompt?: string, payload?: unknown}} body @param {Once} options */
+  enqueue(agentId, sessionId, body, options) {
+    return this.#json("POST", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/queue`, body, onceBy(options));
+  }
+  /** @param {number} agentId @param {string} sessionId @param {number} promptId
+   *  @param {{prompt?: string, payload?: unknown, position?: number}} body */
+  changeQueued(agentId, sessionId, promptId, body) {
+    return this.#json("PATCH", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/queue/${promptId}`, body);
+  }
+  /** @param {number} agentId @param {string} sessionId @param {number} promptId */
+  removeQueued(agentId, sessionId, promptId) {
+    return this.#json("DELETE", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/queue/${promptId}`);
+  }
+  /** @param {number} agentId @param {string} sessionId */
+  clearQueue(agentId, sessionId) { return this.#json("DELETE", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/queue`); }
+  /** Send what is held after a stop.
+   * @param {number} agentId @param {string} sessionId */
+  sendQueued(agentId, sessionId) { return this.#json("POST", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/queue/send`); }
+
+  /** One page of the runs of all sessions. @param {Query} query */
+  runs(query = {}) { return this.#json("GET", `/runs${queryOf(query)}`); }
+  /** @param {number} runId */
+  timeline(runId) { return this.#json("GET", `/runs/${runId}/timeline`); }
+  /** Send the prompt of a run again, once, whatever breaks.
+   * @param {number} runId @param {Repeat} body @param {Once} options */
+  repeat(runId, body = {}, options) { return this.#json("POST", `/runs/${runId}/repeat`, body, onceBy(options)); }
+
+  /** A file, unread: its text or bytes, and its name in `Content-Disposition`.
+   * @param {number} runId @param {Query} query `format` */
+  exportRun(runId, query = {}) { return this.#send("GET", `/runs/${runId}/export${queryOf(query)}`); }
+  /** A file, as above.
+   * @param {number} agentId @param {string} sessionId @param {Query} query `format` */
+  exportSession(agentId, sessionId, query = {}) {
+    return this.#send("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/export${queryOf(query)}`);
+  }
+  /** @param {Blob} file the evidence as it was downloaded, byte for byte */
+  checkEvidence(file) { return this.#json("POST", "/evidence", file); }
+  /** @param {number} agentId @param {string} sessionId */
+  links(agentId, sessionId) { return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/links`); }
+  /** @param {number} agentId @param {string} sessionId @param {{days?: number}} body */
+  share(agentId, sessionId, body = {}) { return this.#json("POST", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/links`, body); }
+  /** @param {number} agentId @param {string} sessionId @param {number} linkId */
+  revokeLink(agentId, sessionId, linkId) {
+    return this.#json("DELETE", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/links/${linkId}`);
+  }
+
+  promptSets() { return this.#json("GET", "/prompt-sets"); }
+  /** @param {number} setId */
+  promptSet(setId) { return this.#json("GET", `/prompt-sets/${setId}`); }
+  /** @param {Record<string, unknown>} body */
+  makePromptSet(body) { return this.#json("POST", "/prompt-sets", body); }
+  /** @param {number} setId */
+  deletePromptSet(setId) { return this.#json("DELETE", `/prompt-sets/${setId}`); }
+  /** @param {number} setId @param {Record<string, unknown>} body @param {Once} options */
+  runPromptSet(setId, body, options) { return this.#json("POST", `/prompt-sets/${setId}/run`, body, onceBy(options)); }
+  /** One prompt to several agents at once.
+   * @param {Record<string, unknown>} body @param {Once} options */
+  sideBySide(body, options) { return this.#json("POST", "/side-by-side", body, onceBy(options)); }
+  /** @param {number} planId */
+  plan(planId) { return this.#json("GET", `/plans/${planId}`); }
+  /** @param {number} planId */
+  cancelPlan(planId) { return this.#json("POST", `/plans/${planId}/cancel`); }
+
   /** @param {number} agentId @param {Record<string, unknown>} body */
   startSeries(agentId, body) { return this.#json("POST", `/agents/${agentId}/start-series`, body); }
   /** @param {number} seriesId */
@@ -89,22 +157,28 @@ export class Client {
 
   /** @param {string} method @param {string} path @param {unknown} body
    *  @param {{headers?: Record<string, string>, signal?: AbortSignal}} options @returns {Promise<Response>} */
-  async #send(method, path, body, { headers = {}, signal } = {}) {
+  async #send(method, path, body = undefined, { headers = {}, signal } = {}) {
     const own = this.token ? { Authorization: `Bearer ${this.token}` } : csrfHeader();
     const response = await fetch(`${this.base}${path}`, {
       method, signal, headers: { ...own, ...headers, ...(body !== undefined && { "Content-Type": "application/json" }) },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
     });
     if (response.ok) return response;
     const said = await response.json().catch(() => ({}));
     throw new ApiError(response.status, said);
   }
 
-  /** @param {string} method @param {string} path @param {unknown} [body] @returns {Promise<any>} */
-  async #json(method, path, body) {
-    const response = await this.#send(method, path, body);
+  /** @param {string} method @param {string} path @param {unknown} [body]
+   *  @param {{headers?: Record<string, string>}} [options] @returns {Promise<any>} */
+  async #json(method, path, body, options) {
+    const response = await this.#send(method, path, body, options);
     return response.status === 204 ? null : response.json();
   }
+}
+
+/** @param {Once} once */
+function onceBy({ requestKey = crypto.randomUUID() } = {}) {
+  return { headers: { "Idempotency-Key": requestKey } };
 }
 
 /** @param {Query} query @returns {string} */

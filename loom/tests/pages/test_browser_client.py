@@ -51,7 +51,7 @@ def test_events_are_the_same_however_they_are_cut(own_page: Page, size: int) -> 
 def test_the_client_has_every_operation_of_the_api() -> None:
     paths: dict[str, dict[str, Any]] = api.get_openapi_schema(path_prefix="")["paths"]
     wanted = {(method.upper(), re.sub(r"\{\w+\}", "{}", path)) for path, methods in paths.items() for method in methods}
-    called = re.findall(r'"(GET|POST|DELETE)", [`"]([^`"]+)[`"]', re.sub(r"\$\{queryOf\(query\)\}", "", SOURCE))
+    called = re.findall(r'"(GET|POST|PATCH|DELETE)", [`"]([^`"]+)[`"]', re.sub(r"\$\{queryOf\(query\)\}", "", SOURCE))
     found = {(method, re.sub(r"\$\{[^}]+\}", "{}", path)) for method, path in called}
     found.add(("GET", "/agents/{}/sessions/{}/events"))  # whose path stands on a line of its own
     assert found == wanted
@@ -79,3 +79,34 @@ def test_a_script_invokes_follows_and_is_refused(own_page: Page, loom: Loom) -> 
     assert said["names"] == said["again"] and said["names"][0] == "session_start" and "chunk" in said["names"]
     assert said["names"][-1] == "session_end" and said["status"] == "complete" and agent in said["agents"]
     assert said["refusal"][:2] == [True, 404] and said["refusal"][2]
+
+
+def test_a_script_types_ahead_repeats_a_run_and_takes_it_out(own_page: Page, loom: Loom) -> None:
+    agent = loom.agent_id("sentiment_scorer")
+    said = own_page.evaluate(
+        """async (agent) => {
+          const { Client } = await import("/static/js/client.js");
+          const client = new Client();
+          let session;
+          for await (const { data } of client.invoke(agent, { prompt: "Lovely" })) session ??= data.session_id;
+          const [run] = (await client.session(agent, session)).invocations;
+          const twice = [];
+          for (let time = 0; time < 2; time++) {
+            twice.push((await client.repeat(run.id, { is_fresh: true }, { requestKey: "again" })).id);
+          }
+          const queued = await client.enqueue(agent, session, { prompt: "And then?" });
+          const file = await (await client.exportRun(run.id, { format: "evidence" })).blob();
+          const unknown = await client.changeQueued(agent, session, 987654, { position: 1 })
+            .catch((error) => error.status);
+          const link = await client.share(agent, session);
+          return { run: run.id, twice, queued, unknown, verdict: await client.checkEvidence(file), link: link.id,
+            revoked: await client.revokeLink(agent, session, link.id), cleared: await client.clearQueue(agent, session),
+            runs: (await client.runs()).items.map((one) => one.id) };
+        }""",
+        agent,
+    )
+    first, second = said["twice"]
+    assert first == second != said["run"]
+    assert said["queued"]["invocation"] == 2 and said["unknown"] == 404 and said["cleared"] == {"removed_count": 0}
+    assert said["verdict"]["is_intact"] and said["verdict"]["is_signed_here"]
+    assert said["link"] and said["revoked"] is None and {said["run"], first} <= set(said["runs"])
