@@ -5,11 +5,14 @@ AWS refuses everything here, which is a 502 to those who come that far.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
+from threading import Thread
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 from django.db import transaction
@@ -18,6 +21,7 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.agentcore.models import Runtime
 from apps.aws.tests.loopback import loopback
+from apps.sessions.engine.engine import engine
 from apps.sessions.models import Session
 from loom.api import api
 from loom.tests.doors.test_roles import Walk, furnish, make_plan, refuse
@@ -116,6 +120,22 @@ def prober(make_session: Callable[..., Session], settings: Any) -> Iterator[Prob
         yield Prober(Walk(session, series, make_plan(session), {"owner": dave, "other": dave}), dave)
 
 
+@pytest.fixture
+def accepting(db: None) -> Iterator[None]:
+    """The engine of this process accepts runs, on a loop of its own, as in a process that serves."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(engine.start(uuid4()), loop).result()
+        yield
+        asyncio.run_coroutine_threadsafe(engine.close(drain_s=0), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
 def is_told(status: int) -> bool:
     return status < 500 or status == 502
 
@@ -174,7 +194,7 @@ USUAL = {"arn": "x", "prompt": "Hi", "stream": False}
 
 
 @pytest.mark.parametrize("value", JSON_VALUES.values(), ids=JSON_VALUES.keys())
-def test_bodies_of_the_api(prober: Prober, value: str) -> None:
+def test_bodies_of_the_api(accepting: None, prober: Prober, value: str) -> None:
     """The agent wants another sign-in than AWS's here, so that nothing is sent to it."""
     Runtime.objects.update(authorizer_kind="jwt")
     found = {}
