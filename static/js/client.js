@@ -161,7 +161,7 @@ export class Client {
     const own = this.token ? { Authorization: `Bearer ${this.token}` } : csrfHeader();
     const response = await fetch(`${this.base}${path}`, {
       method, signal, headers: { ...own, ...headers, ...(body !== undefined && { "Content-Type": "application/json" }) },
-      body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
+      body: body instanceof Blob ? body : body === undefined ? undefined : JSON.stringify(body),
     });
     if (response.ok) return response;
     const said = await response.json().catch(() => ({}));
