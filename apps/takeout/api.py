@@ -6,6 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Literal
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from ninja import Field, Router, Schema, Status
 from ninja.params import functions
@@ -47,7 +48,10 @@ RUN_FILES = {
 _EVIDENCE = {
     "type": "object",
     "properties": {
-        **{key: {"type": "string"} for key in ("format", "made_at", "signature", "digest")},
+        **{
+            key: {"type": "string", "maxLength": settings.DATA_UPLOAD_MAX_MEMORY_SIZE}
+            for key in ("format", "made_at", "signature", "digest")
+        },
         **{key: {"type": "object"} for key in ("hashes", "contents")},
     },
 }
@@ -132,7 +136,7 @@ def export_run(
     "/evidence", auth=may_read, response=VerdictOut, openapi_extra=EVIDENCE_BODY, summary="Check evidence of a run"
 )
 def check(request: HttpRequest) -> dict[str, Any]:
-    """Send the file as it was downloaded, byte for byte. Nothing of it is stored."""
+    """Send the file as it was downloaded, or its JSON as a program writes it. Nothing of it is stored."""
     verdict = check_evidence(request.body)
     return {name: getattr(verdict, name) for name in VerdictOut.model_fields}
 

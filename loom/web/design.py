@@ -28,16 +28,16 @@ ADVICE = "Wait a minute and send it again; nothing was run and nothing is charge
 class SampleForm(forms.Form):
     """A field of each kind, one of them refused."""
 
-    text = forms.CharField(label="Text", help_text=ADVICE)
-    refused = forms.CharField(label="Refused", initial=LONG)
+    text = forms.CharField(label="Text", max_length=200, help_text=ADVICE)
+    refused = forms.CharField(label="Refused", max_length=200, initial=LONG)
     choice = forms.ChoiceField(label="Choice", choices=[("1", "The first"), ("2", LONG)])
-    prompt = forms.CharField(label="Prompt", widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}))
+    prompt = forms.CharField(label="Prompt", max_length=2000, widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}))
 
 
 class SampleFilters(forms.Form):
     """What lists have above their rows, with one choice."""
 
-    q = forms.CharField(label="Search", required=False)
+    q = forms.CharField(label="Search", max_length=200, required=False)
     state = forms.ChoiceField(
         label="State", required=False, choices=[("", "Any state"), *((one, one) for one in STATES)]
     )

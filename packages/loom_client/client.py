@@ -289,7 +289,7 @@ class Client:
         return self._file(f"/runs/{run_id}/export?{urlencode({'format': format})}")
 
     def check_evidence(self, evidence: bytes) -> Verdict:
-        """What the evidence of a run is worth; give it as `export_run` gave it, byte for byte."""
+        """What the evidence of a run is worth; give it as `export_run` gave it."""
         return Verdict.read(self._json("POST", "/evidence", evidence))
 
     def links(self, agent_id: int, session_id: str) -> list[SharedLink]:

@@ -70,7 +70,8 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
     first, second = body.pop("invocations")
     wire = {
         "attempt_count": 2, "content_type": "text/event-stream", "trace_id": "1-5f", "headers_ms": 0.0,
-        "first_chunk_ms": 2000.0, "chunk_count": 7, "byte_count": 140,
+        "first_chunk_ms": 2000.0, "chunk_count": 7, "byte_count": 140, "id": session.invocations.get(number=2).pk,
+        "repeated_from": None, "source": "manual",
     }  # fmt: skip
     assert second == {**newest, "requested_at": "2026-11-20T12:00:10Z", **wire}
     assert (first["cost_usd"], first["cost_source"]) == (None, None)

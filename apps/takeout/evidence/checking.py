@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from apps.takeout.evidence.canonical import read_json, sha256
+from apps.takeout.evidence.canonical import is_as_written, read_json, sha256
 from apps.takeout.evidence.figures import figures_of
 from apps.takeout.evidence.making import FORMAT, PARTS, is_signed_here
 from apps.takeout.exceptions import EvidenceError
@@ -42,7 +42,7 @@ class Verdict:
 
 def check_evidence(data: bytes) -> Verdict:
     """Read and check evidence as it was downloaded; raises EvidenceError for what is none."""
-    evidence, is_as_written = read_json(data)
+    evidence = read_json(data)
     _check_shape(evidence)
     head = {key: evidence[key] for key in ("format", "made_at", "hashes")}
     problems = [
@@ -53,11 +53,11 @@ def check_evidence(data: bytes) -> Verdict:
     seal = {**head, "signature": evidence["signature"]}
     if not _is_same(evidence["digest"], sha256(seal)):
         problems.append(_("The hashes, the signature or the time of making were altered: their own hash is another."))
-    if not problems and not is_as_written:
+    if not problems and not is_as_written(evidence, data):
         problems.append(
             _(
-                "It says what it said, but was written anew: its bytes are not those that Loom wrote. Send the file "
-                "as it was downloaded."
+                "It says what it said, but was altered: its bytes are not those that Loom or a program would write. "
+                "Send the file as it was downloaded."
             )
         )
     signed = is_signed_here(head, evidence["signature"])

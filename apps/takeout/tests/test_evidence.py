@@ -125,12 +125,31 @@ def canonical_or_none(value: Any) -> str | None:
         return None
 
 
-def test_what_was_cut_or_written_anew_says_so(bundle: bytes) -> None:
+def test_what_was_cut_is_no_evidence(bundle: bytes) -> None:
     with pytest.raises(EvidenceError, match="not JSON"):
         check_evidence(bundle[:-1])
-    pretty = check_evidence(json.dumps(json.loads(bundle), indent=2).encode())
-    assert not pretty.is_intact and "written anew" in pretty.problems[0]
-    assert check_evidence(bundle + b"\n").is_intact
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [{}, {"separators": (",", ":")}, {"indent": 2}, {"indent": 4, "ensure_ascii": False}, {"sort_keys": True}],
+    ids=str,
+)
+def test_a_program_may_bring_it_back_in_its_own_words(bundle: bytes, layout: dict[str, Any]) -> None:
+    written = json.dumps(json.loads(bundle), **layout).encode()
+
+    assert check_evidence(written) == check_evidence(bundle)
+    assert check_evidence(written + b"\n").is_intact
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(b'": ', b'":\t'), (b", ", b",\n"), (b"{", b"{ ")], ids=["tab", "line", "blank"]
+)
+def test_a_blank_that_was_altered_is_seen(bundle: bytes, before: bytes, after: bytes) -> None:
+    altered = check_evidence(json.dumps(json.loads(bundle)).encode().replace(before, after, 1))
+
+    assert not altered.is_intact and altered.figures is None
+    assert "was altered" in altered.problems[0]
 
 
 def test_another_loom_s_evidence_is_whole_and_not_signed_here(bundle: bytes, settings: Any) -> None:

@@ -14,6 +14,7 @@ from loom.web.page_frame import shell
         ("/agents/7/settings/", "Agents"),
         ("/sessions/", "Sessions"),
         ("/sessions/new/", "Sessions"),
+        ("/runs/", "Runs"),
         ("/operate/", "Operate"),
         # Reached from an agent's page, and below it in their breadcrumbs.
         ("/sessions/logs/7/", "Agents"),
@@ -26,7 +27,7 @@ def test_the_place_where_the_reader_is_is_marked(rf: RequestFactory, path: str, 
 
     context = shell(request)
 
-    assert [item.label for item in context["navigation"]] == ["Agents", "Sessions", "Operate"]
+    assert [item.label for item in context["navigation"]] == ["Agents", "Sessions", "Runs", "Operate"]
     assert [item.label for item in context["navigation"] if item.is_current] == [place]
 
 

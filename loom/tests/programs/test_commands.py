@@ -42,7 +42,8 @@ def test_its_examples_can_be_typed(name: str) -> None:
 
     assert len(command.examples) == len(set(command.examples)) > 0
     for example in command.examples:
-        parser.parse_args(shlex.split(example))
+        words = shlex.split(example)
+        parser.parse_args([word for word in words if word[0] not in "<>"])  # those are the shell's
 
 
 def test_djangos_options_work_all_the_same() -> None:
