@@ -197,9 +197,8 @@ def test_a_killed_web_process_leaves_an_interrupted_run_without_a_gap(loom_on_se
         prompt = Prompt(other, loom.agent_id("travel_concierge"), "Two days in Ghent")
         prompt.wait_for_chunks(1)
         with SessionPage(loom, newest_session_id(loom)) as page:
-            page.read_until(
-                r'data-part="tail"><p dir|^answer.*\n<p dir'
-            )  # text, from the recording of the other process
+            page.read_until(r'data-part="tail"><p dir|^answer.*\n<p dir')  # text, by the other process
+            wait_until(lambda: bool(newest_run(loom).text), "some of it is recorded")
             other.process.kill()
             page.read_until("^(end|finished)")
             end = [message for message in page.messages if "<article" in message][-1]
