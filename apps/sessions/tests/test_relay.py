@@ -25,8 +25,9 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)
-def own_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where temporary files are, for this test alone; its name is short, as that of a socket has to be."""
+    tmp_path_factory.getbasetemp()  # chosen once for all tests, and not in here
     with tempfile.TemporaryDirectory(prefix="relay-", dir="/tmp") as name:
         monkeypatch.setattr(tempfile, "tempdir", name)
         yield Path(name)
