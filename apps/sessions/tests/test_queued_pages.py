@@ -38,7 +38,7 @@ async def test_every_page_of_a_queued_run_says_its_place_and_sees_it_begin_and_e
     await queue(await sync_to_async(make_session)(agent=talk.agent))
     run = await queue(talk)
     first = await pages(talk, alice)
-    second = await pages(talk, alice, f"last=0&at={run.pk}::0&environment=none")
+    second = await pages(talk, alice, f"page=2&last=0&at={run.pk}::0&environment=none")
     for page in (first, second):
         assert "In the queue, place 2" in await page.read_until("<article")
 
@@ -71,7 +71,7 @@ async def test_a_run_that_is_stopped_in_the_queue_says_that_it_was_never_sent(
 
     turn = await page.read_until("Stopped before it reached the agent")
     assert "Loom closed the connection" not in turn and "first token" not in turn and "Resend" in turn
-    assert "None yet. The first prompt that reaches the agent gets one." in await page.read_until('id="environment"')
+    assert "None yet. The first prompt that reaches the agent gets one." in await page.read_until('data-part="environment"')
     await run.arefresh_from_db()
     assert (run.status, run.invoked_at) == ("stopped", None)
     await page.join()

@@ -37,7 +37,7 @@ async def test_the_page_sees_it_wait_and_end_without_a_reload(
 
     echo.gates[0].set()
     await in_state(run, "waiting")
-    assert "In use." not in await page.read_until('id="environment" data-state="kept"')
+    assert "In use." not in await page.read_until('data-part="environment" data-state="kept"')
 
     await sync_to_async(stop_invocation)(invocation=run)
     await page.read_until("Stopped")
