@@ -71,7 +71,8 @@ async def test_a_run_that_is_stopped_in_the_queue_says_that_it_was_never_sent(
 
     turn = await page.read_until("Stopped before it reached the agent")
     assert "Loom closed the connection" not in turn and "first token" not in turn and "Resend" in turn
-    assert "None yet. The first prompt that reaches the agent gets one." in await page.read_until('data-part="environment"')
+    environment = await page.read_until('data-part="environment"')
+    assert "None yet. The first prompt that reaches the agent gets one." in environment
     await run.arefresh_from_db()
     assert (run.status, run.invoked_at) == ("stopped", None)
     await page.join()

@@ -109,14 +109,15 @@ def look_into_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the database may not create what it needs: nothing fails, and what was left out is said."""
     whole = found("needle").keys
     search.drop_index(SearchText)
-    monkeypatch.setattr(search, "NEWEST_LOOKED_AT", 100)
     newest = sorted(Invocation.objects.values_list("pk", flat=True))[-100:]
+    with monkeypatch.context() as patched:  # for this part alone
+        patched.setattr(search, "NEWEST_LOOKED_AT", 100)
 
-    some = found("needle")
+        some = found("needle")
 
-    assert not indexing.index_state().has_index
-    assert some.keys == [key for key in whole if key >= newest[0]] and some.older == newest[0]
-    assert some.keys + found("needle", below=some.older).keys == [key for key in whole if key >= newest[0] - 100]
+        assert not indexing.index_state().has_index
+        assert some.keys == [key for key in whole if key >= newest[0]] and some.older == newest[0]
+        assert some.keys + found("needle", below=some.older).keys == [key for key in whole if key >= newest[0] - 100]
     indexing.restart(from_scratch=True)
     index_all()
     assert search.has_index(SearchText) and found("needle").keys == whole
