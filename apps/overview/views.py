@@ -21,7 +21,7 @@ from apps.core.tables.columns import Column, Columns
 from apps.overview import services
 from apps.overview.models import SavedView
 from apps.overview.runs import asked as asking
-from apps.overview.runs.finding import find_runs
+from apps.overview.runs import finding
 from apps.overview.runs.places import read_place
 from apps.overview.runs.rows import read_rows
 from apps.overview.selectors import saved_views_visible_to
@@ -65,7 +65,7 @@ def run_list(request: SignedInRequest) -> HttpResponse:
     form = asking.filter_form(request.user, request.GET)
     asked = asking.asked_of(form)
     place = read_place(request.GET.get("after", ""))
-    page = find_runs(request.user, asked, place, counts=place is None)
+    page = finding.find_runs(request.user, asked, place, limit=finding.PAGE_SIZE, counts=place is None)
     words = words_of(asked.text)
     context = {
         "table": RunTable(form, asked, request.GET),

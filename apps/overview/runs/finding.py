@@ -80,7 +80,7 @@ def find_runs(
     asked: Asked,
     place: Place | None = None,
     *,
-    limit: int = PAGE_SIZE,
+    limit: int,
     counts: bool = False,
 ) -> Page:
     """The page of the runs that `user` may see and that are asked for; with `counts` also how many there are."""

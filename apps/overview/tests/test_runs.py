@@ -152,7 +152,6 @@ def test_pages_follow_each_other_without_a_gap_whatever_the_order(
     """Also where several have the same figure, or none."""
     monkeypatch.setattr(finding, "FEW_SESSIONS", few)
     monkeypatch.setattr(finding, "PAGE_SIZE", 3)
-    monkeypatch.setattr(finding.find_runs, "__kwdefaults__", {"limit": 3, "counts": False})
     session = make_session()
     for number in range(11):
         add_run(session, f"needle {number:02}", minutes_ago=number // 2, ttft_ms=(None, 70, 20, 70)[number % 4])
