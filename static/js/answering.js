@@ -94,7 +94,7 @@ export class Answering {
   };
 
   /** @param {Message[]} messages that came since the last painted frame */
-  show(messages) {
+  show = (messages) => {
     for (const message of merged(messages)) {
       const act = this.#kinds[message.kind];
       if (act) act(message);
@@ -103,7 +103,7 @@ export class Answering {
     const { running } = this.#view;
     if (running) this.reader.go(running);
     this.#view.follow(running);
-  }
+  };
 
   /** @param {string} kind @param {object} detail */
   #say(kind, detail) {

@@ -17,7 +17,7 @@ export class Frames {
   #size = 0;
   #page;
 
-  /** @param {{show: (messages: Message[]) => void, acknowledge: (count: number) => void}} page is told how many came so far
+  /** @param {{shower: () => Promise<(messages: Message[]) => void>, acknowledge: (count: number) => void}} page is told how many came so far
    *  @param {AbortSignal} signal */
   constructor(page, signal) {
     this.#page = page;
@@ -27,6 +27,11 @@ export class Frames {
   /** A new connection: messages are counted anew. */
   begin() {
     this.#count = this.#size = 0;
+  }
+
+  /** Forget what waits to be shown: the page tells what it shows, and is sent the rest again. */
+  drop() {
+    this.#waiting = [];
   }
 
   /** @param {string} message */
@@ -40,11 +45,12 @@ export class Frames {
     else requestAnimationFrame(() => this.#flush());
   }
 
-  #flush() {
+  async #flush() {
+    this.#isDue = false;
+    const show = await this.#page.shower(); // which has to be fetched at first
     const messages = this.#waiting;
     this.#waiting = [];
-    this.#isDue = false;
-    if (messages.length) this.#page.show(messages);
+    if (messages.length) show(messages);
     if (this.#size < ACKNOWLEDGED_AFTER) return;
     this.#size = 0;
     this.#page.acknowledge(this.#count);

@@ -23,7 +23,7 @@ export class SessionView {
     this.root = root;
     this.transcript = this.part("transcript");
     this.frames = new Frames({
-      show: (messages) => this.#answers().then((answering) => answering.show(messages)),
+      shower: async () => (await this.#answers()).show,
       acknowledge: (count) => this.connection.send({ action: "shown", count }),
     }, signal);
     this.connection = new Connection({
@@ -72,6 +72,7 @@ export class SessionView {
   /** Where the socket is, and what this page shows, so that the server sends only what is missing.
    * @returns {string} */
   #address() {
+    this.frames.drop();
     const url = new URL(this.root.dataset.socket, location.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("page", "2");

@@ -1,10 +1,9 @@
-/* Menus: the arrow keys walk through what can be done, Escape and a click elsewhere leave. Without it they are
-   disclosures. */
+/* Menus: the arrow keys walk through what can be done, Escape and a click elsewhere leave. */
 import { define } from "./kit.js";
 
 const GAP_PX = 4;
 
-/** Below its button, or above where there is more room; never beyond the edge of the window.
+/** Below its button, or above where there is more room; within the window.
  * @param {Element} menu @param {HTMLElement} list */
 function place(menu, list) {
   const button = menu.getBoundingClientRect();
@@ -30,6 +29,7 @@ function mount(menu, { signal }) {
   const list = menu.querySelector(".menu-list");
   const entries = () => [...list.querySelectorAll("a[href], button:not(:disabled)")];
   const close = () => (menu.open = false);
+  let placedAt = 0;
 
   const toggled = () => {
     if (!menu.open) {
@@ -39,6 +39,7 @@ function mount(menu, { signal }) {
     list.popover = "manual"; // in the top layer no card cuts it off
     list.showPopover?.();
     place(menu, list);
+    placedAt = menu.getBoundingClientRect().top;
     entries()[0]?.focus();
   };
   menu.addEventListener("toggle", toggled, { signal });
@@ -60,8 +61,9 @@ function mount(menu, { signal }) {
   // Who leaves by Tab leaves it closed, and so does who presses elsewhere.
   menu.addEventListener("focusout", ({ relatedTarget }) => relatedTarget && !menu.contains(relatedTarget) && close(), { signal });
   document.addEventListener("pointerdown", ({ target }) => menu.contains(target) || close(), { signal });
-  // What moves below an open menu would leave it behind.
-  document.addEventListener("scroll", ({ target }) => target.contains(menu) && close(), { signal, capture: true });
+  // What moves below an open menu would leave it behind. Late news of a page that moved before it was placed is none.
+  const scrolled = () => list.popover && Math.abs(menu.getBoundingClientRect().top - placedAt) > GAP_PX && close();
+  document.addEventListener("scroll", scrolled, { signal, capture: true });
 }
 
 define("menu", { mount });

@@ -24,8 +24,10 @@ export class Reader {
     this.#region = region;
     this.#choice = choice;
     try {
+      const keep = () => localStorage.setItem(STORE, choice.checked ? "parts" : "end");
+      if (choice.checked !== choice.defaultChecked) keep(); // by who was faster than this script
       choice.checked = localStorage.getItem(STORE) !== "end";
-      choice.addEventListener("change", () => localStorage.setItem(STORE, choice.checked ? "parts" : "end"));
+      choice.addEventListener("change", keep);
     } catch {
       /* Storage is closed to us: the choice lasts as long as the page. */
     }

@@ -60,6 +60,8 @@ def test_a_page_resumes_and_what_it_shows_is_added_to(page: Page, loom: Loom, re
     prompt = Prompt(loom, loom.agent_id("travel_concierge"), "Two days in Ghent")
     prompt.wait_for_chunks(1)
     page.goto(f"{relay.url}/sessions/{newest_session_id(loom)}/")
+    # The page shows the turn as its own process tells it, not as the page came with it.
+    expect(page.locator("article")).to_have_attribute("data-at", re.compile(r"^\d+:[0-9a-f]{8}:"))
     expect(page.locator(".answer")).to_contain_text("You asked")
     page.evaluate("document.querySelector('article').dataset.kept = 'yes'")
     page.evaluate(KEEP_BANNERS)
@@ -80,6 +82,40 @@ def test_a_page_resumes_and_what_it_shows_is_added_to(page: Page, loom: Loom, re
     environment.evaluate("(card) => { card.dataset.state = 'busy'; card.querySelector('p').textContent = 'In use.' }")
     relay.mend()
     expect(environment).to_contain_text("AgentCore keeps it until")
+
+
+def test_what_came_before_it_could_be_shown_is_shown_once_where_the_line_breaks(
+    page: Page, loom: Loom, relay: Relay
+) -> None:
+    """The script that shows it is slow, as on a phone; until then the page still says that it shows nothing."""
+    loom.emulator.order(kind="silence", after_chunks=40, seconds=3_600)
+    prompt = Prompt(loom, loom.agent_id("travel_concierge"), "Two days in Ghent")
+    prompt.wait_for_chunks(1)
+    held: list[Route] = []
+    page.route("**/answering.js", lambda route: held.append(route))
+    came: list[object] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: came.append(frame)))
+    page.add_init_script(f"document.addEventListener('DOMContentLoaded', {KEEP_BANNERS})")
+    page.goto(f"{relay.url}/sessions/{newest_session_id(loom)}/")
+    wait_until(lambda: page.evaluate("1") == 1 and bool(held and came), "messages wait for their script")
+    relay.cut()
+    expect(page.locator("[data-part=connection]")).to_contain_text("Connection lost, reconnecting")
+    before = len(came)
+    relay.mend()
+    wait_until(lambda: BACK in page.evaluate("window.banners") and len(came) > before, "it is told again")
+    held[0].continue_()
+
+    other = page.context.new_page()
+    other.goto(page.url)
+
+    def is_what_a_new_page_shows() -> bool:
+        shown, right = (view.locator(".answer").inner_text() for view in (page, other))
+        return re.findall(r"\w+", shown) == re.findall(r"\w+", right)
+
+    wait_until(is_what_a_new_page_shows, "each word is shown once")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("article")).to_contain_text("Stopped. Loom closed the connection")
+    prompt.finish()
 
 
 def test_a_page_resumes_on_another_process_and_a_reload_shows_the_same(page: Page, loom: Loom, relay: Relay) -> None:

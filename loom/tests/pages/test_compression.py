@@ -26,6 +26,11 @@ def ask(loom: Loom, path: str, **headers: str) -> tuple[http.client.HTTPResponse
     return answer, body
 
 
+def tags(page: bytes) -> list[bytes]:
+    """What a page is made of: its words change with the time."""
+    return re.findall(rb"</?[a-z0-9]+", page)
+
+
 def without_tokens(page: bytes) -> bytes:
     return re.sub(rb"[A-Za-z0-9]{64}", b"token", page)
 
@@ -39,7 +44,7 @@ def test_pages_come_compressed_and_whole(loom: Loom, path: str) -> None:
     for answer in (plain, packed):
         assert "Accept-Encoding" in answer.headers["Vary"]
     assert len(sent) < len(page) / 2
-    assert len(gzip.decompress(sent)) == len(page)
+    assert tags(gzip.decompress(sent)) == tags(page)
 
 
 def test_fragments_come_compressed(loom: Loom) -> None:
