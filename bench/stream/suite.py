@@ -63,7 +63,7 @@ class Size:
 
 _KEPT_STREAMS = (30,)  # of the cells that have one size
 DEFAULT = Size(rounds=3, has_fine_steps=True, prompts=15, repeat_s=90, limit_s=1700)
-QUICK = Size(rounds=1, has_fine_steps=False, prompts=5, repeat_s=0, limit_s=500, before_crowds=(), commands=3)
+QUICK = Size(rounds=1, has_fine_steps=True, prompts=5, repeat_s=0, limit_s=500, before_crowds=(), commands=3)
 SMALL = Size(
     rounds=1, has_fine_steps=False, prompts=1, repeat_s=0, limit_s=0, load_streams=4, gentle_streams=4, crowds=(5, 6),
     before_crowds=(5,), first_levels=(5, 5, 5), commands=1, runs=5,
