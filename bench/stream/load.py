@@ -149,7 +149,8 @@ class SocketClient(Client):
         if self._size >= ACKNOWLEDGED_AFTER and self._speaks_json:
             self._size = 0
             self.transport.write(masked_frame(0x1, b'{"action":"shown","count":%d}' % self._count))
-        if any(mark in data for mark in self._end_marks):
+        whole = data[:position]  # a long answer's end takes many reads, and its mark stands at the beginning
+        if any(mark in whole for mark in self._end_marks):
             self._end(received_us)
 
 
