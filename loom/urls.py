@@ -50,6 +50,7 @@ urlpatterns = [
         ),
     ),
     path("runs/", include("apps.overview.urls")),
+    path("prompt-sets/", include((metrics.prompt_set_urlpatterns, "prompt_sets"))),
     path("operate/", include("apps.metrics.urls")),
     path("design/", design, name="design"),
     path("", include("apps.takeout.urls")),

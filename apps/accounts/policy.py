@@ -105,6 +105,8 @@ ROWS = (
     # What is shared of a session is a matter of who has the session, whoever made the link.
     Row(ANYTHING, "takeout.SharedLink", owner("session__owner_id")),
     Row(ANYTHING, "takeout.SharedLink", staff),
+    Row(ANYTHING, "overview.Rating", owner("owner_id")),
+    Row(ANYTHING, "overview.Rating", staff),
     # What somebody looks for is nobody else's.
     Row(ANYTHING, "overview.SavedView", owner("owner_id")),
 )

@@ -229,6 +229,9 @@ class PromptSet(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return reverse("prompt_sets:detail", args=[self.pk])
+
 
 class PromptSetItem(models.Model):
     """A prompt of a set. Where it was made from a run, that is kept as long as the run is."""
@@ -296,6 +299,9 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return f"plan {self.pk}: {self.state}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("prompt_sets:results", args=[self.prompt_set_id or 0, self.pk])
 
     @property
     def is_active(self) -> bool:

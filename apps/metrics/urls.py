@@ -5,6 +5,8 @@ from django.urls import path
 from apps.metrics.explaining import views as explaining_views
 from apps.metrics.figures.pages import agent_list_views
 from apps.metrics.figures.pages import views as figures_views
+from apps.metrics.prompt_sets.pages import list_views as set_list_views
+from apps.metrics.prompt_sets.pages import replay_views, result_views, set_views
 from apps.metrics.series import views as series_views
 from apps.metrics.starts import views as starts_views
 
@@ -39,4 +41,27 @@ urlpatterns = [
 session_urlpatterns = [
     path("<uuid:public_id>/timeline/<int:number>/", explaining_views.timeline, name="timeline"),
     path("<uuid:public_id>/expectation/<int:number>/", explaining_views.expectation, name="expectation"),
+]
+# Of the namespace of prompt sets.
+prompt_set_urlpatterns = [
+    path("", set_list_views.set_list, name="list"),
+    path("new/", set_list_views.set_new, name="new"),
+    path("from-runs/", set_list_views.set_from_runs, name="from-runs"),
+    path("from-sessions/<uuid:public_id>/", set_list_views.set_from_session, name="from-session"),
+    path("<int:set_id>/", set_views.set_detail, name="detail"),
+    path("<int:set_id>/rename/", set_list_views.set_rename, name="rename"),
+    path("<int:set_id>/delete/", set_list_views.set_delete, name="delete"),
+    path("<int:set_id>/csv/", set_list_views.set_csv, name="csv"),
+    path("<int:set_id>/jsonl/", set_list_views.set_jsonl, name="jsonl"),
+    path("<int:set_id>/prompts/new/", set_views.prompt_new, name="prompt-new"),
+    path("<int:set_id>/prompts/<int:item_id>/", set_views.prompt_edit, name="prompt"),
+    path("<int:set_id>/prompts/<int:item_id>/remove/", set_views.prompt_remove, name="prompt-remove"),
+    path("<int:set_id>/prompts/<int:item_id>/move/", set_views.prompt_move, name="prompt-move"),
+    path("<int:set_id>/replay/", replay_views.set_replay, name="replay"),
+    path("<int:set_id>/replay/estimate/", replay_views.estimate_fragment, name="estimate-fragment"),
+    path("<int:set_id>/results/<int:plan_id>/", result_views.results, name="results"),
+    path("<int:set_id>/results/<int:plan_id>/progress/", result_views.results_fragment, name="results-fragment"),
+    path("<int:set_id>/results/<int:plan_id>/csv/", result_views.results_csv, name="results-csv"),
+    path("<int:set_id>/results/<int:plan_id>/prompts/<int:number>/", result_views.compare, name="compare"),
+    path("<int:set_id>/results/<int:plan_id>/stop/", replay_views.plan_stop, name="stop"),
 ]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import RecordAdmin
-from apps.overview.models import SavedView
+from apps.overview.models import Rating, SavedView
 
 
 @admin.register(SavedView)
@@ -13,3 +13,13 @@ class SavedViewAdmin(RecordAdmin[SavedView]):
     list_display = ["name", "owner", "created_at"]
     list_select_related = ["owner"]
     exclude = ["query"]
+
+
+@admin.register(Rating)
+class RatingAdmin(RecordAdmin[Rating]):
+    """What somebody wrote of an answer may quote it: the note is not shown."""
+
+    list_display = ["invocation_id", "owner", "thumb", "rated_at"]
+    list_select_related = ["owner"]
+    exclude = ["note"]
+    raw_id_fields = ["invocation"]

@@ -25,3 +25,26 @@ class SavedView(models.Model):
 
     def get_absolute_url(self) -> str:
         return f"{reverse('overview:runs')}?{self.query}" if self.query else reverse("overview:runs")
+
+
+class Rating(models.Model):
+    """What somebody thinks of an answer: a thumb, a note, or both. One for each person and run."""
+
+    NOTE_LENGTH = 2_000
+
+    class Thumb(models.TextChoices):
+        UP = "up"
+        DOWN = "down"
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="ratings")
+    invocation = models.ForeignKey("agent_sessions.Invocation", on_delete=models.CASCADE, related_name="ratings")
+    thumb = models.CharField(max_length=4, choices=Thumb.choices, blank=True, default="")
+    note = models.TextField(blank=True, default="", max_length=NOTE_LENGTH)
+    rated_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["owner", "invocation"], name="run_rated_once_by_each")]
+
+    def __str__(self) -> str:
+        return f"{self.owner_id} of {self.invocation_id}: {self.thumb or 'note'}"

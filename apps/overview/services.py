@@ -1,4 +1,4 @@
-"""Every change of saved views."""
+"""Every change of saved views and ratings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.core.exceptions import InvalidInputError
-from apps.overview.models import SavedView
+from apps.overview.models import Rating, SavedView
+from apps.sessions.invoking import check_storable
+from apps.sessions.models import Invocation
 
 VIEWS_AT_MOST = 50
 
@@ -39,3 +41,24 @@ def save_view(*, owner: User, name: str, query: str) -> SavedView:
 def remove_view(*, view: SavedView) -> None:
     """Forget a view; no run is touched."""
     view.delete()
+
+
+def rate_run(*, owner: User, run: Invocation, thumb: str, note: str) -> Rating | None:
+    """Keep what somebody thinks of a run's answer in place of what they thought before; nothing at all where neither a
+    thumb nor a note is left. Raises InvalidInputError.
+    """
+    note = note.strip()
+    check_storable(note)
+    if len(note) > Rating.NOTE_LENGTH:
+        raise InvalidInputError(
+            _("A note has at most {most} characters; this one has {count}.").format(
+                most=f"{Rating.NOTE_LENGTH:,}", count=f"{len(note):,}"
+            )
+        )
+    if thumb not in {"", *Rating.Thumb}:
+        raise InvalidInputError(_("A rating is up or down."))
+    if not thumb and not note:
+        Rating.objects.filter(owner=owner, invocation=run).delete()
+        return None
+    fields = {"thumb": thumb, "note": note, "rated_at": timezone.now()}
+    return Rating.objects.update_or_create(owner=owner, invocation=run, defaults=fields)[0]

@@ -217,3 +217,18 @@ class SessionPage:
             self.messages.append(message)
             if is_wanted(message):
                 return message
+
+
+def send_prompt_set(loom: Loom, agent: int, text: str) -> dict[str, int]:
+    """A prompt set that has been sent, with every kind of check; the keys of it and of what it found."""
+    checks = [
+        {"kind": "contains", "text": text, "is_negated": True}, {"kind": "regex", "pattern": "<b"},
+        {"kind": "json_schema", "schema": {"enum": [text]}}, {"kind": "max_ttft", "ms": 1},
+        {"kind": "tool_called", "name": text, "arguments": {"x": text}}, {"kind": "max_cost", "usd": "0.001"},
+    ]  # fmt: skip
+    _, made = loom.post("/api/prompt-sets", {"name": text[:120], "prompts": [{"prompt": text, "checks": checks}]})
+    body = {"targets": [{"agent_id": agent}], "repeats": 2}
+    _, plan = loom.post(f"/api/prompt-sets/{made['id']}/run", body)
+    wait_until(lambda: bool(loom.get(f"/api/plans/{plan['id']}")[1]["state"] == "done"), "a prompt set is sent")
+    [item] = rows(loom, "metrics.promptsetitem")
+    return {"set_id": made["id"], "plan_id": plan["id"], "item_id": item["pk"]}

@@ -43,6 +43,8 @@ _PLACES = (
 
 # Pages that stand below another place than their app's own.
 _PLACE_OF_VIEW = {"sessions:agent-logs": "agents", "metrics:start-series": "agents", "takeout:evidence": "sessions"}
+# The place that all pages of a namespace stand below.
+_PLACE_OF_NAMESPACE = {"prompt_sets": "overview"}
 
 
 def _mode() -> Mode:
@@ -55,7 +57,9 @@ def _mode() -> Mode:
 def shell(request: HttpRequest) -> dict[str, Any]:
     """The frame's part of the context: `navigation`, `mode` and `is_sign_in_disabled`. Never waits for AWS."""
     match = request.resolver_match
-    place = _PLACE_OF_VIEW.get(match.view_name, match.namespace) if match else ""
+    namespace = match.namespace if match else ""
+    below = _PLACE_OF_NAMESPACE.get(namespace, namespace)
+    place = _PLACE_OF_VIEW.get(match.view_name, below) if match else ""
     return {
         "navigation": [
             NavigationItem(label, url_name, icon, is_current=url_name.split(":")[0] == place)

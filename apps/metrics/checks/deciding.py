@@ -61,13 +61,14 @@ def checked(checks: Any) -> list[dict[str, Any]]:
     if not isinstance(checks, list) or len(checks) > MAX_CHECKS:
         raise InvalidInputError(f"The checks have to be a list of at most {MAX_CHECKS}.")
     for number, check in enumerate(checks, 1):
-        problem = _problem_with(check)
+        problem = problem_with(check)
         if problem is not None:
             raise InvalidInputError(f"Check {number} cannot be used: {problem}.")
     return checks
 
 
-def _problem_with(check: Any) -> str | None:
+def problem_with(check: Any) -> str | None:
+    """Why a check cannot be used, as the end of a sentence; None where it can."""
     if not isinstance(check, dict) or check.get("kind") not in WORDS:
         return f"its kind has to be one of {', '.join(WORDS)}"
     needed, allowed = WORDS[check["kind"]]

@@ -14,7 +14,7 @@ from apps.core.exceptions import InvalidInputError
 from apps.metrics.checks.deciding import checked
 from loom_events.storable import storable_text
 
-MAX_PROMPTS = 200
+MAX_PROMPTS = 1_000
 MAX_BYTES = 2_000_000
 # Columns of CSV that stand for a check each, beside `prompt` and `checks` (JSON).
 SHORT_CHECKS = {
@@ -50,6 +50,14 @@ def read_file(name: str, content: bytes) -> list[Prompt]:
     return read_text(_decoded(content), is_csv=ending == "csv")
 
 
+def text_of_file(content: bytes) -> str | None:
+    """What a file says, to be mended where it is shown; None where it is no text, or too much of it."""
+    try:
+        return _decoded(content) if len(content) <= MAX_BYTES else None
+    except FileError:
+        return None
+
+
 def _decoded(content: bytes) -> str:
     """UTF-8 with or without a mark, or UTF-16 with one, as spreadsheets write them."""
     encoding = "utf-16" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
@@ -69,7 +77,7 @@ def read_text(text: str, *, is_csv: bool) -> list[Prompt]:
         except InvalidInputError as error:
             raise FileError(f"Line {line}: {error}") from None
         if len(found) > MAX_PROMPTS:
-            raise FileError(f"A set has at most {MAX_PROMPTS} prompts; line {line} is one too many.")
+            raise FileError(f"A set has at most {MAX_PROMPTS:,} prompts; line {line} is one too many.")
     if not found:
         raise FileError("The file holds no prompt.")
     return found
@@ -87,7 +95,10 @@ def prompt_of(row: Any) -> Prompt:
     if len(text) > PROMPT_MAX_LENGTH:
         raise InvalidInputError(f"A prompt has at most {PROMPT_MAX_LENGTH:,} characters; this one has {len(text):,}.")
     checks = checked(row.get("checks") or [])
-    kept = json.dumps([text, checks], ensure_ascii=False)
+    try:
+        kept = json.dumps([text, checks], ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise InvalidInputError("Its checks hold a number that JSON does not know.") from None
     if storable_text(kept) != kept or "\\u0000" in kept:
         raise InvalidInputError("It holds characters that cannot be stored.")
     return Prompt(text, checks)

@@ -21,6 +21,7 @@ from apps.sessions.selectors import invocations_visible_to
 logger = logging.getLogger(__name__)
 
 NAME_LENGTH = 120
+NAMES_TRIED = 50  # of sets that get their names from what they are made of
 
 
 class NameTakenError(ConflictError):
@@ -34,26 +35,44 @@ def make_prompt_set(*, owner: User, name: str, prompts: Sequence[Prompt], runs: 
 
     Raises InvalidInputError and NameTakenError.
     """
-    name = name.strip()
-    check_storable(name)
-    if not 1 <= len(name) <= NAME_LENGTH:
-        raise InvalidInputError(_("A set has a name of 1 to %(count)s characters.") % {"count": NAME_LENGTH})
-    _check_count(len(prompts))
+    name = _checked_name(name)
+    check_count(len(prompts))
     try:
         with transaction.atomic():
             made = PromptSet.objects.create(owner=owner, name=name, created_at=timezone.now())
             _add(made, 0, prompts, runs)
     except IntegrityError:
-        raise NameTakenError(
-            _("There is a prompt set of this name already."), advice=_("Give this one another name.")
-        ) from None
+        raise _name_taken() from None
     logger.info("prompt set made id=%s prompts=%d", made.pk, len(prompts))
     return made
 
 
-def _check_count(count: int) -> None:
+def rename_prompt_set(*, prompt_set: PromptSet, name: str) -> None:
+    """Give a set another name. Raises InvalidInputError and NameTakenError."""
+    name = _checked_name(name)
+    try:
+        with transaction.atomic():
+            PromptSet.objects.filter(pk=prompt_set.pk).update(name=name)
+    except IntegrityError:
+        raise _name_taken() from None
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    check_storable(name)
+    if not 1 <= len(name) <= NAME_LENGTH:
+        raise InvalidInputError(_("A set has a name of 1 to %(count)s characters.") % {"count": NAME_LENGTH})
+    return name
+
+
+def _name_taken() -> NameTakenError:
+    return NameTakenError(_("There is a prompt set of this name already."), advice=_("Give this one another name."))
+
+
+def check_count(count: int) -> None:
+    """Raise InvalidInputError where a set cannot have as many prompts."""
     if not 1 <= count <= MAX_PROMPTS:
-        raise InvalidInputError(_("A set has 1 to %(count)s prompts.") % {"count": MAX_PROMPTS})
+        raise InvalidInputError(_("A set has 1 to %(count)s prompts.") % {"count": f"{MAX_PROMPTS:,}"})
 
 
 def _add(made: PromptSet, first: int, prompts: Sequence[Prompt], runs: Sequence[Invocation]) -> None:
@@ -79,6 +98,31 @@ def make_from_runs(*, owner: User, name: str, run_ids: Sequence[int]) -> PromptS
     return make_prompt_set(owner=owner, name=name, prompts=[_prompt_of(run) for run in runs], runs=runs)
 
 
+def keep_runs(*, owner: User, name: str, runs: Sequence[Invocation]) -> tuple[PromptSet, int]:
+    """Make a set of what these runs asked, each prompt once, under this name or one beside it; return also how many
+    runs had no prompt that could be sent again. Raises InvalidInputError where none has one.
+    """
+    named = [run for run in runs if run.prompt.strip()]
+    first: dict[str, Invocation] = {}
+    for run in named:
+        first.setdefault(run.prompt, run)
+    once = list(first.values())
+    if not once:
+        raise InvalidInputError(
+            _("None of these runs has a prompt that could be sent again."),
+            advice=_("They were sent as payloads, or their content was removed."),
+        )
+    for number in range(1, NAMES_TRIED + 1):
+        end = f" ({number})" if number > 1 else ""
+        shown = name[: NAME_LENGTH - len(end)] + end
+        try:
+            made = make_prompt_set(owner=owner, name=shown, prompts=[_prompt_of(run) for run in once], runs=once)
+        except NameTakenError:
+            continue
+        return made, len(runs) - len(named)
+    raise _name_taken()
+
+
 def add_runs(*, prompt_set: PromptSet, user: User, run_ids: Sequence[int]) -> int:
     """Add the prompts of past runs to a set; one that was made from the same run is not added again. Return how many
     were.
@@ -89,7 +133,7 @@ def add_runs(*, prompt_set: PromptSet, user: User, run_ids: Sequence[int]) -> in
         items = list(prompt_set.items.order_by("position"))
         known = {item.made_from_id for item in items}
         runs = [run for run in runs if run.pk not in known]
-        _check_count(len(items) + len(runs))
+        check_count(len(items) + len(runs))
         _add(prompt_set, items[-1].position + 1 if items else 0, [_prompt_of(run) for run in runs], runs)
     return len(runs)
 

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 MAX_TARGETS = 4
 MAX_REPEATS = 20
-MAX_RUNS = 1_000
+MAX_RUNS = 2_000
 MAX_AT_ONCE = 4
 DEFAULT_MINUTES = 120
 MAX_MINUTES = 24 * 60
@@ -165,7 +165,7 @@ def _check(targets: Sequence[Target], prompts: Sequence[Asked], limits: Limits) 
     elif not 1 <= limits.repeats <= MAX_REPEATS:
         problem = _("Each prompt is sent 1 to %(count)s times.") % {"count": MAX_REPEATS}
     elif _run_count(targets, prompts, limits) > MAX_RUNS:
-        problem = _("That is more than %(count)s runs.") % {"count": MAX_RUNS}
+        problem = _("That is more than %(count)s runs.") % {"count": f"{MAX_RUNS:,}"}
     elif not 1 <= limits.at_once <= MAX_AT_ONCE:
         problem = _("One to %(count)s runs are out at once.") % {"count": MAX_AT_ONCE}
     elif not 0 < limits.max_cost_usd <= HIGHEST_MAX_COST_USD:

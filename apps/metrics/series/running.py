@@ -65,30 +65,35 @@ def steps_of(plan: Plan, targets: int, prompts: int) -> list[Step]:
 
 
 def _advance(plan: Plan) -> None:
+    """Judge what has ended and begin what comes next. Of the runs that were judged before only the state is read: a
+    plan of thousands is taken on at the end of each of them.
+    """
     targets = list(plan.targets.select_related("agent__runtime"))
-    prompts = list(plan.prompts.all())
-    runs = list(plan.runs.select_related("invocation__session__agent__runtime", "prompt").order_by("place"))
+    prompts = list(plan.prompts.values_list("pk", flat=True))
     is_cancelled = plan.cancel_requested_at is not None
-    for run in runs:
+    waiting = plan.runs.filter(has_passed=None).select_related("invocation__session__agent__runtime", "prompt")
+    for run in waiting.order_by("place"):
         if is_cancelled and run.invocation.is_unfinished:
             stop_invocation(invocation=run.invocation)
             run.invocation.refresh_from_db()  # one that was only queued is over by now
-        if not run.invocation.is_unfinished and run.has_passed is None:
+        if not run.invocation.is_unfinished:
             conclude(plan, run)
-    begun = {run.place: not run.invocation.is_unfinished for run in runs}
-    over = (State.CANCELLED, "") if is_cancelled else _reason_to_finish(plan, runs)
+    found = list(plan.runs.order_by("place").values_list("place", "has_passed", "invocation__status"))
+    begun = {place: has_passed is not None for place, has_passed, _status in found}
+    judged = [status for _place, has_passed, status in found if has_passed is not None]
+    over = (State.CANCELLED, "") if is_cancelled else _reason_to_finish(plan, judged)
     if over is None:
         planned = steps_of(plan, len(targets), len(prompts))
         over = _begin_all(plan, due(planned, begun, at_once=plan.at_once), targets, prompts)
         if over is None and len(begun) == len(planned):
             over = (State.DONE, "")
-    if over is not None and not plan.runs.filter(invocation__status__in=Invocation.UNFINISHED).exists():
+    if over is not None and not plan.runs.filter(has_passed=None).exists():
         finish_plan(plan=plan, state=over[0], message=over[1])
 
 
-def _reason_to_finish(plan: Plan, runs: Sequence[PlanRun]) -> tuple[Plan.State, str] | None:
-    ended = [run.invocation.status == Invocation.Status.COMPLETED for run in runs if not run.invocation.is_unfinished]
-    if failed_in_a_row(ended, FAILURES_IN_A_ROW):
+def _reason_to_finish(plan: Plan, judged: Sequence[str]) -> tuple[Plan.State, str] | None:
+    """Why a plan ends early, by how its runs ended."""
+    if failed_in_a_row([status == Invocation.Status.COMPLETED for status in judged], FAILURES_IN_A_ROW):
         return State.FAILED, _(
             "%(count)s runs failed one after the other, so Loom stopped there: the rest would most likely only cost."
         ) % {"count": FAILURES_IN_A_ROW}
@@ -98,14 +103,15 @@ def _reason_to_finish(plan: Plan, runs: Sequence[PlanRun]) -> tuple[Plan.State, 
 
 
 def _begin_all(
-    plan: Plan, waiting: Sequence[Step], targets: Sequence[PlanTarget], prompts: Sequence[PlanPrompt]
+    plan: Plan, waiting: Sequence[Step], targets: Sequence[PlanTarget], prompts: Sequence[int]
 ) -> tuple[Plan.State, str] | None:
     """Begin these runs, as far as the cost allows; return the end of the plan where it does not."""
+    texts = PlanPrompt.objects.in_bulk([prompts[step.prompt] for step in waiting])
     for step in waiting:
         target = targets[step.target]
         check_agent(target.agent, target.qualifier)  # may ask AWS: not while a transaction is open
         try:
-            _begin(plan, step, target, prompts[step.prompt])
+            _begin(plan, step, target, texts[prompts[step.prompt]])
         except BudgetExceededError:
             return State.DONE, _("One more run could exceed the highest cost, so Loom stopped there.")
     return None

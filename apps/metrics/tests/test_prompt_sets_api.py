@@ -68,7 +68,7 @@ def test_what_is_wrong_with_a_set_is_told(as_alice: Client, make_session: Callab
         ({"name": "a", "run_ids": [run.pk], "text": "x"}, "one of `prompts`, `run_ids` and `text`"),
         ({"name": "a", "text": "{}"}, "Line 1: The prompt is empty."),
         ({"name": " ", "run_ids": [run.pk]}, "a name of 1 to 120"),
-        ({"name": "a", "run_ids": []}, "1 to 200 prompts"),
+        ({"name": "a", "run_ids": []}, "1 to 1,000 prompts"),
         ({"name": "a", "prompts": [{"prompt": "x", "checks": [{"kind": "is"}]}]}, "Check 1 cannot be used"),
     ):
         assert told in post(as_alice, "/prompt-sets", body, 400)["message"]

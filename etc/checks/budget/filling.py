@@ -59,6 +59,7 @@ class Filling:
     session: Session = field(init=False)
     series: StartSeries = field(init=False)
     plan: Plan = field(init=False)
+    prompt_set_item: int = field(init=False)
     link: SharedLink = field(init=False)
     link_token: str = field(init=False)
     count: int = 0
@@ -71,6 +72,7 @@ class Filling:
         self.session = start_session(agent=self.agent, owner=self.viewer, title="The one that is looked at")
         self.series = self._series(self.viewer)
         self.plan = self._plan()
+        self.prompt_set_item = PromptSetItem.objects.get(prompt_set=self.plan.prompt_set).pk
         self.link, self.link_token = share_session(session=self.session, user=self.viewer)
         asyncio.run(self._begin_log_group())
 

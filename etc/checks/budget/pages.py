@@ -20,6 +20,7 @@ from etc.checks.budget.weight import elements_of, weight_of
 
 # Not asked for: they answer with a stream that ends with its run.
 STREAMS = frozenset({"GET /api/agents/{agent_id}/sessions/{session_id}/events"})
+OF_SERIES = ("metrics:start-series-progress", "metrics:start-series-cancel")
 # Who is signed in is led on from these.
 FOR_STRANGERS = frozenset({"accounts:login"})
 SHOWN_AT_MOST = 3
@@ -36,6 +37,7 @@ class Objects:
     series: int
     run: int
     prompt_set: int
+    prompt_set_item: int
     plan: int
     link: int
     link_token: str
@@ -43,12 +45,12 @@ class Objects:
     def arguments(self, name: str, wanted: list[str]) -> dict[str, object]:
         """The arguments of a named address; a KeyError names one that is new here."""
         known = {
-            "pk": self.series if name.startswith(("metrics:start-series-progress", "metrics:start-series-cancel"))
+            "pk": self.run if name == "overview:rating" else self.series if name.startswith(OF_SERIES)
             or name == "metrics:start-series" else self.agent,
             "agent_pk": self.agent, "agent_id": self.agent, "public_id": self.session_public_id,
             "session_id": self.session_id, "series_id": self.series, "number": 1,
             "run_id": self.run,
-            "set_id": self.prompt_set, "plan_id": self.plan,
+            "set_id": self.prompt_set, "plan_id": self.plan, "item_id": self.prompt_set_item,
             "link_id": self.link, "token": self.link_token,
         }  # fmt: skip
         return {argument: known[argument] for argument in wanted}

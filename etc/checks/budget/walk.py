@@ -56,8 +56,8 @@ def walk() -> Measured:
         agent=filling.agent.pk, session_public_id=filling.session.public_id,
         session_id=filling.session.runtime_session_id, series=filling.series.pk,
         run=filling.session.invocations.get(number=1).pk,
-        prompt_set=filling.plan.prompt_set_id or 0, plan=filling.plan.pk, link=filling.link.pk,
-        link_token=filling.link_token,
+        prompt_set=filling.plan.prompt_set_id or 0, prompt_set_item=filling.prompt_set_item, plan=filling.plan.pk,
+        link=filling.link.pk, link_token=filling.link_token,
     )  # fmt: skip
     client = Client()
     client.force_login(filling.viewer)

@@ -24,7 +24,8 @@ from apps.aws.tests.loopback import loopback
 from apps.sessions.engine.engine import engine
 from apps.sessions.models import Session
 from loom.api import api
-from loom.tests.doors.test_roles import Walk, furnish, make_plan, refuse
+from loom.tests.doors.furnishing import furnish, make_plan, refuse
+from loom.tests.doors.test_roles import Walk
 from loom.tests.fixtures import make_user
 from loom.tests.walking import Address, addresses
 
@@ -32,12 +33,13 @@ pytestmark = pytest.mark.django_db
 
 # Of the pages: what any of them reads of its address or a form of it.
 NAMES = (
-    "account", "after", "again", "agent", "all", "arn", "at", "before", "chart", "count", "days", "download",
-    "ends_session", "environment", "error", "format", "from", "has_warm_turn", "ids", "kind", "last", "level",
-    "max_cost_usd", "measure_start", "metric", "mode", "name", "next", "of", "order", "page", "password", "payload",
+    "account", "add", "after", "again", "agent", "all", "arn", "at", "at_once", "before", "chart", "check",
+    "check-0-kind", "check-0-ms", "check-0-text", "count", "days", "download", "ends_session", "environment", "error",
+    "file", "first", "format", "from", "has_warm_turn", "ids", "kind", "last", "level", "mark", "max_cost_usd",
+    "measure_start", "metric", "mode", "name", "next", "of", "order", "owner", "page", "password", "payload",
     "payload_template", "prompt", "purpose", "q", "qualifier", "range", "read_timeout_ms", "read_timeout_s", "region",
-    "request_key", "row", "run", "series", "show", "since", "sort", "state", "status", "strict", "text", "theme",
-    "title", "to", "username", "version", "wait", "wrap",
+    "repeats", "request_key", "row", "run", "second", "seed", "series", "shape", "show", "since", "sort", "state",
+    "status", "strict", "tag", "text", "theme", "title", "to", "username", "version", "wait", "words", "wrap",
 )  # fmt: skip
 VALUES = {
     "nothing": "",

@@ -21,7 +21,7 @@ from apps.agents.selectors import agents_visible_to, registry_visible_to
 from apps.costs.models import Budget
 from apps.metrics.models import Plan, PromptSet, StartSeries
 from apps.metrics.series.selectors import series_visible_to
-from apps.overview.models import SavedView
+from apps.overview.models import Rating, SavedView
 from apps.overview.selectors import saved_views_visible_to
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
@@ -30,18 +30,30 @@ from apps.takeout.selectors import links_visible_to
 
 pytestmark = pytest.mark.django_db
 
-MODELS: tuple[Any, ...] = (Agent, Session, Invocation, StartSeries, Budget, PromptSet, Plan, SharedLink, SavedView)
+MODELS: tuple[Any, ...] = (
+    Agent,
+    Session,
+    Invocation,
+    StartSeries,
+    Budget,
+    PromptSet,
+    Plan,
+    SharedLink,
+    SavedView,
+    Rating,
+)
 NOW = timezone.now()
 
 
 def make(agent: Agent, owner: User, number: int) -> None:
-    """A session of the owner's with a run and a shared link, a series, a budget, a prompt set, a plan and a view."""
+    """A session of the owner's with a rated run and a shared link, a series, a budget, a prompt set, a plan, a view."""
     SavedView.objects.create(owner=owner, name=f"Mine {number}", created_at=NOW)
     budget = Budget.objects.create(owner=owner, name="Trials", limit_micros=1)
     PromptSet.objects.create(owner=owner, name=f"Trips {number}", created_at=NOW)
     Plan.objects.create(owner=owner, name="Trips", source="prompt_set", budget=budget, until_at=NOW, created_at=NOW)
     session = Session.objects.create(agent=agent, owner=owner, runtime_session_id=f"{number:036}", created_at=NOW)
-    Invocation.objects.create(session=session, number=1, status="completed", prompt="Hi", requested_at=NOW)
+    run = Invocation.objects.create(session=session, number=1, status="completed", prompt="Hi", requested_at=NOW)
+    Rating.objects.create(owner=owner, invocation=run, thumb="up", rated_at=NOW)
     SharedLink.objects.create(
         session=session, made_by=owner, digest=f"{owner.pk} {number}", shown="", created_at=NOW, expires_at=NOW
     )

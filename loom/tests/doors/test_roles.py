@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -21,16 +20,13 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.services import create_token
 from apps.accounts.tokens import SCOPES
-from apps.aws.tests.loopback import Exchange, loopback
+from apps.aws.tests.loopback import loopback
 from apps.core.notices import topics
-from apps.costs.services import make_budget
-from apps.metrics.models import Plan, StartSeries
-from apps.metrics.prompt_sets.reading import Prompt
-from apps.metrics.prompt_sets.services import make_prompt_set
+from apps.metrics.models import Plan, PromptSetItem, StartSeries
 from apps.overview.models import SavedView
-from apps.sessions.models import Invocation, QueuedPrompt, Session
+from apps.sessions.models import Session
 from apps.sessions.viewing.routing import websocket_urlpatterns
-from apps.takeout.models import SharedLink
+from loom.tests.doors.furnishing import furnish, make_plan, refuse
 from loom.tests.doors.test_api_routes import SCOPE_OF
 from loom.tests.doors.test_signed_out import FOR_EVERYBODY
 from loom.tests.fixtures import make_user
@@ -120,8 +116,29 @@ PAGES = {
     "sessions:link-revoke": owned("POST", GONE_ON),
     "takeout:evidence": shared("GET", 200),
     "overview:runs": shared("GET", 200),
+    "overview:rating": owned("GET", 200),
     "overview:view-save": shared("POST", GONE_ON),
     "overview:view-remove": private("POST", GONE_ON),
+    "prompt_sets:list": shared("GET", 200),
+    "prompt_sets:new": shared("POST", 422),
+    "prompt_sets:from-runs": shared("POST", GONE_ON),
+    "prompt_sets:from-session": owned("POST", GONE_ON),
+    "prompt_sets:detail": owned("GET", 200),
+    "prompt_sets:rename": owned("POST", 422),
+    "prompt_sets:delete": owned("POST", GONE_ON),
+    "prompt_sets:csv": owned("GET", 200),
+    "prompt_sets:jsonl": owned("GET", 200),
+    "prompt_sets:prompt-new": owned("POST", 422),
+    "prompt_sets:prompt": owned("POST", 422),
+    "prompt_sets:prompt-remove": owned("POST", GONE_ON),
+    "prompt_sets:prompt-move": owned("POST", GONE_ON),
+    "prompt_sets:replay": owned("POST", 422),
+    "prompt_sets:estimate-fragment": owned("GET", 200),
+    "prompt_sets:results": owned("GET", 200),
+    "prompt_sets:results-fragment": owned("GET", 200),
+    "prompt_sets:results-csv": owned("GET", 200),
+    "prompt_sets:compare": owned("GET", 200),
+    "prompt_sets:stop": owned("POST", GONE_ON),
     "metrics:operate": shared("GET", 200),
     "metrics:operate-csv": shared("GET", 200),
     "metrics:latency-fragment": owned("GET", 200),
@@ -209,41 +226,6 @@ TOPICS = {"session."}
 SOCKETS = {"ws/sessions/<uuid:public_id>/"}
 
 
-def refuse(exchange: Exchange) -> None:
-    """Be an AWS that refuses everything, in the words of its services."""
-    headers = {name.lower() for name in exchange.request.headers}
-    is_sts = exchange.request.path == "/" and "x-amz-target" not in headers
-    body = b"<E><Error><Code>ValidationError</Code></Error></E>" if is_sts else b'{"__type": "ValidationException"}'
-    exchange.reply(400, body)
-
-
-def make_plan(session: Session) -> Plan:
-    """A plan and a prompt set of the session's owner."""
-    prompt_set = make_prompt_set(owner=session.owner, name="Trips", prompts=[Prompt("Hi")])
-    return Plan.objects.create(
-        owner=session.owner, name="Trips", source="prompt_set", state="done", until_at=session.created_at,
-        created_at=session.created_at, prompt_set=prompt_set,
-        budget=make_budget(owner=session.owner, name="Trips", limit_usd=Decimal(1)),
-    )  # fmt: skip
-
-
-def furnish(session: Session) -> StartSeries:
-    """Give the session a run, a prompt that waits and a link, and its owner a series: what addresses name."""
-    now = timezone.now()
-    Invocation.objects.create(
-        session=session, number=1, status="completed", prompt="Hi", requested_at=now, invoked_at=now, completed_at=now
-    )
-    QueuedPrompt.objects.create(session=session, position=1, text="Hi", is_held=True, created_at=now)
-    until = now + timedelta(days=1)
-    SharedLink.objects.create(
-        session=session, made_by=session.owner, digest="d", shown="d", created_at=now, expires_at=until
-    )
-    return StartSeries.objects.create(
-        agent=session.agent, owner=session.owner, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=0,
-        state="done", created_at=now,
-    )  # fmt: skip
-
-
 class Walk:
     """A Loom with a session and a series of alice's, and everybody's way to knock at an address of it."""
 
@@ -278,6 +260,7 @@ class Walk:
             "agent_id": agent,
             "series_id": self._series.pk,
             "set_id": self._plan.prompt_set_id,
+            "item_id": PromptSetItem.objects.get(prompt_set=self._plan.prompt_set).pk,
             "plan_id": self._plan.pk,
             "link_id": self._session.shared_links.get().pk,
             "public_id": self._session.public_id,

@@ -21,7 +21,7 @@ from loom.tests.evil_agent import EVIL
 from loom.tests.fixtures import ROOT, Loom, running_loom
 from loom.tests.looking import DESKTOP, PHONE, SIDEWAYS, Witness, look, settle
 from loom.tests.running import wait_until
-from loom.tests.visiting import Prompt, manage, newest_session_id, rows
+from loom.tests.visiting import Prompt, manage, newest_session_id, rows, send_prompt_set
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,9 @@ PAGES = [
     "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:settings", "sessions:list",
     "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:new", "overview:runs", "metrics:operate",
     "metrics:start-series", "sessions:timeline", "sessions:again", "sessions:queued-prompt",
-    "sessions:take-out", "takeout:evidence", "takeout:shared",
+    "sessions:take-out", "takeout:evidence", "takeout:shared", "overview:rating",
+    "prompt_sets:list", "prompt_sets:new", "prompt_sets:detail", "prompt_sets:rename", "prompt_sets:delete",
+    "prompt_sets:prompt-new", "prompt_sets:prompt", "prompt_sets:replay", "prompt_sets:results", "prompt_sets:compare",
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
@@ -39,11 +41,14 @@ FRAGMENTS = [
     "metrics:latency-fragment",
     "metrics:agent-figures-fragment", "metrics:agent-list-figures-fragment", "metrics:start-series-fragment",
     "metrics:start-series-estimate-fragment", "metrics:start-series-progress-fragment",
+    "prompt_sets:estimate-fragment", "prompt_sets:results-fragment",
 ]  # fmt: skip
 # They answer a form or a program, and show nothing of their own.
 ACTIONS = [
     "accounts:logout", "agents:register", "agents:import-chosen", "agents:refresh", "agents:archive", "agents:revive",
     "agents:bulk", "overview:view-save", "overview:view-remove",
+    "prompt_sets:from-runs", "prompt_sets:from-session", "prompt_sets:csv", "prompt_sets:jsonl",
+    "prompt_sets:prompt-remove", "prompt_sets:prompt-move", "prompt_sets:results-csv", "prompt_sets:stop",
     "metrics:start-series-start", "metrics:start-series-cancel", "sessions:start",
     "sessions:run", "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",
@@ -92,7 +97,11 @@ class EvilLoom:
         for part in name.split(":")[:-1]:
             resolver = resolver.namespace_dict[part][1]
         ((_, arguments),), *_ = resolver.reverse_dict.getlist(name.split(":")[-1])[0]
-        others = {"metrics:start-series": self.series, "sessions:queued-prompt": WAITING}
+        others = {
+            "metrics:start-series": self.series,
+            "overview:rating": self.keys["run"],
+            "sessions:queued-prompt": WAITING,
+        }
         keys = {**self.keys, "pk": others[name]} if name in others else self.keys
         return self.loom.url + reverse(name, kwargs={argument: keys[argument] for argument in arguments})
 
@@ -145,6 +154,8 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
         _poison(loom, folder, session)
         keys = {"pk": agent, "agent_pk": agent, "public_id": session, "number": 1}
         keys["token"] = shared["url"].split("/")[-2]
+        keys |= send_prompt_set(loom, agent, EVIL)
+        keys["run"] = rows(loom, "agent_sessions.invocation")[0]["pk"]
         yield EvilLoom(loom, keys, int(series["id"]))
 
 

@@ -15,6 +15,8 @@ from loom.web.page_frame import shell
         ("/sessions/", "Sessions"),
         ("/sessions/new/", "Sessions"),
         ("/runs/", "Runs"),
+        ("/prompt-sets/", "Runs"),
+        ("/prompt-sets/7/results/8/", "Runs"),
         ("/operate/", "Operate"),
         # Reached from an agent's page, and below it in their breadcrumbs.
         ("/sessions/logs/7/", "Agents"),

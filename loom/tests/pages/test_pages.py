@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
 
@@ -18,7 +19,10 @@ from apps.accounts.models import User
 from apps.agentcore.runtime_rows import SHARED_COLUMNS
 from apps.agents.models import Agent
 from apps.agents.services import archive_agent
-from apps.metrics.models import StartSeries
+from apps.costs.services import make_budget
+from apps.metrics.models import Plan, PlanPrompt, PlanRun, PlanTarget, StartSeries
+from apps.metrics.prompt_sets.reading import Prompt
+from apps.metrics.prompt_sets.services import make_prompt_set
 from apps.metrics.starts.services import create_measurement
 from apps.sessions.engine import host
 from apps.sessions.models import Invocation, Recording, Session
@@ -38,12 +42,12 @@ EVENTS: list[dict[str, Any]] = [
 # Whose key an argument of an address is.
 OBJECT_OF_ARGUMENT = {
     "pk": "agent", "agent_pk": "agent", "public_id": "session", "number": "number", "link_id": "link",
-    "token": "secret",
+    "token": "secret", "set_id": "set", "item_id": "item", "plan_id": "plan",
 }  # fmt: skip
 # Their `pk` is that of a measurement of an agent's start.
 OF_SERIES = {"metrics:start-series", "metrics:start-series-progress-fragment", "metrics:start-series-cancel"}
 # Its `pk` is that of a run.
-OF_RUNS = {"sessions:run"}
+OF_RUNS = {"sessions:run", "overview:rating"}
 # Others see it as if it were not there.
 OF_STAFF = {"design"}
 # A part of a page whose name does not say so.
@@ -79,7 +83,7 @@ def address_of(name: str, keys: dict[str, Any]) -> str:
         return reverse(name, kwargs={"pk": keys.get("series", 99_999)})
     if name in OF_RUNS:
         return reverse(name, kwargs={"pk": keys.get("run", 99_999)})
-    known = {"number": 1, "link": 99_999, "secret": "nowhere", **keys}
+    known = {"number": 1, "link": 99_999, "secret": "nowhere", **dict.fromkeys(("set", "item", "plan"), 99_999), **keys}
     return reverse(name, kwargs={argument: known[OBJECT_OF_ARGUMENT[argument]] for argument in ARGUMENTS[name]})
 
 
@@ -139,6 +143,32 @@ def make_series(agent: Agent, owner: User) -> StartSeries:
     )  # fmt: skip
 
 
+def make_plan(session: Session, run: Invocation | None = None) -> dict[str, Any]:
+    """The keys of a prompt set of the session's owner and of what it found; with a run also an answer."""
+    checks: list[dict[str, Any]] = [
+        {"kind": "contains", "text": EVIL},
+        {"kind": "tool_called", "name": EVIL, "arguments": {EVIL: EVIL}},
+    ]
+    prompt_set = make_prompt_set(owner=session.owner, name=EVIL, prompts=[Prompt(EVIL, checks)])
+    budget = make_budget(owner=session.owner, name=EVIL, limit_usd=Decimal(1))
+    plan = Plan.objects.create(
+        owner=session.owner, name=EVIL, source="prompt_set", message=EVIL, until_at=timezone.now(), budget=budget,
+        created_at=timezone.now(), prompt_set=prompt_set,
+    )  # fmt: skip
+    prompt = PlanPrompt.objects.create(plan=plan, position=0, text=EVIL, checks=checks)
+    for position, name in enumerate((EVIL[:48], "DEFAULT")):
+        target = PlanTarget.objects.create(
+            plan=plan, position=position, agent=session.agent, qualifier=name, reserved_usd=0
+        )
+        if run is not None and not position:
+            findings = [{"kind": check["kind"], "has_passed": False, "reason": EVIL} for check in checks]
+            PlanRun.objects.create(
+                plan=plan, place=1, target=target, prompt=prompt, repeat=0, invocation=run, has_passed=False,
+                findings=findings,
+            )  # fmt: skip
+    return {"set": prompt_set.pk, "item": prompt_set.items.get().pk, "plan": plan.pk}
+
+
 def share(session: Session) -> dict[str, Any]:
     """The keys of a new link to the session."""
     link, secret = share_session(session=session, user=session.owner)
@@ -188,7 +218,7 @@ def everything(make_agent: Callable[..., Agent], make_session: Callable[..., Ses
             create_measurement(invocation=invocation)
     series = make_series(agent, session.owner)
     keys = {"agent": agent.pk, "session": session.public_id, "run": invocation.pk, "series": series.pk}
-    return keys | share(session)
+    return keys | share(session) | make_plan(session, invocation)
 
 
 def test_the_pages_that_everybody_knows_are_found() -> None:
@@ -208,7 +238,7 @@ def test_a_page_of_something_new_renders(signed_in: Client, make_session: Callab
 
     series = make_series(session.agent, session.owner)
     keys = {"agent": session.agent_id, "session": session.public_id, "series": series.pk}
-    visit(signed_in, name, keys | share(session))
+    visit(signed_in, name, keys | share(session) | make_plan(session))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -262,7 +292,7 @@ def test_an_agent_of_another_kind_has_its_pages(
         session=session, number=1, status="completed", prompt="Hello", requested_at=timezone.now(), version="1",
         invoked_at=timezone.now(), completed_at=timezone.now(), http_status=200,
     )  # fmt: skip
-    keys = {"agent": agent.pk, "session": session.public_id, "run": run.pk, **share(session)}
+    keys = {"agent": agent.pk, "session": session.public_id, "run": run.pk, **share(session), **make_plan(session, run)}
 
     if name in OF_AGENTCORE:
         assert signed_in.get(address_of(name, keys)).status_code in {404, 405}
