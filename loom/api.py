@@ -19,6 +19,7 @@ from apps.accounts.access import may_manage, may_read
 from apps.agentcore.api import router as agents_router
 from apps.agentcore.logs.api import router as logs_router
 from apps.agents.selectors import agents_visible_to
+from apps.awsverify.doctor.api import router as log_doctor_router
 from apps.core.exceptions import InvalidInputError, LoomError, MissingError
 from apps.core.requests.middleware import TooLargeError
 from apps.core.requests.refusals import error_body
@@ -118,6 +119,7 @@ api.add_router("", sessions_router)
 api.add_router("", queue_router)
 api.add_router("", repeat_router)
 api.add_router("", logs_router)
+api.add_router("", log_doctor_router)
 api.add_router("", session_reads_router)
 api.add_router("", metrics_router)
 api.add_router("", timelines_router)

@@ -11,6 +11,7 @@ from django.views.generic import RedirectView
 from apps.accounts.sign_in.limits import limited_sign_in
 from apps.agentcore import urls as agentcore
 from apps.agents import urls as agents
+from apps.awsverify import urls as awsverify
 from apps.core.running.health import healthz, readyz
 from apps.metrics import urls as metrics
 from apps.sessions import urls as sessions
@@ -42,6 +43,7 @@ urlpatterns = [
                 [
                     *sessions.urlpatterns,
                     *agentcore.session_urlpatterns,
+                    *awsverify.session_urlpatterns,
                     *metrics.session_urlpatterns,
                     *takeout.session_urlpatterns,
                 ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.agentcore.importing import views as importing_views
+from apps.agentcore.logs import run_views
 from apps.agentcore.logs import views as logs_views
 from apps.agentcore.pages import aws_views, bulk_views, settings_views, views
 
@@ -24,5 +25,6 @@ session_urlpatterns = [
     path("logs/<int:agent_pk>/", logs_views.agent_logs, name="agent-logs"),
     path("logs/<int:agent_pk>/download/", logs_views.agent_logs_download, name="agent-logs-download"),
     path("<uuid:public_id>/logs/", logs_views.session_logs, name="logs"),
+    path("<uuid:public_id>/logs/run/", run_views.run_log_fragment, name="run-log-fragment"),
     path("<uuid:public_id>/logs/download/", logs_views.session_logs_download, name="logs-download"),
 ]

@@ -42,7 +42,12 @@ _PLACES = (
 )
 
 # Pages that stand below another place than their app's own.
-_PLACE_OF_VIEW = {"sessions:agent-logs": "agents", "metrics:start-series": "agents", "takeout:evidence": "sessions"}
+_PLACE_OF_VIEW = {
+    "sessions:agent-logs": "agents",
+    "sessions:agent-log-doctor": "agents",
+    "metrics:start-series": "agents",
+    "takeout:evidence": "sessions",
+}
 # The place that all pages of a namespace stand below.
 _PLACE_OF_NAMESPACE = {"prompt_sets": "overview"}
 

@@ -21,6 +21,7 @@ from loom_client.errors import (
 )
 from loom_client.events import Event
 from loom_client.listed import ListedRun, Runs
+from loom_client.log_report import LogCheck, LogReport
 from loom_client.models import (
     Added,
     Agent,
@@ -57,7 +58,9 @@ __all__ = [
     "Invocation",
     "Latency",
     "ListedRun",
+    "LogCheck",
     "LogLine",
+    "LogReport",
     "Logs",
     "LostError",
     "Plan",

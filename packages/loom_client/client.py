@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from loom_client.errors import AmbiguousAgentError, ApiError, UnknownAgentError, UnreachableError
 from loom_client.listed import Runs
+from loom_client.log_report import LogReport
 from loom_client.models import (
     Added,
     Agent,
@@ -230,6 +231,10 @@ class Client:
         if session_id is None:
             return Logs.read(self._json("GET", f"/agents/{agent_id}/logs?{urlencode(query)}"))
         return Logs.read(self._json("GET", self._session(agent_id, session_id, "/logs", query)))
+
+    def check_logs(self, agent_id: int, **query: Any) -> LogReport:
+        """Why no log lines are found; `query` as in the API: qualifier, session_id, invocation."""
+        return LogReport.read(self._json("GET", f"/agents/{agent_id}/logs/check?{urlencode(query)}"))
 
     # --- start series ---
 

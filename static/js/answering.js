@@ -155,6 +155,7 @@ export class Answering {
     } else {
       this.#view.transcript.append(turn);
       settle(turn);
+      this.#say("began", { run });
     }
     if (turn.classList.contains("is-running")) {
       this.reader.begin(turn);

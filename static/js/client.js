@@ -82,6 +82,9 @@ export class Client {
     return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/logs${queryOf(query)}`);
   }
 
+  /** Why no log lines are found. @param {number} agentId @param {Query} query `qualifier`, `session_id`, `invocation` */
+  checkLogs(agentId, query = {}) { return this.#json("GET", `/agents/${agentId}/logs/check${queryOf(query)}`); }
+
   /** @param {number} agentId @param {string} sessionId */
   queue(agentId, sessionId) { return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/queue`); }
   /** Put a prompt behind what is answered, once, whatever breaks.

@@ -15,6 +15,7 @@ from django import forms
 from django.utils import timezone
 
 from apps.agentcore.logs.blocks import Block, blocks_of
+from apps.agentcore.logs.matching import Match, line_of
 from apps.agentcore.logs.reading import LogLine
 from apps.agents.models import Agent
 from apps.aws.logs.records import parse_record, plain, words_of
@@ -24,6 +25,7 @@ from apps.sessions.models import Invocation, Session
 USUAL_DELAY = timedelta(minutes=3)
 _MARGIN = timedelta(minutes=1)  # the agent's clock may be behind ours
 _RUN_MARGIN = timedelta(seconds=10)
+SHORT_TRACE_LINES = 12
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 RANGES = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 
@@ -95,6 +97,12 @@ class ShownLine:
         return blocks_of(self.line.message, self._record)
 
     @property
+    def is_open(self) -> bool:
+        """A stack trace that was printed is read at once where it is short, and where it is the one looked for."""
+        is_short = self.line.message.count("\n") < SHORT_TRACE_LINES
+        return self.is_marked or (self._record is None and bool(self.blocks) and is_short)
+
+    @property
     def record(self) -> str:
         """The JSON object, laid out for reading; empty for a plain line."""
         return json.dumps(self._record, indent=2, ensure_ascii=False) if self._record else ""
@@ -115,15 +123,13 @@ def keep_level(lines: Iterable[LogLine], least: str) -> list[LogLine]:
 
 def shown_lines(lines: Sequence[LogLine], run: Invocation | None) -> list[ShownLine]:
     """The lines as a page shows them; the one that tells most of how `run` failed is marked."""
-    marked = None if run is None else _line_of_failure(lines, run.completed_at or timezone.now())
-    return [ShownLine(line, is_marked=line is marked) for line in lines]
+    match = None if run is None else line_of(lines, run)
+    return marked_lines(lines, match)
 
 
-def _line_of_failure(lines: Sequence[LogLine], ended_at: datetime) -> LogLine | None:
-    """The error next to the end of a run, or the head of a traceback; None where no line is one."""
-    errors = [line for line in lines if line.level in {"ERROR", "CRITICAL"}]
-    errors = errors or [line for line in lines if line.message.startswith("Traceback (most recent call last)")]
-    return min(errors, key=lambda line: abs(line.at - ended_at), default=None)
+def marked_lines(lines: Iterable[LogLine], match: Match | None) -> list[ShownLine]:
+    """The lines as a page shows them, with a mark at the one that was looked for."""
+    return [ShownLine(line, is_marked=match is not None and line is match.line) for line in lines]
 
 
 def newest_first(lines: Sequence[LogLine]) -> list[LogLine]:

@@ -32,11 +32,11 @@ from apps.agentcore.logs.pages import (
     state_of,
 )
 from apps.agentcore.logs.reading import LogGroupMissingError, LogLine, LogPage, read_logs
+from apps.agentcore.logs.tracebacks import put_together
 from apps.agentcore.logs.visibility import ids_shown_to
 from apps.agentcore.selectors import with_runtime
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
-from apps.aws.console import log_group_url
 from apps.core.exceptions import LoomError
 from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import sessions_visible_to
@@ -74,7 +74,7 @@ class LogSource:
         )
 
     def keep(self, lines: list[LogLine]) -> list[LogLine]:
-        """The lines of the wanted level, in the wanted order."""
+        """The lines of the wanted level, in the wanted order; a stack trace keeps the level of its first line."""
         kept = keep_level(lines, self.wanted["level"])
         return newest_first(kept) if self.wanted["order"] == "newest" else kept
 
@@ -108,21 +108,15 @@ def _lines(source: LogSource) -> dict[str, Any]:
         return {"missing": error}
     except LoomError as error:
         return {"error": error}
-    kept = source.keep(page.events)
+    lines = put_together(page.events)
+    kept = source.keep(lines)
     return {
         "log_page": page,
         "lines": shown_lines(kept, source.run),
         "fingerprint": fingerprint(kept),
         "streams": sorted({line.stream for line in kept}),
-        "hidden_count": len(page.events) - len(kept),
+        "hidden_count": len(lines) - len(kept),
     }
-
-
-def _console_url(source: LogSource) -> str:
-    """Where AWS's console shows the log group; nothing for the emulator's, which no console knows."""
-    if source.agent.origin != "aws":
-        return ""
-    return log_group_url(source.agent.runtime.parsed_arn, source.qualifier)
 
 
 def _show(request: SignedInRequest, source: LogSource, template: str) -> HttpResponse:
@@ -134,7 +128,6 @@ def _show(request: SignedInRequest, source: LogSource, template: str) -> HttpRes
         "agent": source.agent,
         "session": source.session,
         "run": source.run,
-        "console_url": _console_url(source),
         "is_early": source.session is not None and is_early(source.session),
         "is_narrowed": bool(source.wanted["q"] or source.wanted["level"]),
     }
@@ -161,7 +154,7 @@ def _download(source: LogSource, name: str) -> HttpResponse:
     except LoomError as error:
         return HttpResponse(f"{error.text()}\n", status=error.http_status, content_type=plain)
     headers = {"Content-Disposition": f'attachment; filename="{name}.log"', "Cache-Control": "no-store"}
-    return HttpResponse(as_text(source.keep(page.events)), content_type=plain, headers=headers)
+    return HttpResponse(as_text(source.keep(put_together(page.events))), content_type=plain, headers=headers)
 
 
 # One address gives a page or its lines: without this a browser could show the lines alone on the way back.

@@ -260,3 +260,4 @@ def test_the_log_group_of_an_agent_on_aws_leads_to_its_console(client: Client, l
     Agent.objects.filter(pk=logged.agent_id).update(origin="aws")
     html = client.get(address, headers=LINES).content.decode()
     assert "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/" in html
+    assert f"/log-events/{timezone.now():%Y}$252F" in html

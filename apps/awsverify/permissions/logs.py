@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from apps.aws.arn import RuntimeArn
 from apps.aws.connection import Connection
@@ -24,7 +24,7 @@ MAX_PAGES = 5
 STREAMS_OF_A_DAY = 50
 _SHARED_STREAMS = ("otel-rt-logs", "spans")
 
-_MEANING = {
+MEANING = {
     "session": "named after the session",
     "environment": "one of each environment",
     "otel": "OpenTelemetry",
@@ -88,22 +88,25 @@ def _recent_events(logs: RuntimeLogs, region: str, group: str) -> list[LogEvent]
     return [event for page in pages for event in page.events]
 
 
-def _streams(logs: RuntimeLogs, region: str, group: str) -> Counter[str]:
-    """How many streams of which kind there are among today's and yesterday's and the shared ones, else the first."""
-    today = datetime.now(UTC).date()
-    prefixes = [f"{day:%Y/%m/%d}/" for day in (today, today - timedelta(days=1))]
+def stream_names(logs: RuntimeLogs, region: str, group: str, last_day: date) -> list[str]:
+    """The names of the streams of two days and of the shared ones, at most fifty of each, else those of the first."""
+    prefixes = [f"{day:%Y/%m/%d}/" for day in (last_day, last_day - timedelta(days=1))]
     found = [
         stream.name
         for prefix in (*prefixes, *_SHARED_STREAMS)
         for stream in logs.streams(region=region, log_group=group, prefix=prefix, limit=STREAMS_OF_A_DAY)
     ]
-    if not found:
-        found = [stream.name for stream in logs.streams(region=region, log_group=group, limit=STREAMS_OF_A_DAY)]
-    return Counter(classify(name).kind for name in found)
+    return found or [stream.name for stream in logs.streams(region=region, log_group=group, limit=STREAMS_OF_A_DAY)]
+
+
+def _streams(logs: RuntimeLogs, region: str, group: str) -> Counter[str]:
+    """How many streams of which kind there are among the newest."""
+    names = stream_names(logs, region, group, datetime.now(UTC).date())
+    return Counter(classify(name).kind for name in names)
 
 
 def _stream_findings(section: str, qualifier: str, kinds: Counter[str]) -> list[Finding]:
-    shown = ", ".join(f"{count} {_MEANING.get(kind, kind)}" for kind, count in sorted(kinds.items()))
+    shown = ", ".join(f"{count} {MEANING.get(kind, kind)}" for kind, count in sorted(kinds.items()))
     if kinds["session"] or kinds["environment"]:
         streams = Finding(section, "log streams", "ok", f"{qualifier}: {shown}")
     else:

@@ -35,11 +35,12 @@ pytestmark = pytest.mark.django_db
 NAMES = (
     "account", "add", "after", "again", "agent", "all", "arn", "at", "at_once", "before", "chart", "check",
     "check-0-kind", "check-0-ms", "check-0-text", "count", "days", "download", "ends_session", "environment", "error",
-    "file", "first", "format", "from", "has_warm_turn", "ids", "kind", "last", "level", "mark", "max_cost_usd",
-    "measure_start", "metric", "mode", "name", "next", "of", "order", "owner", "page", "password", "payload",
-    "payload_template", "prompt", "purpose", "q", "qualifier", "range", "read_timeout_ms", "read_timeout_s", "region",
-    "repeats", "request_key", "row", "run", "second", "seed", "series", "shape", "show", "since", "sort", "state",
-    "status", "strict", "tag", "text", "theme", "title", "to", "username", "version", "wait", "words", "wrap",
+    "file", "find", "first", "format", "from", "has_warm_turn", "idle", "ids", "invocation", "kind", "last", "level",
+    "mark", "max_cost_usd", "measure_start", "metric", "mode", "name", "next", "of", "order", "owner", "page",
+    "password", "payload", "payload_template", "prompt", "purpose", "q", "qualifier", "range", "read_timeout_ms",
+    "read_timeout_s", "region", "repeats", "request_key", "row", "run", "second", "seed", "seen", "series",
+    "session_id", "shape", "show", "since", "sort", "state", "status", "strict", "tag", "text", "theme", "title", "to",
+    "username", "version", "wait", "words", "wrap",
 )  # fmt: skip
 VALUES = {
     "nothing": "",

@@ -30,6 +30,7 @@ SCOPE_OF = {
     ("DELETE", "/agents/{agent_id}"): "manage",
     ("POST", "/agents/{agent_id}/refresh"): "manage",
     ("GET", "/agents/{agent_id}/logs"): "read",
+    ("GET", "/agents/{agent_id}/logs/check"): "read",
     ("POST", "/agents/{agent_id}/invoke"): "invoke",
     ("GET", "/agents/{agent_id}/sessions"): "read",
     ("GET", "/agents/{agent_id}/sessions/{session_id}"): "read",
@@ -137,6 +138,7 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.timeline(1),
             lambda: client.logs(1),
             lambda: client.logs(1, MISSING),
+            lambda: client.check_logs(1),
             lambda: client.export_session(1, MISSING),
             lambda: client.export_run(1, "evidence"),
             lambda: client.check_evidence(b"{}"),
@@ -240,7 +242,8 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert answer[0] == 200
     ids |= {"session_id": answer[1]["session_id"], "number": 1}
     run = f"{session}/invocations/{{number}}"
-    for path in (one, f"{one}/sessions", f"{one}/logs", session, f"{session}/logs", run, f"{run}/unread"):
+    logs = (f"{one}/logs", f"{one}/logs/check", f"{session}/logs")
+    for path in (one, f"{one}/sessions", *logs, session, run, f"{run}/unread"):
         wait_until(lambda path=path: walk.call("GET", path, ids)[0] == 200, f"{path} is answered")  # type: ignore[misc]
     assert walk.call("GET", f"{session}/latency", ids)[0] in {200, 202}
     ids["run_id"] = walk.call("GET", run, ids)[1]["id"]

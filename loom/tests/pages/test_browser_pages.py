@@ -28,7 +28,8 @@ pytestmark = pytest.mark.browser
 # Every named address that is not the administration's or the API's is one of these. A new one has to be put here.
 PAGES = [
     "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:settings", "sessions:list",
-    "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:new", "overview:runs", "metrics:operate",
+    "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:log-doctor", "sessions:agent-log-doctor",
+    "sessions:new", "overview:runs", "metrics:operate",
     "metrics:start-series", "sessions:timeline", "sessions:again", "sessions:queued-prompt",
     "sessions:take-out", "takeout:evidence", "takeout:shared", "overview:rating",
     "prompt_sets:list", "prompt_sets:new", "prompt_sets:detail", "prompt_sets:rename", "prompt_sets:delete",
@@ -37,7 +38,8 @@ PAGES = [
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
     "agents:import", "agents:account-fragment", "agents:versions-fragment", "agents:aws-metrics-fragment",
-    "sessions:table-fragment", "sessions:turns-fragment", "sessions:queue-fragment", "sessions:expectation",
+    "sessions:table-fragment", "sessions:run-log-fragment", "sessions:turns-fragment", "sessions:queue-fragment",
+    "sessions:expectation",
     "metrics:latency-fragment",
     "metrics:agent-figures-fragment", "metrics:agent-list-figures-fragment", "metrics:start-series-fragment",
     "metrics:start-series-estimate-fragment", "metrics:start-series-progress-fragment",
@@ -72,7 +74,7 @@ def names_below(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
 OWN_FOLD = ".turn-state .timeline-fold > [hx-get^='/sessions/'][hx-get*='/timeline/']"
 # What no text of an agent, a user or AWS may become.
 HARMFUL = ", ".join(
-    f":is([data-part=transcript], #log-lines, h1, td, .toast) {selector}"
+    f":is([data-part=transcript], #log-lines, #run-lines .log-list, h1, td, .toast) {selector}"
     for selector in (
         "script", "img", "iframe", "form[action*='evil']", "style", "link", "base", "meta", "math",
         "svg:not([aria-hidden])", "object",

@@ -20,6 +20,7 @@ from loom.web.page_frame import shell
         ("/operate/", "Operate"),
         # Reached from an agent's page, and below it in their breadcrumbs.
         ("/sessions/logs/7/", "Agents"),
+        ("/sessions/logs/7/doctor/", "Agents"),
         ("/operate/start-series/7/", "Agents"),
     ],
 )

@@ -57,7 +57,7 @@ OF_AGENTCORE = {
     "agents:account-fragment", "agents:aws-metrics-fragment", "agents:refresh", "agents:revive", "agents:settings",
     "agents:versions-fragment", "metrics:start-series-estimate-fragment", "metrics:start-series-fragment",
     "metrics:start-series-start", "sessions:agent-logs", "sessions:agent-logs-download", "sessions:logs",
-    "sessions:logs-download",
+    "sessions:logs-download", "sessions:run-log-fragment", "sessions:log-doctor", "sessions:agent-log-doctor",
 }  # fmt: skip
 
 

@@ -1,0 +1,64 @@
+"""The log of a run beside its conversation: opened, followed, and one click from an error to its line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from loom.tests.fixtures import Loom
+from loom.tests.looking import PHONE, SIDEWAYS, Witness, look, settle
+from loom.tests.visiting import Prompt, newest_session_id
+
+pytestmark = pytest.mark.browser
+
+LINES = "#run-lines .log-line"
+IS_AT_END = "(list) => list.scrollTop + list.clientHeight >= list.scrollHeight - 24"
+
+
+def test_it_is_opened_by_keyboard_and_closed_it_asks_for_nothing(page: Page, loom: Loom) -> None:
+    witness = Witness(page)
+    Prompt(loom, loom.agent_id("inventory_analyst"), "What is low?").finish()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/logs" in request.url else None)
+    page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
+    expect(page.locator("article")).to_contain_text("Completed")
+    assert asked == []
+
+    page.locator("#run-log summary").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(LINES).first).to_be_visible(timeout=30_000)
+    expect(page.locator("#run-lines .log-level").first).to_have_text(re.compile(r"INFO|DEBUG|·"))
+    assert page.evaluate("document.activeElement.id") == "run-log-head"
+    settle(page)
+    assert [*look(page), *witness.all_complaints()] == []
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    assert page.evaluate(SIDEWAYS) == 0
+
+    page.locator("#run-log-head").press("Enter")
+    expect(page.locator(LINES).first).to_be_hidden()
+
+
+def test_an_error_is_one_click_away_from_its_line(page: Page, loom: Loom) -> None:
+    Prompt(loom, loom.agent_id("claims_intake"), "A claim").finish()
+    page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
+    page.get_by_role("link", name="Show its log at this moment").click()
+    marked = page.locator("#run-lines .is-marked")
+    expect(marked).to_be_in_viewport(timeout=30_000)
+    expect(marked).to_be_focused()
+    expect(marked).to_contain_text("Traceback (most recent call last)")
+    expect(page.locator("#run-lines .log-notice")).to_contain_text("the error nearest to its end")
+
+
+def test_the_lines_follow_a_run_and_the_newest_stay_in_view(page: Page, loom: Loom) -> None:
+    agent = loom.agent_id("claims_intake")
+    page.goto(f"{loom.url}/sessions/new/?agent={agent}")
+    loom.emulator.order(kind="silence", after_chunks=2, seconds=8)
+    page.get_by_label("Prompt").first.fill("A claim")
+    page.keyboard.press("Enter")
+    page.locator("#run-log summary").first.click()
+    expect(page.locator(LINES).first).to_be_visible(timeout=30_000)
+    before = page.locator(LINES).count()
+    expect(page.locator(LINES)).not_to_have_count(before, timeout=60_000)
+    assert page.locator("#run-lines .log-list").evaluate(IS_AT_END)
