@@ -13,21 +13,13 @@ from apps.core.exceptions import LoomError
 from apps.metrics.models import StartSeries
 from apps.metrics.series.advancing import advance_series
 from apps.metrics.series.services import DEMO_KEY, Plan, start_series
+from apps.overview.agents.suggesting import PROMPTS
 from apps.sessions.invoking import Request, enqueue_prompt
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_session
 
 # As many as a median with its interval needs.
 SESSIONS = 6
-PROMPTS = {
-    "claims_intake": "Check claim 4711: water damage in the kitchen, 1,850 euros.",
-    "code_tutor": "Explain generators with a short example.",
-    "contract_reviewer": "Which clauses of this lease are unusual?",
-    "inventory_analyst": "What runs out this week?",
-    "release_digest": "Summarise the notes of version 2.4.",
-    "sentiment_scorer": "The delivery came late, but the support was wonderful.",
-    "travel_concierge": "Two rainy days in Ghent by train.",
-}
 # The turns of some conversations, one after the other: who is asked, and what.
 TURNS = (
     ("travel_concierge", "A quiet weekend in the hills, by train and with little luggage."),

@@ -14,6 +14,7 @@ from apps.agents import urls as agents
 from apps.awsverify import urls as awsverify
 from apps.core.running.health import healthz, readyz
 from apps.metrics import urls as metrics
+from apps.overview import urls as overview
 from apps.sessions import urls as sessions
 from apps.takeout import urls as takeout
 from loom.api import api
@@ -35,7 +36,21 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="agents:list"), name="home"),
     path("accounts/", include("apps.accounts.urls")),
     # One namespace for a noun, whichever app shows a page of it.
-    path("agents/", include(([*agents.urlpatterns, *agentcore.agent_urlpatterns], "agents"))),
+    path(
+        "agents/",
+        include(
+            (
+                [
+                    *overview.agent_urlpatterns,
+                    *agents.urlpatterns,
+                    *agentcore.agent_urlpatterns,
+                    *sessions.agent_urlpatterns,
+                    *metrics.agent_urlpatterns,
+                ],
+                "agents",
+            )
+        ),
+    ),
     path(
         "sessions/",
         include(

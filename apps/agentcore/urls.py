@@ -18,7 +18,7 @@ agent_urlpatterns = [
     path("<int:pk>/revive/", views.agent_revive, name="revive"),
     path("<int:pk>/settings/", settings_views.agent_settings, name="settings"),
     path("<int:pk>/account/", aws_views.account_fragment, name="account-fragment"),
-    path("<int:pk>/versions/", aws_views.versions_fragment, name="versions-fragment"),
+    path("<int:pk>/versions/", aws_views.agent_versions, name="versions"),
     path("<int:pk>/aws-metrics/", aws_views.aws_metrics_fragment, name="aws-metrics-fragment"),
 ]
 session_urlpatterns = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Lower
@@ -89,9 +89,19 @@ def read_agents(keys: list[Any]) -> dict[Any, Agent]:
     return Agent.objects.select_related("runtime").prefetch_related("endpoints").in_bulk(keys)
 
 
-def counts_by_state(registry: QuerySet[Agent]) -> tuple[int, int]:
-    """How many agents are registered, and how many archived."""
+class Counts(NamedTuple):
+    """How many agents are registered, how many of those take prompts, and how many are archived."""
+
+    registered: int
+    ready: int
+    archived: int
+
+
+def counts_by_state(registry: QuerySet[Agent]) -> Counts:
+    """One statement."""
     counts = registry.aggregate(
-        registered=Count("pk", filter=Q(removed_at=None)), archived=Count("pk", filter=Q(removed_at__isnull=False))
+        registered=Count("pk", filter=Q(removed_at=None)),
+        ready=Count("pk", filter=Q(removed_at=None, status="READY")),
+        archived=Count("pk", filter=Q(removed_at__isnull=False)),
     )
-    return counts["registered"], counts["archived"]
+    return Counts(**counts)

@@ -21,7 +21,6 @@ urlpatterns = [
         agent_list_views.agent_list_figures_fragment,
         name="agent-list-figures-fragment",
     ),
-    path("agents/<int:pk>/start-series/", series_views.start_series_fragment, name="start-series-fragment"),
     path(
         "agents/<int:pk>/start-series/estimate/",
         series_views.start_series_estimate_fragment,
@@ -65,3 +64,5 @@ prompt_set_urlpatterns = [
     path("<int:set_id>/results/<int:plan_id>/prompts/<int:number>/", result_views.compare, name="compare"),
     path("<int:set_id>/results/<int:plan_id>/stop/", replay_views.plan_stop, name="stop"),
 ]
+# Below /agents/.
+agent_urlpatterns = [path("<int:pk>/measure/", series_views.agent_measure, name="measure")]

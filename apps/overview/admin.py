@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import RecordAdmin
-from apps.overview.models import Rating, SavedView
+from apps.overview.models import FirstSteps, Rating, SavedView
 
 
 @admin.register(SavedView)
@@ -23,3 +23,11 @@ class RatingAdmin(RecordAdmin[Rating]):
     list_select_related = ["owner"]
     exclude = ["note"]
     raw_id_fields = ["invocation"]
+
+
+@admin.register(FirstSteps)
+class FirstStepsAdmin(RecordAdmin[FirstSteps]):
+    """Deleting a row shows its user the first steps again."""
+
+    list_display = ["user", "closed_at"]
+    list_select_related = ["user"]

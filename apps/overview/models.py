@@ -48,3 +48,16 @@ class Rating(models.Model):
 
     def __str__(self) -> str:
         return f"{self.owner_id} of {self.invocation_id}: {self.thumb or 'note'}"
+
+
+class FirstSteps(models.Model):
+    """That somebody has put away what a newcomer is shown. What they have done is read from what it left."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="first_steps")
+    closed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "first steps"
+
+    def __str__(self) -> str:
+        return f"closed {self.closed_at:%Y-%m-%d}"

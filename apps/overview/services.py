@@ -1,4 +1,4 @@
-"""Every change of saved views and ratings."""
+"""Every change of saved views and ratings, and of what a newcomer is shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.core.exceptions import InvalidInputError
-from apps.overview.models import Rating, SavedView
+from apps.overview.models import FirstSteps, Rating, SavedView
 from apps.sessions.invoking import check_storable
 from apps.sessions.models import Invocation
 
@@ -62,3 +62,8 @@ def rate_run(*, owner: User, run: Invocation, thumb: str, note: str) -> Rating |
         return None
     fields = {"thumb": thumb, "note": note, "rated_at": timezone.now()}
     return Rating.objects.update_or_create(owner=owner, invocation=run, defaults=fields)[0]
+
+
+def close_first_steps(*, user: User) -> None:
+    """Show them to the user no more; a second time changes nothing."""
+    FirstSteps.objects.get_or_create(user=user, defaults={"closed_at": timezone.now()})

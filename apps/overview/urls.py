@@ -3,6 +3,8 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.overview import rating_views, views
+from apps.overview.agents import aws_views
+from apps.overview.agents import views as agents_views
 
 app_name = "overview"
 urlpatterns = [
@@ -10,4 +12,11 @@ urlpatterns = [
     path("<int:pk>/rating/", rating_views.rating, name="rating"),
     path("views/", views.view_save, name="view-save"),
     path("views/<int:pk>/remove/", views.view_remove, name="view-remove"),
+]
+# Below /agents/; loom.urls puts them beside the others.
+agent_urlpatterns = [
+    path("", agents_views.agent_list, name="list"),
+    path("first-steps/close/", agents_views.first_steps_close, name="first-steps-close"),
+    path("aws/account/", aws_views.aws_account_fragment, name="aws-account-fragment"),
+    path("aws/permissions/", aws_views.aws_permissions_fragment, name="aws-permissions-fragment"),
 ]

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.sessions.pages import again_views, list_views, queue_views, views
+from apps.sessions.pages import again_views, agent_views, list_views, queue_views, views
 
 urlpatterns = [
     path("", list_views.session_list, name="list"),
     path("csv/", list_views.session_list_csv, name="list-csv"),
-    path("table/", list_views.session_table_fragment, name="table-fragment"),
     path("new/", views.session_new, name="new"),
     path("start/<int:agent_pk>/", views.session_start, name="start"),
     path("runs/<int:pk>/", again_views.run_place, name="run"),
@@ -24,3 +23,5 @@ urlpatterns = [
     path("<uuid:public_id>/stop/", views.session_stop, name="stop"),
     path("<uuid:public_id>/turns/", views.turns_fragment, name="turns-fragment"),
 ]
+# Below /agents/; loom.urls puts them beside the others.
+agent_urlpatterns = [path("<int:pk>/sessions/", agent_views.agent_sessions, name="sessions")]

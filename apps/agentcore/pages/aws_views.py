@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.http import SignedInRequest
 from apps.agentcore.aws.caller import foreign_account
@@ -15,6 +17,7 @@ from apps.agentcore.aws.metrics import DEFAULT_RANGE, RANGES, metrics_of
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.selectors import with_runtime
 from apps.agentcore.services import versions_of
+from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
 
@@ -28,24 +31,36 @@ def account_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     return render(request, "agentcore/_account.html", {"agent": agent, "own_account": foreign_account(agent)})
 
 
+# One address gives a page or its versions: without this a browser could show those alone on the way back.
+@vary_on_headers("HX-Request", "HX-Target")
 @require_safe
-def versions_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The agent's versions, the newest first, with the endpoints that lead to each; `all` shows the older ones too."""
+def agent_versions(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The agent's endpoints, and its versions when the page asks for them, because AWS may take seconds.
+
+    `ask` has them in the page, for who runs no scripts; `all` shows the older ones too.
+    """
     agent = get_object_or_404(with_runtime(agents_visible_to(request.user)).prefetch_related("endpoints"), pk=pk)
+    is_part = bool(request.htmx) and request.htmx.target == "agent-versions"
+    context = {"agent": agent, "endpoints": agent.endpoints.all(), "is_asked": "ask" in request.GET}
+    if is_part or context["is_asked"]:
+        context |= _versions(agent, is_whole="all" in request.GET)
+    return render(request, "agentcore/_versions.html" if is_part else "agentcore/agent_versions.html", context)
+
+
+def _versions(agent: Agent, *, is_whole: bool) -> dict[str, Any]:
+    """The versions, the newest first, with the endpoints that lead to each; or why AWS does not tell them."""
     try:
         versions = versions_of(agent)
     except LoomError as error:
-        return render(request, "agentcore/_versions.html", {"agent": agent, "error": error})
+        return {"error": error}
     endpoints = defaultdict(list)
     for endpoint in agent.endpoints.all():
         endpoints[endpoint.live_version].append(endpoint.name)
-    shown = versions if "all" in request.GET else versions[:VERSIONS_SHOWN]
-    context = {
-        "agent": agent,
+    shown = versions if is_whole else versions[:VERSIONS_SHOWN]
+    return {
         "versions": [(version, endpoints.get(version.version, [])) for version in shown],
         "hidden_count": len(versions) - len(shown),
     }
-    return render(request, "agentcore/_versions.html", context)
 
 
 @require_safe

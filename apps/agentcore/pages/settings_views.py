@@ -34,7 +34,9 @@ def _preview(template_text: str, sample: str) -> dict[str, str]:
 
 def _context(agent: Any, form: InvocationSettingsForm, **more: Any) -> dict[str, Any]:
     preview = _preview(str(form["payload_template"].value() or ""), str(form["sample"].value() or ""))
-    return {"agent": agent, "form": form, "preview": preview, "templates": list(TEMPLATES), **more}
+    metadata = json.dumps(agent.runtime.raw_metadata, indent=2, ensure_ascii=False)
+    templates = list(TEMPLATES)
+    return {"agent": agent, "form": form, "preview": preview, "templates": templates, "metadata": metadata, **more}
 
 
 @vary_on_headers("HX-Request", "HX-Target")
@@ -69,4 +71,4 @@ def agent_settings(request: SignedInRequest, pk: int) -> HttpResponse:
         log_stream=form.cleaned_data["log_stream"],
     )
     messages.success(request, f"The settings are saved. The next prompt to {agent.name} is sent with them.")
-    return redirect("agents:detail", pk)
+    return redirect("agents:settings", pk)

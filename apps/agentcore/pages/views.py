@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from apps.accounts.http import SignedInRequest
@@ -16,14 +16,15 @@ from apps.agentcore.changes import differences, state_of
 from apps.agentcore.selectors import with_runtime
 from apps.agents import selectors
 from apps.agents.forms import AgentForm
-from apps.agents.views import list_context
 from apps.core.exceptions import LoomError
 from apps.core.requests.return_to import return_to
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def agent_register(request: SignedInRequest) -> HttpResponse:
-    """Register by ARN; a refusal comes back at the field, with what was typed."""
+    """The ways to an agent on AWS; by its ARN it is registered here. A refusal comes back with what was typed."""
+    if request.method != "POST":
+        return render(request, "agents/agent_register.html", {"form": AgentForm()})
     form = AgentForm(request.POST)
     if form.is_valid():
         try:
@@ -36,8 +37,8 @@ def agent_register(request: SignedInRequest) -> HttpResponse:
             return HttpResponseClientRedirect(target) if request.htmx else redirect(target)
     messages.error(request, gettext("The agent was not registered. The form says why."))
     if request.htmx:
-        return render(request, "agents/agent_list.html#agent-form", {"form": form, "is_refused": True}, status=422)
-    return render(request, "agents/agent_list.html", list_context(request, QueryDict(), form), status=422)
+        return render(request, "agents/_agent_form.html", {"form": form, "is_refused": True}, status=422)
+    return render(request, "agents/agent_register.html", {"form": form}, status=422)
 
 
 @require_POST

@@ -38,7 +38,7 @@ def test_settings_are_kept_only_when_they_can_be_sent(signed_in: Client, make_ag
     assert (agent.runtime.payload_template, agent.runtime.read_timeout_ms) == ({"prompt": "{{prompt}}"}, 900_000)
     saved = signed_in.post(address, good)
     agent.refresh_from_db()
-    assert (saved.status_code, saved["Location"]) == (302, f"/agents/{agent.pk}/")
+    assert (saved.status_code, saved["Location"]) == (302, address)
     assert (agent.runtime.payload_template, agent.runtime.read_timeout_ms, agent.runtime.retry_unproven) == (
         {"input": "Q: {{prompt}}"}, 60_000, True,
     )  # fmt: skip
@@ -59,11 +59,17 @@ def test_versions_are_listed_or_the_missing_permission_is_named(order_fault: Ord
     signed_in.post(REGISTER, {"arn": TRAVEL})
     address = f"/agents/{Agent.objects.get().pk}/versions/"
 
-    versions = text(signed_in.get(address))
+    part = {**HTMX, "HX-Target": "agent-versions"}
+    versions, asked = text(signed_in.get(address, headers=part)), text(signed_in.get(address, {"ask": ""}))
     order_fault(kind="error", operation="ListAgentRuntimeVersions", code="AccessDeniedException")
-    denied = text(signed_in.get(address))
+    denied = text(signed_in.get(address, headers=part))
 
-    assert all(f"<td><b>{number}</b></td>" in versions for number in (3, 2, 1))
+    for shown in (versions, asked):
+        assert all(f"<td><b>{number}</b></td>" in shown for number in (3, 2, 1))
+    assert ("<html" in versions, "<html" in asked) == (False, True)
+    # The page itself asks nobody, and says with what it will.
+    page = text(signed_in.get(address))
+    assert "<td><b>1</b></td>" not in page and f'hx-get="{address}"' in page and f'href="{address}?ask"' in page
     assert "bedrock-agentcore:ListAgentRuntimeVersions" in denied and "Try again" in denied
 
 

@@ -10,6 +10,7 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.agentcore.tests.test_views import is_page, text
 from apps.agents.models import Agent
+from apps.agents.services import archive_agent
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +80,7 @@ def test_the_page_shows_what_an_agent_of_another_protocol_is_sent(
 
     page = text(client.get(f"/agents/{agent.pk}/settings/"))
     assert "This agent speaks AGUI." in page and "threadId" in page
+    archive_agent(agent=agent)
     assert "threadId" in text(client.get(f"/agents/{agent.pk}/"))
 
 

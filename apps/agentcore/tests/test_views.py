@@ -49,9 +49,9 @@ def listed(response: Any) -> list[str]:
 def test_an_empty_registry_says_what_to_do_next(signed_in: Client) -> None:
     page = text(signed_in.get(LIST))
 
-    assert "No agents yet" in page
     assert "0 registered agents" in page
-    assert "Register the ARN of a runtime that is deployed on AgentCore." in page
+    assert '<form id="agent-form"' in page and "Import from the account" in page
+    assert ".venv/bin/python manage.py seed_demo" in page
 
 
 def test_the_list_shows_each_agent_with_status_endpoints_and_place(
@@ -172,7 +172,7 @@ def test_a_refusal_without_htmx_is_the_page_with_the_reason(
 
     response = signed_in.post(REGISTER, {"arn": TRAVEL})
 
-    assert (response.status_code, is_page(response), listed(response)) == (422, True, ["weather"])
+    assert (response.status_code, is_page(response)) == (422, True)
     assert "weather is registered already. Refresh it to read its newest state." in text(response)
     assert f'value="{TRAVEL}"' in text(response)
 
@@ -208,12 +208,11 @@ def test_one_agent_shows_facts_endpoints_metadata_and_a_prompt(emulator: Any, si
         "15 min",
         "8 h",
         "IAM (SigV4)",
-        '"LOG_LEVEL": "***"',
         '<option value="DEFAULT" selected>DEFAULT → version 3</option>',
         '<option value="prod">prod → version 2</option>',
         f'action="/sessions/start/{agent.pk}/"',
         f'hx-get="/operate/agents/{agent.pk}/figures/"',
-        f'hx-get="/sessions/table/?agent={agent.pk}"',
+        *(f'href="/agents/{agent.pk}/{tab}/"' for tab in ("sessions", "measure", "versions", "settings")),
     ):
         assert part in page, part
 
@@ -238,7 +237,7 @@ def test_what_aws_says_is_escaped(signed_in: Client, make_agent: Callable[..., A
     evil = "</pre><script>alert(1)</script>"
     agent = make_agent(description=evil, raw_metadata={"x": evil}, failure_reason=evil, status="CREATE_FAILED")
 
-    for address in (LIST, f"/agents/{agent.pk}/"):
+    for address in (LIST, *(f"/agents/{agent.pk}/{tab}" for tab in ("", "settings/", "versions/", "measure/"))):
         assert b"<script>alert" not in signed_in.get(address).content
 
 
@@ -359,7 +358,7 @@ def test_changes_are_posted_from_our_own_forms(alice: User, make_agent: Callable
     strict.force_login(alice)
 
     for address in (REGISTER, f"/agents/{agent.pk}/refresh/", f"/agents/{agent.pk}/archive/"):
-        assert strict.get(address).status_code == 405
+        assert strict.get(address).status_code == (200 if address == REGISTER else 405)
         assert strict.post(address).status_code == 403
     page = strict.get(LIST)
     removed = strict.post(

@@ -72,9 +72,9 @@ def typical_answer(agent: Agent) -> timedelta:
     return max(spans, default=ASSUMED_ANSWER)
 
 
-def estimate_usd(*, agent: Agent, plan: Plan) -> Decimal:
-    """What a series costs at most, if the agent answers as it did lately."""
-    busy = typical_answer(agent) * (2 if plan.has_warm_turn else 1)
+def estimate_usd(*, agent: Agent, plan: Plan, answer: timedelta | None = None) -> Decimal:
+    """What a series costs at most, if the agent answers as it did lately; `answer` is `typical_answer`, if known."""
+    busy = (answer or typical_answer(agent)) * (2 if plan.has_warm_turn else 1)
     idle = idle_after(agent, ends_session=plan.ends_session)
     return rounded_up(plan.count * prices().session_usd(busy, idle=idle))
 

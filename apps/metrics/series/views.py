@@ -1,11 +1,10 @@
-"""Measure start: the card on an agent's page, the page of a series, its progress and its end."""
+"""Measure start: the page beside an agent's others, that of a series, its progress and its end."""
 
 from __future__ import annotations
 
 import uuid
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -17,6 +16,7 @@ from apps.agentcore.selectors import with_runtime
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
+from apps.core.tables.page import page_of
 from apps.costs.runtime import prices
 from apps.metrics.figures.pages.tiles import startup_tile
 from apps.metrics.models import StartSeries
@@ -25,16 +25,18 @@ from apps.metrics.series.advancing import advance_series
 from apps.metrics.series.forms import StartSeriesForm
 from apps.metrics.series.services import Plan
 
-SERIES_SHOWN = 5
+SERIES_SHOWN = 20
+PAGE = "metrics/agent_measure.html"
 
 
-def _card_context(request: SignedInRequest, agent: Agent, form: StartSeriesForm) -> dict[str, Any]:
-    newest = list(selectors.series_visible_to(request.user).filter(agent=agent)[:SERIES_SHOWN])
-    results = selectors.results_of(newest)
+def _page_context(request: SignedInRequest, agent: Agent, form: StartSeriesForm) -> dict[str, Any]:
+    page = page_of(selectors.series_visible_to(request.user).filter(agent=agent), request.GET, SERIES_SHOWN)
+    results = selectors.results_of(list(page.object_list))
     return {
         "agent": agent,
         "form": form,
-        "series": [(series, results[series.pk]) for series in newest],
+        "page": page,
+        "series": [(series, results[series.pk]) for series in page.object_list],
         **_estimate_context(agent, form),
     }
 
@@ -51,23 +53,24 @@ def _estimate_context(agent: Agent, form: StartSeriesForm) -> dict[str, Any]:
     else:
         given = {}
     plan = Plan(**given)
-    estimate = services.estimate_usd(agent=agent, plan=plan)
+    answer = services.typical_answer(agent)
+    estimate = services.estimate_usd(agent=agent, plan=plan, answer=answer)
     return {
         "agent": agent,
         "plan": plan,
         "estimate_usd": estimate,
         "is_too_much": estimate > plan.max_cost_usd,
-        "answer_ms": services.typical_answer(agent).total_seconds() * 1000,
+        "answer_ms": answer.total_seconds() * 1000,
         "prices": prices(),
     }
 
 
 @require_safe
-def start_series_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The card of an agent's page: the form and the newest series."""
+def agent_measure(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The form, and the reader's series with the agent, the newest first."""
     agent = get_object_or_404(with_runtime(agents_visible_to(request.user)), pk=pk)
     form = StartSeriesForm(agent=agent, initial={"request_key": str(uuid.uuid4())})
-    return render(request, "metrics/_start_series_card.html", _card_context(request, agent, form))
+    return render(request, PAGE, _page_context(request, agent, form))
 
 
 @require_safe
@@ -97,11 +100,8 @@ def start_series_start(request: SignedInRequest, pk: int) -> HttpResponse:
             advance_series(series.pk)
             target = series.get_absolute_url()
             return HttpResponseClientRedirect(target) if request.htmx else redirect(target)
-    if request.htmx:
-        return render(request, "metrics/_start_series_card.html", _card_context(request, agent, form), status=422)
-    for problems in form.errors.values():
-        messages.error(request, " ".join(str(problem) for problem in problems))
-    return redirect("agents:detail", agent.pk)
+    part = "#start-series" if request.htmx else ""
+    return render(request, PAGE + part, _page_context(request, agent, form), status=422)
 
 
 def _series_context(series: StartSeries) -> dict[str, Any]:

@@ -215,7 +215,7 @@ def test_a_cancelled_series_counts_its_stopped_session_as_stopped_everywhere(
     assert "Sessions 2 0 failed · 1 stopped " in shown
     assert "3 of 6 Stopped" in shown
     assert "every 2s" not in as_alice.get(address).content.decode()
-    card = reverse("metrics:start-series-fragment", args=[series.agent_id])
+    card = reverse("agents:measure", args=[series.agent_id])
     assert "Cancelled 2 of 6" in text_of(as_alice, card)
     assert as_alice.get(f"/api/start-series/{series.pk}").json()["done"] == 2
 
@@ -235,11 +235,11 @@ def test_the_page_of_a_series_shows_its_result_and_stops_asking(
     assert "every 2s" not in as_alice.get(address).content.decode()
 
 
-def test_the_card_of_an_agent_shows_form_estimate_and_series(
+def test_the_page_of_an_agent_shows_form_estimate_and_series(
     as_alice: Client, make_session: MakeSession, alice: User
 ) -> None:
     agent = make_session().agent
-    address = reverse("metrics:start-series-fragment", args=[agent.pk])
+    address = reverse("agents:measure", args=[agent.pk])
     assert "Costs up to $0.1740 on AgentCore; the emulator costs nothing. 20 sessions × 2 answers" in text_of(
         as_alice, address
     )
@@ -268,6 +268,11 @@ def test_the_form_starts_a_series_once_and_says_what_is_wrong(as_alice: Client, 
     assert "is being measured already. Wait for that series, or cancel it." in refused.content.decode()
     refused = as_alice.post(address, {**form, "count": "0"}, headers={"HX-Request": "true"})
     assert "Give a whole number of sessions, from 1 to 100." in refused.content.decode()
+    assert "<html" not in refused.content.decode()
+    page = as_alice.post(address, {**form, "count": "0"})
+    assert page.status_code == 422
+    for part in ("<html", "Give a whole number of sessions, from 1 to 100.", ">\nTwo days?</textarea>"):
+        assert part in page.content.decode(), part
 
 
 def test_a_series_belongs_to_its_owner_and_to_staff(

@@ -12,7 +12,6 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.http import SignedInRequest
-from apps.agents.selectors import registry_visible_to
 from apps.core.exceptions import LoomError
 from apps.core.requests.return_to import return_to
 from apps.core.tables.export import table_csv
@@ -31,7 +30,6 @@ def session_list(request: SignedInRequest) -> HttpResponse:
     context = {
         "table": table,
         "hidden_count": hidden_count(visible, table.wanted),
-        "is_list": True,
         "has_any": bool(table.rows) or visible.exists(),
     }
     is_table_only = request.htmx and request.htmx.target == "session-table"
@@ -43,28 +41,6 @@ def session_list_csv(request: SignedInRequest) -> StreamingHttpResponse:
     """All sessions that the same address of the list would find, as a file."""
     found = SESSIONS.asked(selectors.sessions_visible_to(request.user), request.GET)
     return table_csv(request, "sessions", CSV, found, read_sessions)
-
-
-@require_safe
-def session_table_fragment(request: SignedInRequest) -> HttpResponse:
-    """The newest sessions with one `agent`, for its page."""
-    agent = request.GET.get("agent", "")
-    agent_id = int(agent) if agent.isdecimal() and len(agent) < 19 else None  # a longer one overflows the column's type
-    wanted = SESSIONS.wanted(agent="" if agent_id is None else str(agent_id))
-    visible = selectors.sessions_visible_to(request.user)
-    table = SESSIONS.listing_of(visible, request.GET, wanted)
-    context = {
-        "table": table,
-        "hidden_count": hidden_count(visible, wanted),
-        "is_archived": not table.rows and _is_archived(request, agent_id),
-    }
-    return render(request, "sessions/session_list.html#session-table", context)
-
-
-def _is_archived(request: SignedInRequest, agent_id: int | None) -> bool:
-    if agent_id is None:
-        return False
-    return registry_visible_to(request.user).filter(pk=agent_id, removed_at__isnull=False).exists()
 
 
 @require_POST

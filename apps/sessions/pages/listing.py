@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -118,6 +119,8 @@ SESSIONS: Table[Session] = Table(
     ),
     read=read_sessions,
 )  # fmt: skip
+# On the page of an agent there is no other to choose.
+SESSIONS_OF_AGENT = replace(SESSIONS, filters=tuple(one for one in SESSIONS.filters if one.name != "agent"))
 
 
 CSV: tuple[CsvColumn[Session], ...] = (
@@ -139,9 +142,9 @@ CSV: tuple[CsvColumn[Session], ...] = (
 )
 
 
-def hidden_count(sessions: QuerySet[Session], wanted: Wanted) -> int:
-    """How many sessions of Measure start the filters would keep and the list does not show."""
+def hidden_count(sessions: QuerySet[Session], wanted: Wanted, table: Table[Session] = SESSIONS) -> int:
+    """How many sessions of Measure start the filters of `table` would keep and the list does not show."""
     if wanted.chosen["measure_start"]:
         return 0
     measured = sessions.filter(purpose=Session.Purpose.MEASURE_START)
-    return SESSIONS.keep(measured, wanted, but="measure_start").count()
+    return table.keep(measured, wanted, but="measure_start").count()

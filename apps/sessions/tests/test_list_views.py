@@ -65,9 +65,15 @@ def test_the_list_shows_own_sessions_with_their_last_status(
 def test_the_table_of_one_agent_holds_only_its_sessions(client: Client, make_session: MakeSession, alice: User) -> None:
     session, other = make_session(title="Wanted"), make_session(title="Other")
     client.force_login(alice)
-    fragment = client.get(reverse("sessions:table-fragment"), {"agent": session.agent.pk}).content.decode()
+    address = reverse("agents:sessions", args=[session.agent.pk])
+    page = client.get(address).content.decode()
+    table = client.get(address, headers={"HX-Request": "true", "HX-Target": "session-table"}).content.decode()
 
-    assert "Wanted" in fragment and other.title not in fragment and "<html" not in fragment
+    for text in (page, table):
+        assert "Wanted" in text and other.title not in text
+    assert ("<html" in page, "<html" in table) == (True, False)
+    assert f'href="/sessions/csv/?agent={session.agent.pk}"' in page
+    assert "No session matches" in client.get(address, {"q": "nothing"}).content.decode()
 
 
 def test_the_table_of_an_archived_agent_asks_for_no_prompt(
@@ -78,7 +84,7 @@ def test_the_table_of_an_archived_agent_asks_for_no_prompt(
     client.force_login(alice)
 
     def empty_state() -> str:
-        return client.get(reverse("sessions:table-fragment"), {"agent": agent.pk}).content.decode()
+        return client.get(reverse("agents:sessions", args=[agent.pk])).content.decode()
 
     assert "Send it a first prompt" in empty_state()
     agent.removed_at = timezone.now()
@@ -234,10 +240,8 @@ def test_sessions_of_measure_start_are_hidden_and_counted_until_asked_for(
     page = client.get(LIST, {"measure_start": "shown"}).content.decode()
     assert page.count('<span class="chip">Measure start</span>') == 2
     assert '<option value="shown" selected>Measure start: shown</option>' in page
-    table = reverse("sessions:table-fragment")
-    assert count_line(table, agent=str(agent.pk)) == (
-        f"2 sessions of Measure start are hidden. /sessions/?agent={agent.pk}&amp;measure_start=shown"
-    )
+    table = reverse("agents:sessions", args=[agent.pk])
+    assert count_line(table) == f"2 sessions of Measure start are hidden. {table}?measure_start=shown"
     Session.objects.filter(purpose=Session.Purpose.CONVERSATION).delete()
     assert "No conversations yet" in client.get(LIST).content.decode()
-    assert "No conversations with this agent yet" in client.get(table, {"agent": agent.pk}).content.decode()
+    assert "No conversations with this agent yet" in client.get(table).content.decode()

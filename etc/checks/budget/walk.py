@@ -63,7 +63,6 @@ def walk() -> Measured:
     client.force_login(filling.viewer)
     queries = {
         "metrics:agent-list-figures-fragment": f"?ids={filling.agent.pk},2,3,4,5,6,7,8,9,10",
-        "sessions:table-fragment": f"?agent={filling.agent.pk}",
         "sessions:turns-fragment": "?before=100",
     }
     schema = client.get("/api/openapi.json").json()

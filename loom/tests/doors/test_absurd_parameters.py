@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 
 # Of the pages: what any of them reads of its address or a form of it.
 NAMES = (
-    "account", "add", "after", "again", "agent", "all", "arn", "at", "at_once", "before", "chart", "check",
+    "account", "add", "after", "again", "agent", "all", "arn", "ask", "at", "at_once", "before", "chart", "check",
     "check-0-kind", "check-0-ms", "check-0-text", "count", "days", "download", "ends_session", "environment", "error",
     "file", "find", "first", "format", "from", "has_warm_turn", "idle", "ids", "invocation", "kind", "last", "level",
     "mark", "max_cost_usd", "measure_start", "metric", "mode", "name", "next", "of", "order", "owner", "page",

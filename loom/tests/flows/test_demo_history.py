@@ -16,11 +16,12 @@ from apps.aws.tests.emulator_process import Emulator
 from apps.metrics.models import StartSeries
 from apps.metrics.series.services import finish_series
 from apps.metrics.tests.runs import make_run
+from apps.overview.agents.suggesting import PROMPTS
 from apps.sessions.engine.recording import Pending, finish_invocation
 from apps.sessions.models import Invocation, QueuedPrompt
 from apps.sessions.models import Session as StoredSession
 from apps.sessions.services import end_session
-from loom.demo_history import PROMPTS, TURNS
+from loom.demo_history import TURNS
 from loom.tests.fixtures import Loom
 from loom.tests.running import wait_until
 from loom.tests.visiting import manage

@@ -71,6 +71,8 @@ def test_from_an_arn_to_a_latency_by_keyboard_alone(page: Page, loom: Loom, witn
     expect(page.get_by_role("link", name=re.compile("code_tutor"))).to_have_count(0)
 
     settle(page)
+    press(page, page.get_by_role("link", name="Register", exact=True))
+    expect(page.get_by_role("heading", level=1, name="Register an agent")).to_be_visible()
     tab_to(page, page.get_by_label("ARN", exact=False).and_(page.locator("input")))
     page.keyboard.type(arn)
     page.keyboard.press("Enter")

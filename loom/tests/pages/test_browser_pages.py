@@ -27,9 +27,10 @@ pytestmark = pytest.mark.browser
 
 # Every named address that is not the administration's or the API's is one of these. A new one has to be put here.
 PAGES = [
-    "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:settings", "sessions:list",
-    "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:log-doctor", "sessions:agent-log-doctor",
-    "sessions:new", "overview:runs", "metrics:operate",
+    "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:sessions", "agents:measure",
+    "agents:versions", "agents:settings", "agents:register", "sessions:list",
+    "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:log-doctor",
+    "sessions:agent-log-doctor", "sessions:new", "overview:runs", "metrics:operate",
     "metrics:start-series", "sessions:timeline", "sessions:again", "sessions:queued-prompt",
     "sessions:take-out", "takeout:evidence", "takeout:shared", "overview:rating",
     "prompt_sets:list", "prompt_sets:new", "prompt_sets:detail", "prompt_sets:rename", "prompt_sets:delete",
@@ -37,17 +38,18 @@ PAGES = [
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
-    "agents:import", "agents:account-fragment", "agents:versions-fragment", "agents:aws-metrics-fragment",
-    "sessions:table-fragment", "sessions:run-log-fragment", "sessions:turns-fragment", "sessions:queue-fragment",
-    "sessions:expectation",
+    "agents:import", "agents:account-fragment", "agents:aws-metrics-fragment",
+    "agents:aws-account-fragment", "agents:aws-permissions-fragment",
+    "sessions:run-log-fragment", "sessions:turns-fragment", "sessions:queue-fragment", "sessions:expectation",
     "metrics:latency-fragment",
-    "metrics:agent-figures-fragment", "metrics:agent-list-figures-fragment", "metrics:start-series-fragment",
+    "metrics:agent-figures-fragment", "metrics:agent-list-figures-fragment",
     "metrics:start-series-estimate-fragment", "metrics:start-series-progress-fragment",
     "prompt_sets:estimate-fragment", "prompt_sets:results-fragment",
 ]  # fmt: skip
 # They answer a form or a program, and show nothing of their own.
 ACTIONS = [
-    "accounts:logout", "agents:register", "agents:import-chosen", "agents:refresh", "agents:archive", "agents:revive",
+    "accounts:logout", "agents:first-steps-close", "agents:import-chosen", "agents:refresh", "agents:archive",
+    "agents:revive",
     "agents:bulk", "overview:view-save", "overview:view-remove",
     "prompt_sets:from-runs", "prompt_sets:from-session", "prompt_sets:csv", "prompt_sets:jsonl",
     "prompt_sets:prompt-remove", "prompt_sets:prompt-move", "prompt_sets:results-csv", "prompt_sets:stop",
@@ -296,9 +298,7 @@ def test_a_phone_folds_the_long_cards_of_an_agent(page: Page, evil: EvilLoom) ->
     page.goto(evil.address("agents:detail"))
     settle(page)
     heads = page.locator(".card[data-folded] .fold")
-    expect(heads).to_have_text(
-        ["All figures", "Measure start", "AWS's own metrics", "Facts", "Endpoints", "Versions", "Payload and timeouts"]
-    )
+    expect(heads).to_have_text(["All figures", "AWS's own metrics", "Facts"])
     assert page.locator(".card[data-folded] > :not(header):visible").count() == 0
 
     facts, arn = page.get_by_role("button", name="Facts"), page.get_by_role("button", name="Copy ARN")
@@ -313,7 +313,7 @@ def test_a_phone_folds_the_long_cards_of_an_agent(page: Page, evil: EvilLoom) ->
     page.get_by_role("button", name="AWS's own metrics").click()
     page.locator("#agent-aws-metrics").get_by_role("button", name="7 d").click()
     expect(page.locator("#agent-aws-metrics").get_by_role("button", name="7 d", pressed=True)).to_be_visible()
-    expect(heads).to_have_count(6)
+    expect(heads).to_have_count(2)
 
     page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
     expect(page.locator(".fold")).to_have_count(0)
@@ -322,12 +322,11 @@ def test_a_phone_folds_the_long_cards_of_an_agent(page: Page, evil: EvilLoom) ->
 
 def test_a_link_to_a_folded_card_opens_it(page: Page, evil: EvilLoom) -> None:
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    page.goto(evil.address("metrics:start-series"))
-    page.get_by_role("link", name="Measure again").click()
+    page.goto(evil.address("agents:detail") + "#agent-aws-metrics")
     settle(page)
 
-    expect(page.get_by_role("button", name="Measure start", expanded=True)).to_be_visible()
-    expect(page.get_by_label("Highest cost, USD")).to_be_visible()
+    expect(page.get_by_role("button", name="AWS's own metrics", expanded=True)).to_be_visible()
+    expect(page.locator("#agent-aws-metrics").get_by_role("button", name="7 d")).to_be_visible()
 
 
 # Text that runs on over its neighbours.
