@@ -6,6 +6,7 @@ import logging
 import secrets
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -34,16 +35,19 @@ def share_session(*, session: Session, user: User, days: int = DEFAULT_DAYS) -> 
         raise InvalidInputError(_("A link is good for 1 to %(most)s days.") % {"most": MOST_DAYS})
     now = timezone.now()
     past = now - _KEPT_AFTER_END
-    SharedLink.objects.filter(Q(expires_at__lt=past) | Q(revoked_at__lt=past), session=session).delete()
-    if SharedLink.objects.filter(session=session, revoked_at=None, expires_at__gt=now).count() >= MOST_LINKS:
-        raise ConflictError(
-            _("This session has %(most)s good links.") % {"most": MOST_LINKS}, advice=_("Revoke one first.")
-        )
     secret = secrets.token_urlsafe(32)  # 256 random bits: nobody can guess it, so the digest alone is stored
-    link = SharedLink.objects.create(
-        session=session, made_by=user, digest=digest(secret), shown=secret[:SHOWN_LENGTH], created_at=now,
-        expires_at=now + timedelta(days=days),
-    )  # fmt: skip
+    with transaction.atomic():
+        # Locked, so that two at once do not count before either has made its link.
+        Session.objects.select_for_update(no_key=True).filter(pk=session.pk).only("pk").order_by().first()
+        SharedLink.objects.filter(Q(expires_at__lt=past) | Q(revoked_at__lt=past), session=session).delete()
+        if SharedLink.objects.filter(session=session, revoked_at=None, expires_at__gt=now).count() >= MOST_LINKS:
+            raise ConflictError(
+                _("This session has %(most)s good links.") % {"most": MOST_LINKS}, advice=_("Revoke one first.")
+            )
+        link = SharedLink.objects.create(
+            session=session, made_by=user, digest=digest(secret), shown=secret[:SHOWN_LENGTH], created_at=now,
+            expires_at=now + timedelta(days=days),
+        )  # fmt: skip
     logger.info("session shared link=%s session=%s user=%s days=%s", link.pk, session.pk, user.pk, days)
     return link, secret
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import serializers
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.core.exceptions import ConflictError
 from apps.sessions.engine.housekeeping import remove_expired_content
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import delete_session
@@ -174,6 +177,32 @@ def test_there_is_an_end_to_links_and_to_their_lives(client: Client, alice: User
         share_session(session=session, user=alice)
     refused = client.post(address, {"days": 7})
     assert refused.status_code == 422 and "Revoke one first" in refused.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_the_last_link_that_may_be_is_made_once(alice: User, session: Session) -> None:
+    for _ in range(MOST_LINKS - 1):
+        share_session(session=session, user=alice)
+    outcomes: list[str] = []
+    both = threading.Barrier(2, timeout=30)
+
+    def share_at_once() -> None:
+        try:
+            both.wait()
+            share_session(session=session, user=alice)
+            outcomes.append("made")
+        except ConflictError:
+            outcomes.append("refused")
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=share_at_once) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(outcomes) == ["made", "refused"] and SharedLink.objects.count() == MOST_LINKS
 
 
 def test_over_the_api(client: Client, alice: User, bob: User, session: Session) -> None:
