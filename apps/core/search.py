@@ -26,7 +26,7 @@ WORDS_AT_MOST = 12
 NEWEST_LOOKED_AT = 2_000  # where no index helps
 # So many of what the index finds are looked at for one page, if what is asked for besides keeps few of them.
 CANDIDATES_LOOKED_AT = 20_000
-_CHUNKS = (250, 1_000, 4_000)
+_FEWEST, _MOST = 250, 4_000  # looked at in one piece
 _LETTERS = re.compile(r"[^\W_]{3}")
 _ASCII_LETTERS = re.compile(r"[^\W_]{3}", re.ASCII)
 
@@ -210,7 +210,7 @@ def _by_candidates(
     keys: list[int] = []
     looked_at = 0
     while looked_at < CANDIDATES_LOOKED_AT:
-        count = next((size for size in _CHUNKS if size > looked_at), _CHUNKS[-1])
+        count = _piece(limit, looked_at, len(keys))
         candidates = _candidates(model, words, below, count)
         looked_at += len(candidates)
         keys += wanted.filter(pk__in=candidates).values_list("pk", flat=True) if candidates else []
@@ -220,6 +220,17 @@ def _by_candidates(
             return Found(keys, None)
         below = candidates[-1]
     return Found(keys, below)
+
+
+def _piece(limit: int, looked_at: int, found: int) -> int:
+    """How many to look at next: as many as will do, if so many of them are wanted as of those before."""
+    if not looked_at:
+        expected = limit
+    elif not found:
+        expected = 4 * looked_at
+    else:
+        expected = (limit - found) * looked_at * 6 // (found * 5)
+    return min(max(expected, _FEWEST), _MOST)
 
 
 def _candidates(model: type[Model], words: list[str], below: int | None, count: int) -> list[int]:

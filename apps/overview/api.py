@@ -17,7 +17,7 @@ from apps.core.tables.filters import TEXT_LENGTH
 from apps.overview.runs import asked as asking
 from apps.overview.runs.finding import PAGE_SIZE, find_runs
 from apps.overview.runs.places import read_place
-from apps.overview.runs.rows import read_rows
+from apps.overview.runs.rows import Row, read_rows
 from apps.sessions.models import Invocation
 
 router = Router(tags=["runs"])
@@ -43,6 +43,8 @@ class RunItem(Schema):
     time_to_first_token_ms: float | None
     total_latency_ms: float | None
     cost_usd: float | None
+    cost_source: str | None
+    tags: list[str]
 
 
 class RunsOut(Schema):
@@ -78,12 +80,13 @@ def list_runs(
     asked = asking.Asked(q.replace("\0", ""), asking.NEWEST, asking.nothing(**chosen).chosen)
     page = find_runs(request.user, asked, place, limit=limit)
     return {
-        "items": [_item(row.run) for row in read_rows(page.keys)],
+        "items": [_item(row) for row in read_rows(page.keys)],
         "next": None if page.next is None else str(page.next),
     }
 
 
-def _item(run: Invocation) -> dict[str, Any]:
+def _item(row: Row) -> dict[str, Any]:
+    run: Invocation = row.run
     cost: Decimal | None = run.cost_usd
     return {
         "id": run.pk,
@@ -98,4 +101,6 @@ def _item(run: Invocation) -> dict[str, Any]:
         "time_to_first_token_ms": run.time_to_first_token_ms,
         "total_latency_ms": run.total_latency_ms,
         "cost_usd": None if cost is None else float(cost),
+        "cost_source": run.cost_source,
+        "tags": list(row.tags),
     }

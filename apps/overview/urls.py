@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.overview import rating_views, views
+from apps.overview import bulk_views, rating_views, views
 from apps.overview.agents import aws_views
 from apps.overview.agents import views as agents_views
 
@@ -10,6 +10,8 @@ app_name = "overview"
 urlpatterns = [
     path("", views.run_list, name="runs"),
     path("<int:pk>/rating/", rating_views.rating, name="rating"),
+    path("csv/", views.run_list_csv, name="runs-csv"),
+    path("bulk/", bulk_views.run_bulk, name="bulk"),
     path("views/", views.view_save, name="view-save"),
     path("views/<int:pk>/remove/", views.view_remove, name="view-remove"),
 ]

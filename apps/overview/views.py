@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,10 +19,12 @@ from apps.accounts.http import SignedInRequest
 from apps.core.exceptions import LoomError
 from apps.core.search import SERVED_LENGTH, is_served, words_of
 from apps.core.tables.columns import Column, Columns
+from apps.core.tables.export import csv_response
 from apps.overview import services
 from apps.overview.models import SavedView
 from apps.overview.runs import asked as asking
 from apps.overview.runs import finding
+from apps.overview.runs.files import HEADS, file_rows
 from apps.overview.runs.places import read_place
 from apps.overview.runs.rows import read_rows
 from apps.overview.selectors import saved_views_visible_to
@@ -33,6 +36,7 @@ COLUMNS = Columns(
     Column("time", gettext_lazy("When"), starts_down=True),
     Column(asking.TTFT, gettext_lazy("TTFT"), starts_down=True),
     Column(asking.TOTAL, gettext_lazy("Total"), starts_down=True),
+    Column(asking.COST, gettext_lazy("Cost"), starts_down=True),
     default=asking.NEWEST,
 )
 
@@ -79,6 +83,7 @@ def run_list(request: SignedInRequest) -> HttpResponse:
         "index": index_state(),
         "views": saved_views_visible_to(request.user),
         "query": _saved_query(request.GET),
+        "figures_query": _figures_query(asked),
     }
     is_table_only = request.htmx and request.htmx.target == "run-table"
     return render(request, "overview/run_list.html" + ("#run-table" if is_table_only else ""), context)
@@ -86,6 +91,31 @@ def run_list(request: SignedInRequest) -> HttpResponse:
 
 def _has_measured(request: SignedInRequest) -> bool:
     return sessions_visible_to(request.user).filter(purpose="measure_start").exists()
+
+
+@require_safe
+def run_list_csv(request: SignedInRequest) -> StreamingHttpResponse:
+    """All runs that the same address of the list would find, on whatever page, as a file."""
+    asked = asking.asked_of(asking.filter_form(request.user, request.GET))
+    return csv_response(request, "runs", HEADS, file_rows(request.user, asked))
+
+
+def _figures_query(asked: asking.Asked) -> str:
+    """What Operate is asked for to show the figures of these runs, as far as it can."""
+    chosen = asked.chosen
+    # There an endpoint and a version are those of an agent.
+    names = ("agent", "qualifier", "version", "measure_start") if chosen["agent"] else ("measure_start",)
+    kept = {name: chosen[name] for name in names if chosen[name]}
+    start, is_own, end = chosen["range"].partition("/")
+    if is_own:
+        kept |= {"range": "custom", "from": start, "to": end}
+    elif start:
+        kept["range"] = start
+    if chosen["error"] or chosen["status"] in asking.FAILED:
+        kept["show"] = "failed"
+        if chosen["error"] and chosen["error"] != asking.ANY_ERROR:
+            kept["error"] = chosen["error"]
+    return urlencode(kept)
 
 
 def _saved_query(query: QueryDict) -> str:

@@ -19,6 +19,7 @@ from apps.sessions.indexing import mark_sessions_due
 from apps.sessions.invoking import stop_invocation
 from apps.sessions.models import (
     Invocation,
+    InvocationTag,
     QueuedPrompt,
     Recording,
     RecordingBatch,
@@ -167,6 +168,13 @@ class QueuedPromptAdmin(RecordAdmin[QueuedPrompt]):
 class SessionTagAdmin(RecordAdmin[SessionTag]):
     list_display = ["session", "tag"]
     list_select_related = ["session", "tag"]
+    search_fields = ["tag__name"]
+
+
+@admin.register(InvocationTag)
+class InvocationTagAdmin(RecordAdmin[InvocationTag]):
+    list_display = ["invocation_id", "tag"]
+    list_select_related = ["tag"]
     search_fields = ["tag__name"]
 
 

@@ -12,6 +12,8 @@ from django.urls import reverse
 from apps.sessions.search_rows import SearchDue as SearchDue
 from apps.sessions.search_rows import SearchProgress as SearchProgress
 from apps.sessions.search_rows import SearchText as SearchText
+from apps.sessions.tag_rows import InvocationTag as InvocationTag
+from apps.sessions.tag_rows import SessionTag as SessionTag
 
 RUNTIME_SESSION_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{32,99}$"
 _RUNTIME_SESSION_ID = re.compile(RUNTIME_SESSION_ID_PATTERN)
@@ -117,20 +119,6 @@ class Session(models.Model):
         return _RUNTIME_SESSION_ID.fullmatch(text) is not None
 
 
-class SessionTag(models.Model):
-    """That a session has a tag; the oldest is its first."""
-
-    session = models.ForeignKey(Session, on_delete=models.CASCADE)
-    tag = models.ForeignKey("core.Tag", on_delete=models.CASCADE)
-
-    class Meta:
-        ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["session", "tag"], name="tag_unique_per_session")]
-
-    def __str__(self) -> str:
-        return f"{self.session_id} {self.tag_id}"
-
-
 class Invocation(models.Model):
     """One run of an agent in a session: prompt in, recording out."""
 
@@ -219,6 +207,7 @@ class Invocation(models.Model):
         max_length=10, null=True, blank=True, help_text="reported, priced, estimate or unknown."
     )
     waited_ms = models.FloatField(null=True, blank=True, help_text="How long it waited for people.")
+    tags = models.ManyToManyField("core.Tag", through="InvocationTag", related_name="invocations")
     parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children")
     repeated_from = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="repeats", db_index=False,

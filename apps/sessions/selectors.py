@@ -12,11 +12,19 @@ from django.db import models
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from apps.accounts.models import User
-from apps.accounts.policy import Subject, subject_of, visible
+from apps.accounts.policy import Action, Subject, subject_of, visible
 from apps.agents.models import FormerColumns
 from apps.agents.selectors import in_use, is_visible_agent
 from apps.core.prepared import Select, slot
-from apps.sessions.models import Invocation, QueuedPrompt, Recording, RecordingBatch, Session, SessionTag
+from apps.sessions.models import (
+    Invocation,
+    InvocationTag,
+    QueuedPrompt,
+    Recording,
+    RecordingBatch,
+    Session,
+    SessionTag,
+)
 from loom_events.fold import is_unread
 from loom_events.recorded import RecordedEvent, RecordedOther
 
@@ -77,9 +85,9 @@ def may_follow_session(user: User | AnonymousUser, topic: str) -> bool:
     return sessions_visible_to(user).filter(public_id=public_id).exists()
 
 
-def invocations_visible_to(user: User | AnonymousUser) -> QuerySet[Invocation]:
-    """The invocations that `user` may see: those of the sessions."""
-    return Invocation.objects.filter(visible(subject_of(user), Invocation)).select_related("session__agent")
+def invocations_visible_to(user: User | AnonymousUser, action: Action = "read") -> QuerySet[Invocation]:
+    """The invocations that `user` may see: those of the sessions; or those with which they may do more."""
+    return Invocation.objects.filter(visible(subject_of(user), Invocation, action)).select_related("session__agent")
 
 
 def run_visible_to(user: User | AnonymousUser, run_id: int) -> Invocation | None:
@@ -99,6 +107,15 @@ def tags_by_session(session_ids: Collection[int]) -> dict[int, list[str]]:
     """The names of the tags of some sessions, in the order in which they were given, with one query for all of them."""
     found: dict[int, list[str]] = {pk: [] for pk in session_ids}
     for pk, name in SessionTag.objects.filter(session__in=found).order_by("pk").values_list("session", "tag__name"):
+        found[pk].append(name)
+    return found
+
+
+def tags_by_invocation(invocation_ids: Collection[int]) -> dict[int, list[str]]:
+    """The same for runs: the names of the tags that they have of their own."""
+    found: dict[int, list[str]] = {pk: [] for pk in invocation_ids}
+    own = InvocationTag.objects.filter(invocation__in=found).order_by("pk")
+    for pk, name in own.values_list("invocation", "tag__name"):
         found[pk].append(name)
     return found
 

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.exceptions import InvalidInputError, MissingError
 from apps.core.notices.notices import notify
 from apps.core.prepared import Insert, Select, slot
-from apps.core.tags import normalised, tags_named
+from apps.core.tags import TAGS_AT_MOST, normalised, tag_key, tags_named
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent
 from apps.sessions.engine.turns import writing
 from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
 from apps.sessions.indexing import mark_sessions_due
 from apps.sessions.invoking import check_request_key, check_storable, stop_invocation, wait_for_end
-from apps.sessions.models import Invocation, Session, SessionTag
+from apps.sessions.models import Invocation, InvocationTag, Session, SessionTag
 from apps.sessions.selectors import sessions_visible_to
 
 logger = logging.getLogger(__name__)
@@ -172,9 +173,75 @@ def delete_session(*, session: Session) -> None:
             raise SessionBusyError
         topic, agent_id = session.topic, session.agent_id
         Session.objects.filter(pk=session.pk).delete()
-        left = Invocation.objects.filter(session__agent=agent_id, status__in=Invocation.FINISHED)
-        Agent.objects.filter(pk=agent_id).update(
-            **left.aggregate(last_invoked_at=Max("requested_at"), invocation_count=Count("pk"))
-        )
+        _count_anew([agent_id])
         notify(topic, "deleted")
     logger.log(session.log_level, "session deleted id=%s", session.pk)
+
+
+def _count_anew(agent_ids: Collection[int]) -> None:
+    """Write down how often some agents were invoked and when last, where runs of theirs are gone."""
+    # Locked before they are counted: of two at once the second sees what the first has deleted.
+    agents = list(Agent.objects.select_for_update().filter(pk__in=agent_ids).only("pk").order_by("pk"))
+    left = Invocation.objects.filter(session__agent__in=agent_ids, status__in=Invocation.FINISHED).order_by()
+    counted = left.values_list("session__agent").annotate(Max("requested_at"), Count("pk"))
+    found = {agent_id: (last_at, count) for agent_id, last_at, count in counted}
+    for agent in agents:
+        agent.last_invoked_at, agent.invocation_count = found.get(agent.pk, (None, 0))
+    Agent.objects.bulk_update(agents, ["last_invoked_at", "invocation_count"])
+
+
+def delete_invocations(*, invocations: Collection[Invocation]) -> set[int]:
+    """Delete runs with their prompts, answers, recordings and measurements; return the keys of those that are gone.
+
+    What is not over stays, and so do the sessions. AgentCore is not told.
+    """
+    over = Invocation.objects.filter(pk__in=[run.pk for run in invocations], status__in=Invocation.FINISHED).order_by()
+    with transaction.atomic():
+        found = dict(over.values_list("pk", "session_id"))
+        # By their keys: what has ended since is told to have stayed, and stays.
+        Invocation.objects.filter(pk__in=found).delete()
+        sessions = Session.objects.filter(pk__in=set(found.values())).order_by()
+        _count_anew(set(sessions.values_list("agent_id", flat=True)))
+        for session in sessions.only("public_id"):
+            notify(session.topic, "runs_deleted")
+    logger.info("runs deleted count=%s sessions=%s", len(found), len(set(found.values())))
+    return set(found)
+
+
+def tag_invocations(*, invocations: Collection[Invocation], name: str) -> str:
+    """Give each of these runs a tag beside those that it has; return how the tag is called.
+
+    Raises InvalidInputError, and tags none, where the name cannot be one or a run has no room for another.
+    """
+    wanted = _one_tag(name)
+    with transaction.atomic():
+        # Locked, so that two at once do not give a run more than it may have.
+        runs = Invocation.objects.select_for_update(no_key=True).filter(pk__in=[run.pk for run in invocations])
+        keys = list(runs.order_by("pk").values_list("pk", flat=True))
+        (tag,) = tags_named([wanted])
+        others = InvocationTag.objects.filter(invocation__in=keys).exclude(tag=tag).order_by()
+        full = others.values("invocation").annotate(count=Count("pk")).filter(count__gte=TAGS_AT_MOST).count()
+        if full:
+            raise InvalidInputError(
+                _("{count} of these runs have {most} tags already.").format(count=full, most=TAGS_AT_MOST),
+                advice=_("Remove one of their tags first."),
+            )
+        InvocationTag.objects.bulk_create(
+            (InvocationTag(invocation_id=key, tag=tag) for key in keys), ignore_conflicts=True
+        )
+    return tag.name
+
+
+def untag_invocations(*, invocations: Collection[Invocation], name: str) -> int:
+    """Take a tag away from those of these runs that have it; return how many had it. Raises InvalidInputError."""
+    links = InvocationTag.objects.filter(
+        invocation__in=[run.pk for run in invocations], tag__key=tag_key(_one_tag(name))
+    )
+    return links.delete()[0]
+
+
+def _one_tag(name: str) -> str:
+    names = normalised([name])
+    if not names:
+        raise InvalidInputError(_("The tag has no name."), advice=_("Type the word that the runs are to be found by."))
+    return names[0]

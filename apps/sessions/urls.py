@@ -12,6 +12,7 @@ urlpatterns = [
     path("runs/<int:pk>/", again_views.run_place, name="run"),
     path("<uuid:public_id>/", views.session_detail, name="detail"),
     path("<uuid:public_id>/runs/<int:number>/again/", again_views.run_again, name="again"),
+    path("<uuid:public_id>/runs/<int:number>/menu/", again_views.turn_menu_fragment, name="turn-menu-fragment"),
     path("<uuid:public_id>/queue/", queue_views.queue_fragment, name="queue-fragment"),
     path("<uuid:public_id>/queue/<int:pk>/", queue_views.queued_prompt, name="queued-prompt"),
     path("<uuid:public_id>/answers/<int:number>/", views.answer, name="answer"),

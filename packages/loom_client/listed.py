@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from loom_client.models import _Answer
@@ -25,6 +25,8 @@ class ListedRun(_Answer):
     time_to_first_token_ms: float | None = None
     total_latency_ms: float | None = None
     cost_usd: float | None = None
+    cost_source: str | None = None
+    tags: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

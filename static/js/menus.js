@@ -31,6 +31,11 @@ function mount(menu, { signal }) {
   const close = () => (menu.open = false);
   let placedAt = 0;
 
+  const begin = () => {
+    place(menu, list);
+    placedAt = menu.getBoundingClientRect().top;
+    entries()[0]?.focus();
+  };
   const toggled = () => {
     if (!menu.open) {
       list.popover = null;
@@ -38,10 +43,9 @@ function mount(menu, { signal }) {
     }
     list.popover = "manual"; // in the top layer no card cuts it off
     list.showPopover?.();
-    place(menu, list);
-    placedAt = menu.getBoundingClientRect().top;
-    entries()[0]?.focus();
+    begin();
   };
+  list.addEventListener("htmx:afterSettle", () => list.popover && begin(), { signal }); // what was fetched for it
   menu.addEventListener("toggle", toggled, { signal });
   if (menu.open) toggled(); // by who was faster than this script
 

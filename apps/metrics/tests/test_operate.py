@@ -216,6 +216,27 @@ def test_operate_leads_to_the_agent_the_invocation_and_the_step_of_time(
     assert f"Invocations made by Loom, last 15 minutes, {session.agent.name}" in page(as_alice, agent=session.agent.pk)
 
 
+def test_operate_leads_to_the_runs_that_it_counts(as_alice: Client, make_session: MakeSession) -> None:
+    """By its tiles, by each agent and by each count, with all that it was asked for."""
+    session = make_session()
+    run_now(session, "one")
+    run_now(session, "two", status="failed", error_code="Fall")
+    agent, runs = session.agent_id, "/runs/?range=24h"
+
+    def leads(**asked: Any) -> set[str]:
+        shown = as_alice.get(reverse(OPERATE, query=asked)).content.decode()
+        return {html.unescape(path) for path in re.findall(r'href="(/runs/[^"]*)"', shown)} - {"/runs/"}
+
+    everything = leads(range="24h")
+    for path in (runs, f"{runs}&error=any", f"{runs}&agent={agent}", f"{runs}&agent={agent}&error=any"):
+        assert path in everything
+        assert as_alice.get(path).content.decode().count("row-link") == (1 if "error" in path else 2)
+    own = leads(**{"agent": agent, "range": "custom", "from": "2026-11-20T12:00", "measure_start": "shown"})
+    assert all(f"agent={agent}&measure_start=shown&range=2026-11-20T12%3A00%2F" in path for path in own) and own
+    failed = leads(range="24h", show="failed", error="Fall")
+    assert f"{runs}&error=Fall" in failed
+
+
 def test_operate_asks_the_database_as_often_for_300_runs_as_for_three(
     as_alice: Client, make_session: MakeSession
 ) -> None:

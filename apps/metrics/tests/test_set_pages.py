@@ -150,7 +150,7 @@ def test_the_list_of_runs_and_a_session_lead_there(as_alice: Client, make_sessio
     run = make_run(make_session(), prompt="One?")
 
     text = as_alice.get("/runs/").content.decode()
-    assert 'action="/prompt-sets/from-runs/"' in text and f'name="row" value="{run.pk}"' in text
+    assert 'formaction="/prompt-sets/from-runs/"' in text and f'name="row" value="{run.pk}" form="runs-bulk"' in text
     assert 'href="/prompt-sets/"' in text
     text = as_alice.get(run.session.get_absolute_url()).content.decode()
     assert f'action="/prompt-sets/from-sessions/{run.session.public_id}/"' in text

@@ -36,7 +36,7 @@ def tiles(
         {key: array("I", [round(value * 10) for value in found]) for key, found in values.items() if found},
     )
     figures = Figures(tally)
-    return {tile.label: tile for tile in make_tiles(figures, is_emulated=True)}
+    return {tile.label: tile for tile in make_tiles(figures, is_emulated=True, runs_path="/runs/?range=24h")}
 
 
 def said(tile: Tile) -> tuple[str, str, str]:

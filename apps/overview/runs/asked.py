@@ -9,15 +9,17 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.agents.models import Endpoint
-from apps.agents.selectors import agents_visible_to
+from apps.agents.selectors import registry_visible_to
 from apps.core.models import Tag
 from apps.core.tables.filters import Choice, Choices, FilterForm
-from apps.sessions.models import Invocation, Session, SessionTag
-from apps.sessions.selectors import sessions_visible_to
+from apps.metrics.figures.pages.ranges import TimeRange, parse_range
+from apps.sessions.models import Invocation, InvocationTag, Session, SessionTag
+from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
 
 RUNNING = "running"
 ANY_ERROR = "any"
@@ -26,11 +28,14 @@ LISTED_AT_MOST = 200  # values of one filter
 ERRORS_OF = 500  # the newest failed runs, whose codes can be chosen
 LONGEST_VALUE = 100
 FAILED = (Invocation.Status.FAILED, Invocation.Status.INTERRUPTED)
-PERIODS = {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+PERIODS = {
+    "15m": timedelta(minutes=15), "1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}  # fmt: skip
 STARTS = {"cold": ("created", "pooled"), "warm": ("reused",), "unknown": ("unknown",)}
 
-NEWEST, TTFT, TOTAL = "-time", "ttft", "total"
-ORDERS = [NEWEST, TTFT, f"-{TTFT}", TOTAL, f"-{TOTAL}"]
+NEWEST, TTFT, TOTAL, COST = "-time", "ttft", "total", "cost"
+ORDERS = [NEWEST, TTFT, f"-{TTFT}", TOTAL, f"-{TOTAL}", COST, f"-{COST}"]
 
 STATUSES: Choices = [(RUNNING, _("Running")), *((status.value, status.label) for status in Invocation.FINISHED)]
 _NAMES: tuple[Choice[Invocation], ...] = (
@@ -73,6 +78,9 @@ def nothing(**chosen: str) -> Asked:
 def filter_form(user: User, query: QueryDict) -> FilterForm:
     """The form of the page, with the values that there are to choose from."""
     values = _values(user)
+    own_range = query.get("range", "")
+    if own := between(own_range, timezone.now()):
+        values["range"] = [*values["range"], (own_range, own.words)]
     for name in ("qualifier", "version", "error"):  # an old link may ask for one that is not among them any more
         asked = query.get(name, "").replace("\0", "")
         if asked and len(asked) <= LONGEST_VALUE and asked not in dict(values[name]):
@@ -86,12 +94,30 @@ def asked_of(form: FilterForm) -> Asked:
     return Asked(wanted.text, wanted.sort, wanted.chosen)
 
 
+def between(text: str, now: datetime) -> TimeRange | None:
+    """A range of its own as an address names it, `from/to` in UTC; None where the text is none."""
+    start, is_own, end = text.partition("/")
+    if not is_own or len(text) > LONGEST_VALUE:
+        return None
+    found = parse_range({"range": "custom", "from": start, "to": end}, now)
+    return found if found.is_custom else None
+
+
+def period_of(text: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """From when and until before when a range goes; None where it has no such end."""
+    if text in PERIODS:
+        return now - PERIODS[text], None
+    own = between(text, now)
+    return (None, None) if own is None else (own.start, own.end)
+
+
 def _values(user: User) -> dict[str, Choices]:
-    agents = agents_visible_to(user).order_by("name", "pk").values_list("pk", "name")
-    endpoints = Endpoint.objects.filter(agent__in=agents_visible_to(user)).order_by()
+    # Archived ones too: their runs are here.
+    agents = registry_visible_to(user).order_by("name", "pk").values_list("pk", "name", "removed_at")
+    endpoints = Endpoint.objects.filter(agent__in=registry_visible_to(user)).order_by()
     names = sorted(set(endpoints.values_list("name", "live_version").distinct()))
     return {
-        "agent": [(str(pk), name) for pk, name in agents],
+        "agent": [(str(pk), _("{name} (archived)").format(name=name) if at else name) for pk, name, at in agents],
         "qualifier": [(name, name) for name in dict.fromkeys(name for name, _version in names)],
         "version": [(version, version) for version in sorted({version for _name, version in names if version})],
         "status": STATUSES,
@@ -100,9 +126,12 @@ def _values(user: User) -> dict[str, Choices]:
         "source": [(value, label) for value, label in Invocation.Source.choices if value != Invocation.Source.MEASURE],
         "owner": _owners(user),
         "tag": [(name, name) for name in _tags(user)],
-        "range": [("24h", _("24 hours")), ("7d", _("7 days")), ("30d", _("30 days"))],
+        "range": [
+            ("15m", _("15 minutes")), ("1h", _("1 hour")), ("24h", _("24 hours")), ("7d", _("7 days")),
+            ("30d", _("30 days")),
+        ],
         "measure_start": [(SHOWN, _("Measure start: shown")), (ONLY, _("Measure start: only these"))],
-    }
+    }  # fmt: skip
 
 
 def _errors(user: User) -> Choices:
@@ -125,21 +154,40 @@ def _owners(user: User) -> Choices:
 
 
 def _tags(user: User) -> list[str]:
-    own = SessionTag.objects.filter(tag=OuterRef("pk"), session__in=sessions_visible_to(user).order_by())
-    return list(Tag.objects.filter(Exists(own)).order_by("name").values_list("name", flat=True)[:LISTED_AT_MOST])
+    sessions = sessions_visible_to(user).order_by().filter(pk=OuterRef("session_id"))
+    runs = invocations_visible_to(user).order_by().filter(pk=OuterRef("invocation_id"))
+    of_session = SessionTag.objects.filter(Exists(sessions), tag=OuterRef("pk")).order_by()
+    of_run = InvocationTag.objects.filter(Exists(runs), tag=OuterRef("pk")).order_by()
+    own = Tag.objects.filter(Exists(of_session) | Exists(of_run))
+    return list(own.order_by("name").values_list("name", flat=True)[:LISTED_AT_MOST])
 
 
 def sessions_asked(user: User | AnonymousUser, chosen: Mapping[str, str]) -> QuerySet[Session]:
-    """The sessions of the runs that are wanted, of those that `user` may see."""
+    """The sessions of the runs that are wanted, of those that `user` may see; a tag may be the run's own."""
     sessions = sessions_visible_to(user).select_related(None).order_by()
     same = {"agent": "agent_id", "qualifier": "qualifier", "owner": "owner_id"}
     sessions = sessions.filter(**{column: chosen[name] for name, column in same.items() if chosen[name]})
-    if chosen["tag"]:
-        sessions = sessions.filter(Exists(SessionTag.objects.filter(session=OuterRef("pk"), tag__name=chosen["tag"])))
     if chosen["measure_start"] != SHOWN:
         is_only = chosen["measure_start"] == ONLY
         sessions = sessions.filter(purpose=Session.Purpose.MEASURE_START if is_only else Session.Purpose.CONVERSATION)
     return sessions
+
+
+def sessions_tagged(sessions: QuerySet[Session], tag: str) -> QuerySet[Session]:
+    """Those of `sessions` that have the tag: all of their runs are found by it."""
+    return sessions.filter(Exists(SessionTag.objects.filter(session=OuterRef("pk"), tag__name=tag)))
+
+
+def keys_tagged(sessions: QuerySet[Session], tag: str) -> QuerySet[InvocationTag, int]:
+    """The keys of the runs of `sessions` that have the tag of their own."""
+    own = sessions.filter(pk=OuterRef("invocation__session_id"))
+    return InvocationTag.objects.filter(Exists(own), tag__name=tag).order_by().values_list("invocation", flat=True)
+
+
+def has_tag(tag: str) -> Q:
+    """What is asked of a run where many have the tag: its session has it, or it has it itself."""
+    of_session = SessionTag.objects.filter(session=OuterRef("session_id"), tag__name=tag)
+    return Q(Exists(of_session)) | Q(Exists(InvocationTag.objects.filter(invocation=OuterRef("pk"), tag__name=tag)))
 
 
 def runs_asked(chosen: Mapping[str, str], now: datetime) -> QuerySet[Invocation]:
@@ -156,8 +204,11 @@ def runs_asked(chosen: Mapping[str, str], now: datetime) -> QuerySet[Invocation]
         runs = runs.filter(Q(source=chosen["source"]) | missing)
     if chosen["start"]:
         runs = runs.filter(measurement__start_kind__in=STARTS[chosen["start"]])
-    if chosen["range"]:
-        runs = runs.filter(requested_at__gte=now - PERIODS[chosen["range"]])
+    since, until = period_of(chosen["range"], now)
+    if since is not None:
+        runs = runs.filter(requested_at__gte=since)
+    if until is not None:
+        runs = runs.filter(requested_at__lt=until)
     return runs
 
 

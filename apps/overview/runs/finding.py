@@ -11,23 +11,33 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, F, FloatField, Func, OuterRef, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, FloatField, Func, OuterRef, Q, QuerySet
+from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core.search import find, words_of
 from apps.overview.runs import asked as asking
-from apps.overview.runs.asked import Asked, of_few_statuses, runs_asked, sessions_asked
+from apps.overview.runs.asked import (
+    Asked,
+    has_tag,
+    keys_tagged,
+    of_few_statuses,
+    runs_asked,
+    sessions_asked,
+    sessions_tagged,
+)
 from apps.overview.runs.places import NEWEST, ByKey, ByValue, InTime, Place
-from apps.sessions.models import Invocation
+from apps.sessions.models import Invocation, Session
 
 PAGE_SIZE = 50
 FEW_SESSIONS = 200  # of these all runs are looked at
+FEW_TAGGED = 2_000  # and of a tag so many
 LOOKED_AT = 20_000
 SORTED_AT_MOST = 10_000
 MATCHES_SORTED = 2_000
 COUNTED_TO = 10_000
+FOUND_COUNTED_TO = 1_000  # by words: each of them is looked up
 
 
 class _Milliseconds(Func):
@@ -46,6 +56,7 @@ class _Milliseconds(Func):
 
 _VALUES = {
     asking.TTFT: _Milliseconds(F("first_token_at")) - _Milliseconds(F("invoked_at")),
+    asking.COST: Cast(F("cost_usd"), FloatField()),
     asking.TOTAL: _Milliseconds(F("completed_at")) - _Milliseconds(F("invoked_at")) - Coalesce(F("waited_ms"), 0.0),
 }
 
@@ -73,6 +84,7 @@ class _Wanted:
     are_few: bool
     asked: Asked
     since: datetime | None
+    until: datetime | None
 
 
 def find_runs(
@@ -85,20 +97,27 @@ def find_runs(
 ) -> Page:
     """The page of the runs that `user` may see and that are asked for; with `counts` also how many there are."""
     now = timezone.now()
-    sessions = sessions_asked(user, asked.chosen)
-    runs = runs_asked(asked.chosen, now)
-    few = list(sessions.values_list("pk", flat=True)[: FEW_SESSIONS + 1])
-    are_few = len(few) <= FEW_SESSIONS
-    # Asked of each run, newest first, until there are enough: a join is begun with the sessions, which are many.
-    runs = runs.filter(session__in=few) if are_few else runs.filter(Exists(sessions.filter(pk=OuterRef("session_id"))))
-    period = asking.PERIODS.get(asked.chosen["range"])
-    wanted = _Wanted(runs, are_few, asked, None if period is None else now - period)
+    own, are_few = _own(sessions_asked(user, asked.chosen), asked.chosen["tag"])
+    runs = runs_asked(asked.chosen, now).filter(own)
+    wanted = _Wanted(runs, are_few, asked, *asking.period_of(asked.chosen["range"], now))
     words = words_of(asked.text)
     if asked.sort != asking.NEWEST:
         return _by_value(wanted, words, place if isinstance(place, ByValue) else None, limit, counts)
     if words:
         return _by_words(wanted, words, place if isinstance(place, ByKey) else None, limit, counts)
     return _in_time(wanted, place if isinstance(place, InTime) else None, limit, counts)
+
+
+def _own(sessions: QuerySet[Session], tag: str) -> tuple[Q, bool]:
+    """What is asked of the runs of these sessions, of those of a tag where there is one; and whether they are few."""
+    wanted = sessions_tagged(sessions, tag) if tag else sessions
+    few = list(wanted.values_list("pk", flat=True)[: FEW_SESSIONS + 1])
+    tagged = list(keys_tagged(sessions, tag)[: FEW_TAGGED + 1]) if tag else []
+    if len(few) <= FEW_SESSIONS and len(tagged) <= FEW_TAGGED:
+        return (Q(session__in=few) | Q(pk__in=tagged) if tagged else Q(session__in=few)), True
+    # Asked of each run, newest first, until there are enough: a join is begun with the sessions, which are many.
+    of_sessions = Q(Exists(sessions.filter(pk=OuterRef("session_id"))))
+    return (of_sessions & has_tag(tag) if tag else of_sessions), False
 
 
 def _floor(wanted: _Wanted, place: InTime | None, count: int) -> InTime | None:
@@ -109,6 +128,8 @@ def _floor(wanted: _Wanted, place: InTime | None, count: int) -> InTime | None:
     rows = Invocation.objects.all() if rows is None else rows
     if place is not None:
         rows = rows.filter(place.after)
+    if wanted.until is not None:
+        rows = rows.filter(requested_at__lt=wanted.until)
     found = next(iter(rows.order_by(*NEWEST).values_list("requested_at", "pk")[count - 1 : count]), None)
     if found is None or (wanted.since is not None and found[0] < wanted.since):
         return None
@@ -137,10 +158,11 @@ def _count(rows: QuerySet[Invocation], *, is_whole: bool, counts: bool) -> tuple
 
 def _by_words(wanted: _Wanted, words: list[str], place: ByKey | None, limit: int, counts: bool) -> Page:
     below = None if place is None else place.key
-    most = COUNTED_TO + 1 if counts else limit + 1
+    most = max(FOUND_COUNTED_TO, limit) + 1 if counts else limit + 1
     found = find(wanted.runs, "search_text", words, limit=most, below=below, are_few=wanted.are_few)
     keys = found.keys[:limit]
-    count = (min(len(found.keys), COUNTED_TO) if counts else None), found.older is None
+    is_whole = found.older is None and len(found.keys) <= FOUND_COUNTED_TO
+    count = (min(len(found.keys), FOUND_COUNTED_TO), is_whole) if counts else (None, True)
     if len(found.keys) > limit:
         return Page(keys, ByKey(keys[-1]), None, *count)
     if found.older is None:
@@ -163,9 +185,11 @@ def _by_value(wanted: _Wanted, words: list[str], place: ByValue | None, limit: i
         found = find(rows, "search_text", words, limit=MATCHES_SORTED, are_few=wanted.are_few)
         looked_back_to = None if found.older is None else _asked_at(found.older)
         rows = Invocation.objects.filter(pk__in=found.keys)
-    elif floor := _floor(wanted, None, SORTED_AT_MOST):
-        rows, looked_back_to = rows.filter(floor.before_and_here), floor.at
-    count, is_whole = _count(rows, is_whole=looked_back_to is None, counts=counts)
+        count, is_whole = (len(found.keys) if counts else None), found.older is None
+    else:
+        if floor := _floor(wanted, None, SORTED_AT_MOST):
+            rows, looked_back_to = rows.filter(floor.before_and_here), floor.at
+        count, is_whole = _count(rows, is_whole=looked_back_to is None, counts=counts)
     valued = rows.annotate(value=_VALUES[name])
     if place is not None:
         valued = valued.filter(place.after(is_down=is_down))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models.functions import Left
 from django.utils.translation import gettext_lazy as _
 
+from apps.costs.wording import cost_text
 from apps.metrics.figures.pages.recent import reason_of
 from apps.metrics.selectors import measurement_of
 from apps.sessions.indexing import TEXT_LENGTH
 from apps.sessions.models import Invocation, SearchText
+from apps.sessions.selectors import tags_by_invocation
 
 BEFORE_HIT, AFTER_HIT = 50, 160
 TITLE_LENGTH = 160
@@ -29,17 +31,25 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A run as the list shows it. `excerpt` is where what was searched for stands, unless that is the title."""
+    """A run as the list shows it. `excerpt` is where what was searched for stands, unless that is the title; `tags` are
+    its own, not those of its session.
+    """
 
     run: Invocation
     title: list[Part]
     excerpt: list[Part]
     excerpt_of: Any
+    tags: Sequence[str] = ()
 
     @property
     def reason(self) -> str:
         """Why it failed, on one line; empty where it did not."""
         return reason_of(self.run.error_code, self.run.error_message)
+
+    @property
+    def cost(self) -> str:
+        """What it cost, in few words; empty where nobody knows."""
+        return cost_text(self.run.cost_usd, self.run.cost_source, self.run.model)
 
     @property
     def is_cold(self) -> bool | None:
@@ -59,7 +69,8 @@ def read_rows(keys: Sequence[int], words: Sequence[str] = ()) -> list[Row]:
         rows = rows.annotate(answer=Left("response_text", TEXT_LENGTH))
     runs = rows.in_bulk()
     pattern = re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)), re.IGNORECASE)
-    found = [_row(runs[key], pattern if words else None) for key in keys if key in runs]
+    tags = tags_by_invocation(list(runs))
+    found = [replace(_row(runs[key], pattern if words else None), tags=tags[key]) for key in keys if key in runs]
     return _from_the_index(found, pattern) if words else found
 
 
@@ -88,7 +99,7 @@ def _from_the_index(rows: Iterable[Row], pattern: re.Pattern[str]) -> list[Row]:
     for row in rows:
         text = texts[row.run.pk].text if row.run.pk in texts else ""
         hit = pattern.search(text)
-        completed.append(Row(row.run, row.title, _around(text, hit.start(), pattern), "") if hit else row)
+        completed.append(replace(row, excerpt=_around(text, hit.start(), pattern), excerpt_of="") if hit else row)
     return completed
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -211,11 +212,12 @@ def test_runs_of_measure_start_are_hidden_and_the_page_says_so(client: Client, s
     assert "are hidden" not in client.get(RUNS, {"measure_start": "shown"}).content.decode()
 
 
-def test_above_ten_thousand_runs_are_not_counted(
+def test_above_ten_thousand_runs_and_a_thousand_by_words_are_not_counted(
     client: Client, said: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert re.search(r"\b4\s+runs", client.get(RUNS).content.decode())
     monkeypatch.setattr(finding, "COUNTED_TO", 3)
+    monkeypatch.setattr(finding, "FOUND_COUNTED_TO", 3)
     for query in ({}, {"q": "t"}, {"sort": "ttft"}):
         assert re.search(r"\b3\+\s+runs", client.get(RUNS, query).content.decode()), query
 
@@ -277,7 +279,66 @@ def test_the_api_lists_runs_page_by_page(client: Client, said: dict[str, Any]) -
         "time_to_first_token_ms": 3_000.0,
         "total_latency_ms": 2_000.0,
         "cost_usd": None,
+        "cost_source": None,
+        "tags": [],
     }
+
+
+def test_what_a_run_cost_is_told_as_it_is_known_and_never_as_nothing(client: Client, said: dict[str, Any]) -> None:
+    known = {
+        "cold": (Decimal("0.000142"), "estimate", None, "up to $0.000142"),
+        "warm": (Decimal("0.001500"), "priced", "opus", "$0.0015"),
+        "failed": (None, "unknown", "nova <b>", "no price for nova &lt;b&gt;"),
+        "answered": (None, None, None, "–"),
+    }
+    for name, (usd, source, model, _words) in known.items():
+        changed = {"cost_usd": usd, "cost_source": source, "model": model}
+        Invocation.objects.filter(pk=said["runs"][name].pk).update(**changed)
+    page = client.get(RUNS).content.decode()
+    told = re.findall(r'<td data-label="Cost"[^>]*>(.*?)</td>', page)
+
+    assert told == [known[name][3] for name in ("failed", "warm", "cold", "answered")]
+    assert prompts(client, sort="-cost") == ["And back", "By train to Ghent", "Generators", "Explain"]
+    assert prompts(client, sort="cost")[:2] == ["By train to Ghent", "And back"]
+    items = {item["id"]: item for item in client.get("/api/runs").json()["items"]}
+    for name, (usd, source, _model, _words) in known.items():
+        item = items[said["runs"][name].pk]
+        assert (item["cost_usd"], item["cost_source"]) == (None if usd is None else float(usd), source)
+
+
+def test_runs_and_their_figures_lead_to_each_other(client: Client, said: dict[str, Any]) -> None:
+    agent = said["tutor"].pk
+    own = "2026-11-20T12:00/2026-11-20T13:00"
+    for asked, figures in (
+        ({}, ""),
+        ({"agent": agent, "version": "2", "range": "7d"}, f"?agent={agent}&amp;version=2&amp;range=7d"),
+        ({"version": "2", "error": "any"}, "?show=failed"),  # there a version is one of an agent
+        ({"measure_start": "shown", "status": "failed"}, "?measure_start=shown&amp;show=failed"),
+        ({"range": own}, "?range=custom&amp;from=2026-11-20T12%3A00&amp;to=2026-11-20T13%3A00"),
+    ):
+        Invocation.objects.update(requested_at=NOW, version="2", status="failed", error_code="Fall")
+        if asked.get("range") == own:
+            Invocation.objects.update(requested_at=datetime(2026, 11, 20, 12, 30, tzinfo=UTC))
+        page = client.get(RUNS, asked).content.decode()
+        assert f'<a class="link" href="/operate/{figures}">Figures in Operate</a>' in page, asked
+    assert "2026-11-20 12:00 – 2026-11-20 13:00 UTC</option>" in page
+
+
+@pytest.mark.parametrize("few", [200, 0])
+def test_a_range_of_its_own_holds_what_was_asked_for_in_it(
+    client: Client, make_session: MakeSession, alice: User, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are newer than it."""
+    monkeypatch.setattr(finding, "FEW_SESSIONS", few)
+    monkeypatch.setattr(finding, "LOOKED_AT", 2)
+    session = make_session()
+    for number in range(8):
+        add_run(session, f"run {number}", minutes_ago=10 * number)
+    client.force_login(alice)
+    start, end = (NOW - timedelta(minutes=minutes) for minutes in (45, 25))
+
+    assert prompts(client, range=f"{start:%Y-%m-%dT%H:%M:%S}/{end:%Y-%m-%dT%H:%M:%S}") == ["run 3", "run 4"]
+    assert len(all_pages(client, range=f"{end:%Y-%m-%dT%H:%M:%S}/{start:%Y-%m-%dT%H:%M:%S}")) == 8  # senseless
 
 
 def test_the_api_searches_and_filters(client: Client, said: dict[str, Any]) -> None:

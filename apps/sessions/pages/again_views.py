@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -53,6 +53,21 @@ def _context(request: SignedInRequest, run: Invocation, form: AgainForm, body: s
     }
 
 
+@never_cache  # as below
+@require_safe
+def turn_menu_fragment(request: SignedInRequest, public_id: UUID, number: int) -> HttpResponse:
+    """What can be done with a turn of a session, for its menu."""
+    run = _found(request, public_id, number)
+    context = {
+        "run": run,
+        "session": run.session,
+        "body": own_body(run),
+        "running": selectors.unfinished_invocation(run.session),
+        "key": str(uuid4()),
+    }
+    return render(request, "sessions/_turn_menu.html", context)
+
+
 @never_cache  # a page from the browser's own store would carry used keys
 @require_http_methods(["GET", "HEAD", "POST"])
 def run_again(request: SignedInRequest, public_id: UUID, number: int) -> HttpResponse:
@@ -67,6 +82,8 @@ def run_again(request: SignedInRequest, public_id: UUID, number: int) -> HttpRes
         request.POST if is_asked else None, run=run, agents=_targets(request, run), has_prompt=body is None,
         auto_id="again-%s",
     )  # fmt: skip
+    if request.GET.get("focus") == "target":
+        form.fields["target"].widget.attrs["autofocus"] = True
     if is_asked and form.is_valid():
         try:
             return _done(request, run, form)

@@ -59,6 +59,29 @@ async def test_the_page_of_a_run_offers_what_can_be_done_with_it(page: AsyncClie
     assert len(set(keys)) == len(keys) == 3
 
 
+async def test_the_menu_of_a_turn_fetches_what_can_be_done_with_it(
+    page: AsyncClient, run: Invocation, bob: User
+) -> None:
+    shown = (await page.get(run.session.get_absolute_url())).content.decode()
+    found = re.search(r'<summary [^>]*hx-get="([^"]+/menu/)"[^>]*hx-target="next .menu-list"', shown)
+    assert found is not None and f'<div class="menu-list"><a href="{again_url(run)}">' in shown
+    assert "menus.css" not in shown and "menus.js" not in shown
+
+    menu = (await page.get(found[1])).content.decode()
+    assert 'data-copy="Two days in &lt;Ghent&gt;"' in menu and "menus.js" in menu and "menus.css" in menu
+    for words in ("Run again here", "in a fresh session", "Edit and run", "another agent", "Timeline", "Take it out"):
+        assert words in menu
+    assert f"{run.session.get_absolute_url()}take-out/?run=1#run" in menu
+    keys = re.findall(r'name="where" value="(\w+)"><input type="hidden" name="request_key" value="([^"]+)"', menu)
+    for where, key in keys:
+        assert (await page.post(again_url(run), {"where": where, "request_key": key})).status_code == 302
+        await over(await Invocation.objects.select_related("session").alatest("pk"))
+    assert [where for where, _ in keys] == ["here", "fresh"] and await Invocation.objects.acount() == 3
+
+    await sync_to_async(page.force_login)(bob)
+    assert (await page.get(found[1])).status_code == 404
+
+
 async def test_again_here_and_in_a_fresh_session_each_once_however_often_it_is_pressed(
     page: AsyncClient, run: Invocation
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -77,6 +78,9 @@ def turns(draw: st.DrawFn) -> Turn:
         byte_count=draw(COUNTS),
         input_token_count=draw(st.none() | COUNTS),
         output_token_count=draw(st.none() | COUNTS),
+        model=draw(st.none() | TEXTS),
+        cost_usd=draw(st.sampled_from([None, Decimal(0), Decimal("0.000142"), Decimal("1234.5")])),
+        cost_source=draw(st.sampled_from([None, "estimate", "priced", "reported", "unknown"])),
         attempt_count=draw(COUNTS),
         last_sequence=draw(COUNTS),
         position=draw(st.sampled_from(["", "7:ab12:3"])),

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.templatetags.loom import duration, instant
 from apps.core.text.escapes import with_visible_bidi
+from apps.costs.wording import cost_text
 from apps.sessions.models import Invocation
 from apps.sessions.viewing.skeletons import Skeleton
 
@@ -165,6 +166,14 @@ class Turn:
         return self.invocation.output_token_count is not None
 
     @property
+    def cost_form(self) -> str:
+        """How sure what it cost is: known, estimate, unpriced; empty where there is nothing to say."""
+        run = self.invocation
+        if run.cost_usd is not None:
+            return "estimate" if run.cost_source == "estimate" else "known"
+        return "unpriced" if run.model else ""
+
+    @property
     def is_attempted_again(self) -> bool:
         return self.invocation.attempt_count > 1
 
@@ -247,6 +256,10 @@ class Turn:
         return intcomma(self.invocation.output_token_count or 0)
 
     @property
+    def cost(self) -> str:
+        return cost_text(self.invocation.cost_usd, self.invocation.cost_source, self.invocation.model)
+
+    @property
     def attempts(self) -> str:
         return str(self.invocation.attempt_count)
 
@@ -263,6 +276,11 @@ class Turn:
     def again_url(self) -> str:
         """What can be done with its prompt once more."""
         return reverse("sessions:again", args=(self.invocation.session.public_id, self.invocation.number))
+
+    @property
+    def menu_url(self) -> str:
+        """What can be done with it, for its menu."""
+        return reverse("sessions:turn-menu-fragment", args=(self.invocation.session.public_id, self.invocation.number))
 
     @property
     def origin_url(self) -> str:
@@ -316,11 +334,11 @@ class Turn:
 
 _STATE_SHAPE = (
     "status", "is_unfinished", "is_sent", "has_total", "chunk_form", "has_input_count", "has_output_count",
-    "is_attempted_again", "can_resend", "has_text",
+    "cost_form", "is_attempted_again", "can_resend", "has_text",
 )  # fmt: skip
 _STATE_TEXTS = (
-    "pk", "first_token", "total", "chunks", "input_count", "output_count", "attempts", "invoke_url", "resend_key",
-    "answer_url", "timeline_url",
+    "pk", "first_token", "total", "chunks", "input_count", "output_count", "cost", "attempts", "invoke_url",
+    "resend_key", "answer_url", "timeline_url",
 )  # fmt: skip
 STATE = Skeleton(
     "sessions/_turn_state.html",
@@ -337,7 +355,7 @@ TURN = Skeleton(
         "has_reached_agent", "is_html", "is_empty", "is_blank", "is_unread", "is_shortened",
     ),
     holes=(
-        *_STATE_TEXTS, "again_url", "origin", "origin_url",
+        *_STATE_TEXTS, "again_url", "menu_url", "origin", "origin_url",
         "number", "request_key", "place", "queue_place", "telling", "title_prompt", "prompt", "payload",
         "requested", "removed", "agent_name", "version", "since", "output_html", "tail_html", "expectation_url",
         "whole_url",

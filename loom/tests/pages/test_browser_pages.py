@@ -39,7 +39,7 @@ PAGES = [
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
     "agents:import", "agents:account-fragment", "agents:aws-metrics-fragment",
-    "agents:aws-account-fragment", "agents:aws-permissions-fragment",
+    "agents:aws-account-fragment", "agents:aws-permissions-fragment", "sessions:turn-menu-fragment",
     "sessions:run-log-fragment", "sessions:turns-fragment", "sessions:queue-fragment", "sessions:expectation",
     "metrics:latency-fragment",
     "metrics:agent-figures-fragment", "metrics:agent-list-figures-fragment",
@@ -50,14 +50,14 @@ FRAGMENTS = [
 ACTIONS = [
     "accounts:logout", "agents:first-steps-close", "agents:import-chosen", "agents:refresh", "agents:archive",
     "agents:revive",
-    "agents:bulk", "overview:view-save", "overview:view-remove",
     "prompt_sets:from-runs", "prompt_sets:from-session", "prompt_sets:csv", "prompt_sets:jsonl",
     "prompt_sets:prompt-remove", "prompt_sets:prompt-move", "prompt_sets:results-csv", "prompt_sets:stop",
+    "agents:bulk", "overview:bulk", "overview:view-save", "overview:view-remove",
     "metrics:start-series-start", "metrics:start-series-cancel", "sessions:start",
     "sessions:run", "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",
-    "agents:list-csv", "sessions:list-csv", "metrics:operate-csv", "sessions:export", "sessions:run-export",
-    "sessions:link-revoke", "metrics:latency-check", "healthz", "readyz", "api-home", "api-root",
+    "agents:list-csv", "sessions:list-csv", "overview:runs-csv", "metrics:operate-csv", "sessions:export",
+    "sessions:run-export", "sessions:link-revoke", "metrics:latency-check", "healthz", "readyz", "api-home", "api-root",
 ]  # fmt: skip
 WAITING = 4711  # the key of a prompt that waits
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from loom.tests.fixtures import Loom
-from loom.tests.looking import PHONE, SIDEWAYS, Witness, settle
+from loom.tests.looking import PHONE, SIDEWAYS, Witness, axe_findings, settle
 
 pytestmark = pytest.mark.browser
 
@@ -69,18 +67,35 @@ def test_a_prompt_is_sent_again_from_its_turn(page: Page, loom: Loom, witness: W
     page.locator("textarea[name=prompt]").fill("Two days in Bruges")
     page.keyboard.press("Enter")
     expect(page.locator("article")).to_contain_text("Completed")
-    page.get_by_role("link", name=re.compile("^Run 1 again")).press("Enter")
+    opener, entries = page.locator("article .menu summary").first, page.locator("article .menu-list").first
+    opener.press("Enter")
+    expect(entries.get_by_role("button", name="Copy prompt")).to_be_focused()
+    settle(page)
+    assert axe_findings(page) == []
+    page.keyboard.press("ArrowDown")
+    expect(entries.get_by_role("button", name="Run again here")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(entries).not_to_be_visible()
+    expect(opener).to_be_focused()
+
+    opener.click()
+    entries.get_by_role("link", name="Edit and run").click()
     dialog = page.get_by_role("dialog", name="Run again")
     expect(dialog.get_by_role("button", name="Run again here")).to_be_visible()
     settle(page)
     page.keyboard.press("Escape")
     expect(dialog).not_to_be_visible()
 
-    page.get_by_role("link", name=re.compile("^Run 1 again")).click()
-    dialog.get_by_role("button", name="Run again here").click()
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    opener.click()
+    for entry in entries.locator("a, button").all():
+        expect(entry).to_be_in_viewport(ratio=1)
+    assert page.evaluate(SIDEWAYS) == 0
+    entries.get_by_role("button", name="Run again here").click()
     expect(page.locator("article").nth(1)).to_contain_text("Repeated from run 1")
     expect(page.locator("article").nth(1)).to_contain_text("Completed")
-    page.get_by_role("link", name=re.compile("^Run 2 again")).click()
+    page.locator("article .menu summary").nth(1).click()
+    page.locator("article .menu-list").nth(1).get_by_role("link", name="Run on another agent").click()
     dialog.get_by_label("Prompt", exact=True).fill("Three days in Bruges")
     dialog.get_by_label("Agent and endpoint").select_option(f"{loom.agent_id('travel_concierge')}:prod")
     dialog.get_by_role("button", name="Run in a new session").click()

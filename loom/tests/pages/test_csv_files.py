@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.metrics.tests.runs import make_measured, make_run
+from apps.overview.runs import finding
 from apps.sessions.models import Session
+from apps.sessions.services import tag_invocations
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +65,45 @@ def test_sessions(client: Client, alice: User, bob: User, make_session: Callable
     assert len(found) == 55 and "Not yours" not in {row["title"] for row in found}
     assert [row["title"] for row in rows(client, "/sessions/csv/?q=Question+z54")] == ["Question z54"]
     assert {row["owner"] for row in found} == {alice.email}
+
+
+def test_runs(client: Client, alice: User, bob: User, make_session: Callable[..., Session]) -> None:
+    session, now = make_session(title="=HYPERLINK()"), timezone.now()
+    for number in range(1, 121):  # more than a page, and than is read at once
+        make_run(
+            session, number=number, prompt=f"@run z{number}", requested_at=now - timedelta(minutes=number),
+            status="failed" if number % 40 == 0 else "completed", error_code="Fall" if number % 40 == 0 else "",
+            cost_usd=None if number == 1 else Decimal(number) / 1_000_000, cost_source="estimate",
+        )  # fmt: skip
+    make_run(make_session(owner=bob), prompt="not yours")
+    tag_invocations(invocations=list(session.invocations.filter(number=7)), name="good")
+    client.force_login(alice)
+
+    found = rows(client, linked(client, "/runs/", "/runs/csv/"))
+    assert [row["number"] for row in found] == [str(number) for number in range(1, 121)]
+    assert {row["session_title"] for row in found} == {"'=HYPERLINK()"} and found[0]["prompt"] == "'@run z1"
+    assert (found[0]["cost_usd"], found[6]["cost_usd"], found[6]["tags"]) == ("", "0.000007", "good")
+    failed = rows(client, linked(client, "/runs/?status=failed", "/runs/csv/?status=failed"))
+    assert [(row["number"], row["error_code"]) for row in failed] == [("40", "Fall"), ("80", "Fall"), ("120", "Fall")]
+    assert [row["number"] for row in rows(client, "/runs/csv/?sort=-cost&after=k1")][:2] == ["120", "119"]
+    assert rows(client, "/runs/csv/?sort=-cost")[-1]["number"] == "1"  # of no known cost
+    assert [row["number"] for row in rows(client, "/runs/csv/?tag=good")] == ["7"]
+
+
+def test_the_file_of_runs_says_where_not_all_were_sorted(
+    client: Client, alice: User, make_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "FEW_SESSIONS", 0)
+    monkeypatch.setattr(finding, "SORTED_AT_MOST", 2)
+    monkeypatch.setattr(finding, "LOOKED_AT", 2)
+    session, now = make_session(), timezone.now()
+    for number in range(1, 6):
+        make_run(session, number=number, requested_at=now - timedelta(minutes=number))
+    client.force_login(alice)
+
+    found = rows(client, "/runs/csv/?sort=ttft")
+    assert len(found) == 3 and found[-1]["id"].startswith("Sorted among the newest, back to ")
+    assert len(rows(client, "/runs/csv/")) == 5  # page after page, each of which looks so far back
 
 
 def test_figures(client: Client, alice: User, make_session: Callable[..., Session]) -> None:

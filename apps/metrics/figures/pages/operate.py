@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from django.http import QueryDict
 from django.utils import timezone
@@ -102,6 +103,20 @@ class Filters:
             self.version,
             self.measure_start,
         )
+
+    @property
+    def runs_query(self) -> str:
+        """What the list of runs is asked for to show those that are counted here."""
+        period = self.period
+        own = "/".join(f"{at:%Y-%m-%dT%H:%M}" for at in (period.start, _up(period.end)))
+        chosen = {
+            "agent": str(self.agent.pk) if self.agent else "",
+            "qualifier": self.qualifier,
+            "version": self.version,
+            "measure_start": self.measure_start,
+            "range": own if period.is_custom else period.key,
+        }
+        return urlencode({name: value for name, value in chosen.items() if value})
 
     @property
     def presets(self) -> list[Preset]:

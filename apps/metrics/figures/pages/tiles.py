@@ -32,7 +32,7 @@ class Tile:
     href: str = ""
 
 
-def _latency_tile(label: str, summary: Summary, hint: str, is_emulated: bool, *notes: str) -> Tile:
+def _latency_tile(label: str, summary: Summary, hint: str, is_emulated: bool, *notes: str, href: str = "") -> Tile:
     if summary.n == 0:
         return Tile(label, NOTHING, meta=_joined(*notes) or "nothing measured yet", hint=hint)
     assert summary.minimum is not None and summary.maximum is not None
@@ -42,7 +42,7 @@ def _latency_tile(label: str, summary: Summary, hint: str, is_emulated: bool, *n
     else:
         value, unit = split(summary.p50.value)
         about = f"p50, n = {summary.n:,}, 95 %: {span_text(summary.p50.low, summary.p50.high)}"
-    return Tile(label, value, unit, meta=_joined(about, *notes), hint=hint, is_emulated=is_emulated)
+    return Tile(label, value, unit, meta=_joined(about, *notes), hint=hint, is_emulated=is_emulated, href=href)
 
 
 def _joined(*parts: str) -> str:
@@ -70,7 +70,7 @@ def missing_starts(figures: Figures) -> str:
     return ", ".join([f"{figures.cold_states.get('measured', 0)} of {count} cold runs measured", *others])
 
 
-def startup_tile(figures: Figures, *, is_emulated: bool) -> Tile:
+def startup_tile(figures: Figures, *, is_emulated: bool, href: str = "") -> Tile:
     """How long cold starts took, by which line of the logs, and what is known of those that were not measured."""
     return _latency_tile(
         "Startup, cold",
@@ -79,11 +79,12 @@ def startup_tile(figures: Figures, *, is_emulated: bool) -> Tile:
         is_emulated,
         _source(figures.startup_cold),
         missing_starts(figures),
+        href=href,
     )
 
 
-def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
-    """The tiles of the first row of Operate and of an agent's page."""
+def make_tiles(figures: Figures, *, is_emulated: bool, runs_path: str) -> list[Tile]:
+    """The tiles of the first row of Operate and of an agent's page; `runs_path` is where their runs are listed."""
     rate = figures.error_rate
     return [
         Tile(
@@ -91,6 +92,7 @@ def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
             f"{figures.invocation_count:,}",
             meta=f"{figures.unfinished_count} unfinished · {figures.stopped_count} stopped",
             hint="Invocations made by Loom; AWS may have seen others.",
+            href=runs_path if figures.invocation_count else "",
         ),
         _latency_tile(
             "TTFT, cold",
@@ -98,6 +100,7 @@ def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
             "From sending the request to the first token, where an environment was created or pooled.",
             is_emulated,
             _left_out(figures),
+            href=f"{runs_path}&start=cold&sort=-ttft",
         ),
         _latency_tile(
             "TTFT, warm",
@@ -105,13 +108,15 @@ def make_tiles(figures: Figures, *, is_emulated: bool) -> list[Tile]:
             "The same where the environment was reused.",
             is_emulated,
             _left_out(figures),
+            href=f"{runs_path}&start=warm&sort=-ttft",
         ),
-        startup_tile(figures, is_emulated=is_emulated),
+        startup_tile(figures, is_emulated=is_emulated, href=f"{runs_path}&start=cold"),
         Tile(
             "Error rate",
             NOTHING if rate is None else percent(rate),
             "" if rate is None else "%",
             meta=f"{figures.failed_count:,} of {figures.finished_count:,} failed",
             hint="(failed + interrupted) / (finished − stopped)",
+            href=f"{runs_path}&error=any" if figures.failed_count else "",
         ),
     ]

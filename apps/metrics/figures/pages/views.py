@@ -115,7 +115,11 @@ def _figures_context(request: SignedInRequest, reading: Reading, filters: Filter
     return {
         "filters": filters,
         "figures": figures,
-        "tiles": make_tiles(figures, is_emulated=settings.LOOM_AWS == "emulator"),
+        "tiles": make_tiles(
+            figures,
+            is_emulated=settings.LOOM_AWS == "emulator",
+            runs_path=f"{reverse('overview:runs')}?{filters.runs_query}",
+        ),
         "rows": figure_rows(figures),
         "chart": chart_of(reading, filters, request.GET),
     }
