@@ -30,6 +30,7 @@ from apps.metrics.prompt_sets.api import router as prompt_sets_router
 from apps.metrics.series.api import router as series_router
 from apps.metrics.sessions_api import router as session_reads_router
 from apps.overview.api import router as runs_router
+from apps.overview.comparing.api import router as compare_router
 from apps.sessions.api import router as sessions_router
 from apps.sessions.queue_api import router as queue_router
 from apps.sessions.repeat_api import router as repeat_router
@@ -127,6 +128,7 @@ api.add_router("", series_router)
 api.add_router("", prompt_sets_router)
 api.add_router("", takeout_router)
 api.add_router("", runs_router)
+api.add_router("", compare_router)
 
 # The last one, so that a program that errs in the path gets its answer in JSON as well.
 _elsewhere = Router(auth=may_read)

@@ -68,6 +68,7 @@ urlpatterns = [
     ),
     path("runs/", include("apps.overview.urls")),
     path("prompt-sets/", include((metrics.prompt_set_urlpatterns, "prompt_sets"))),
+    path("compare/", include("apps.overview.comparing.urls")),
     path("operate/", include("apps.metrics.urls")),
     path("design/", design, name="design"),
     path("", include("apps.takeout.urls")),

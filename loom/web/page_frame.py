@@ -49,7 +49,7 @@ _PLACE_OF_VIEW = {
     "takeout:evidence": "sessions",
 }
 # The place that all pages of a namespace stand below.
-_PLACE_OF_NAMESPACE = {"prompt_sets": "overview"}
+_PLACE_OF_NAMESPACE = {"prompt_sets": "overview", "compare": "metrics"}
 
 
 def _mode() -> Mode:

@@ -11,6 +11,7 @@ print(loom.latency(run.agent_id, run.session_id, wait_s=60).startup_latency_ms)
 from __future__ import annotations
 
 from loom_client.client import Client
+from loom_client.compared import ComparedRun, Comparison
 from loom_client.errors import (
     AmbiguousAgentError,
     ApiError,
@@ -52,6 +53,8 @@ __all__ = [
     "ApiError",
     "Client",
     "ClientError",
+    "ComparedRun",
+    "Comparison",
     "Endpoint",
     "Event",
     "Gap",

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from loom_client.compared import Comparison
 from loom_client.errors import AmbiguousAgentError, ApiError, UnknownAgentError, UnreachableError
 from loom_client.listed import Runs
 from loom_client.log_report import LogReport
@@ -151,6 +152,12 @@ class Client:
         """Runs that say every word of `text`, the newest first; `query` as in the API: agent, status, limit, after."""
         asked = {"q": text, **{name: value for name, value in query.items() if value is not None}}
         return Runs.read(self._json("GET", f"/runs?{urlencode(asked)}"))
+
+    def compare(self, run_ids: Sequence[int], first: int = 1, second: int = 2) -> Comparison:
+        """Two to six runs side by side, and those at two of their places compared; the first is at 1."""
+        runs = ",".join(map(str, run_ids))
+        asked = urlencode({"runs": runs, "first": first, "second": second})
+        return Comparison.read(self._json("GET", f"/compare?{asked}"))
 
     def stop(self, agent_id: int, session_id: str) -> bool:
         """Stop what the session is answering; False where nothing was running."""

@@ -5,7 +5,12 @@ import { Reader } from "./reading.js";
 
 /**
  * @typedef {import("./frames.js").Message} Message
- * @typedef {import("./live.js").SessionView} SessionView
+ * @typedef {{root: HTMLElement, transcript: HTMLElement, isOver: boolean, readonly running: HTMLElement | null,
+ *   part: (name: string) => any, turn: (run: number | string) => HTMLElement | null, follow: (running: HTMLElement | null) => void,
+ *   keepFocus: (isLost: boolean) => void, note: (text: string) => void,
+ *   sender: {show: () => void, settle: (key: string, isTaken: boolean) => void, keepDraft: () => void, restoreDraft: () => void}}} View
+ * @typedef {{tell: (text: string) => void, begin: (turn: HTMLElement) => void, go: (turn: HTMLElement) => void,
+ *   end: (turn: HTMLElement) => void}} Telling
  */
 
 const HELD = "The answer is over, but the database does not take its end yet. Loom keeps trying.";
@@ -55,10 +60,10 @@ export class Answering {
   #open = null;
   #waiting = "";
 
-  /** @param {SessionView} view */
-  constructor(view) {
+  /** @param {View} view @param {Telling} reader */
+  constructor(view, reader = new Reader(view.part("reading"), view.part("reading-choice"))) {
     this.#view = view;
-    this.reader = new Reader(view.part("reading"), view.part("reading-choice"));
+    this.reader = reader;
     if (view.running) this.reader.begin(view.running);
     this.#waiting = this.#whatWaits();
     view.root.addEventListener("htmx:afterSettle", () => {

@@ -109,6 +109,8 @@ export class Client {
 
   /** One page of the runs of all sessions. @param {Query} query */
   runs(query = {}) { return this.#json("GET", `/runs${queryOf(query)}`); }
+  /** Two to six runs side by side. @param {Query} query `runs`, their ids with commas between, `first`, `second` */
+  compare(query) { return this.#json("GET", `/compare${queryOf(query)}`); }
   /** @param {number} runId */
   timeline(runId) { return this.#json("GET", `/runs/${runId}/timeline`); }
   /** Send the prompt of a run again, once, whatever breaks.

@@ -174,13 +174,8 @@ export class SessionView {
         this.part("end").scrollIntoView({ block: "end" });
         return;
       }
-      const button = target.closest("[data-copy-answer]");
-      if (!button || "copy" in button.dataset) return;
-      const response = await fetch(button.dataset.copyAnswer);
-      if (!response.ok) return;
-      button.dataset.copyLabel = "Answer";
-      button.dataset.copy = await response.text();
-      button.click(); // now there is a text, which every page knows how to copy
+      const button = target.closest("[data-copy-answer]:not([data-copy])");
+      if (button) (await import("./copying.js")).copyAnswer(button);
     });
     this.transcript.addEventListener("htmx:afterSettle", () => this.#findTarget());
     window.addEventListener("hashchange", () => this.#findTarget(), { signal });

@@ -26,9 +26,9 @@ from apps.metrics.prompt_sets.shapes import (
     TargetIn,
     plan_out,
 )
-from apps.metrics.series.plans import Asked, Limits, Target, cancel_plan, start_plan
+from apps.metrics.series.beside import limits_of, send_beside
+from apps.metrics.series.plans import Limits, Target, cancel_plan
 from apps.metrics.series.running import advance_plan
-from apps.sessions.models import Invocation
 
 router = Router(tags=["prompt sets"])
 LISTED = 200
@@ -127,18 +127,14 @@ def run_prompt_set(request: HttpRequest, set_id: int, body: RunPromptSetIn) -> A
 @router.post("/side-by-side", auth=may_invoke, response={202: PlanOut}, summary="Send a prompt to several agents")
 def side_by_side(request: HttpRequest, body: SideBySideIn) -> Any:
     """202 and the plan: one prompt to up to four targets at once, each in a session that goes on afterwards."""
-    plan = start_plan(
+    plan = send_beside(
         owner=request.user,  # type: ignore[arg-type]  # signed in, or the route was not reached
-        name=body.prompt.strip()[:80] or "…",
-        source=Invocation.Source.SIDE_BY_SIDE,
+        prompt=body.prompt,
         targets=_targets(request, body.targets),
-        prompts=[Asked(body.prompt)],
-        limits=Limits(
-            at_once=len(body.targets), max_cost_usd=body.max_cost_usd, max_minutes=body.max_minutes, ends_session=False
-        ),
+        limits=limits_of(len(body.targets), max_cost_usd=body.max_cost_usd, max_minutes=body.max_minutes),
         request_key=request.headers.get("Idempotency-Key", ""),
     )
-    return Status(202, _begun(request, plan))
+    return Status(202, plan_out(_find_plan(request, plan.pk)))
 
 
 def _begun(request: HttpRequest, plan: Plan) -> dict[str, Any]:

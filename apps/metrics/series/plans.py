@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.core.exceptions import InvalidInputError
+from apps.costs.models import Budget
 from apps.costs.runtime import prices, rounded_up
 from apps.costs.services import make_budget
 from apps.metrics.models import Plan, PlanPrompt, PlanTarget, PromptSet
@@ -197,13 +198,14 @@ def finish_plan(*, plan: Plan, state: Plan.State, message: str = "") -> bool:
 
 
 def remove_expired_plan_prompts(now: datetime) -> int:
-    """Take the prompts of plans that are over for CONTENT_RETENTION_DAYS, and what their checks quote; what they found
-    stays. Return how many.
+    """Take the prompts of plans that are over for CONTENT_RETENTION_DAYS, and what their checks quote, and the names of
+    those that are named by their prompt; what they found stays. Return how many.
     """
     days = settings.CONTENT_RETENTION_DAYS
     if days is None:
         return 0
-    expired = PlanPrompt.objects.filter(plan__finished_at__lte=now - timedelta(days=days)).exclude(
-        plan__state=Plan.State.RUNNING
-    )
-    return expired.exclude(text="").update(text="", checks=[])
+    over = Plan.objects.filter(finished_at__lte=now - timedelta(days=days)).exclude(state=Plan.State.RUNNING)
+    named = over.filter(source=Invocation.Source.SIDE_BY_SIDE).exclude(name="")
+    Budget.objects.filter(pk__in=named.values("budget")).update(name="")
+    named.update(name="")
+    return PlanPrompt.objects.filter(plan__in=over).exclude(text="").update(text="", checks=[])

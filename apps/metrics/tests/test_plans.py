@@ -274,6 +274,19 @@ def test_the_prompts_of_a_plan_go_when_content_goes_and_what_was_found_stays(beg
     assert remove_expired_plan_prompts(later) == 2
     assert set(PlanPrompt.objects.values_list("text", flat=True)) == {""}
     assert [has_passed for *_, has_passed in places(plan)] == [True, True]
+    plan.refresh_from_db()
+    assert (plan.name, plan.budget.name) == ("Trips", "Trips")
+
+
+def test_the_name_of_a_plan_that_is_the_beginning_of_its_prompt_goes_with_it(begin: Begin, settings: Any) -> None:
+    settings.CONTENT_RETENTION_DAYS = 1
+    plan = end(end(begin(targets=1)))
+    Plan.objects.filter(pk=plan.pk).update(source="side_by_side")
+    remove_expired_plan_prompts(timezone.now() + timedelta(days=2))
+
+    plan.refresh_from_db()
+    plan.budget.refresh_from_db()
+    assert (plan.name, plan.budget.name) == ("", "")
 
 
 def test_a_set_is_made_of_past_runs_and_gets_more_of_them_once(

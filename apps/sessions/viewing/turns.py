@@ -300,6 +300,12 @@ class Turn:
         return with_visible_bidi(_("run %(number)s of %(title)s") % {"number": run.number, "title": title})
 
     @property
+    def compare_url(self) -> str:
+        """Where it stands beside the run whose prompt was sent once more."""
+        pair = f"{self.invocation.repeated_from_id},{self.invocation.pk}"
+        return f"{reverse('compare:list')}?runs={pair}" if self.is_repeat else ""
+
+    @property
     def expectation_url(self) -> str:
         """Where what to expect of it is told, while it is waited for."""
         return reverse("sessions:expectation", args=(self.invocation.session.public_id, self.invocation.number))
@@ -356,6 +362,7 @@ TURN = Skeleton(
     ),
     holes=(
         *_STATE_TEXTS, "again_url", "menu_url", "origin", "origin_url",
+        "compare_url",
         "number", "request_key", "place", "queue_place", "telling", "title_prompt", "prompt", "payload",
         "requested", "removed", "agent_name", "version", "since", "output_html", "tail_html", "expectation_url",
         "whole_url",

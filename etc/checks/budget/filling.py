@@ -60,6 +60,7 @@ class Filling:
     series: StartSeries = field(init=False)
     plan: Plan = field(init=False)
     prompt_set_item: int = field(init=False)
+    comparison: Plan = field(init=False)
     link: SharedLink = field(init=False)
     link_token: str = field(init=False)
     count: int = 0
@@ -73,6 +74,8 @@ class Filling:
         self.series = self._series(self.viewer)
         self.plan = self._plan()
         self.prompt_set_item = PromptSetItem.objects.get(prompt_set=self.plan.prompt_set).pk
+        self.comparison = self._comparison(self.viewer)
+        self._compare(self.comparison)
         self.link, self.link_token = share_session(session=self.session, user=self.viewer)
         asyncio.run(self._begin_log_group())
 
@@ -153,6 +156,33 @@ class Filling:
             PlanTarget.objects.create(plan=plan, position=position, agent=self.agent, qualifier=name, reserved_usd=0)
         return plan
 
+    def _comparison(self, owner: User) -> Plan:
+        """A prompt for two endpoints."""
+        budget = make_budget(owner=owner, name="When does it leave?", limit_usd=Decimal(1))
+        plan = Plan.objects.create(
+            owner=owner, budget=budget, name="When does it leave?", source="side_by_side", state="done",
+            until_at=self.now, created_at=self.now,
+        )  # fmt: skip
+        PlanPrompt.objects.create(plan=plan, position=0, text="When does it leave?")
+        for position, name in enumerate(("DEFAULT", "other")):
+            PlanTarget.objects.create(plan=plan, position=position, agent=self.agent, qualifier=name, reserved_usd=0)
+        return plan
+
+    def _compare(self, plan: Plan) -> None:
+        """An answer of each of its targets, in sessions that lists leave out: what those cost stays comparable."""
+        prompt = plan.prompts.get()
+        for target in plan.targets.all():
+            session = start_session(agent=self.agent, owner=plan.owner, purpose=Session.Purpose.PROMPT_SET)
+            PlanRun.objects.create(
+                plan=plan, place=target.position + 1, target=target, prompt=prompt, repeat=0, has_passed=True,
+                invocation=self._turn(session, 3),
+            )  # fmt: skip
+
+    @property
+    def compared(self) -> list[int]:
+        """The runs of the comparison that is looked at."""
+        return list(self.comparison.runs.order_by("place").values_list("invocation_id", flat=True))
+
     def _planned(self, number: int, owner: User) -> None:
         """One more prompt in the set and the plan that are looked at, with its runs, and one more set and plan."""
         prompt_set = self.plan.prompt_set
@@ -170,6 +200,7 @@ class Filling:
             owner=self.viewer, prompt_set=prompt_set, budget=self.plan.budget, name="Trips", source="prompt_set",
             state="done", until_at=self.now, created_at=self.now,
         )  # fmt: skip
+        self._comparison(owner)
 
 
 def _description(number: int) -> Description:

@@ -39,6 +39,7 @@ class Objects:
     prompt_set: int
     prompt_set_item: int
     plan: int
+    comparison: int
     link: int
     link_token: str
 
@@ -51,6 +52,7 @@ class Objects:
             "session_id": self.session_id, "series_id": self.series, "number": 1,
             "run_id": self.run,
             "set_id": self.prompt_set, "plan_id": self.plan, "item_id": self.prompt_set_item,
+            "comparison_id": self.comparison,
             "link_id": self.link, "token": self.link_token,
         }  # fmt: skip
         return {argument: known[argument] for argument in wanted}
@@ -79,13 +81,13 @@ def pages(objects: Objects, queries: Mapping[str, str]) -> Iterator[Address]:
         yield Address(name, path + queries.get(name, ""))
 
 
-def reads(schema: Mapping[str, Any], objects: Objects) -> Iterator[Address]:
-    """Everything that the API says can be read."""
+def reads(schema: Mapping[str, Any], objects: Objects, queries: Mapping[str, str]) -> Iterator[Address]:
+    """Everything that the API says can be read; `queries` as above."""
     for template, operations in schema["paths"].items():
         name = f"GET {template}"
         if "get" in operations and name not in STREAMS:
             wanted = [one["name"] for one in operations["get"].get("parameters", []) if one["in"] == "path"]
-            yield Address(name, template.format(**objects.arguments(name, wanted)))
+            yield Address(name, template.format(**objects.arguments(name, wanted)) + queries.get(name, ""))
 
 
 def admin_lists() -> Iterator[Address]:

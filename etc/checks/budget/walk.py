@@ -57,16 +57,17 @@ def walk() -> Measured:
         session_id=filling.session.runtime_session_id, series=filling.series.pk,
         run=filling.session.invocations.get(number=1).pk,
         prompt_set=filling.plan.prompt_set_id or 0, prompt_set_item=filling.prompt_set_item, plan=filling.plan.pk,
-        link=filling.link.pk, link_token=filling.link_token,
+        comparison=filling.comparison.pk, link=filling.link.pk, link_token=filling.link_token,
     )  # fmt: skip
     client = Client()
     client.force_login(filling.viewer)
     queries = {
         "metrics:agent-list-figures-fragment": f"?ids={filling.agent.pk},2,3,4,5,6,7,8,9,10",
         "sessions:turns-fragment": "?before=100",
+        "GET /api/compare": f"?runs={','.join(map(str, filling.compared))}",
     }
     schema = client.get("/api/openapi.json").json()
-    walking = Walk(client, [*pages(objects, queries), *reads(schema, objects), *admin_lists()])
+    walking = Walk(client, [*pages(objects, queries), *reads(schema, objects, queries), *admin_lists()])
     walking.first()
     filling.grow(2 * ROWS)
     walking.again()

@@ -38,9 +38,9 @@ NAMES = (
     "file", "find", "first", "format", "from", "has_warm_turn", "idle", "ids", "invocation", "kind", "last", "level",
     "mark", "max_cost_usd", "measure_start", "metric", "mode", "name", "next", "of", "order", "owner", "page",
     "password", "payload", "payload_template", "prompt", "purpose", "q", "qualifier", "range", "read_timeout_ms",
-    "read_timeout_s", "region", "repeats", "request_key", "row", "run", "second", "seed", "seen", "series",
-    "session_id", "shape", "show", "since", "sort", "state", "status", "strict", "tag", "text", "theme", "title", "to",
-    "username", "version", "wait", "words", "wrap",
+    "read_timeout_s", "region", "repeats", "request_key", "row", "run", "runs", "second", "seed", "seen",
+    "series", "session_id", "shape", "show", "since", "sort", "state", "status", "strict", "tag", "target_1", "text",
+    "theme", "title", "to", "username", "version", "wait", "words", "wrap",
 )  # fmt: skip
 VALUES = {
     "nothing": "",

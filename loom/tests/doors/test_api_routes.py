@@ -46,6 +46,7 @@ SCOPE_OF = {
     ("PATCH", "/agents/{agent_id}/sessions/{session_id}/queue/{prompt_id}"): "invoke",
     ("DELETE", "/agents/{agent_id}/sessions/{session_id}/queue/{prompt_id}"): "invoke",
     ("GET", "/runs"): "read",
+    ("GET", "/compare"): "read",
     ("POST", "/runs/{run_id}/repeat"): "invoke",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/logs"): "read",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/export"): "read",
@@ -127,6 +128,7 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.invocation(1, MISSING, 1),
             lambda: client.unread(1, MISSING, 1),
             lambda: client.runs("Hi"),
+            lambda: client.compare([1, 2]),
             lambda: client.repeat(1),
             lambda: client.queue(1, MISSING),
             lambda: client.add_queued(1, MISSING, "Hi"),
@@ -228,6 +230,9 @@ def walk_plans(walk: Walk, ids: dict[str, Any], other_id: int) -> None:
     assert walk.call("DELETE", "/prompt-sets/{set_id}", one)[0] == 204
     beside = walk.call("POST", "/side-by-side", body={"targets": targets, "prompt": "Hi"})
     assert beside[0] == 202
+    runs = [run["run_id"] for run in beside[1]["runs"]]
+    compared = walk.call("GET", "/compare", query=f"?runs={runs[0]},{runs[1]}")
+    assert [run["run_id"] for run in compared[1]["runs"]] == runs
     assert walk.call("POST", "/plans/{plan_id}/cancel", {"plan_id": beside[1]["id"]})[0] == 202
 
 
@@ -282,6 +287,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
         ("POST", "/prompt-sets", {"name": "Days"}, 400),
         ("POST", "/side-by-side", {"targets": [], "prompt": "Hi"}, 400),
         ("GET", "/plans/{plan_id}", None, 404),
+        ("GET", "/compare", None, 400),
         ("POST", "/evidence", {}, 422),
         ("POST", f"{session}/links", {"days": 1000}, 400),
         ("GET", "/runs/{run_id}/export", None, 404),

@@ -26,6 +26,7 @@ from apps.metrics.models import Plan, PromptSetItem, StartSeries
 from apps.overview.models import SavedView
 from apps.sessions.models import Session
 from apps.sessions.viewing.routing import websocket_urlpatterns
+from loom.tests.comparisons import make_comparison
 from loom.tests.doors.furnishing import furnish, make_plan, refuse
 from loom.tests.doors.test_api_routes import SCOPE_OF
 from loom.tests.doors.test_signed_out import FOR_EVERYBODY
@@ -149,6 +150,14 @@ PAGES = {
     "prompt_sets:results-csv": owned("GET", 200),
     "prompt_sets:compare": owned("GET", 200),
     "prompt_sets:stop": owned("POST", GONE_ON),
+    "compare:list": shared("GET", 200),
+    "compare:new": shared("GET", 200),
+    "compare:estimate-fragment": shared("GET", 200),
+    "compare:chosen": shared("POST", GONE_ON),
+    "compare:stop-runs": shared("POST", GONE_ON),
+    "compare:plan": owned("GET", 200),
+    "compare:again": owned("POST", GONE_ON),
+    "compare:stop": owned("POST", GONE_ON),
     "metrics:operate": shared("GET", 200),
     "metrics:operate-csv": shared("GET", 200),
     "metrics:latency-fragment": owned("GET", 200),
@@ -174,6 +183,7 @@ API = {
     "api:check_agent_logs": shared("GET", 200),
     "api:invoke_agent": shared("POST", 400),
     "api:list_runs": shared("GET", 200),
+    "api:compare_runs": shared("GET", 400),
     "api:list_sessions": shared("GET", 200),
     "api:get_session": owned("GET", 200),
     "api:get_invocation": owned("GET", 200),
@@ -243,6 +253,7 @@ class Walk:
         self._session, self._series, self._plan = session, series, plan
         view = SavedView.objects.create(owner=session.owner, name="Mine", query="", created_at=timezone.now())
         self._view_key = view.pk
+        self._comparison_key = make_comparison(session).pk
         self._cookies = {"stranger": "", **{role: self._sign_in(user) for role, user in people.items()}}
         self._secrets = {f"owner's token to {scope}": self._token(people["owner"], scope) for scope in SCOPES}
         self._secrets |= {"other's token to manage": self._token(people["other"], "manage")}
@@ -272,6 +283,7 @@ class Walk:
             "set_id": self._plan.prompt_set_id,
             "item_id": PromptSetItem.objects.get(prompt_set=self._plan.prompt_set).pk,
             "plan_id": self._plan.pk,
+            "comparison_id": self._comparison_key,
             "link_id": self._session.shared_links.get().pk,
             "public_id": self._session.public_id,
             "session_id": self._session.runtime_session_id,

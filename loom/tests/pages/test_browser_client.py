@@ -101,7 +101,8 @@ def test_a_script_types_ahead_repeats_a_run_and_takes_it_out(own_page: Page, loo
           const link = await client.share(agent, session);
           return { run: run.id, twice, queued, unknown, verdict: await client.checkEvidence(file), link: link.id,
             revoked: await client.revokeLink(agent, session, link.id), cleared: await client.clearQueue(agent, session),
-            runs: (await client.runs()).items.map((one) => one.id) };
+            runs: (await client.runs()).items.map((one) => one.id),
+            compared: (await client.compare({ runs: [run.id, twice[0]].join() })).runs.map((one) => one.run_id) };
         }""",
         agent,
     )
@@ -109,4 +110,5 @@ def test_a_script_types_ahead_repeats_a_run_and_takes_it_out(own_page: Page, loo
     assert first == second != said["run"]
     assert said["queued"]["invocation"] == 2 and said["unknown"] == 404 and said["cleared"] == {"removed_count": 0}
     assert said["verdict"]["is_intact"] and said["verdict"]["is_signed_here"]
+    assert said["compared"] == [said["run"], first]
     assert said["link"] and said["revoked"] is None and {said["run"], first} <= set(said["runs"])

@@ -35,6 +35,7 @@ PAGES = [
     "sessions:take-out", "takeout:evidence", "takeout:shared", "overview:rating",
     "prompt_sets:list", "prompt_sets:new", "prompt_sets:detail", "prompt_sets:rename", "prompt_sets:delete",
     "prompt_sets:prompt-new", "prompt_sets:prompt", "prompt_sets:replay", "prompt_sets:results", "prompt_sets:compare",
+    "compare:list", "compare:new", "compare:plan",
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
@@ -44,7 +45,7 @@ FRAGMENTS = [
     "metrics:latency-fragment",
     "metrics:agent-figures-fragment", "metrics:agent-list-figures-fragment",
     "metrics:start-series-estimate-fragment", "metrics:start-series-progress-fragment",
-    "prompt_sets:estimate-fragment", "prompt_sets:results-fragment",
+    "prompt_sets:estimate-fragment", "prompt_sets:results-fragment", "compare:estimate-fragment",
 ]  # fmt: skip
 # They answer a form or a program, and show nothing of their own.
 ACTIONS = [
@@ -57,7 +58,8 @@ ACTIONS = [
     "sessions:run", "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",
     "agents:list-csv", "sessions:list-csv", "overview:runs-csv", "metrics:operate-csv", "sessions:export",
-    "sessions:run-export", "sessions:link-revoke", "metrics:latency-check", "healthz", "readyz", "api-home", "api-root",
+    "sessions:run-export", "sessions:link-revoke", "metrics:latency-check", "compare:again", "compare:stop",
+    "compare:stop-runs", "compare:chosen", "healthz", "readyz", "api-home", "api-root",
 ]  # fmt: skip
 WAITING = 4711  # the key of a prompt that waits
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]
@@ -146,6 +148,8 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
         agent = loom.agent_id("evil_agent")
         # Beside the conversations; the list of sessions does not show its own.
         _, series = loom.post(f"/api/agents/{agent}/start-series", {"count": 1, "prompt": EVIL, "max_cost_usd": 1})
+        _, beside = loom.post("/api/side-by-side", {"targets": [{"agent_id": agent}], "prompt": EVIL})
+        wait_until(lambda: bool(loom.get(f"/api/plans/{beside['id']}")[1]["state"] == "done"), "it has answered")
         for prompt in (EVIL, f"fail {EVIL}"):
             Prompt(loom, agent, prompt).finish()
         session = newest_session_id(loom)
@@ -160,6 +164,7 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
         keys["token"] = shared["url"].split("/")[-2]
         keys |= send_prompt_set(loom, agent, EVIL)
         keys["run"] = rows(loom, "agent_sessions.invocation")[0]["pk"]
+        keys["comparison_id"] = beside["id"]
         yield EvilLoom(loom, keys, int(series["id"]))
 
 

@@ -18,6 +18,8 @@ from loom.web.page_frame import shell
         ("/prompt-sets/", "Runs"),
         ("/prompt-sets/7/results/8/", "Runs"),
         ("/operate/", "Operate"),
+        ("/compare/", "Operate"),
+        ("/compare/new/", "Operate"),
         # Reached from an agent's page, and below it in their breadcrumbs.
         ("/sessions/logs/7/", "Agents"),
         ("/sessions/logs/7/doctor/", "Agents"),

@@ -29,6 +29,7 @@ from apps.sessions.models import Invocation, Recording, Session
 from apps.sessions.services import set_session_tags
 from apps.sessions.tests.memory_host import MemoryHost
 from apps.takeout.services import share_session
+from loom.tests.comparisons import make_comparison
 from loom.tests.fixtures import make_user
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +44,7 @@ EVENTS: list[dict[str, Any]] = [
 OBJECT_OF_ARGUMENT = {
     "pk": "agent", "agent_pk": "agent", "public_id": "session", "number": "number", "link_id": "link",
     "token": "secret", "set_id": "set", "item_id": "item", "plan_id": "plan",
+    "comparison_id": "comparison",
 }  # fmt: skip
 # Their `pk` is that of a measurement of an agent's start.
 OF_SERIES = {"metrics:start-series", "metrics:start-series-progress-fragment", "metrics:start-series-cancel"}
@@ -83,7 +85,13 @@ def address_of(name: str, keys: dict[str, Any]) -> str:
         return reverse(name, kwargs={"pk": keys.get("series", 99_999)})
     if name in OF_RUNS:
         return reverse(name, kwargs={"pk": keys.get("run", 99_999)})
-    known = {"number": 1, "link": 99_999, "secret": "nowhere", **dict.fromkeys(("set", "item", "plan"), 99_999), **keys}
+    known = {
+        "number": 1,
+        "link": 99_999,
+        "secret": "nowhere",
+        **dict.fromkeys(("set", "item", "plan", "comparison"), 99_999),
+        **keys,
+    }
     return reverse(name, kwargs={argument: known[OBJECT_OF_ARGUMENT[argument]] for argument in ARGUMENTS[name]})
 
 
@@ -170,9 +178,9 @@ def make_plan(session: Session, run: Invocation | None = None) -> dict[str, Any]
 
 
 def share(session: Session) -> dict[str, Any]:
-    """The keys of a new link to the session."""
+    """The keys of a new link to the session, and of a comparison of its owner's."""
     link, secret = share_session(session=session, user=session.owner)
-    return {"link": link.pk, "secret": secret}
+    return {"link": link.pk, "secret": secret, "comparison": make_comparison(session).pk}
 
 
 @pytest.fixture

@@ -54,6 +54,19 @@ def test_what_leaving_does_is_the_callers_choice(loom: Loom, on_disconnect: str,
     assert (truth["client_gone_at"] is not None) is (status == "stopped")
 
 
+def test_a_prompt_is_sent_side_by_side_and_its_answers_are_compared(loom: Loom) -> None:
+    client = Client(loom.url)
+    names = ["code_tutor", "sentiment_scorer"]
+    plan = client.side_by_side("Two days in Namur", [(loom.agent_id(name), "DEFAULT") for name in names])
+    wait_until(lambda: not client.plan(plan.id).is_running, "both have answered")
+    compared = client.compare([run["run_id"] for run in plan.runs], first=2, second=1)
+
+    assert [(run.agent_name, run.status) for run in compared.runs] == [(name, "completed") for name in names]
+    assert (compared.first, compared.second, compared.obstacle) == (2, 1, "")
+    assert compared.text is not None and compared.tools is not None
+    assert {piece["kind"] for piece in compared.text["pieces"]} >= {"removed", "added"}
+
+
 def test_a_latency_is_waited_for(loom: Loom) -> None:
     agent = Client(loom.url).find_agent("code_tutor")
     client = Client(loom.url)
