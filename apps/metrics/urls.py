@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.metrics.explaining import replay_views as run_replay_views
 from apps.metrics.explaining import views as explaining_views
 from apps.metrics.figures.pages import agent_list_views
 from apps.metrics.figures.pages import views as figures_views
@@ -39,6 +40,8 @@ urlpatterns = [
 # Below /sessions/; loom.urls puts them beside the others.
 session_urlpatterns = [
     path("<uuid:public_id>/timeline/<int:number>/", explaining_views.timeline, name="timeline"),
+    path("<uuid:public_id>/replay/<int:number>/", run_replay_views.replay, name="replay"),
+    path("<uuid:public_id>/replay/<int:number>/film/", run_replay_views.replay_film, name="replay-film"),
     path("<uuid:public_id>/expectation/<int:number>/", explaining_views.expectation, name="expectation"),
 ]
 # Of the namespace of prompt sets.

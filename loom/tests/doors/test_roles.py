@@ -163,6 +163,8 @@ PAGES = {
     "metrics:latency-fragment": owned("GET", 200),
     "metrics:latency-check": owned("POST", GONE_ON),
     "sessions:timeline": owned("GET", 200),
+    "sessions:replay": owned("GET", 200),
+    "sessions:replay-film": owned("GET", 200),
     "sessions:expectation": owned("GET", 200),
     "metrics:agent-list-figures-fragment": shared("GET", 200),
     "metrics:start-series-estimate-fragment": shared("GET", 200),

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.browser
 
 # Every named address that is not the administration's or the API's is one of these. A new one has to be put here.
 PAGES = [
+    "sessions:replay",
     "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:sessions", "agents:measure",
     "agents:versions", "agents:settings", "agents:register", "sessions:list",
     "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:log-doctor",
@@ -49,6 +50,7 @@ FRAGMENTS = [
 ]  # fmt: skip
 # They answer a form or a program, and show nothing of their own.
 ACTIONS = [
+    "sessions:replay-film",
     "accounts:logout", "agents:first-steps-close", "agents:import-chosen", "agents:refresh", "agents:archive",
     "agents:revive",
     "prompt_sets:from-runs", "prompt_sets:from-session", "prompt_sets:csv", "prompt_sets:jsonl",
