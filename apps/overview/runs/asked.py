@@ -81,7 +81,7 @@ def filter_form(user: User, query: QueryDict) -> FilterForm:
     own_range = query.get("range", "")
     if own := between(own_range, timezone.now()):
         values["range"] = [*values["range"], (own_range, own.words)]
-    for name in ("qualifier", "version", "error"):  # an old link may ask for one that is not among them any more
+    for name in ("qualifier", "version", "error", "tag"):  # an old link may ask for one that is not there any more
         asked = query.get(name, "").replace("\0", "")
         if asked and len(asked) <= LONGEST_VALUE and asked not in dict(values[name]):
             values[name] = [*values[name], (asked, asked)]

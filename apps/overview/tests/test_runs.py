@@ -112,6 +112,7 @@ ALL = ["Explain", "And back", "By train to Ghent", "Generators"]
         ({"source": "api"}, ["And back"]),
         ({"source": "manual"}, ["Explain", "By train to Ghent", "Generators"]),
         ({"tag": "school"}, ["Explain", "Generators"]),
+        ({"tag": "that nothing has any more"}, []),
         ({"range": "24h"}, ALL[:3]),
         ({"measure_start": "shown"}, ["Measured", *ALL]),
         ({"measure_start": "only"}, ["Measured"]),
