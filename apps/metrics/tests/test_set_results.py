@@ -159,7 +159,7 @@ def test_whole_answers_stand_beside_each_other_with_the_words_that_differ(
 
     text = as_alice.get(address).content.decode()
     assert "Take the train to Ghent." in text and "Take the boat to Ghent." in text and "<del>" not in text
-    assert "<del>train</del><ins>boat</ins>" in as_alice.get(f"{address}?words=1").content.decode()
+    assert "<del>train </del><ins>boat </ins>" in as_alice.get(f"{address}?words=1").content.decode()
     assert as_alice.get(reverse("prompt_sets:compare", args=[trips.pk, plan.pk, 3])).status_code == 404
 
 

@@ -97,6 +97,17 @@ def test_which_two_are_compared_is_chosen_without_a_reload(page: Page, loom: Loo
     expect(page).to_have_url(re.compile(f"runs={keys[0]}%2C{keys[1]}&first=2&second=1"))  # which can be linked
 
 
+def test_runs_that_are_checked_in_the_list_are_put_side_by_side(page: Page, loom: Loom) -> None:
+    keys = open_finished(page, loom)
+    page.goto(f"{loom.url}/runs/")
+    for box in page.locator("td.row-title input[type=checkbox]").all()[:2]:
+        box.check()
+    page.locator("#runs-bulk").get_by_role("button", name="Compare").click()
+    expect(page.locator(".beside-column")).to_have_count(2)
+    runs = page.locator(".beside-column").evaluate_all("(found) => found.map((one) => Number(one.dataset.run))")
+    assert sorted(runs) == sorted(keys)
+
+
 def test_on_a_phone_columns_stand_below_each_other_and_a_picker_stays(page: Page, loom: Loom) -> None:
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     open_finished(page, loom)

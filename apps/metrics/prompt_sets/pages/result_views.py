@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from apps.accounts.http import SignedInRequest
 from apps.core.tables.export import csv_response
 from apps.core.tables.page import page_of
+from apps.core.text.differences import Difference, difference
 from apps.metrics.models import Plan
 from apps.metrics.prompt_sets.pages.replay_views import found_plan
 from apps.metrics.prompt_sets.pages.result_rows import (
@@ -33,7 +34,6 @@ from apps.metrics.prompt_sets.pages.result_rows import (
     target_rows,
 )
 from apps.metrics.prompt_sets.results import result_of
-from apps.metrics.prompt_sets.words import Piece, differing_words
 
 PAGE_SIZE = 20
 SHOWN: dict[str, Promise] = {ALL: _("All prompts"), FAILED: _("Not passed"), DIFFERENT: _("Passed with one only")}
@@ -93,12 +93,12 @@ def results_csv(request: SignedInRequest, set_id: int, plan_id: int) -> Streamin
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """The same repeat of a prompt at each target; `words` are the second answer's, beside the first's."""
+    """The same repeat of a prompt at each target, and where that is wanted what differs between the first two."""
 
     repeat: int
     runs: list[tuple[CellShown, RunShown | None]]
     has_words: bool
-    words: list[Piece] | None
+    words: Difference | None
 
 
 @require_safe
@@ -125,5 +125,5 @@ def compare(request: SignedInRequest, set_id: int, plan_id: int, number: int) ->
 def _beside(cells: list[CellShown], repeat: int, *, has_words: bool) -> Beside:
     runs = [(cell, next((one for one in cell.runs if one.run.repeat == repeat), None)) for cell in cells]
     first, second = (runs[0][1], runs[1][1]) if len(runs) > 1 else (None, None)
-    words = differing_words(first.answer, second.answer) if has_words and first and second else None
+    words = difference(first.answer, second.answer) if has_words and first and second else None
     return Beside(repeat + 1, runs, has_words, words)
