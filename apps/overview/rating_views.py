@@ -51,5 +51,6 @@ def _shown(
     is_kept: bool = False,
 ) -> HttpResponse:
     context = {"run": run, "rating": kept, "problem": problem, "is_kept": is_kept, "most": Rating.NOTE_LENGTH}
-    template = "overview/_rating.html" if request.htmx else "overview/rating.html"
+    part = "overview/_rating_items.html" if "compact" in request.GET else "overview/_rating.html"
+    template = part if request.htmx else "overview/rating.html"
     return render(request, template, context, status=200 if problem is None else 422)

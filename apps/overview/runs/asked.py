@@ -18,6 +18,8 @@ from apps.agents.selectors import registry_visible_to
 from apps.core.models import Tag
 from apps.core.tables.filters import Choice, Choices, FilterForm
 from apps.metrics.figures.pages.ranges import TimeRange, parse_range
+from apps.overview.models import Rating
+from apps.overview.selectors import ratings_visible_to
 from apps.sessions.models import Invocation, InvocationTag, Session, SessionTag
 from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
 
@@ -43,6 +45,7 @@ _NAMES: tuple[Choice[Invocation], ...] = (
     Choice("qualifier", _("Endpoint"), _("Any endpoint"), offered_from=2),
     Choice("version", _("Version"), _("Any version"), offered_from=2),
     Choice("status", _("Status"), _("Any status")),
+    Choice("rated", _("Rating"), _("Rated or not")),
     Choice("error", _("Error"), _("With or without an error"), offered_from=2),
     Choice("start", _("Cold or warm"), _("Cold or warm")),
     Choice("source", _("Source"), _("Any source")),
@@ -121,6 +124,7 @@ def _values(user: User) -> dict[str, Choices]:
         "qualifier": [(name, name) for name in dict.fromkeys(name for name, _version in names)],
         "version": [(version, version) for version in sorted({version for _name, version in names if version})],
         "status": STATUSES,
+        "rated": [("up", _("Rated up")), ("down", _("Rated down")), ("note", _("With a note"))],
         "error": _errors(user),
         "start": [("cold", _("Cold")), ("warm", _("Warm")), ("unknown", _("Not known"))],
         "source": [(value, label) for value, label in Invocation.Source.choices if value != Invocation.Source.MEASURE],
@@ -188,6 +192,13 @@ def has_tag(tag: str) -> Q:
     """What is asked of a run where many have the tag: its session has it, or it has it itself."""
     of_session = SessionTag.objects.filter(session=OuterRef("session_id"), tag__name=tag)
     return Q(Exists(of_session)) | Q(Exists(InvocationTag.objects.filter(invocation=OuterRef("pk"), tag__name=tag)))
+
+
+def keys_rated(user: User | AnonymousUser, rated: str) -> QuerySet[Rating, int]:
+    """The keys of the runs that somebody rated so, as far as `user` may see the rating."""
+    ratings = ratings_visible_to(user).order_by()
+    ratings = ratings.exclude(note="") if rated == "note" else ratings.filter(thumb=rated)
+    return ratings.values_list("invocation", flat=True)
 
 
 def runs_asked(chosen: Mapping[str, str], now: datetime) -> QuerySet[Invocation]:

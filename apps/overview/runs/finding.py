@@ -21,6 +21,7 @@ from apps.overview.runs import asked as asking
 from apps.overview.runs.asked import (
     Asked,
     has_tag,
+    keys_rated,
     keys_tagged,
     of_few_statuses,
     runs_asked,
@@ -99,6 +100,9 @@ def find_runs(
     now = timezone.now()
     own, are_few = _own(sessions_asked(user, asked.chosen), asked.chosen["tag"])
     runs = runs_asked(asked.chosen, now).filter(own)
+    if asked.chosen["rated"]:
+        rated, are_few_rated = _rated(user, asked.chosen["rated"])
+        runs, are_few = runs.filter(rated), are_few or are_few_rated
     wanted = _Wanted(runs, are_few, asked, *asking.period_of(asked.chosen["range"], now))
     words = words_of(asked.text)
     if asked.sort != asking.NEWEST:
@@ -118,6 +122,15 @@ def _own(sessions: QuerySet[Session], tag: str) -> tuple[Q, bool]:
     # Asked of each run, newest first, until there are enough: a join is begun with the sessions, which are many.
     of_sessions = Q(Exists(sessions.filter(pk=OuterRef("session_id"))))
     return (of_sessions & has_tag(tag) if tag else of_sessions), False
+
+
+def _rated(user: User | AnonymousUser, rated: str) -> tuple[Q, bool]:
+    """What is asked of runs that somebody has rated; and whether they are few."""
+    keys = keys_rated(user, rated)
+    few = list(dict.fromkeys(keys[: FEW_TAGGED + 1]))
+    if len(few) <= FEW_TAGGED:
+        return Q(pk__in=few), True
+    return Q(Exists(keys.filter(invocation=OuterRef("pk")))), False
 
 
 def _floor(wanted: _Wanted, place: InTime | None, count: int) -> InTime | None:

@@ -10,6 +10,9 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.metrics.tests.runs import make_run
 from apps.overview.models import Rating
+from apps.overview.runs import finding
+from apps.overview.runs.rows import read_rows
+from apps.overview.services import rate_run
 from apps.sessions.models import Session
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +45,17 @@ def test_an_answer_is_rated_and_the_rating_taken_back(as_alice: Client, make_ses
     assert kept() == []
 
 
+def test_a_menu_rates_with_one_press_and_keeps_the_note(as_alice: Client, make_session: Callable[..., Session]) -> None:
+    address = f"/runs/{make_run(make_session()).pk}/rating/?compact"
+    as_alice.post(address, {"thumb": "", "note": "Slow."}, headers=HTMX)
+
+    items = as_alice.get(address, headers=HTMX).content.decode()
+    assert 'name="note" value="Slow."' in items and "Change the note" in items and "<textarea" not in items
+    items = as_alice.post(address, {"thumb": "down", "note": "Slow."}, headers=HTMX).content.decode()
+    assert 'value="" aria-pressed="true"' in items
+    assert kept() == [("alice@example.com", "down", "Slow.")]
+
+
 def test_what_cannot_be_kept_is_told_and_not_lost(as_alice: Client, make_session: Callable[..., Session]) -> None:
     address = f"/runs/{make_run(make_session()).pk}/rating/"
 
@@ -59,6 +73,27 @@ def test_a_run_is_rated_by_whoever_may_see_it(
     for user, status in ((alice, 302), (bob, 404), (carol, 302)):
         client.force_login(user)
         assert client.post(address, {"thumb": "up", "note": user.email}).status_code == status
+    assert client.get("/runs/?rated=note").context["page"].count == 1
+    client.force_login(bob)
+    assert client.get("/runs/?rated=note").context["page"].count == 0
     assert [email for email, _thumb, _note in kept()] == ["alice@example.com", "carol@example.com"]
     client.force_login(alice)
     assert "carol@" not in client.get(address).content.decode()
+
+
+@pytest.mark.parametrize("few", [100, 0])
+def test_runs_are_found_by_their_ratings(
+    as_alice: Client, make_session: Callable[..., Session], alice: User, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """Few or many: where there are many each run is asked."""
+    monkeypatch.setattr(finding, "FEW_TAGGED", few)
+    session = make_session()
+    runs = [make_run(session, number, prompt=f"{number}?") for number in range(4)]
+    for run, thumb, note in ((runs[0], "up", ""), (runs[1], "down", "Slow."), (runs[2], "", "Fine.")):
+        rate_run(owner=alice, run=run, thumb=thumb, note=note)
+
+    def found(rated: str) -> list[str]:
+        return [row.run.prompt for row in read_rows(as_alice.get(f"/runs/?rated={rated}").context["page"].keys)]
+
+    assert (found("up"), found("down"), found("note")) == (["0?"], ["1?"], ["2?", "1?"])
+    assert len(found("")) == len(found("sideways")) == 4
