@@ -160,7 +160,7 @@ def _delay(seen: Seen) -> LogCheck:
     name = _("How late does CloudWatch show lines?")
     lines = seen.own_lines or seen.lines
     if not lines:
-        advice = _wait() if seen.is_early else ""
+        advice = _wait() if seen.is_early and isinstance(seen.events, list) else ""
         return LogCheck("delay", name, "unknown", _("There is no line to measure it by."), advice)
     late = sorted(max((line.ingested_at - line.at).total_seconds(), 0.0) for line in lines)
     said = _("CloudWatch had them %(middle).1f s (median) to %(most).1f s after they were written.") % {

@@ -62,3 +62,21 @@ def test_the_lines_follow_a_run_and_the_newest_stay_in_view(page: Page, loom: Lo
     before = page.locator(LINES).count()
     expect(page.locator(LINES)).not_to_have_count(before, timeout=60_000)
     assert page.locator("#run-lines .log-list").evaluate(IS_AT_END)
+
+
+def test_nothing_moves_for_who_reads_further_up(page: Page, loom: Loom) -> None:
+    agent = loom.agent_id("claims_intake")
+    page.goto(f"{loom.url}/sessions/new/?agent={agent}")
+    loom.emulator.order(kind="silence", after_chunks=2, seconds=12)
+    page.get_by_label("Prompt").first.fill("A claim")
+    page.keyboard.press("Enter")
+    page.locator("#run-log summary").first.click()
+    lines = page.locator("#run-lines .log-list")
+    expect(page.locator(LINES).first).to_be_visible(timeout=30_000)
+    count = page.locator(LINES).count()
+    page.set_viewport_size({"width": 1280, "height": 120})  # three lines are more than it has room for
+    top = lines.evaluate("(list) => (list.scrollTop = 7)")
+    assert not lines.evaluate(IS_AT_END)
+
+    expect(page.locator(LINES)).not_to_have_count(count, timeout=60_000)
+    assert lines.evaluate("(list) => list.scrollTop") == top
