@@ -19,6 +19,7 @@ from apps.sessions import urls as sessions
 from apps.takeout import urls as takeout
 from loom.api import api
 from loom.web.design import design
+from loom.web.palette import palette_fragment, palette_results_fragment
 
 admin.autodiscover()  # only who serves addresses needs it
 administration: Any = admin.site
@@ -70,6 +71,8 @@ urlpatterns = [
     path("prompt-sets/", include((metrics.prompt_set_urlpatterns, "prompt_sets"))),
     path("compare/", include("apps.overview.comparing.urls")),
     path("operate/", include("apps.metrics.urls")),
+    path("palette/", palette_fragment, name="palette-fragment"),
+    path("palette/results/", palette_results_fragment, name="palette-results-fragment"),
     path("design/", design, name="design"),
     path("", include("apps.takeout.urls")),
     # Whoever types the beginning of the API's addresses is led to what describes it.

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from apps.accounts.models import User
 from apps.accounts.policy import Action, Subject, subject_of, visible
@@ -32,6 +33,24 @@ from loom_events.recorded import RecordedEvent, RecordedOther
 def sessions_visible_to(user: User | AnonymousUser) -> QuerySet[Session]:
     """The sessions that `user` may see."""
     return Session.objects.filter(visible(subject_of(user), Session)).select_related("agent__runtime")
+
+
+# What somebody did last is found among the newest of their sessions: of the time of the last prompt there is no index.
+RECENT_SHOWN, RECENT_AMONG = 8, 200
+
+
+def recent_sessions_of(user: User) -> list[Session]:
+    """The conversations of `user` that they had last, as far as a link to each needs them. One statement."""
+    newest = sessions_visible_to(user).filter(owner=user).order_by("-created_at").values("pk")[:RECENT_AMONG]
+    found = Session.objects.filter(pk__in=newest, purpose=Session.Purpose.CONVERSATION)
+    last = Coalesce("last_invoked_at", "created_at").desc()
+    return list(found.only("public_id", "title", "runtime_session_id").order_by(last, "-pk")[:RECENT_SHOWN])
+
+
+def agents_used_last_by(user: User) -> list[int]:
+    """The keys of the agents that `user` began a session with, the last one first, as the newest sessions say."""
+    newest = sessions_visible_to(user).filter(owner=user).order_by("-created_at")
+    return list(dict.fromkeys(newest.values_list("agent_id", flat=True)[:RECENT_AMONG]))
 
 
 class _Visible:

@@ -63,9 +63,10 @@ class Witness:
 
 
 def settle(page: Page) -> None:
-    """Wait until the fragments have come that a page asks for by itself."""
+    """Wait until the fragments have come that a page asks for by itself, and what looks after its keys."""
     page.wait_for_load_state("load")
     expect(page.locator(".skeleton")).to_have_count(0, timeout=60_000)
+    expect(page.locator("[data-keys]:not([aria-haspopup])")).to_have_count(0)
 
 
 def axe_findings(page: Page, rules: list[str] | None = None) -> list[str]:

@@ -1,14 +1,20 @@
-"""What every page's frame needs: where one can go, and which AWS this is."""
+"""What every page's frame needs: where one can go, the reader's last sessions, and which AWS this is."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 
+from apps.accounts.models import User
 from apps.agentcore.aws.caller import caller
+from apps.sessions.models import Session
+from apps.sessions.selectors import recent_sessions_of
+from loom.web import places
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +30,6 @@ class Mode:
         return self.origin == "emulator"
 
 
-@dataclass(frozen=True, slots=True)
-class NavigationItem:
-    """One place of the main navigation; `is_current` while the page shown belongs to it."""
-
-    label: str
-    url_name: str
-    icon: str
-    is_current: bool
-
-
-_PLACES = (
-    ("Agents", "agents:list", "bot"),
-    ("Sessions", "sessions:list", "messages-square"),
-    ("Runs", "overview:runs", "list"),
-    ("Operate", "metrics:operate", "activity"),
-)
-
-# Pages that stand below another place than their app's own.
-_PLACE_OF_VIEW = {
-    "sessions:agent-logs": "agents",
-    "sessions:agent-log-doctor": "agents",
-    "metrics:start-series": "agents",
-    "takeout:evidence": "sessions",
-}
-# The place that all pages of a namespace stand below.
-_PLACE_OF_NAMESPACE = {"prompt_sets": "overview", "compare": "metrics"}
-
-
 def _mode() -> Mode:
     if settings.LOOM_AWS == "emulator":
         return Mode(origin="emulator", label="Emulator", detail="")
@@ -59,17 +37,29 @@ def _mode() -> Mode:
     return Mode(origin="aws", label="AWS", detail=f"{settings.AWS_REGION} · {known}")
 
 
+def _is_staff(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_staff
+
+
+def _recent(request: HttpRequest) -> list[Session]:
+    return recent_sessions_of(request.user) if isinstance(request.user, User) else []
+
+
+def _key_bindings(request: HttpRequest) -> str:
+    return json.dumps(places.bindings(is_staff=_is_staff(request)))
+
+
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """The frame's part of the context: `navigation`, `mode` and `is_sign_in_disabled`. Never waits for AWS."""
+    """The frame's part of the context. Never waits for AWS, and asks the database only where the frame is shown."""
     match = request.resolver_match
-    namespace = match.namespace if match else ""
-    below = _PLACE_OF_NAMESPACE.get(namespace, namespace)
-    place = _PLACE_OF_VIEW.get(match.view_name, below) if match else ""
     return {
-        "navigation": [
-            NavigationItem(label, url_name, icon, is_current=url_name.split(":")[0] == place)
-            for label, url_name, icon in _PLACES
-        ],
+        "navigation": places.GROUPS,
+        "current_place": places.place_of(match.view_name, match.namespace) if match else "",
+        "current_session": str(match.kwargs.get("public_id", "")) if match else "",
+        "new_actions": [action for action in places.ACTIONS if action.is_new],
+        "foot_places": lambda: places.foot_for(is_staff=_is_staff(request)),
+        "recent_sessions": partial(_recent, request),
+        "key_bindings": partial(_key_bindings, request),
         "mode": _mode(),
         "is_sign_in_disabled": settings.AUTH_DISABLED,
     }

@@ -1,6 +1,5 @@
 /* Lists and their filters: walking through rows, how old they are, what a filter found, ranges in the reader's zone. */
 import { define } from "./kit.js";
-import { addKeys } from "./page.js";
 import { announce } from "./telling.js";
 import { clockText, minutes } from "./times.js";
 
@@ -19,11 +18,7 @@ function moveInTable(step) {
   links[Math.max(0, Math.min(next, links.length - 1))].focus();
 }
 
-addKeys({
-  "/": () => document.querySelector("[data-search]")?.focus(),
-  j: () => moveInTable(1),
-  k: () => moveInTable(-1),
-});
+import("./keys.js").then(({ addKeys }) => addKeys({ j: () => moveInTable(1), k: () => moveInTable(-1) }));
 
 /* --- ages --- */
 

@@ -169,14 +169,7 @@ export class SessionView {
       if (event.target.readOnly) event.preventDefault();
     });
     root.addEventListener("loom:over", () => this.note("The answer was complete before it could be stopped."));
-    root.addEventListener("click", async ({ target }) => {
-      if (target.closest("[data-part=jump]")) {
-        this.part("end").scrollIntoView({ block: "end" });
-        return;
-      }
-      const button = target.closest("[data-copy-answer]:not([data-copy])");
-      if (button) (await import("./copying.js")).copyAnswer(button);
-    });
+    this.part("jump")?.addEventListener("click", () => this.part("end").scrollIntoView({ block: "end" }));
     this.transcript.addEventListener("htmx:afterSettle", () => this.#findTarget());
     window.addEventListener("hashchange", () => this.#findTarget(), { signal });
     if (location.hash) document.addEventListener("DOMContentLoaded", () => this.#findTarget(), { signal });
@@ -186,23 +179,9 @@ export class SessionView {
 
 define("session", { mount: (root, { signal }) => void new SessionView(root, signal) });
 
-define("since", {
-  selector: "[data-since]",
-  mount(element, { signal }) {
-    const count = () => (element.textContent = `${Math.max(0, Math.floor((Date.now() - Date.parse(element.dataset.since)) / 1000))} s`);
-    count();
-    const ticks = setInterval(count, 1000);
-    signal.addEventListener("abort", () => clearInterval(ticks));
-  },
-});
-
 define("once", {
   selector: "form[data-once]",
   mount: (form) => form.addEventListener("submit", ({ submitter }) => (submitter.disabled = true)),
 });
 
-// Only what is closed: the open end of an answer is replaced many times a second.
-define("code", {
-  selector: ".md:not([data-part=tail]) pre:is(.code, .json)",
-  mount: async (block) => (await import("./code.js")).addButton(block),
-});
+import("./turns.js"); // a page is shown without

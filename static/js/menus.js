@@ -5,7 +5,7 @@ const GAP_PX = 4;
 
 /** Below its button, or above where there is more room; within the window.
  * @param {Element} menu @param {HTMLElement} list */
-function place(menu, list) {
+export function place(menu, list) {
   const button = menu.getBoundingClientRect();
   const { width, height } = list.getBoundingClientRect();
   const isAbove = button.bottom + GAP_PX + height > innerHeight && button.top > innerHeight / 2;

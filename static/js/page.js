@@ -1,4 +1,4 @@
-/* What every page does: copy buttons, local times, dialogs, toasts, keys. */
+/* What every page does: copy buttons, local times, dialogs, toasts; keys are fetched once it is there. */
 import "./fragments.js";
 import { define } from "./kit.js";
 import { announce } from "./telling.js";
@@ -50,19 +50,7 @@ define("toast", {
 
 /* --- keys --- */
 
-/** What single keys do, where nobody is typing.
- * @type {Record<string, () => void>} */
-const keys = { "?": () => document.getElementById("keys-dialog")?.showModal() };
-
-/** @param {Record<string, () => void>} more */
-export const addKeys = (more) => Object.assign(keys, more);
-
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (!keys[event.key] || event.target.closest("input, textarea, select, [contenteditable], dialog[open]")) return;
-  event.preventDefault();
-  keys[event.key]();
-});
+import("./keys.js"); // a page is shown without
 
 /** Whether Enter confirms a word of an input method (Japanese, Chinese, Korean); Safari tells it as key code 229.
  * @param {KeyboardEvent} event @returns {boolean} */

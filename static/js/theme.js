@@ -29,12 +29,12 @@ function show(theme) {
   }
 }
 
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-theme-choice]");
-  if (!button) return;
-  keep(button.dataset.themeChoice);
-  show(button.dataset.themeChoice);
-});
+/** @param {string} theme */
+export function choose(theme) {
+  keep(theme);
+  show(theme);
+}
+
 window.addEventListener("storage", (event) => {
   if (event.key === KEY) show(stored());
 });

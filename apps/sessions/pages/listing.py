@@ -40,18 +40,30 @@ def _is_uuid(word: str) -> bool:
     return True
 
 
-def search_sessions(sessions: QuerySet[Session], text: str) -> QuerySet[Session]:
-    """Keep those whose title, runtime session id or agent's name holds every word of `text`, or whose id a word is, and
-    those of a run that says every word; of such runs the newest `RUNS_FOUND`.
-    """
-    if not text.split():
-        return sessions
+def _named(text: str) -> Q:
+    """Those whose title, runtime session id or agent's name holds every word of `text`, or whose id a word is."""
     named = Q()
     for word in text.split():
         found = Q(title__icontains=word) | Q(runtime_session_id__icontains=word) | Q(agent__name__icontains=word)
         if _is_uuid(word):
             found |= Q(public_id=word)
         named &= found
+    return named
+
+
+def conversations_named(sessions: QuerySet[Session], text: str) -> QuerySet[Session]:
+    """The conversations among `sessions` by their names alone, the newest first: quickly, while somebody types."""
+    conversations = sessions.filter(_named(text), purpose=Session.Purpose.CONVERSATION)
+    return conversations.order_by("-created_at", "-pk")
+
+
+def search_sessions(sessions: QuerySet[Session], text: str) -> QuerySet[Session]:
+    """Keep those whose title, runtime session id or agent's name holds every word of `text`, or whose id a word is, and
+    those of a run that says every word; of such runs the newest `RUNS_FOUND`.
+    """
+    if not text.split():
+        return sessions
+    named = _named(text)
     return sessions.filter(named | Q(pk__in=_saying(sessions, words_of(text))))
 
 

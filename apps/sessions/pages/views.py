@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.http import SignedInRequest
+from apps.accounts.models import User
 from apps.agents.forms import PromptForm
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
@@ -106,8 +107,15 @@ def unread(request: SignedInRequest, public_id: UUID, number: int) -> HttpRespon
     return HttpResponse("\n\n".join(values), content_type="text/plain; charset=utf-8")
 
 
+def _agents_of(user: User) -> list[Agent]:
+    """All agents that `user` may choose, those that they used last first."""
+    agents = list(agents_visible_to(user).prefetch_related("endpoints").order_by("name", "pk"))
+    used = {key: place for place, key in enumerate(selectors.agents_used_last_by(user))}
+    return sorted(agents, key=lambda agent: used.get(agent.pk, len(used)))
+
+
 def _wanted_agent(request: SignedInRequest) -> tuple[list[Agent], Agent | None]:
-    agents = list(agents_visible_to(request.user).prefetch_related("endpoints").order_by("name", "pk"))
+    agents = _agents_of(request.user)
     wanted = request.GET.get("agent", "")
     return agents, next((agent for agent in agents if str(agent.pk) == wanted), agents[0] if agents else None)
 
@@ -140,7 +148,7 @@ def session_start(request: SignedInRequest, agent_pk: int) -> HttpResponse:
             form.add_error(None, error.text())
         else:
             return redirect(session)
-    context = {"agents": list(agents.order_by("name", "pk")), "agent": agent, "prompt_form": form}
+    context = {"agents": _agents_of(request.user), "agent": agent, "prompt_form": form}
     return render(request, "sessions/session_new.html", context, status=422)
 
 

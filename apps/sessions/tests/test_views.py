@@ -249,3 +249,19 @@ def test_a_new_session_without_any_agent_says_what_to_do(client: Client, alice: 
     client.force_login(alice)
 
     assert "Register one" in client.get(reverse("sessions:new")).content.decode()
+
+
+def test_the_agent_that_somebody_used_last_stands_first(
+    client: Client, make_agent: Callable[..., Agent], make_session: MakeSession, alice: User, bob: User
+) -> None:
+    agents = [make_agent(name=name) for name in ("a_first", "b_second", "c_third")]
+    make_session(agent=agents[1])
+    make_session(agent=agents[2])
+    make_session(agent=agents[0], owner=bob)
+    client.force_login(alice)
+
+    page = client.get(reverse("sessions:new")).content.decode()
+
+    [choice] = re.findall(r'<select id="new-agent".*?</select>', page, re.DOTALL)
+    assert re.findall(r"<option[^>]*>(\w+)", choice) == ["c_third", "b_second", "a_first"]
+    assert re.findall(r"<option[^>]* selected>(\w+)", choice) == ["c_third"]

@@ -65,6 +65,7 @@ def walk() -> Measured:
         "metrics:agent-list-figures-fragment": f"?ids={filling.agent.pk},2,3,4,5,6,7,8,9,10",
         "sessions:turns-fragment": "?before=100",
         "GET /api/compare": f"?runs={','.join(map(str, filling.compared))}",
+        "palette-results-fragment": "?q=tra",
     }
     schema = client.get("/api/openapi.json").json()
     walking = Walk(client, [*pages(objects, queries), *reads(schema, objects, queries), *admin_lists()])

@@ -75,6 +75,8 @@ EVERYBODY = ("other", "owner", "staff", "superuser")
 PAGES = {
     "home": shared("GET", GONE_ON),
     "design": of_staff("GET", 200),
+    "palette-fragment": shared("GET", 200),
+    "palette-results-fragment": shared("GET", 200),
     "agents:list": shared("GET", 200),
     "agents:list-csv": shared("GET", 200),
     "agents:detail": shared("GET", 200),

@@ -40,6 +40,7 @@ PAGES = [
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
+    "palette-fragment", "palette-results-fragment",
     "agents:import", "agents:account-fragment", "agents:aws-metrics-fragment",
     "agents:aws-account-fragment", "agents:aws-permissions-fragment", "sessions:turn-menu-fragment",
     "sessions:run-log-fragment", "sessions:turns-fragment", "sessions:queue-fragment", "sessions:expectation",

@@ -75,7 +75,7 @@ def test_what_is_chosen_is_told_apart_in_forced_colours(witness: Witness, page: 
 @pytest.mark.browser
 def test_a_menu_is_walked_by_keys_and_left_by_escape(witness: Witness, page: Page, loom: Loom) -> None:
     page.goto(f"{loom.url}/design/")
-    menu = page.locator(".menu").first
+    menu = page.locator("main .menu").first
     opener, entries = menu.locator("summary"), menu.locator("a, button:not(:disabled)")
     opener.press("Enter")
     expect(entries.first).to_be_focused()
@@ -99,8 +99,8 @@ def test_a_menu_is_cut_off_by_nothing(witness: Witness, page: Page, loom: Loom) 
     """The card clips what leaves it, and the window has an edge."""
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.goto(f"{loom.url}/design/")
-    page.locator(".menu summary").first.click()
-    entries = page.locator(".menu").first.locator(".menu-list > :is(a, button)")
+    page.locator("main .menu summary").first.click()
+    entries = page.locator("main .menu").first.locator(".menu-list > :is(a, button)")
     for entry in entries.all():
         expect(entry).to_be_in_viewport(ratio=1)
         centre = """(part) => { const { left, top, width, height } = part.getBoundingClientRect();
@@ -113,6 +113,6 @@ def test_a_menu_without_scripts_is_a_disclosure(page: Page, loom: Loom) -> None:
     context = page.context.browser.new_context(java_script_enabled=False)  # type: ignore[union-attr]
     plain = context.new_page()
     plain.goto(f"{loom.url}/design/")
-    plain.locator(".menu summary").first.click()
-    expect(plain.locator(".menu-list").first.get_by_role("link")).to_be_visible()
+    plain.locator("main .menu summary").first.click()
+    expect(plain.locator("main .menu-list").first.get_by_role("link")).to_be_visible()
     context.close()

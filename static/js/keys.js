@@ -1,0 +1,152 @@
+/* Keys that every page has, as its search button tells them (loom/web/places.py), and those that a script of the page
+   adds. Fetched once the page is shown. They are switched off in their sheet, for this browser. */
+import { define } from "./kit.js";
+import "./menus.js";
+import { complain } from "./telling.js";
+
+const STORE = "loom.keys";
+const SEQUENCE_MS = 1500; // between two keys of one way
+const WRITING = "input, textarea, select, [contenteditable]";
+const ELSEWHERE = "dialog[open], .menu[open], :popover-open";
+const IS_MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
+
+/** @type {HTMLElement | null} */
+const button = document.querySelector("[data-keys]");
+/** Addresses and names of commands, by their keys.
+ * @type {Record<string, string>} */
+const bindings = JSON.parse(button?.dataset.keys ?? "{}");
+/** @type {Record<string, () => void>} */
+const added = {};
+/** Keys that are pressed first of several. */
+const beginnings = new Set(Object.keys(bindings).filter((keys) => keys.includes(" ")).map((keys) => keys.split(" ")[0]));
+let begun = "", begunAt = 0;
+
+/** @param {Record<string, () => void>} more */
+export const addKeys = (more) => void Object.assign(added, more);
+
+/** @returns {boolean} */
+export function areOn() {
+  try {
+    return localStorage.getItem(STORE) !== "off";
+  } catch {
+    return true; // storage is closed to us
+  }
+}
+
+/** @param {boolean} isOn */
+export function switchKeys(isOn) {
+  try {
+    if (isOn) localStorage.removeItem(STORE);
+    else localStorage.setItem(STORE, "off");
+  } catch {
+    complain("This browser lets no page keep the choice.");
+  }
+  showHint();
+}
+
+/* --- commands --- */
+
+/** What was typed while something is fetched that opens, and is meant for it; null where nothing is.
+ * @type {string | null} */
+let typed = null;
+
+/** @param {"openPalette" | "openSheet"} name */
+async function open(name) {
+  if (typed !== null) return;
+  typed = "";
+  try {
+    const palette = await import("./palette.js");
+    await palette[name](button.dataset.palette, () => typed);
+  } catch {
+    complain("Search could not be opened: Loom could not be reached.");
+  } finally {
+    typed = null;
+  }
+}
+
+/** @param {KeyboardEvent} event */
+function keep(event) {
+  const { key } = event;
+  if (key === "Backspace") typed = typed.slice(0, -1);
+  else if (key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) typed += key;
+  else return;
+  event.preventDefault();
+}
+
+function search() {
+  const field = [...document.querySelectorAll("[data-search]")].find((one) => one.checkVisibility());
+  if (field) field.focus();
+  else open("openPalette");
+}
+
+/** What does not lead to an address.
+ * @type {Record<string, () => void>} */
+const commands = { search, sheet: () => void open("openSheet") };
+
+/** @param {string} wanted an address or the name of a command */
+export function run(wanted) {
+  if (commands[wanted]) commands[wanted]();
+  else location.assign(wanted);
+}
+
+/* --- keys --- */
+
+/** What the keys do so far; null where there may be more of them.
+ * @param {string} key @returns {(() => void) | null | undefined} */
+function meaning(key) {
+  const isGoingOn = begun && performance.now() - begunAt < SEQUENCE_MS;
+  const keys = isGoingOn ? `${begun} ${key}` : key;
+  begun = "";
+  if (bindings[keys]) return () => run(bindings[keys]);
+  if (isGoingOn) return undefined;
+  if (!beginnings.has(key)) return added[key];
+  begun = key;
+  begunAt = performance.now();
+  return null;
+}
+
+/** Where a key is taken by whoever has the focus, or by what lies above the page.
+ * @param {KeyboardEvent} event @param {boolean} isCombined @returns {boolean} */
+function isTaken({ target, isComposing, keyCode, ctrlKey }, isCombined) {
+  if (isComposing || keyCode === 229 || document.querySelector(ELSEWHERE)) return true;
+  // With Ctrl K a Mac deletes to the end of the line.
+  return /** @type {Element} */ (target).closest(WRITING) !== null && !(isCombined && !(IS_MAC && ctrlKey));
+}
+
+document.addEventListener("keydown", (event) => {
+  if (typed !== null) {
+    keep(event);
+    return;
+  }
+  const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
+  const isCombined = (ctrlKey || metaKey) && key.toLowerCase() === "k" && !shiftKey;
+  if (event.defaultPrevented || altKey || (!isCombined && (ctrlKey || metaKey || key === "Shift"))) return;
+  if (isTaken(event, isCombined) || !button || !areOn()) return;
+  const act = isCombined ? () => open("openPalette") : meaning(key);
+  if (act === undefined) return;
+  event.preventDefault();
+  if (!event.repeat || added[key]) act?.();
+});
+
+/* --- buttons --- */
+
+function showHint() {
+  const hint = button?.querySelector("kbd");
+  if (!hint) return;
+  hint.textContent = IS_MAC ? "⌘ K" : "Ctrl K";
+  hint.hidden = !areOn();
+}
+
+define("palette-opener", {
+  selector: "[data-palette]",
+  mount(opener, { signal }) {
+    opener.ariaHasPopup = "dialog";
+    opener.addEventListener("click", (/** @type {MouseEvent} */ event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a link that opens elsewhere
+      event.preventDefault();
+      if (opener.dataset.command) run(opener.dataset.command);
+      else open("openPalette");
+    }, { signal });
+  },
+});
+showHint();
