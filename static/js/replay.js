@@ -3,7 +3,7 @@ import { Clock, countUntil, Film, LONG_GAP_MS, Times } from "./film.js";
 import { define } from "./kit.js";
 import { announce } from "./telling.js";
 
-const MOST_AT_ONCE = 60_000; // characters of HTML that are put onto the page between two paints
+const MOST_AT_ONCE = 16_000; // characters of HTML that are put onto the page between two paints
 const NEAR_END_PX = 48;
 const CALM_MS = 500; // between two changes for who asked for less motion
 const TOLD_EVERY_MS = 1000;
@@ -22,6 +22,8 @@ class Column {
   /** How many nodes there are with each part. @type {number[]} */
   #ends = [];
   #tailVersion = 0;
+  #isBehind = false;
+  #isFollowing = true;
   /** How many frames are shown. */
   count = 0;
 
@@ -43,14 +45,21 @@ class Column {
     const end = this.root.querySelector("[data-part=end]");
     if (end) end.hidden = at < this.film.lengthMs;
     if (goal === this.count) return true;
-    const isAtEnd = this.pane.scrollTop + this.pane.clientHeight >= this.pane.scrollHeight - NEAR_END_PX;
+    // Asked for once, not with each piece of what is much: the answer costs a layout.
+    if (!this.#isBehind) this.#isFollowing = this.#isAtEnd();
     this.#takeBack(this.film.partCount(goal));
     const isWhole = this.#append(this.film.partCount(goal));
     this.count = isWhole ? goal : this.film.parts[this.#ends.length].frame;
     this.#showSteps();
     this.#showTail();
-    if (isAtEnd) this.pane.scrollTop = this.pane.scrollHeight;
+    this.#isBehind = !isWhole;
+    if (isWhole && this.#isFollowing) this.pane.scrollTop = this.pane.scrollHeight;
     return isWhole;
+  }
+
+  /** @returns {boolean} */
+  #isAtEnd() {
+    return this.pane.scrollTop + this.pane.clientHeight >= this.pane.scrollHeight - NEAR_END_PX;
   }
 
   /** Leave out every part from this one on. @param {number} partCount */
