@@ -340,6 +340,7 @@ def walked(is_wanted: Callable[[Address], bool]) -> dict[str, Address]:
     return {address.name: address for address in addresses() if is_wanted(address)}
 
 
+@pytest.mark.slow("more than a hundred pages, each asked for by everybody")
 def test_every_page_in_every_role(walk: Walk) -> None:
     """A token opens no page."""
     pages = walked(lambda address: not address.is_api and not address.is_admin and address.name not in FOR_EVERYBODY)
