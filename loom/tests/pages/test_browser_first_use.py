@@ -23,7 +23,7 @@ def test_one_click_from_home_to_the_first_token_and_none_more_to_the_measured_st
     expect(steps.get_by_role("listitem")).to_have_count(5)
     steps.get_by_role("button", name="Send this prompt").click()
 
-    expect(page.locator(".answer .md").last).not_to_be_empty()
+    expect(page.locator(".answer")).to_contain_text("You asked")
     expect(page.locator("[data-part=latency]")).to_contain_text(
         re.compile("cold: (created|pooled)"), timeout=LOGS_TIMEOUT_MS
     )
