@@ -26,6 +26,7 @@ WORDS_AT_MOST = 12
 NEWEST_LOOKED_AT = 2_000  # where no index helps
 # So many of what the index finds are looked at for one page, if what is asked for besides keeps few of them.
 CANDIDATES_LOOKED_AT = 20_000
+LOOKED_AT_FOR_ALL = 4_000
 _FEWEST, _MOST = 250, 4_000  # looked at in one piece
 _LETTERS = re.compile(r"[^\W_]{3}")
 _ASCII_LETTERS = re.compile(r"[^\W_]{3}", re.ASCII)
@@ -158,12 +159,14 @@ def find(
     words: Sequence[str],
     *,
     limit: int,
+    enough: int | None = None,
     below: int | None = None,
     are_few: bool = False,
 ) -> Found:
     """The newest of `rows` whose text holds all of `words`, which are there; `relation` leads to the text.
 
-    With `are_few` the rows are so few that their texts are looked into without the index.
+    Of rows that are found seldom `enough` will do, where there is such a number. With `are_few` the rows are so few
+    that their texts are looked into without the index.
     """
     model: Any = rows.model._meta.get_field(relation).related_model
     matching = rows.order_by("-pk")
@@ -182,7 +185,7 @@ def find(
     wanted = rows.order_by("-pk")
     for word in unserved:
         wanted = wanted.filter(**{f"{relation}__text__contains": word})
-    return _by_candidates(wanted, model, served, limit, below)
+    return _by_candidates(wanted, model, served, (limit, limit if enough is None else enough), below)
 
 
 def _first(matching: QuerySet[RowT], limit: int) -> Found:
@@ -201,25 +204,41 @@ def _newest(matching: QuerySet[RowT], model: type[Model], limit: int, below: int
 
 
 def _by_candidates(
-    wanted: QuerySet[RowT], model: type[Model], words: list[str], limit: int, below: int | None
+    wanted: QuerySet[RowT], model: type[Model], words: list[str], goals: tuple[int, int], below: int | None
 ) -> Found:
     """What the index finds, piece by piece, until there are enough of those that are wanted.
 
     Joined in one statement, SQLite would read all that is found of a word before the first row.
     """
+    limit, enough = goals
     keys: list[int] = []
     looked_at = 0
     while looked_at < CANDIDATES_LOOKED_AT:
-        count = _piece(limit, looked_at, len(keys))
+        # Where all of them could only be had by looking at very many.
+        is_dear = looked_at > 0 and limit * looked_at > len(keys) * LOOKED_AT_FOR_ALL
+        goal = enough if is_dear else limit
+        if len(keys) >= goal:
+            break
+        count = _piece(goal, looked_at, len(keys))
         candidates = _candidates(model, words, below, count)
         looked_at += len(candidates)
-        keys += wanted.filter(pk__in=candidates).values_list("pk", flat=True) if candidates else []
+        keys += _wanted_of(wanted, candidates) if candidates else []
         if len(keys) >= limit:
             return Found(keys[:limit], keys[limit - 1])
         if len(candidates) < count:
             return Found(keys, None)
         below = candidates[-1]
     return Found(keys, below)
+
+
+def _wanted_of(wanted: QuerySet[RowT], candidates: list[int]) -> list[int]:
+    """The keys of those candidates that are wanted, in their order."""
+    if candidates[0] - candidates[-1] > 2 * len(candidates):
+        return list(wanted.filter(pk__in=candidates).values_list("pk", flat=True))
+    # They lie close together: to name each of thousands costs more than to leave out some others.
+    known = set(candidates)
+    near = wanted.filter(pk__gte=candidates[-1], pk__lte=candidates[0]).values_list("pk", flat=True)
+    return [key for key in near if key in known]
 
 
 def _piece(limit: int, looked_at: int, found: int) -> int:

@@ -172,7 +172,7 @@ def _count(rows: QuerySet[Invocation], *, is_whole: bool, counts: bool) -> tuple
 def _by_words(wanted: _Wanted, words: list[str], place: ByKey | None, limit: int, counts: bool) -> Page:
     below = None if place is None else place.key
     most = max(FOUND_COUNTED_TO, limit) + 1 if counts else limit + 1
-    found = find(wanted.runs, "search_text", words, limit=most, below=below, are_few=wanted.are_few)
+    found = find(wanted.runs, "search_text", words, limit=most, enough=limit + 1, below=below, are_few=wanted.are_few)
     keys = found.keys[:limit]
     is_whole = found.older is None and len(found.keys) <= FOUND_COUNTED_TO
     count = (min(len(found.keys), FOUND_COUNTED_TO), is_whole) if counts else (None, True)
