@@ -171,7 +171,7 @@ def test_on_a_phone_everything_is_in_the_bar_and_behind_more(page: Page, loom: L
     page.keyboard.type("travel")
     expect(page.get_by_role("option", name=re.compile("travel_concierge"))).to_be_in_viewport(ratio=1)
     assert [page.evaluate(SIDEWAYS), *axe_findings(page)] == [0]
-    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Close", exact=True).click()
     expect(page.locator("dialog[open]")).to_have_count(0)
 
 
