@@ -95,7 +95,7 @@ FOOT = (
 )
 ACTIONS = (
     Action(_("New session"), "message-square-plus", "sessions:new", keys="n", is_new=True),
-    Action(_("Register an agent"), "bot", "agents:register", is_new=True),
+    Action(_("Register an agent"), "bot", "agents:register", anchor="#id_arn", is_new=True),
     Action(_("Import agents"), "download", "agents:import", is_new=True),
     Action(_("Check a file of evidence"), "file-check", "takeout:evidence"),
     Action(_("Keys"), "keyboard", command=SHEET, keys="?"),

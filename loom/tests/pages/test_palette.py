@@ -116,7 +116,7 @@ def test_the_palette_offers_pages_and_actions_and_the_sheet_all_keys(client: Cli
 
     text = client.get("/palette/").content.decode()
 
-    for address in ("/agents/", "/sessions/", "/runs/", "/operate/", "/sessions/new/", "/agents/#id_arn"):
+    for address in ("/agents/", "/sessions/", "/runs/", "/operate/", "/sessions/new/", "/agents/register/#id_arn"):
         assert re.search(f'role="option" tabindex="-1" href="{re.escape(address)}">', text), address
     assert 'data-command="sheet"' in text
     assert "/admin/" not in text
