@@ -95,6 +95,8 @@ FOOT = (
 )
 ACTIONS = (
     Action(_("New session"), "message-square-plus", "sessions:new", keys="n", is_new=True),
+    Action(_("Comparison"), "columns-3", "compare:new", is_new=True),
+    Action(_("Prompt set"), "list-checks", "prompt_sets:new", is_new=True),
     Action(_("Register an agent"), "bot", "agents:register", anchor="#id_arn", is_new=True),
     Action(_("Import agents"), "download", "agents:import", is_new=True),
     Action(_("Check a file of evidence"), "file-check", "takeout:evidence"),
