@@ -75,7 +75,7 @@ def test_the_sides_of_an_agent_work_without_scripts(chromium: Browser, loom: Loo
     expect(page.locator("#agent-versions table")).to_be_visible()
     page.get_by_role("link", name="Measure").click()
     page.get_by_label("Prompt").fill("Explain generators")
-    page.get_by_label("Sessions").fill("1")
+    page.get_by_label("Sessions", exact=True).fill("1")
     page.get_by_label("Highest cost, USD").fill("0.0001")
     page.get_by_role("button", name="Measure start").click()
     expect(page.get_by_role("alert")).to_contain_text("which is more than $0.0001")
