@@ -45,6 +45,8 @@ export class Column {
   constructor(root, signal) {
     this.root = root;
     this.transcript = this.part("transcript");
+    // What a turn shows beside its conversation is a page of its own here.
+    root.addEventListener("htmx:targetError", ({ target }) => target.href && location.assign(target.href));
     root.addEventListener("click", async ({ target }) => {
       const button = target.closest("[data-copy-answer]:not([data-copy])");
       if (button) (await import("./copying.js")).copyAnswer(button);

@@ -60,7 +60,10 @@ class Changing {
 }
 
 /** @param {string} text @param {Edit} edit @returns {string} */
-const edited = (text, [head, more, foot]) => text.slice(0, head) + more + text.slice(text.length - foot);
+function edited(text, edit) {
+  const [head, more, foot] = edit;
+  return text.slice(0, head) + more + text.slice(text.length - foot);
+}
 
 export class Film {
   /** When each frame is due. @type {number[]} */

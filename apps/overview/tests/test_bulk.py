@@ -79,7 +79,7 @@ def test_a_tag_is_the_run_s_own_or_that_of_its_session(
     school = make_session(title="Lesson")
     set_session_tags(session=school, names=["school"])
     add_run(school, "by its session", minutes_ago=1)
-    own = add_run(session, "of its own", minutes_ago=2)
+    own = add_run(session, "of its own", minutes_ago=2, ttft_ms=300)
     add_run(session, "of none", minutes_ago=3)
     failed = add_run(session, "failed", minutes_ago=4, status="failed")
     tag_invocations(invocations=[own, failed], name="school")

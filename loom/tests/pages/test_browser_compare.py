@@ -70,12 +70,13 @@ def test_a_prompt_streams_in_columns_and_what_differs_comes_by_itself(page: Page
 
 
 def test_all_are_stopped_and_sent_again_by_a_button_each(page: Page, loom: Loom) -> None:
-    loom.emulator.order(kind="silence", after_chunks=1, seconds=3_600)
-    loom.emulator.order(kind="silence", after_chunks=1, seconds=3_600)
+    for _ in AGENTS:
+        loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)
     page.goto(f"{loom.url}/compare/new/")
     fill(page, loom, "Tell me everything")
     page.get_by_role("button", name="Send to all").click()
-    expect(page.locator(".turn-state .badge")).to_have_text(["Streaming", "Streaming"])  # the agents have them
+    spoken = page.locator(".beside-column").filter(has=page.locator(".answer .md", has_text=re.compile(r"\w{3}")))
+    expect(spoken).to_have_count(2)  # both have begun, and with them what was ordered is used up
     page.get_by_role("button", name="Stop all").click()
     expect(page.locator(".turn-state .badge")).to_have_text(["Stopped", "Stopped"])
 
@@ -85,6 +86,16 @@ def test_all_are_stopped_and_sent_again_by_a_button_each(page: Page, loom: Loom)
     expect(page.locator(".turn-state .badge")).to_have_text(["Completed", "Completed"])
     page.goto(f"{loom.url}/compare/")
     expect(page.locator("tbody .row-link").first).to_contain_text("Tell me everything")
+
+
+def test_the_log_of_a_run_that_failed_is_a_page_of_its_own(page: Page, loom: Loom) -> None:
+    """Beside a conversation it is fetched below it; here there is none."""
+    loom.emulator.order(
+        kind="error", operation="InvokeAgentRuntime", code="RuntimeClientError", status=424, message="It broke."
+    )
+    open_finished(page, loom)
+    page.get_by_role("link", name="Show its log at this moment").first.click()
+    expect(page).to_have_url(re.compile("/logs/"))
 
 
 def test_which_two_are_compared_is_chosen_without_a_reload(page: Page, loom: Loom) -> None:

@@ -68,7 +68,7 @@ def test_why_a_run_failed_is_two_clicks_away_and_its_line_in_the_log_a_third(han
     expect(alert).to_be_visible()
     assert hand.clicks == 2
     hand.click(alert.get_by_role("link", name="Show its log at this moment"))
-    expect(hand.page.locator("#run-log")).to_be_visible()
+    expect(hand.page.locator(".run-log[open]")).to_be_visible()
     assert hand.clicks == 3
 
 
