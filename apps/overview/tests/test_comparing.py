@@ -158,6 +158,7 @@ def test_checked_runs_lead_to_the_comparison_and_too_few_back(client: Client, pa
 
 def test_a_start_is_looked_for_a_while_and_then_left(client: Client, pair: list[Any]) -> None:
     Measurement.objects.filter(invocation=pair[0]).update(state="waiting")
+    Invocation.objects.filter(pk=pair[0].pk).update(completed_at=timezone.now())
     assert "looked for" in part(client, address(pair), "figures")
 
     Invocation.objects.filter(pk=pair[0].pk).update(completed_at=timezone.now() - timedelta(hours=1))
