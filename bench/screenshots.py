@@ -121,7 +121,7 @@ def run_demo(page: Page, url: str) -> dict[str, str]:
     expect(page.locator("[data-part=latency]")).not_to_contain_text(not_settled, timeout=MEASURED_WITHIN_MS)
     session = page.url
     # The first history of the demo measured the start of every agent; this one's series is the newest of its agent.
-    page.goto(agent)
+    page.goto(f"{agent}measure/")
     series = page.locator("a[href*='/start-series/']").first
     expect(series).to_be_visible(timeout=ANSWER_WITHIN_MS)
     series_url = f"{url}{series.get_attribute('href')}"
