@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.dispatch import receiver
 
-from apps.metrics.models import Measurement
+from apps.metrics.models import Measurement, Plan, PlanRun, StartSeries, StartSeriesRun
 from apps.sessions.models import Invocation
-from apps.sessions.signals import invocation_completed
+from apps.sessions.signals import invocation_completed, runs_deleting
 
 
 @receiver(invocation_completed, dispatch_uid="metrics.create_measurement")
@@ -27,3 +28,13 @@ def advance_series(sender: type[Invocation], invocation: Invocation, **kwargs: A
     from apps.metrics.series.advancing import advance_soon  # noqa: PLC0415 -- see above
 
     advance_soon(invocation)
+
+
+@receiver(runs_deleting, dispatch_uid="metrics.runs_in_use")
+def runs_in_use(sender: type[Invocation], runs: QuerySet[Invocation], **kwargs: Any) -> set[int]:
+    """Those of a plan or a series that goes on, whose place would be free again, without a cost."""
+    keys = runs.order_by().values("pk")
+    plans = PlanRun.objects.filter(invocation__in=keys, plan__state=Plan.State.RUNNING)
+    series = StartSeriesRun.objects.filter(invocation__in=keys, series__state__in=StartSeries.ACTIVE)
+    found = plans.order_by().values_list("invocation").union(series.order_by().values_list("invocation"))
+    return {key for (key,) in found}

@@ -20,7 +20,7 @@ from apps.core.requests.return_to import return_to
 from apps.core.tables.bulk import checked_rows
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import invocations_visible_to
-from apps.sessions.services import delete_invocations, tag_invocations, untag_invocations
+from apps.sessions.services import delete_invocations, runs_in_use, tag_invocations, untag_invocations
 
 Runs = list[Invocation]
 
@@ -84,8 +84,9 @@ def _untagged(runs: Runs, name: str) -> str:
 
 
 def _deletion(runs: Runs, back: str) -> dict[str, Any]:
-    """What the question tells: which runs go, and which stay because they are not over."""
-    going = [run for run in runs if not run.is_unfinished]
+    """What the question tells: which runs go, and which stay because they or what has sent them are not over."""
+    in_use = runs_in_use(Invocation.objects.filter(pk__in=[run.pk for run in runs]))
+    going = [run for run in runs if not run.is_unfinished and run.pk not in in_use]
     return {"runs": runs, "going": going, "staying_count": len(runs) - len(going), "back": back}
 
 
@@ -100,8 +101,9 @@ def _delete(request: SignedInRequest, runs: Runs) -> None:
         messages.success(request, told.format(count=len(gone)))
     if staying := [run for run in runs if run.pk not in gone]:
         told = ngettext(
-            "{count} run was not deleted: it is not over, or gone already. Stop it first.",
-            "{count} runs were not deleted: they are not over, or gone already. Stop them first.",
+            "{count} run was not deleted: it, or what has sent it, is not over, or it is gone already. Stop it first.",
+            "{count} runs were not deleted: they, or what has sent them, are not over, or they are gone already. "
+            "Stop them first.",
             len(staying),
         )
         messages.error(request, told.format(count=len(staying)))

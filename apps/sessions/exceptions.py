@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from django.utils.translation import gettext as _
+
 from apps.core.exceptions import ConflictError, InvalidInputError, LoomError
 
 
@@ -31,6 +33,16 @@ class SessionStoppingError(SessionBusyError):
         super().__init__(
             "This session is still stopping its last answer.",
             advice="Nothing was sent. Send the prompt again in a moment, or start another session.",
+        )
+
+
+class SessionInUseError(SessionBusyError):
+    """Something that goes on counts a run of the session as done, and would send it once more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("A comparison, a prompt set or Measure start that goes on has sent a run of this session."),
+            advice=_("Stop it, or wait until it is over."),
         )
 
 

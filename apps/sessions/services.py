@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Max
+from django.db.models import Count, Max, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -20,11 +21,12 @@ from apps.core.tags import TAGS_AT_MOST, normalised, tag_key, tags_named
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent
 from apps.sessions.engine.turns import writing
-from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
+from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError, SessionInUseError
 from apps.sessions.indexing import mark_sessions_due
 from apps.sessions.invoking import check_request_key, check_storable, stop_invocation, wait_for_end
 from apps.sessions.models import Invocation, InvocationTag, Session, SessionTag
 from apps.sessions.selectors import sessions_visible_to
+from apps.sessions.signals import runs_deleting
 
 logger = logging.getLogger(__name__)
 
@@ -165,12 +167,14 @@ def set_session_tags(*, session: Session, names: Iterable[str]) -> list[str]:
 def delete_session(*, session: Session) -> None:
     """Delete a session with its prompts, answers, recordings and measurements; AgentCore is not told.
 
-    Raises SessionBusyError while it is answering.
+    Raises SessionBusyError while it is answering, SessionInUseError while something that goes on counts a run of it.
     """
     with transaction.atomic():
         Session.objects.select_for_update().filter(pk=session.pk).first()
         if session.invocations.filter(status__in=Invocation.UNFINISHED).exists():
             raise SessionBusyError
+        if runs_in_use(session.invocations.all()):
+            raise SessionInUseError
         topic, agent_id = session.topic, session.agent_id
         Session.objects.filter(pk=session.pk).delete()
         _count_anew([agent_id])
@@ -190,14 +194,20 @@ def _count_anew(agent_ids: Collection[int]) -> None:
     Agent.objects.bulk_update(agents, ["last_invoked_at", "invocation_count"])
 
 
+def runs_in_use(runs: QuerySet[Invocation]) -> set[int]:
+    """The keys of those runs that something which goes on, such as a comparison, counts as done."""
+    told: list[Any] = runs_deleting.send(Invocation, runs=runs)  # its stubs know of no answers but text
+    return {key for _receiver, keys in told for key in keys}
+
+
 def delete_invocations(*, invocations: Collection[Invocation]) -> set[int]:
     """Delete runs with their prompts, answers, recordings and measurements; return the keys of those that are gone.
 
-    What is not over stays, and so do the sessions. AgentCore is not told.
+    What is not over stays, what `runs_in_use` names, and the sessions. AgentCore is not told.
     """
     over = Invocation.objects.filter(pk__in=[run.pk for run in invocations], status__in=Invocation.FINISHED).order_by()
     with transaction.atomic():
-        found = dict(over.values_list("pk", "session_id"))
+        found = dict(over.exclude(pk__in=runs_in_use(over)).values_list("pk", "session_id"))
         # By their keys: what has ended since is told to have stayed, and stays.
         Invocation.objects.filter(pk__in=found).delete()
         sessions = Session.objects.filter(pk__in=set(found.values())).order_by()

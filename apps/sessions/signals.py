@@ -9,5 +9,9 @@ from django.dispatch import Signal
 # apps.metrics lies above apps.sessions and must not be imported from here.
 invocation_completed = Signal()
 
+# Sent with `runs`, a queryset, before they are deleted. A receiver returns the keys of those that something which goes
+# on counts as done: what is gone it would send once more.
+runs_deleting = Signal()
+
 # Sent without anything once queued runs are committed: the engine of this process looks into the queue at once.
 runs_queued = Signal()

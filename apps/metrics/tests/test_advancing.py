@@ -18,7 +18,9 @@ from apps.metrics.series.advancing import advance_all, advance_series
 from apps.metrics.series.services import Plan, start_series
 from apps.sessions.engine import host
 from apps.sessions.engine.recording import Pending, finish_invocation
+from apps.sessions.exceptions import SessionInUseError
 from apps.sessions.models import Invocation, Session
+from apps.sessions.services import delete_invocations, delete_session
 from apps.sessions.tests.memory_host import MemoryHost
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +49,19 @@ def begin(memory: MemoryHost, make_agent: Callable[..., Agent], alice: User) -> 
         return series
 
     return make
+
+
+def test_what_a_series_that_goes_on_has_sent_is_not_deleted(begin: Begin) -> None:
+    series = begin(has_warm_turn=False)
+    end_newest(series)
+    first = series.runs.select_related("invocation__session").get(position=1).invocation
+    with pytest.raises(SessionInUseError):
+        delete_session(session=first.session)
+    assert delete_invocations(invocations=[first]) == set()
+
+    StartSeries.objects.filter(pk=series.pk).update(state="done")
+    delete_session(session=first.session)
+    assert not series.runs.filter(position=1).exists()
 
 
 def places(series: StartSeries) -> list[tuple[int, bool, str]]:

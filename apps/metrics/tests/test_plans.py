@@ -31,10 +31,13 @@ from apps.metrics.series import plans
 from apps.metrics.series.planning import Order
 from apps.metrics.series.plans import Limits, Target, cancel_plan, remove_expired_plan_prompts
 from apps.metrics.series.running import advance_all_plans, advance_plan
+from apps.metrics.tests.plans import end_next
 from apps.metrics.tests.runs import make_run
 from apps.sessions.engine import host
 from apps.sessions.engine.recording import Pending, finish_invocation
+from apps.sessions.exceptions import SessionInUseError
 from apps.sessions.models import Invocation, Session
+from apps.sessions.services import delete_invocations, delete_session
 from apps.sessions.tests.memory_host import MemoryHost
 
 pytestmark = pytest.mark.django_db
@@ -80,15 +83,26 @@ def places(plan: Plan) -> list[tuple[int, int, str, bool | None]]:
 
 
 def end(plan: Plan, answer: str = "Go to Ghent.", status: str = "completed", **columns: Any) -> Plan:
-    """End the first run that is out, as an engine that took it out of the queue, and take the plan on."""
-    run = plan.runs.filter(has_passed=None).order_by("place").first()
-    assert run is not None
-    now = timezone.now()
-    told = {"invoked_at": now, "first_token_at": now + timedelta(milliseconds=200), "http_status": 200, **columns}
-    fields = {**told, "response_text": answer}
-    ended_at = now + timedelta(seconds=1)
-    assert finish_invocation(None, Pending(run.invocation_id, [], fields), status=status, completed_at=ended_at)
-    return advance(plan)
+    """End the first run that is out, and return the plan as it stands then."""
+    end_next(plan, answer, status, **columns)
+    return Plan.objects.get(pk=plan.pk)
+
+
+def test_what_a_plan_that_goes_on_has_sent_is_not_deleted_and_never_sent_again(begin: Begin, trips: PromptSet) -> None:
+    """Its place would be free again, and what it cost forgotten."""
+    plan = end(begin(targets=1))
+    first = plan.runs.select_related("invocation__session").get(place=1).invocation
+    assert plan.is_active and not first.is_unfinished
+    with pytest.raises(SessionInUseError):
+        delete_session(session=first.session)
+    assert delete_invocations(invocations=[first]) == set()
+    left = left_usd(plan.budget, timezone.now())
+    advance_all_plans()
+    assert (plan.runs.filter(place=1).get().invocation_id, left_usd(plan.budget, timezone.now())) == (first.pk, left)
+
+    cancel_plan(plan=plan)
+    advance_plan(plan.pk)
+    assert delete_invocations(invocations=[first]) == {first.pk}
 
 
 def test_every_prompt_goes_to_every_target_in_turn_and_is_judged(begin: Begin, memory: MemoryHost) -> None:

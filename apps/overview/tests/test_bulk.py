@@ -134,7 +134,7 @@ def test_deleting_is_asked_about_and_says_what_goes_and_what_stays(client: Clien
 
     asked = send(client, "delete", over, running, next=back)
     told = text_of(asked)
-    assert "Delete this run?" in told and "1 of them is not over and stays." in told and "It goes for good" in told
+    assert "Delete this run?" in told and "1 of them stays: it, or the" in told and "It goes for good" in told
     assert Invocation.objects.count() == 3
 
     form = asked.content.decode().partition('action="/runs/bulk/"')[2].partition("</form>")[0]
@@ -146,7 +146,7 @@ def test_deleting_is_asked_about_and_says_what_goes_and_what_stays(client: Clien
     assert (done.status_code, done["Location"]) == (302, back)
     assert said(done) == [
         "1 run is deleted, with its recording and measurements.",
-        "1 run was not deleted: it is not over, or gone already. Stop it first.",
+        "1 run was not deleted: it, or what has sent it, is not over, or it is gone already. Stop it first.",
     ]
     assert set(Invocation.objects.values_list("pk", flat=True)) == {other.pk, running.pk}
     assert not Measurement.objects.exists() and not SearchText.objects.filter(pk=over.pk).exists()
