@@ -7,7 +7,6 @@ import "./live.js";
 
 /** @typedef {import("./frames.js").Message} Message */
 
-const NEAR_END_PX = 48;
 const NOT_LOADED = "A script did not load: reload the page to see what came.";
 
 /** Of several answers at once a screen reader hears only how each ended. */
@@ -40,6 +39,8 @@ export class Column {
   #ended = new AbortController();
   /** @type {Promise<import("./answering.js").Answering> | undefined} */
   #answering;
+  /** @type {import("./following.js").Following} */
+  #following;
 
   /** @param {HTMLElement} root @param {AbortSignal} signal */
   constructor(root, signal) {
@@ -100,7 +101,10 @@ export class Column {
 
   #answers() {
     const name = this.root.querySelector("h2").textContent.trim();
-    this.#answering ??= import("./answering.js").then(({ Answering }) => new Answering(this, new Ends(name)));
+    this.#answering ??= Promise.all([import("./answering.js"), import("./following.js")]).then(([{ Answering }, { Following }]) => {
+      this.#following = new Following(this.transcript, this.#ended.signal);
+      return new Answering(this, new Ends(name));
+    });
     this.#answering.catch(() => {
       this.#answering = undefined;
       this.connection.say(NOT_LOADED);
@@ -123,10 +127,8 @@ export class Column {
   /** Show what concerns this run; who reads at the end of the answer stays there.
    * @param {(messages: Message[]) => void} show @param {Message[]} messages */
   #show(show, messages) {
-    const { transcript } = this;
-    const isAtEnd = transcript.scrollHeight - transcript.scrollTop - transcript.clientHeight < NEAR_END_PX;
     show(messages.filter((message) => this.#isOwn(message)));
-    if (isAtEnd) transcript.scrollTop = transcript.scrollHeight;
+    if (this.#following.isOn) this.#following.toEnd();
   }
 
   /** @param {Message} message @returns {boolean} */

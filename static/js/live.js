@@ -7,20 +7,21 @@ import { Sender } from "./sending.js";
 
 /** @typedef {import("./frames.js").Message} Message */
 
-const NEAR_END_PX = 96;
 const NOT_LOADED = "A script did not load: reload the page to see what came.";
 
 export class SessionView {
   /** An answer ended while somebody read further up. */
   isOver = false;
-  #isAtEnd = true;
   /** @type {Promise<import("./answering.js").Answering> | undefined} */
   #answering;
+  /** @type {import("./end.js").End} */
+  #end;
   #hadFocus;
 
   /** @param {HTMLElement} root @param {AbortSignal} signal */
   constructor(root, signal) {
     this.root = root;
+    this.signal = signal;
     this.transcript = this.part("transcript");
     this.frames = new Frames({
       shower: async () => (await this.#answers()).show,
@@ -39,7 +40,6 @@ export class SessionView {
     this.sender = new Sender(this);
     this.#hadFocus = document.querySelector("[data-widget~=session]") === root;
     this.#listen(signal);
-    this.#watchEnd(signal);
     if (!window.htmx) this.connection.say(`${NOT_LOADED} Prompts are sent all the same.`);
     else if (root.dataset.socket) this.connection.open();
   }
@@ -61,7 +61,10 @@ export class SessionView {
 
   /** What shows messages: fetched once the page is connected. */
   #answers() {
-    this.#answering ??= import("./answering.js").then(({ Answering }) => new Answering(this));
+    this.#answering ??= Promise.all([import("./answering.js"), import("./end.js")]).then(([{ Answering }, { End }]) => {
+      this.#end = new End(this, this.signal);
+      return new Answering(this);
+    });
     this.#answering.catch(() => {
       this.#answering = undefined;
       this.connection.say(NOT_LOADED);
@@ -89,8 +92,7 @@ export class SessionView {
    * @param {HTMLElement | null} running */
   follow(running) {
     this.#followRun(running?.dataset.run ?? "0");
-    if (this.#isAtEnd) this.#toEnd();
-    else this.#showJump();
+    this.#end.follow();
   }
 
   /** Send where nothing runs, else Stop.
@@ -123,32 +125,10 @@ export class SessionView {
     this.#answers().then(({ reader }) => reader.tell(text));
   }
 
-  /* --- following --- */
-
-  /** @param {AbortSignal} signal */
-  #watchEnd(signal) {
-    // Whatever lies above the window counts as seen.
-    const observer = new IntersectionObserver(([{ isIntersecting }]) => {
-      this.#isAtEnd = isIntersecting;
-      this.#showJump();
-    }, { rootMargin: `1000000px 0px ${NEAR_END_PX}px 0px` });
-    observer.observe(this.part("end"));
-    signal.addEventListener("abort", () => observer.disconnect());
-  }
-
   // On a phone other cards stand below: whoever reads those is not pulled back up.
-  #toEnd() {
-    this.isOver = false;
+  toEnd() {
     const end = this.part("end");
     if (end.getBoundingClientRect().bottom > window.innerHeight) end.scrollIntoView({ block: "end", behavior: "instant" });
-  }
-
-  #showJump() {
-    const jump = this.part("jump");
-    if (!jump) return;
-    if (this.#isAtEnd) this.isOver = false;
-    jump.hidden = this.#isAtEnd || !(this.isOver || this.running);
-    jump.querySelector("span").textContent = this.isOver ? this.transcript.lastElementChild.dataset.telling : jump.dataset.running;
   }
 
   // A link may lead to a turn that is not loaded yet: load until it is there.
@@ -169,11 +149,10 @@ export class SessionView {
       if (event.target.readOnly) event.preventDefault();
     });
     root.addEventListener("loom:over", () => this.note("The answer was complete before it could be stopped."));
-    this.part("jump")?.addEventListener("click", () => this.part("end").scrollIntoView({ block: "end" }));
     this.transcript.addEventListener("htmx:afterSettle", () => this.#findTarget());
     window.addEventListener("hashchange", () => this.#findTarget(), { signal });
     if (location.hash) document.addEventListener("DOMContentLoaded", () => this.#findTarget(), { signal });
-    else this.#toEnd();
+    else this.toEnd();
   }
 }
 

@@ -4,7 +4,6 @@ import { define } from "./kit.js";
 import { announce } from "./telling.js";
 
 const MOST_AT_ONCE = 16_000; // characters of HTML that are put onto the page between two paints
-const NEAR_END_PX = 48;
 const CALM_MS = 500; // between two changes for who asked for less motion
 const TOLD_EVERY_MS = 1000;
 const [SLOWEST, FASTEST] = [0.05, 100];
@@ -22,13 +21,11 @@ class Column {
   /** How many nodes there are with each part. @type {number[]} */
   #ends = [];
   #tailVersion = 0;
-  #isBehind = false;
-  #isFollowing = true;
   /** How many frames are shown. */
   count = 0;
 
-  /** @param {HTMLElement} root @param {Film} film */
-  constructor(root, film) {
+  /** @param {HTMLElement} root @param {Film} film @param {(pane: Element) => import("./following.js").Following} follow */
+  constructor(root, film, follow) {
     this.film = film;
     this.root = root;
     this.pane = root.querySelector("[data-part=answer]");
@@ -36,6 +33,7 @@ class Column {
     this.tail = root.querySelector("[data-part=tail]");
     this.output.replaceChildren();
     this.tail.replaceChildren();
+    this.following = follow(this.pane);
   }
 
   /** Show what is due; a part of it where that is much. Whether it is all of it.
@@ -45,21 +43,13 @@ class Column {
     const end = this.root.querySelector("[data-part=end]");
     if (end) end.hidden = at < this.film.lengthMs;
     if (goal === this.count) return true;
-    // Asked for once, not with each piece of what is much: the answer costs a layout.
-    if (!this.#isBehind) this.#isFollowing = this.#isAtEnd();
     this.#takeBack(this.film.partCount(goal));
     const isWhole = this.#append(this.film.partCount(goal));
     this.count = isWhole ? goal : this.film.parts[this.#ends.length].frame;
     this.#showSteps();
     this.#showTail();
-    this.#isBehind = !isWhole;
-    if (isWhole && this.#isFollowing) this.pane.scrollTop = this.pane.scrollHeight;
+    if (isWhole && this.following.isOn) this.following.toEnd();
     return isWhole;
-  }
-
-  /** @returns {boolean} */
-  #isAtEnd() {
-    return this.pane.scrollTop + this.pane.clientHeight >= this.pane.scrollHeight - NEAR_END_PX;
   }
 
   /** Leave out every part from this one on. @param {number} partCount */
@@ -147,8 +137,10 @@ class Replay {
     const status = this.part("status");
     status.hidden = false;
     try {
-      const films = await Promise.all(roots.map(({ dataset }) => this.#fetch(dataset.film)));
-      this.#columns = roots.map((root, place) => new Column(root, films[place]));
+      const films = roots.map(({ dataset }) => this.#fetch(dataset.film));
+      const [{ Following }, ...fetched] = await Promise.all([import("./following.js"), ...films]);
+      const follow = (/** @type {Element} */ pane) => new Following(pane, this.signal);
+      this.#columns = roots.map((root, place) => new Column(root, fetched[place], follow));
     } catch {
       if (!this.signal.aborted) this.#fail();
       return;

@@ -184,6 +184,30 @@ def test_a_large_answer_is_put_together_in_pieces_and_taken_back(page: Page, add
     assert page.locator("[data-part=output] > p").count() == 1
 
 
+def test_who_scrolls_up_bit_by_bit_is_left_there_and_who_scrolls_down_again_follows(page: Page, address: str) -> None:
+    """Each bit comes between two paints, and each paint brings words."""
+    open_replay(page, address, words_film(4_000))
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.clock.run_for(15_000)
+    pane = page.locator("[data-part=answer]")
+
+    def scrolled_by(distance: int) -> tuple[int, int]:
+        """Where the pane stands after it, and how far it could still be scrolled."""
+        pane.evaluate("(pane, by) => new Promise((told) => { pane.onscroll = told; pane.scrollTop += by; })", distance)
+        page.clock.run_for(500)
+        top, rest = pane.evaluate("(pane) => [pane.scrollTop, pane.scrollHeight - pane.clientHeight - pane.scrollTop]")
+        return round(top), round(rest)
+
+    before, rest = pane.evaluate("(pane) => pane.scrollTop"), 0
+    for step in range(1, 5):
+        top, rest = scrolled_by(-20)
+        assert top == round(before) - 20 * step
+    assert rest > 80
+    assert scrolled_by(rest)[1] == 0
+    page.clock.run_for(1_000)
+    assert pane.evaluate("(pane) => pane.scrollHeight - pane.clientHeight - pane.scrollTop") < 1
+
+
 def test_a_real_run_ends_as_its_page_shows_it_and_two_are_played_by_one_clock(
     page: Page, loom: Loom, address: str
 ) -> None:

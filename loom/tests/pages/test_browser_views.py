@@ -19,6 +19,19 @@ BESIDE = """async (address) => {
   const other = new DOMParser().parseFromString(html, "text/html").querySelector("[data-widget~=session]");
   htmx.swap(document.getElementById("main"), other.outerHTML, { swapStyle: "beforeend" });
 }"""
+KEEP_SOCKETS = """window.sockets = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...address) { super(...address); window.sockets.push(this); }
+};"""
+# In one frame: who reads scrolls by so much, and the answer goes on. Where the page stands two frames later.
+SCROLL_AND_GO_ON = """async (distance) => {
+  const { at } = document.querySelector("article.is-running").dataset;
+  const data = JSON.stringify({ kind: "answer", at, closed: "<p>One more line.</p>" });
+  scrollBy(0, distance);
+  window.sockets.at(-1).dispatchEvent(new MessageEvent("message", { data }));
+  for (const _ of "12") await new Promise(requestAnimationFrame);
+  return scrollY;
+}"""
 BLOCK = "(ms) => { const end = performance.now() + ms; while (performance.now() < end); }"
 
 
@@ -89,7 +102,12 @@ def test_who_reads_further_up_is_left_there_and_told_how_it_ended(page: Page, lo
     expect(page.locator("[data-part=end]")).to_be_in_viewport()  # it is followed
     expect(jump).to_be_hidden()
     page.mouse.move(400, 100)
-    page.mouse.wheel(0, -5000)
+
+    def is_at_the_top() -> bool:
+        page.mouse.wheel(0, -5000)  # what is turned before the page was painted where it stands does nothing
+        return bool(page.evaluate("scrollY") == 0)
+
+    wait_until(is_at_the_top, "the wheel was taken")
     expect(jump).to_have_text("Jump to the latest")
     expect(jump).to_be_visible()
     assert axe_findings(page) == []
@@ -100,6 +118,32 @@ def test_who_reads_further_up_is_left_there_and_told_how_it_ended(page: Page, lo
     jump.dispatch_event("click")  # whatever still moves above it
     expect(jump).to_be_hidden()
     expect(page.locator("[data-part=state]")).to_be_in_viewport()
+    prompt.finish()
+
+
+def test_who_scrolls_up_bit_by_bit_is_not_pulled_back_by_what_comes_meanwhile(page: Page, loom: Loom) -> None:
+    """Each bit comes in the same frame as a piece of the answer, before any observer has looked."""
+    loom.emulator.order(kind="silence", after_chunks=150, seconds=3_600)
+    prompt = Prompt(loom, loom.agent_id(TALKER), "Explain generators")
+    prompt.wait_for_chunks(1)
+    page.set_viewport_size({"width": 1280, "height": 600})
+    page.add_init_script(KEEP_SOCKETS)
+    page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
+    jump, end = page.locator("[data-part=jump]"), page.locator("[data-part=end]")
+    expect(page.locator("article.is-running")).to_have_attribute("data-at", re.compile(r".:."))
+    wait_until(lambda: page.evaluate("sockets.length && scrollY > 250"), "it is long, and its end in view")
+
+    before = page.evaluate(SCROLL_AND_GO_ON, 0)
+    for step in range(1, 7):
+        assert page.evaluate(SCROLL_AND_GO_ON, -40) == before - 40 * step
+    expect(jump).to_be_visible()
+
+    page.evaluate(SCROLL_AND_GO_ON, 5_000)
+    expect(jump).to_be_hidden()
+    expect(end).to_be_in_viewport()
+    assert page.evaluate(SCROLL_AND_GO_ON, 0) > before  # it is followed again
+    expect(end).to_be_in_viewport()
+    page.evaluate("() => void document.querySelector('[data-part=stop]').requestSubmit()")
     prompt.finish()
 
 
