@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from loom_client.compared import Comparison
-from loom_client.errors import AmbiguousAgentError, ApiError, UnknownAgentError, UnreachableError
+from loom_client.errors import AmbiguousAgentError, UnknownAgentError
 from loom_client.listed import Runs
 from loom_client.log_report import LogReport
 from loom_client.models import (
@@ -31,49 +29,17 @@ from loom_client.models import (
 )
 from loom_client.run import Run
 from loom_client.taken_out import SharedLink, Verdict
+from loom_client.wire import Response, Wire
 from loom_client.wording import did_you_mean, in_sentences
 
-# A stream says something every 15 s; a request that waits is answered within 60 s.
-TIMEOUT_S = 75.0
 NAMES_LISTED = 8
 
 
-class Response:
-    """An answer and the connection it comes over, which are closed together."""
-
-    def __init__(self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse) -> None:
-        self._connection = connection
-        self._answer = answer
-
-    def readline(self) -> bytes:
-        return self._answer.readline()
-
-    def read(self) -> bytes:
-        """All of it; closes the connection."""
-        try:
-            return self._answer.read()
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        self._answer.close()
-        self._connection.close()
-
-
-class Client:
+class Client(Wire):
     """Speaks to one Loom at `url` with a token of `manage.py create_token`; may be used by several threads.
 
     Every method raises ApiError for what Loom refuses and UnreachableError where nothing answers.
     """
-
-    def __init__(self, url: str, token: str = "", timeout_s: float = TIMEOUT_S) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("Loom's address looks like http://127.0.0.1:8000.")
-        self.url = url.rstrip("/")
-        self._parts = parts
-        self._timeout_s = timeout_s
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     # --- agents ---
 
@@ -315,45 +281,10 @@ class Client:
     def revoke_link(self, agent_id: int, session_id: str, link_id: int) -> None:
         self._json("DELETE", self._session(agent_id, session_id, f"/links/{link_id}"))
 
-    # --- the wire ---
-
     @staticmethod
     def _session(agent_id: int, session_id: str, rest: str = "", query: Mapping[str, Any] | None = None) -> str:
         path = f"/agents/{agent_id}/sessions/{quote(session_id, safe='')}{rest}"
         return f"{path}?{urlencode(query)}" if query else path
-
-    def _json(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
-        text = self._whole(self._send(method, path, body, headers))
-        return json.loads(text) if text else None
-
-    def _file(self, path: str) -> bytes:
-        return self._whole(self._send("GET", path))
-
-    def _whole(self, response: Response) -> bytes:
-        try:
-            return response.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise UnreachableError(f"The answer of {self.url} broke off.") from error
-
-    def _send(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Response:
-        """One request on a connection of its own; the response is not read yet."""
-        secure = self._parts.scheme == "https"
-        connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = connect(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {**self._headers, **(headers or {}), "Connection": "close"}
-        if data is not None:
-            sent["Content-Type"] = "application/json"
-        try:
-            connection.request(method, f"{self._parts.path.rstrip('/')}/api{path}", data, sent)
-            answer = connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            raise UnreachableError(f"Nothing answers at {self.url}.") from error
-        response = Response(connection, answer)
-        if answer.status >= http.HTTPStatus.BAD_REQUEST:
-            raise ApiError(answer.status, _error_body(response.read()))
-        return response
 
 
 def _targets(targets: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
@@ -370,11 +301,3 @@ def _instead(text: str, agents: list[Agent]) -> str:
     if len(names) > NAMES_LISTED:
         return f"{len(names)} are registered; none is called like this"
     return f"Registered are: {', '.join(names)}"
-
-
-def _error_body(text: bytes) -> Mapping[str, Any]:
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
