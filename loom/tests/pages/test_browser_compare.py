@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from loom.tests.fixtures import Loom
 from loom.tests.looking import DESKTOP, PHONE, Witness, look, settle
+from loom.tests.running import wait_until
 from loom.tests.visiting import Prompt
 
 pytestmark = pytest.mark.browser
@@ -60,7 +61,7 @@ def test_a_prompt_streams_in_columns_and_what_differs_comes_by_itself(page: Page
     expect(told).to_have_count(2)
     expect(told.first).to_contain_text("Answer complete")
     expect(page.get_by_role("button", name="Stop all")).to_have_count(0)
-    page.wait_for_function("window.sockets === 0")  # each column has let go of its connection
+    wait_until(lambda: page.evaluate("sockets") == 0, "sockets are closed")  # each column has let go of its connection
     settle(page)
     assert [*look(page), *witness.all_complaints()] == []
 

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from loom.tests.fixtures import Loom
 from loom.tests.looking import PHONE, SIDEWAYS, Witness, axe_findings, settle
+from loom.tests.running import wait_until
 from loom.tests.visiting import Prompt
 
 pytestmark = pytest.mark.browser
@@ -65,6 +66,25 @@ def test_the_palette_finds_an_agent_and_goes_there_by_keys(page: Page, loom: Loo
     page.keyboard.press("Escape")
     expect(page.locator("dialog[open]")).to_have_count(0)
     expect(page.get_by_role("link", name="Search")).to_be_focused()
+
+
+@pytest.mark.parametrize(("keys", "name"), [("Control+k", "Search"), ("?", "Keys")])
+def test_what_is_closed_before_it_was_there_does_not_open(page: Page, loom: Loom, keys: str, name: str) -> None:
+    held: list[Route] = []
+    page.route("**/palette*.js", lambda route: held.append(route))
+    go(page, loom)
+    with page.expect_request("**/palette*.js"):
+        page.keyboard.press(keys)
+    page.keyboard.press("Escape")
+    held[0].continue_()
+    styled = "[...document.styleSheets].some(({ href }) => /palette/.test(href))"
+    wait_until(lambda: page.evaluate(styled), "nothing of it is missing")
+    page.evaluate("new Promise((told) => requestAnimationFrame(() => requestAnimationFrame(told)))")
+    assert page.locator("dialog[open]").count() == 0
+    page.keyboard.press(keys)  # asked for again, it opens
+    expect(page.get_by_role("dialog", name=name)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
 
 
 def test_sessions_and_runs_are_found_and_an_action_is_done(page: Page, loom: Loom, witness: Witness) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from loom.tests.fixtures import Loom
 from loom.tests.looking import PHONE, SIDEWAYS, Witness, look, settle
@@ -38,6 +38,18 @@ def test_it_is_opened_by_keyboard_and_closed_it_asks_for_nothing(page: Page, loo
 
     page.locator(".run-log > summary").press("Enter")
     expect(page.locator(LINES).first).to_be_hidden()
+
+
+def test_what_is_opened_before_the_page_is_ready_is_filled_when_it_is(page: Page, loom: Loom) -> None:
+    Prompt(loom, loom.agent_id("inventory_analyst"), "What is low?").finish()
+    held: list[Route] = []
+    page.route("**/htmx*.js", lambda route: held.append(route))
+    with page.expect_request("**/htmx*.js"):
+        page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/", wait_until="commit")
+    page.locator(".run-log summary").first.click()
+    expect(page.locator(".run-log")).to_have_attribute("open", "")
+    held[0].continue_()
+    expect(page.locator(LINES).first).to_be_visible(timeout=30_000)
 
 
 def test_an_error_is_one_click_away_from_its_line(page: Page, loom: Loom) -> None:
