@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Any
 
 from apps.emulator.aws_wire import AwsError, runtime_start_error
@@ -46,7 +49,7 @@ class Fault:
 
     kind "error": `operation` answers `code` with `status` and `message`, before anything runs.
     kind "cut": the connection of an invocation is closed without an end after `after_chunks` chunks.
-    kind "silence": an invocation sends nothing for `seconds` after `after_chunks` chunks.
+    kind "silence": an invocation sends nothing for `seconds` after `after_chunks` chunks, or until silences are ended.
     kind "hang": an invocation sends nothing, no headers either, for `seconds`, then goes on.
     kind "deploy_failure": a create or update of a runtime ends as CREATE_FAILED or UPDATE_FAILED with `message`.
     kind "slow_start": an environment takes `seconds` longer to start.
@@ -66,10 +69,22 @@ class Fault:
     runtime_id: str | None = None
     session_id: str | None = None
     count: int = 1
+    _is_ended: asyncio.Event = field(init=False, repr=False, compare=False)  # of the invocation that it befell
 
     @property
     def error(self) -> AwsError:
         return AwsError(self.status, self.code, self.message or f"Emulated {self.code}")
+
+    def befalling(self, is_ended: asyncio.Event) -> Fault:
+        """The fault as it befalls one invocation."""
+        own = copy(self)
+        own._is_ended = is_ended
+        return own
+
+    async def keep_silent(self) -> None:
+        """Return after `seconds`, or once silences are ended, which they may be before it begins."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_ended.wait(), self.seconds)
 
 
 def read_fault(order: Mapping[str, Any]) -> Fault:
@@ -96,12 +111,18 @@ class FaultBoard:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self._is_ended = asyncio.Event()
 
     def add(self, fault: Fault) -> None:
         self._faults.append(fault)
 
     def clear(self) -> None:
         self._faults.clear()
+
+    def end_silences(self) -> None:
+        """Let the invocations go on that are silent by now, or are about to be."""
+        self._is_ended.set()
+        self._is_ended = asyncio.Event()
 
     def raise_for(self, operation: str, runtime_id: str | None = None, session_id: str | None = None) -> None:
         """Raise the AwsError ordered for an operation, if there is one."""
@@ -110,7 +131,8 @@ class FaultBoard:
             raise fault.error
 
     def take_stream_fault(self, runtime_id: str, session_id: str) -> Fault | None:
-        return self._take(("cut", "silence", "hang"), "InvokeAgentRuntime", runtime_id, session_id)
+        fault = self._take(("cut", "silence", "hang"), "InvokeAgentRuntime", runtime_id, session_id)
+        return None if fault is None else fault.befalling(self._is_ended)
 
     def take_slow_start(self, runtime_id: str) -> float:
         """Return the seconds by which the next start is to be late."""

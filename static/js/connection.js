@@ -31,7 +31,7 @@ export class Connection {
     this.#page = page;
     this.#banner = banner;
     this.#signal = signal;
-    signal.addEventListener("abort", () => this.#socket?.close());
+    signal.addEventListener("abort", () => this.isOpen && this.#socket.close());
   }
 
   get isOpen() {
@@ -59,6 +59,7 @@ export class Connection {
     const impatience = setTimeout(() => socket.close(), PATIENCE_MS);
     socket.addEventListener("open", () => {
       clearTimeout(impatience);
+      if (this.#signal.aborted) return socket.close();
       if (this.#wasLost) this.say("Connected again.", BACK_SHOWN_MS);
       this.#wasLost = this.isBlocked = false;
       this.#wasEverOpen = true;

@@ -105,6 +105,7 @@ export class Sender {
       form.elements.request_key.value = newKey();
     }
     this.show();
+    this.#view.keepFocus(false); // its button had it, and was disabled
   }
 
   /** @param {SubmitEvent & {target: any}} event */

@@ -38,6 +38,10 @@ class Emulator:
         """Let environments age."""
         self._send("POST", "clock", {"advance_s": seconds})
 
+    def end_silences(self) -> None:
+        """Let answers go on that are silent as ordered, so that a test need not guess how long it takes."""
+        self._send("DELETE", "silences")
+
     def clear(self) -> None:
         """Forget every order that was not carried out."""
         self._send("DELETE", "faults")

@@ -46,7 +46,7 @@ async def play_answer(
         raise runtime_answered_error(performance.status)
     fault = account.faults.take_stream_fault(environment.key[1], session_id)
     if fault is not None and fault.kind == "hang":
-        await asyncio.sleep(fault.seconds)
+        await fault.keep_silent()
         fault = None
     await play.run(fault)
     if agent.has_otel:
@@ -82,7 +82,9 @@ class _Play:
                 if fault.kind == "cut":
                     answer.record.is_finished = True
                     return
-                deadline += fault.seconds
+                await asyncio.sleep(deadline - loop.time())
+                await fault.keep_silent()
+                deadline = loop.time()
                 fault = None
             delay = deadline - loop.time()
             if delay > SHORTEST_WAIT_S:

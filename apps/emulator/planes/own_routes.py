@@ -5,6 +5,7 @@ GET    /_emulator/invocations?session_id=…&runtime_id=…    what really happe
 GET    /_emulator/environments?session_id=…                the environments that exist now
 POST   /_emulator/faults    {"kind": "cut", "after_chunks": 5, "count": 1, …}    see apps.emulator.faults.Fault
 DELETE /_emulator/faults    forget all orders
+DELETE /_emulator/silences  let invocations go on that are silent, as ordered, or about to be
 POST   /_emulator/clock     {"advance_s": 900}    let environments and deployments age
 """
 
@@ -47,6 +48,10 @@ class OwnRoutes:
         self._account.faults.clear()
         return Response(status_code=204)
 
+    async def end_silences(self, request: Request) -> Response:
+        self._account.faults.end_silences()
+        return Response(status_code=204)
+
     async def advance_clock(self, request: Request) -> Response:
         try:
             seconds = (await self._order(request)).get("advance_s")
@@ -65,6 +70,7 @@ class OwnRoutes:
             Route("/_emulator/environments", self.environments, methods=["GET"]),
             Route("/_emulator/faults", self.order_fault, methods=["POST"]),
             Route("/_emulator/faults", self.clear_faults, methods=["DELETE"]),
+            Route("/_emulator/silences", self.end_silences, methods=["DELETE"]),
             Route("/_emulator/clock", self.advance_clock, methods=["POST"]),
         ]
 

@@ -70,6 +70,9 @@ class RunningEmulator:
     def order_fault(self, **fault: object) -> None:
         self.http.post("/_emulator/faults", json=fault).raise_for_status()
 
+    def end_silences(self) -> None:
+        self.http.delete("/_emulator/silences").raise_for_status()
+
     def advance(self, seconds: float) -> None:
         self.http.post("/_emulator/clock", json={"advance_s": seconds}).raise_for_status()
 

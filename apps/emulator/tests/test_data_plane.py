@@ -270,6 +270,18 @@ def test_a_client_that_leaves_mid_stream_ends_the_answer(emulator: RunningEmulat
     assert (record["tokens_sent"], record["last_byte_at"]) == (3, None)
 
 
+def test_an_answer_goes_on_when_its_silence_is_ended(emulator: RunningEmulator) -> None:
+    session_id = new_session_id()
+    emulator.order_fault(kind="silence", seconds=3_600, after_chunks=3, session_id=session_id)
+
+    answer = emulator.begin("travel_concierge", runtimeSessionId=session_id)
+    wait_until(lambda: emulator.truth(session_id)[0]["tokens_sent"] == 3)
+    emulator.end_silences()
+
+    assert answer["response"].read().count(b"\n\n") > 3
+    assert emulator.truth(session_id)[0]["last_byte_at"] is not None
+
+
 def test_a_cut_breaks_the_stream_without_an_end(emulator: RunningEmulator) -> None:
     session_id = new_session_id()
     emulator.order_fault(kind="cut", after_chunks=5, session_id=session_id)

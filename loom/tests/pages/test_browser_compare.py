@@ -31,6 +31,18 @@ def fill(page: Page, loom: Loom, prompt: str) -> None:
         page.get_by_label(f"Target {number}").select_option(f"{loom.agent_id(name)}:DEFAULT")
 
 
+def hold_answers(loom: Loom) -> None:
+    """Each agent begins to answer, and goes on when silences are ended."""
+    for _ in AGENTS:
+        loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)
+
+
+def expect_begun(page: Page) -> None:
+    """Both have begun, and with them what was ordered is used up."""
+    spoken = page.locator(".beside-column").filter(has=page.locator(".answer .md", has_text=re.compile(r"\w{3}")))
+    expect(spoken).to_have_count(2)
+
+
 def open_finished(page: Page, loom: Loom) -> list[int]:
     """Put two finished runs side by side; return their keys."""
     runs = [Prompt(loom, loom.agent_id(name), "Two days in Ghent").finish() for name in AGENTS]
@@ -50,10 +62,12 @@ def test_a_prompt_streams_in_columns_and_what_differs_comes_by_itself(page: Page
     page.get_by_role("link", name="New comparison").first.click()
     fill(page, loom, "Two days in Ghent")
     expect(page.locator("#compare-estimate")).to_contain_text("Up to $")
+    hold_answers(loom)  # what is over when the page comes is not told any more
     page.get_by_role("button", name="Send to all").click()
 
     columns = page.locator(".beside-column")
-    expect(columns).to_have_count(2)
+    expect_begun(page)
+    loom.emulator.end_silences()
     expect(columns.locator(".turn-state .badge")).to_have_text(["Completed", "Completed"])
     expect(page.locator("#figures .row-state")).to_have_text(["Completed", "Completed"])
     expect(page.locator(".diff-text")).to_contain_text("only in 1")
@@ -71,13 +85,11 @@ def test_a_prompt_streams_in_columns_and_what_differs_comes_by_itself(page: Page
 
 
 def test_all_are_stopped_and_sent_again_by_a_button_each(page: Page, loom: Loom) -> None:
-    for _ in AGENTS:
-        loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)
+    hold_answers(loom)
     page.goto(f"{loom.url}/compare/new/")
     fill(page, loom, "Tell me everything")
     page.get_by_role("button", name="Send to all").click()
-    spoken = page.locator(".beside-column").filter(has=page.locator(".answer .md", has_text=re.compile(r"\w{3}")))
-    expect(spoken).to_have_count(2)  # both have begun, and with them what was ordered is used up
+    expect_begun(page)
     page.get_by_role("button", name="Stop all").click()
     expect(page.locator(".turn-state .badge")).to_have_text(["Stopped", "Stopped"])
 

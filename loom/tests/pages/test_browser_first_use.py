@@ -60,7 +60,8 @@ def test_every_side_of_an_agent_has_an_address_and_one_heading(page: Page, loom:
         assert [*look(page), *witness.all_complaints(), page.evaluate(SIDEWAYS)] == [0]
         page.set_viewport_size({"width": 1280, "height": 900})
     # The last place that one comes from is where refreshing leads back to.
-    page.get_by_role("button", name="Refresh").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Refresh").click()
     expect(tabs.locator("[aria-current=page]")).to_have_text("Settings")
 
 

@@ -38,9 +38,9 @@ def test_a_newcomer_sees_tokens_arrive_and_reads_the_startup_latency(
     page: Page, loom: Loom, complaints: list[str]
 ) -> None:
     """S0-108, S0-109, S0-121."""
-    loom.emulator.order(kind="silence", after_chunks=20, seconds=8)  # the agent pauses in the middle of its answer
+    loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)  # it pauses until it was looked at
     page.goto(loom.url)
-    expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+    expect(page.get_by_role("heading", level=1, name="Agents")).to_be_visible()
     page.get_by_role("link", name=re.compile("travel_concierge")).click()
     page.get_by_placeholder("Ask the agent…").fill("Two days in Ghent")
     page.get_by_role("button", name="Start session").click()
@@ -52,6 +52,7 @@ def test_a_newcomer_sees_tokens_arrive_and_reads_the_startup_latency(
     expect(page.locator("[data-part=latency] dd").first).to_contain_text(re.compile(r"\d m?s"))  # TTFT, while it speaks
     begun = output.inner_text()
     expect(page.locator(".is-running")).to_have_count(1)
+    loom.emulator.end_silences()
     expect(page.locator("article")).to_contain_text("Completed")
     assert len(output.inner_text()) > len(begun)  # it grew before the reader's eyes
     panel = page.locator("[data-part=latency]")
@@ -85,7 +86,7 @@ def test_a_second_prompt_goes_over_the_socket_and_a_reload_shows_the_same(
 
 
 def test_stop_keeps_what_had_arrived_and_a_second_tab_sees_it(page: Page, loom: Loom, complaints: list[str]) -> None:
-    loom.emulator.order(kind="silence", after_chunks=30, seconds=120)
+    loom.emulator.order(kind="silence", after_chunks=30, seconds=3_600)
     page.goto(loom.url)
     page.get_by_role("link", name=re.compile("code_tutor")).click()
     page.get_by_placeholder("Ask the agent…").fill("Explain generators")

@@ -25,6 +25,14 @@ def relay(loom: Loom) -> Iterator[Relay]:
 
 AGENT = "sentiment_scorer"  # answers at once
 BACK = "Connected again."
+KEEP_SOCKETS = """window.sockets = [];
+const Own = window.WebSocket;
+window.WebSocket = class extends Own {
+  constructor(...given) {
+    super(...given);
+    window.sockets.push(this);
+  }
+};"""
 KEEP_BANNERS = """() => {
   const banner = document.querySelector("[data-part=connection] span");
   window.banners = [];
@@ -37,6 +45,14 @@ def finished_session(loom: Loom) -> str:
     """The public id of a session with one finished run."""
     Prompt(loom, loom.agent_id(AGENT), "Two days in Ghent").finish()
     return newest_session_id(loom)
+
+
+def open_connected(page: Page, address: str) -> None:
+    """Open a session's page and wait for its socket: one that never had any says other things."""
+    page.add_init_script(KEEP_SOCKETS)
+    page.goto(address)
+    is_open = "window.sockets.some(({ readyState }) => readyState === WebSocket.OPEN)"
+    wait_until(lambda: page.evaluate(is_open), "the page is connected")
 
 
 def composer(page: Page) -> Locator:
@@ -144,7 +160,7 @@ def test_a_page_resumes_on_another_process_and_a_reload_shows_the_same(page: Pag
 def test_a_prompt_that_is_sent_without_a_connection_waits_can_be_taken_back_and_is_sent_once(
     page: Page, loom: Loom, relay: Relay, finished_session: str
 ) -> None:
-    page.goto(f"{relay.url}/sessions/{finished_session}/")
+    open_connected(page, f"{relay.url}/sessions/{finished_session}/")
     expect(page.locator("[data-part=latency] dd").first).to_be_visible()
     relay.cut()
     expect(page.locator("[data-part=connection]")).to_contain_text("Connection lost, reconnecting")
@@ -171,7 +187,7 @@ def test_a_prompt_that_is_sent_without_a_connection_waits_can_be_taken_back_and_
 def test_a_prompt_whose_confirmation_got_lost_is_said_again_and_run_once(
     page: Page, loom: Loom, relay: Relay, finished_session: str
 ) -> None:
-    page.goto(f"{relay.url}/sessions/{finished_session}/")
+    open_connected(page, f"{relay.url}/sessions/{finished_session}/")
     expect(page.locator("[data-part=latency] dd").first).to_be_visible()
     relay.is_deaf = True
     composer(page).fill("And on Sunday?")

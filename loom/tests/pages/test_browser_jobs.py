@@ -33,8 +33,9 @@ class Hand:
 
     def go(self, entry: str) -> None:
         """Follow an entry of the navigation."""
-        self.click(self.page.get_by_role("navigation", name="Main").get_by_role("link", name=entry, exact=True))
-        expect(self.page.get_by_role("heading", level=1)).to_be_visible()
+        link = self.page.get_by_role("navigation", name="Main").get_by_role("link", name=entry, exact=True)
+        self.click(link)
+        expect(link).to_have_attribute("aria-current", "page")  # and not what stood on the page before
 
 
 @pytest.fixture

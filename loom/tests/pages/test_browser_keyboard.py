@@ -79,7 +79,7 @@ def test_from_an_arn_to_a_latency_by_keyboard_alone(page: Page, loom: Loom, witn
     expect(page.get_by_role("heading", level=1, name="code_tutor")).to_be_visible()
 
     settle(page)
-    loom.emulator.order(kind="silence", after_chunks=5, seconds=120)
+    loom.emulator.order(kind="silence", after_chunks=5, seconds=3_600)
     tab_to(page, page.locator("textarea[name=prompt]").first)
     page.keyboard.type("Explain generators")
     press(page, page.get_by_role("button", name="Start session"))
@@ -131,16 +131,20 @@ def test_a_session_is_renamed_and_deleted_by_keyboard(page: Page, loom: Loom, wi
     press(page, page.get_by_role("button", name="Start session"))
     expect(page.locator("article")).to_contain_text("Completed")
     page.goto(f"{loom.url}/sessions/?q=to+be+changed")
+    settle(page)
     rename = page.get_by_role("button", name="Rename A title to be changed")
     check_dialog(page, rename)
     press(page, rename)
     page.keyboard.type("Another title")  # what was there is selected
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="A title to be changed")).to_have_count(0)
 
+    settle(page)
     page.keyboard.press("/")
     page.keyboard.press("Control+A")
     page.keyboard.type("Another title")
+    expect(page).to_have_url(re.compile(r"/sessions/\?q=Another(\+|%20)title$"))  # the list will not change any more
     delete = page.get_by_role("button", name="Delete Another title")
     check_dialog(page, delete)
     press(page, delete)
