@@ -7,15 +7,18 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
-from ninja import Router, Schema
+from django.utils import timezone
+from ninja import Field, Query, Router, Schema
 from ninja.params import functions
 
 from apps.accounts.access import may_read
+from apps.accounts.models import User
 from apps.core.exceptions import InvalidInputError
 from apps.core.tables.filters import TEXT_LENGTH
 from apps.overview.runs import asked as asking
-from apps.overview.runs.finding import PAGE_SIZE, find_runs
+from apps.overview.runs.finding import PAGE_SIZE, find_runs, place_of
 from apps.overview.runs.places import read_place
 from apps.overview.runs.rows import Row, read_rows
 from apps.sessions.models import Invocation
@@ -24,7 +27,7 @@ router = Router(tags=["runs"])
 
 MOST = 200
 PROMPT_CHARACTERS = 4_000
-AGENTS_KEY_MOST = 2**63 - 1
+KEY_MOST = 2**63 - 1
 PLACE = r"^[tkv][0-9a-z.+_-]{1,80}$"
 
 
@@ -48,36 +51,78 @@ class RunItem(Schema):
 
 
 class RunsOut(Schema):
-    """Some runs, the newest first. `next` is the `after` of those that follow, null at the end."""
+    """Some runs, in the order that was asked for. `next` is the `after` of those that follow, null at the end."""
 
     items: list[RunItem]
     next: str | None
 
 
-@router.get("/runs", auth=may_read, response=RunsOut, summary="Find runs by what was said and how they ended")
-def list_runs(
-    request: HttpRequest,
-    q: str = functions.Query(
+class RunQuery(Schema):
+    """Which runs are wanted, in which order: what the page of all runs is asked, by the same names."""
+
+    q: str = Field(
         "",
         max_length=TEXT_LENGTH,
         description="Words that all occur in the prompt, the answer, the names of tools, the error or the session's "
         "title. A run is found two seconds after its end; words of fewer than three characters in the newest 2,000.",
-    ),
-    agent: int | None = functions.Query(None, ge=1, le=AGENTS_KEY_MOST, description="The id of an agent."),
-    status: Literal["running", "completed", "failed", "stopped", "interrupted"] | None = functions.Query(
+    )
+    agent: int | None = Field(None, ge=1, le=KEY_MOST, description="The id of an agent.")
+    qualifier: str = Field("", max_length=asking.LONGEST_VALUE, description="The name of an endpoint.")
+    version: str = Field("", max_length=asking.LONGEST_VALUE, description="The version that answered.")
+    status: Literal["running", "completed", "failed", "stopped", "interrupted"] | None = Field(
         None, description="`running` are all that are not over."
-    ),
+    )
+    rated: Literal["up", "down", "note"] | None = Field(None, description="How somebody rated it.")
+    error: str = Field("", max_length=asking.LONGEST_VALUE, description="The code of an error; `any` for each.")
+    start: Literal["cold", "warm", "unknown"] | None = Field(None, description="Whether an environment was made.")
+    source: Literal["manual", "api", "task", "demo", "prompt_set", "side_by_side"] | None = Field(
+        None, description="What asked for it."
+    )
+    owner: int | None = Field(None, ge=1, le=KEY_MOST, description="The id of an account, for staff.")
+    tag: str = Field("", max_length=asking.LONGEST_VALUE, description="A tag of the run or of its session.")
+    range: str = Field(
+        "",
+        max_length=asking.LONGEST_VALUE,
+        description="`15m`, `1h`, `24h`, `7d`, `30d`, or two instants in UTC: `2026-11-20T12:00/2026-11-20T13:00`.",
+    )
+    measure_start: Literal["shown", "only"] | None = Field(None, description="Runs of Measure start, hidden without.")
+    sort: Literal["-time", "ttft", "-ttft", "total", "-total", "cost", "-cost"] = Field(
+        "-time", description="By a figure it is the newest 10,000 that are sorted."
+    )
+
+    def asked(self, user: User | AnonymousUser) -> asking.Asked:
+        """The same as the page is asked for; of it, an owner is a filter of staff."""
+        if self.range and asking.period_of(self.range, timezone.now()) == (None, None):
+            raise InvalidInputError(
+                "This is no range of time.", advice="Send 24h, 7d or two instants: 2026-11-20T12:00/2026-11-20T13:00."
+            )
+        given = {name: _plain(getattr(self, name)) for name in asking.NAMES}
+        if not user.is_staff:
+            given["owner"] = ""
+        return asking.Asked(_plain(self.q), self.sort, given)
+
+
+def _plain(value: object) -> str:
+    """A value as an address has it. PostgreSQL takes no NUL."""
+    return "" if value is None else str(value).replace("\0", "")
+
+
+@router.get("/runs", auth=may_read, response=RunsOut, summary="Find runs by what was said and how they ended")
+def list_runs(
+    request: HttpRequest,
+    query: Query[RunQuery],
     limit: int = functions.Query(PAGE_SIZE, ge=1, le=MOST),
     after: str | None = functions.Query(None, max_length=100, pattern=PLACE, description="The `next` of an answer."),
 ) -> dict[str, Any]:
-    """The runs of the sessions that you may see, without those of Measure start. A page looks at so many of the newest
-    runs at most: it may hold fewer than `limit`, or none, and still have a `next`.
+    """The runs of the sessions that you may see, without those of Measure start unless you ask for them. A page looks
+    at so many of the newest runs at most: it may hold fewer than `limit`, or none, and still have a `next`.
     """
+    asked = query.asked(request.user)
     place = None if after is None else read_place(after)
-    if after is not None and place is None:
-        raise InvalidInputError("This is no place in the list.", advice="Send the `next` of an answer as `after`.")
-    chosen = {"agent": "" if agent is None else str(agent), "status": status or ""}
-    asked = asking.Asked(q.replace("\0", ""), asking.NEWEST, asking.nothing(**chosen).chosen)
+    if after is not None and not isinstance(place, place_of(asked)):
+        raise InvalidInputError(
+            "This is no place in the list.", advice="Send the `next` of an answer as `after`, with the same filters."
+        )
     page = find_runs(request.user, asked, place, limit=limit)
     return {
         "items": [_item(row) for row in read_rows(page.keys)],

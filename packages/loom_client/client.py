@@ -115,7 +115,9 @@ class Client(Wire):
         return self._send("GET", self._session(agent_id, session_id, "/events", query))
 
     def runs(self, text: str = "", **query: Any) -> Runs:
-        """Runs that say every word of `text`, the newest first; `query` as in the API: agent, status, limit, after."""
+        """Runs that say every word of `text`, the newest first; `query` in the words of the API: agent, qualifier,
+        version, status, rated, error, start, source, owner, tag, range, measure_start, sort, limit, after.
+        """
         asked = {"q": text, **{name: value for name, value in query.items() if value is not None}}
         return Runs.read(self._json("GET", f"/runs?{urlencode(asked)}"))
 

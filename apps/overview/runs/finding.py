@@ -112,6 +112,13 @@ def find_runs(
     return _in_time(wanted, place if isinstance(place, InTime) else None, limit, counts)
 
 
+def place_of(asked: Asked) -> type[Place]:
+    """Which kind of place a page of this list begins at; any other is one of another list."""
+    if asked.sort != asking.NEWEST:
+        return ByValue
+    return ByKey if words_of(asked.text) else InTime
+
+
 def _own(sessions: QuerySet[Session], tag: str) -> tuple[Q, bool]:
     """What is asked of the runs of these sessions, of those of a tag where there is one; and whether they are few."""
     wanted = sessions_tagged(sessions, tag) if tag else sessions
