@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from apps.sessions.search_rows import SearchDue as SearchDue
@@ -74,6 +75,26 @@ class Session(models.Model):
             models.Index(fields=["owner", "-created_at"], name="session_of_owner"),
             models.Index(
                 fields=["agent", "owner"], condition=models.Q(purpose="measure_start"), name="session_of_measure_start"
+            ),
+            models.Index(
+                fields=["owner"], condition=models.Q(purpose="measure_start"), name="session_of_measure_owner"
+            ),
+            # The list of conversations, of all and of one's own: its order and its count. The last column is in the
+            # condition too; SQLite would else look it up in each row that is counted.
+            models.Index(
+                Coalesce("last_invoked_at", "created_at").desc(),
+                models.F("id").desc(),
+                "purpose",
+                condition=models.Q(purpose="conversation"),
+                name="conversation_active",
+            ),
+            models.Index(
+                "owner",
+                Coalesce("last_invoked_at", "created_at").desc(),
+                models.F("id").desc(),
+                "purpose",
+                condition=models.Q(purpose="conversation"),
+                name="conversation_of_owner_active",
             ),
         ]
 
@@ -242,6 +263,11 @@ class Invocation(models.Model):
                 fields=["status", "-requested_at"],
                 condition=models.Q(status="failed") | models.Q(status="interrupted"),
                 name="invocation_failed",
+            ),
+            models.Index(
+                fields=["error_code", "-requested_at"],
+                condition=models.Q(status="failed") | models.Q(status="interrupted"),
+                name="invocation_failed_with",
             ),
             # Asked many times a second by every process that streams, and nearly always empty.
             models.Index(

@@ -18,7 +18,9 @@ class Column:
     """A column that rows can be ordered by; rows without the value come last in either direction.
 
     `then` decides among equal values before the list's own tie-breakers do. `starts_down` says that the first click
-    shows the highest. Without `by` the rows are no rows of the database, and whoever has them puts them into order.
+    shows the highest. Where each row `is_complete` nothing is said of those without a value: an index in that order is
+    then one for either database. Without `by` the rows are no rows of the database, and whoever has them puts them into
+    order.
     """
 
     key: str
@@ -26,6 +28,7 @@ class Column:
     by: F | Func | None = None
     then: tuple[str, ...] = ()
     starts_down: bool = False
+    is_complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ class Columns:
         column = self._columns[order.removeprefix("-")]
         assert column.by is not None, "these rows are no rows of the database"
         is_down = order.startswith("-")
-        first = column.by.desc(nulls_last=True) if is_down else column.by.asc(nulls_last=True)
+        last = None if column.is_complete else True
+        first = column.by.desc(nulls_last=last) if is_down else column.by.asc(nulls_last=last)
         return [first, *column.then, *self._ties]
 
     def heads(self, order: str, query: QueryDict) -> dict[str, Head]:

@@ -21,6 +21,7 @@ from apps.sessions.selectors import with_totals
 
 FEW_SESSIONS = 200
 RUNS_FOUND = 2_000
+ENDPOINTS_OF = 5_000  # the newest sessions, whose endpoints can be chosen
 NOT_INVOKED = "none"
 RUNNING = "running"
 SHOWN = "shown"
@@ -102,6 +103,12 @@ def _agents_of(sessions: QuerySet[Session]) -> Choices:
     return [(str(pk), name) for pk, name in agents.values_list("pk", "name")]
 
 
+def _endpoints_of(sessions: QuerySet[Session]) -> Choices:
+    """The endpoints of the newest `sessions`; to look at all of them takes long."""
+    newest = sessions.order_by("-pk").values_list("qualifier", flat=True)[:ENDPOINTS_OF]
+    return [(name, name) for name in sorted(set(newest))]
+
+
 def read_sessions(keys: list[Any]) -> dict[Any, Session]:
     """The sessions of one page, with their totals."""
     return with_totals(Session.objects.filter(pk__in=keys).select_related("agent", "owner")).in_bulk()
@@ -118,7 +125,9 @@ SESSIONS: Table[Session] = Table(
     columns=Columns(
         Column("title", _("Session"), Lower("title")),
         Column("agent", _("Agent"), Lower("agent__name")),
-        Column("active", _("Last active"), Coalesce("last_invoked_at", "created_at"), starts_down=True),
+        Column(
+            "active", _("Last active"), Coalesce("last_invoked_at", "created_at"), starts_down=True, is_complete=True
+        ),
         default="-active",
         ties=("-pk",),
     ),
@@ -126,7 +135,7 @@ SESSIONS: Table[Session] = Table(
     filters=(
         Choice("agent", _("Agent"), _("Any agent"), "agent_id", values=_agents_of),
         Choice("status", _("Status"), _("Any status"), values=lambda rows: STATUSES, keep=_with_last_status),
-        Choice("qualifier", _("Endpoint"), _("Any endpoint"), "qualifier"),
+        Choice("qualifier", _("Endpoint"), _("Any endpoint"), "qualifier", values=_endpoints_of),
         MEASURE_START,
     ),
     read=read_sessions,
