@@ -5,10 +5,16 @@ The same renderer makes them that makes a live answer, so a replay looks like th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from threading import Lock
 from typing import Any
+
+from django.utils.translation import get_language
 
 from apps.sessions.models import Invocation
 from apps.sessions.viewing.rendering import AnswerRenderer
@@ -19,6 +25,7 @@ from loom_events.recorded import RecordedEvent
 
 MOST_MOMENTS = 20_000
 LARGEST_TEXT = 2_000_000  # characters
+KEPT_BYTES = 16 * 1024 * 1024  # of films, compressed to a tenth, in each process
 COARSE_MS = 10.0
 """What is larger than either is told in steps of this length, doubled until there are few enough."""
 
@@ -46,6 +53,64 @@ def film_of(invocation: Invocation, events: Sequence[RecordedEvent]) -> dict[str
     if not invocation.is_unfinished and (last := filming.close(end_ms)):
         frames.append(last)
     return {"duration_ms": end_ms, "step_ms": step_ms, "event_count": len(events), "frames": frames}
+
+
+def told_film(invocation: Invocation, events: Callable[[], Sequence[RecordedEvent]]) -> bytes:
+    """A run's film as JSON. That of a run that is over is made once, one at a time, and kept while there is room.
+
+    Whoever asks has to be allowed to see the run: what is kept is the same for everybody.
+    """
+    if invocation.is_unfinished:
+        return _told(film_of(invocation, events()))
+    run = (invocation.session.public_id, invocation.status, invocation.last_sequence, invocation.content_removed_at)
+    version = (*run, get_language())
+    if (kept := _films.get(invocation.pk, version)) is not None:
+        return kept
+    with _making:  # many who ask at once, for one film or for several, cost no more than one
+        if (kept := _films.get(invocation.pk, version)) is not None:
+            return kept
+        told = _told(film_of(invocation, events()))
+        _films.keep(invocation.pk, version, told)
+    return told
+
+
+def _told(film: dict[str, Any]) -> bytes:
+    return json.dumps(film, separators=(",", ":")).encode()
+
+
+class KeptFilms:
+    """The films that were asked for last, compressed, as many as there is room for; one for each run."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._films: OrderedDict[int, tuple[Hashable, bytes]] = OrderedDict()
+        self._lock = Lock()
+        self.byte_count = 0
+
+    def get(self, key: int, version: Hashable) -> bytes | None:
+        with self._lock:
+            found = self._films.get(key)
+            if found is None or found[0] != version:
+                return None
+            self._films.move_to_end(key)
+        return zlib.decompress(found[1])
+
+    def keep(self, key: int, version: Hashable, told: bytes) -> None:
+        """One that is larger than all of the room is not kept."""
+        packed = zlib.compress(told, 1)
+        with self._lock:
+            if key in self._films:
+                self.byte_count -= len(self._films.pop(key)[1])
+            if len(packed) > self._most_bytes:
+                return
+            self._films[key] = (version, packed)
+            self.byte_count += len(packed)
+            while self.byte_count > self._most_bytes:
+                self.byte_count -= len(self._films.popitem(last=False)[1][1])
+
+
+_films = KeptFilms(KEPT_BYTES)
+_making = Lock()
 
 
 def moments_of(events: Sequence[RecordedEvent]) -> tuple[list[Moment], float]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db.models import BigIntegerField, QuerySet
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.accounts.http import SignedInRequest
-from apps.metrics.explaining.film import film_of
+from apps.metrics.explaining.film import told_film
 from apps.metrics.explaining.replay_page import Recorded, offers_for, parts_of
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after, invocations_visible_to
@@ -57,7 +57,8 @@ def _other(request: SignedInRequest, run: Invocation, wanted: str) -> tuple[Invo
 
 @never_cache  # what is removed is not to be had any more
 @require_safe
-def replay_film(request: SignedInRequest, public_id: UUID, number: int) -> JsonResponse:
+def replay_film(request: SignedInRequest, public_id: UUID, number: int) -> HttpResponse:
     """What a page shows of a run, moment by moment."""
     run = get_object_or_404(_runs(request), session__public_id=public_id, number=number)
-    return JsonResponse(film_of(run, events_after(run.pk) if run.last_sequence else []))
+    told = told_film(run, lambda: events_after(run.pk) if run.last_sequence else [])
+    return HttpResponse(told, content_type="application/json")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
 
-from apps.metrics.explaining.film import COARSE_MS, MOST_MOMENTS, edit_of, film_of, moments_of
+from apps.metrics.explaining.film import COARSE_MS, MOST_MOMENTS, KeptFilms, edit_of, film_of, moments_of, told_film
 from apps.metrics.tests.runs import make_run
 from apps.sessions.models import Invocation, Session
 from apps.sessions.viewing.rendering import AnswerRenderer, render_turn
@@ -158,3 +161,32 @@ def test_an_edit_makes_one_text_of_the_other(before: str, after: str) -> None:
 
 def test_the_same_text_is_no_edit() -> None:
     assert edit_of("abc", "abc") is None
+
+
+def test_films_are_kept_while_there_is_room_and_the_one_last_asked_for_stays() -> None:
+    told = {key: random.Random(key).randbytes(1_000) for key in range(4)}
+    films = KeptFilms(most_bytes=2_500)
+    films.keep(0, "v", told[0])
+    films.keep(1, "v", told[1])
+    assert films.get(0, "v") == told[0]
+    films.keep(2, "v", told[2])
+    assert [films.get(key, "v") for key in (0, 1, 2)] == [told[0], None, told[2]]
+    assert films.get(0, "w") is None
+    films.keep(0, "w", told[3])
+    assert films.get(0, "w") == told[3] and films.byte_count < 2_500
+    films.keep(3, "v", random.Random(9).randbytes(9_000))
+    assert films.get(3, "v") is None and films.get(0, "w") == told[3]
+
+
+def test_a_film_that_many_ask_for_at_once_is_made_once(run: Invocation) -> None:
+    read: list[int] = []
+
+    def events() -> list[RecordedEvent]:
+        read.append(run.pk)
+        return EVERYTHING
+
+    run.status = Invocation.Status.COMPLETED
+    with ThreadPoolExecutor(4) as pool:
+        told = set(pool.map(lambda _: told_film(run, events), range(8)))
+    assert read == [run.pk]
+    assert [json.loads(one) for one in told] == [json.loads(json.dumps(film_of(run, EVERYTHING)))]

@@ -78,10 +78,23 @@ def test_its_statements_do_not_grow_with_its_events(
 ) -> None:
     client.force_login(run.session.owner)
     long = recorded(run.session, *(text(float(number), "word ") for number in range(500)))
-    client.get(film_address(run))
+    client.get(page_of(run))
     for one in (run, long):
         with django_assert_num_queries(4):  # web session, user, run, recording
-            client.get(film_address(one))
+            told = client.get(film_address(one)).content
+        with django_assert_num_queries(3):  # it is over: what was made is kept
+            assert client.get(film_address(one)).content == told
+
+
+def test_a_film_that_is_kept_goes_with_what_was_recorded(client: Client, run: Invocation, bob: User) -> None:
+    client.force_login(run.session.owner)
+    assert client.get(film_address(run)).json()["frames"]
+    Recording.objects.filter(invocation=run).delete()
+    Invocation.objects.filter(pk=run.pk).update(content_removed_at=timezone.now(), last_sequence=0)
+    assert all("closed" not in frame for frame in client.get(film_address(run)).json()["frames"])
+    run.session.owner = bob
+    run.session.save()
+    assert client.get(film_address(run)).status_code == 404
 
 
 def test_the_timeline_and_the_menu_of_a_run_lead_to_it(client: Client, run: Invocation) -> None:
