@@ -14,6 +14,7 @@ from ninja import NinjaAPI, Router, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import OpenAPISchema
+from ninja.parser import Parser
 
 from apps.accounts.access import may_manage, may_read
 from apps.agentcore.api import router as agents_router
@@ -31,6 +32,8 @@ from apps.metrics.series.api import router as series_router
 from apps.metrics.sessions_api import router as session_reads_router
 from apps.overview.api import router as runs_router
 from apps.overview.comparing.api import router as compare_router
+from apps.overview.rating_api import router as ratings_router
+from apps.overview.view_api import router as views_router
 from apps.sessions.api import router as sessions_router
 from apps.sessions.queue_api import router as queue_router
 from apps.sessions.repeat_api import router as repeat_router
@@ -81,6 +84,16 @@ class ErrorOut(Schema):
     details: dict[str, Any]
 
 
+class ObjectParser(Parser):
+    """Takes a body that is an object alone: of any other, ninja would read no field and say nothing."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        body = super().parse_body(request)
+        if not isinstance(body, dict):
+            raise InvalidInputError("The body is JSON, but no object.", advice="Send it as {…}, encoded once.")
+        return body
+
+
 class ApiPage(Swagger):
     """The page that describes the API, by our template: ninja takes its own, from elsewhere, where it is no app."""
 
@@ -111,6 +124,7 @@ api = LoomAPI(
     version="1",
     description=DESCRIPTION,
     auth=may_manage,
+    parser=ObjectParser(),
     urls_namespace="api",
     # Its deep links stand inside of buttons, where a keyboard cannot use them. Schemas are shown when asked for.
     docs=ApiPage({"deepLinking": False, "defaultModelsExpandDepth": 0}),
@@ -128,6 +142,8 @@ api.add_router("", series_router)
 api.add_router("", prompt_sets_router)
 api.add_router("", takeout_router)
 api.add_router("", runs_router)
+api.add_router("", ratings_router)
+api.add_router("", views_router)
 api.add_router("", compare_router)
 
 # The last one, so that a program that errs in the path gets its answer in JSON as well.
@@ -187,7 +203,9 @@ def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def on_unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
-    """What ninja itself refuses: a body that is not JSON."""
+    """What ninja itself refuses: a body that is not JSON, or not as `ObjectParser` wants it."""
+    if isinstance(error.__cause__, LoomError):
+        return _respond(request, error.__cause__)
     body = error_body(InvalidInputError(error.message))
     return api.create_response(request, body, status=error.status_code)
 

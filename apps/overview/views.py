@@ -82,7 +82,7 @@ def run_list(request: SignedInRequest) -> HttpResponse:
         "is_looked_through": bool(words) and not any(is_served(word, SearchText) for word in words),
         "index": index_state(),
         "views": saved_views_visible_to(request.user),
-        "query": _saved_query(request.GET),
+        "query": asking.saved_query(request.GET),
         "figures_query": _figures_query(asked),
     }
     is_table_only = request.htmx and request.htmx.target == "run-table"
@@ -118,15 +118,6 @@ def _figures_query(asked: asking.Asked) -> str:
     return urlencode(kept)
 
 
-def _saved_query(query: QueryDict) -> str:
-    """What a saved view keeps of an address: what is asked for, and not the page."""
-    kept = QueryDict(mutable=True)
-    for name in ("q", *asking.NAMES, "sort"):
-        if value := query.get(name, "").replace("\0", ""):
-            kept[name] = value
-    return kept.urlencode()
-
-
 @require_POST
 def view_save(request: SignedInRequest) -> HttpResponse:
     """Keep what is asked for under a name."""
@@ -135,7 +126,7 @@ def view_save(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("The view was not saved: its name is missing or too long."))
         return redirect(address)
-    query = _saved_query(QueryDict(form.cleaned_data["query"]))
+    query = asking.saved_query(QueryDict(form.cleaned_data["query"]))
     try:
         view = services.save_view(owner=request.user, name=form.cleaned_data["name"], query=query)
     except LoomError as error:

@@ -21,7 +21,9 @@ from apps.sessions.selectors import run_visible_to
 router = Router(tags=["sessions"])
 
 
-class RepeatIn(Schema):
+class RepeatIn(Schema, extra="forbid"):
+    """All of it may be left out; a name that is misspelt is refused, since the prompt would go elsewhere."""
+
     agent_id: int | None = Field(None, ge=1, le=2**63 - 1, description="Another agent; the run's own without it.")
     qualifier: str | None = Field(
         None,

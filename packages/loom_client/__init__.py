@@ -21,7 +21,7 @@ from loom_client.errors import (
     UnreachableError,
 )
 from loom_client.events import Event
-from loom_client.listed import ListedRun, Runs
+from loom_client.listed import ListedRun, RunRating, Runs, SavedView
 from loom_client.log_report import LogCheck, LogReport
 from loom_client.models import (
     Added,
@@ -72,7 +72,9 @@ __all__ = [
     "QueuedPrompt",
     "Repeat",
     "Run",
+    "RunRating",
     "Runs",
+    "SavedView",
     "Session",
     "SharedLink",
     "StartSeries",

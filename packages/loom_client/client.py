@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from loom_client.compared import Comparison
 from loom_client.errors import AmbiguousAgentError, UnknownAgentError
-from loom_client.listed import Runs
+from loom_client.listed import RunRating, Runs, SavedView
 from loom_client.log_report import LogReport
 from loom_client.models import (
     Added,
@@ -120,6 +120,28 @@ class Client(Wire):
         """
         asked = {"q": text, **{name: value for name, value in query.items() if value is not None}}
         return Runs.read(self._json("GET", f"/runs?{urlencode(asked)}"))
+
+    def rating(self, run_id: int) -> RunRating:
+        """What you think of a run's answer."""
+        return RunRating.read(self._json("GET", f"/runs/{run_id}/rating"))
+
+    def rate(self, run_id: int, thumb: str = "", note: str = "") -> RunRating:
+        """Think that of a run's answer, in place of what you thought before: `up`, `down`, a note, or both."""
+        return RunRating.read(self._json("PUT", f"/runs/{run_id}/rating", {"thumb": thumb, "note": note}))
+
+    def remove_rating(self, run_id: int) -> None:
+        self._json("DELETE", f"/runs/{run_id}/rating")
+
+    def views(self) -> list[SavedView]:
+        """Your saved views of the list of runs."""
+        return [SavedView.read(item) for item in self._json("GET", "/views")]
+
+    def save_view(self, name: str, query: str) -> SavedView:
+        """Keep what is asked of the list of runs under a name; a view of this name is replaced."""
+        return SavedView.read(self._json("POST", "/views", {"name": name, "query": query}))
+
+    def remove_view(self, view_id: int) -> None:
+        self._json("DELETE", f"/views/{view_id}")
 
     def compare(self, run_ids: Sequence[int], first: int = 1, second: int = 2) -> Comparison:
         """Two to six runs side by side, and those at two of their places compared; the first is at 1."""

@@ -1,4 +1,4 @@
-"""Runs as a list shows them."""
+"""Runs as a list shows them, what people think of them, and lists that somebody saved."""
 
 from __future__ import annotations
 
@@ -39,3 +39,24 @@ class Runs(_Answer):
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:
         return super(Runs, cls).read({**body, "items": tuple(ListedRun.read(item) for item in body["items"])})
+
+
+@dataclass(frozen=True, slots=True)
+class RunRating(_Answer):
+    """Your rating of a run: `thumb` is up, down or empty; `rated_at` None where you have rated nothing."""
+
+    run_id: int
+    thumb: str
+    note: str
+    rated_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedView(_Answer):
+    """What is asked of the list of runs, under a name; `query` as in the address of its page, `url`."""
+
+    id: int
+    name: str
+    query: str
+    url: str
+    created_at: str

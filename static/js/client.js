@@ -111,6 +111,17 @@ export class Client {
   runs(query = {}) { return this.#json("GET", `/runs${queryOf(query)}`); }
   /** Two to six runs side by side. @param {Query} query `runs`, their ids with commas between, `first`, `second` */
   compare(query) { return this.#json("GET", `/compare${queryOf(query)}`); }
+  /** Your rating. @param {number} runId */
+  rating(runId) { return this.#json("GET", `/runs/${runId}/rating`); }
+  /** @param {number} runId @param {{thumb?: "" | "up" | "down", note?: string}} body */
+  rate(runId, body) { return this.#json("PUT", `/runs/${runId}/rating`, body); }
+  /** @param {number} runId */
+  removeRating(runId) { return this.#json("DELETE", `/runs/${runId}/rating`); }
+  views() { return this.#json("GET", "/views"); }
+  /** @param {{name: string, query?: string}} body */
+  saveView(body) { return this.#json("POST", "/views", body); }
+  /** @param {number} viewId */
+  removeView(viewId) { return this.#json("DELETE", `/views/${viewId}`); }
   /** @param {number} runId */
   timeline(runId) { return this.#json("GET", `/runs/${runId}/timeline`); }
   /** Send the prompt of a run again, once, whatever breaks.

@@ -113,7 +113,7 @@ def start_plan(
     if estimate > limits.max_cost_usd:
         raise InvalidInputError(
             _("These runs may cost up to $%(estimate)s, which is more than $%(allowed)s.")
-            % {"estimate": estimate, "allowed": limits.max_cost_usd},
+            % {"estimate": estimate, "allowed": f"{limits.max_cost_usd:f}"},
             advice=_("Take fewer prompts, targets or repeats, or allow a higher cost."),
         )
     now = timezone.now()

@@ -96,7 +96,7 @@ def start_series(*, agent: Agent, owner: User, plan: Plan, request_key: str = ""
     estimate = estimate_usd(agent=agent, plan=plan)
     if estimate > plan.max_cost_usd:
         raise InvalidInputError(
-            f"{plan.count} sessions may cost up to ${estimate}, which is more than ${plan.max_cost_usd}.",
+            f"{plan.count} sessions may cost up to ${estimate}, which is more than ${plan.max_cost_usd:f}.",
             advice="Take fewer sessions, end each session, or allow a higher cost.",
         )
     try:

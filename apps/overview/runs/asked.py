@@ -56,6 +56,7 @@ _NAMES: tuple[Choice[Invocation], ...] = (
     Choice("measure_start", _("Measure start"), _("Measure start: hidden")),
 )
 NAMES = [choice.name for choice in _NAMES]
+QUERY_NAMES = ("q", *NAMES, "sort")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,15 @@ def asked_of(form: FilterForm) -> Asked:
     """What a filled form asks for."""
     wanted = form.wanted(NEWEST)
     return Asked(wanted.text, wanted.sort, wanted.chosen)
+
+
+def saved_query(query: QueryDict) -> str:
+    """What a saved view keeps of an address: what is asked for, and not the page."""
+    kept = QueryDict(mutable=True)
+    for name in QUERY_NAMES:
+        if value := query.get(name, "").replace("\0", ""):
+            kept[name] = value
+    return kept.urlencode()
 
 
 def between(text: str, now: datetime) -> TimeRange | None:

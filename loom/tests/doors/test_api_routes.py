@@ -46,6 +46,12 @@ SCOPE_OF = {
     ("PATCH", "/agents/{agent_id}/sessions/{session_id}/queue/{prompt_id}"): "invoke",
     ("DELETE", "/agents/{agent_id}/sessions/{session_id}/queue/{prompt_id}"): "invoke",
     ("GET", "/runs"): "read",
+    ("GET", "/runs/{run_id}/rating"): "read",
+    ("PUT", "/runs/{run_id}/rating"): "invoke",
+    ("DELETE", "/runs/{run_id}/rating"): "invoke",
+    ("GET", "/views"): "read",
+    ("POST", "/views"): "invoke",
+    ("DELETE", "/views/{view_id}"): "invoke",
     ("GET", "/compare"): "read",
     ("POST", "/runs/{run_id}/repeat"): "invoke",
     ("GET", "/agents/{agent_id}/sessions/{session_id}/logs"): "read",
@@ -128,6 +134,12 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.invocation(1, MISSING, 1),
             lambda: client.unread(1, MISSING, 1),
             lambda: client.runs("Hi"),
+            lambda: client.rating(1),
+            lambda: client.rate(1, "up"),
+            lambda: client.remove_rating(1),
+            client.views,
+            lambda: client.save_view("Failed", "status=failed"),
+            lambda: client.remove_view(1),
             lambda: client.compare([1, 2]),
             lambda: client.repeat(1),
             lambda: client.queue(1, MISSING),
@@ -215,6 +227,19 @@ def walk_queue(loom: Loom, walk: Walk, ids: dict[str, Any]) -> None:
     assert walk.call("DELETE", queue, ids) == (200, {"removed_count": 1})
 
 
+def walk_opinions(walk: Walk, ids: dict[str, Any]) -> None:
+    """Rate a run and save a view, and take both back: each kind of call once."""
+    rating = "/runs/{run_id}/rating"
+    assert walk.call("GET", rating, ids)[1]["rated_at"] is None
+    assert walk.call("PUT", rating, ids, {"thumb": "up", "note": "Bien sûr 🎈"})[1]["note"] == "Bien sûr 🎈"
+    assert walk.call("GET", rating, ids)[1]["thumb"] == "up"
+    assert walk.call("DELETE", rating, ids)[0] == walk.call("DELETE", rating, ids)[0] == 204
+    made = walk.call("POST", "/views", body={"name": "Failed", "query": "status=failed&after=t1-1"})
+    assert (made[0], made[1]["query"], made[1]["url"]) == (201, "status=failed", "/runs/?status=failed")
+    assert walk.call("GET", "/views")[1] == [made[1]]
+    assert walk.call("DELETE", "/views/{view_id}", {"view_id": made[1]["id"]})[0] == 204
+
+
 def walk_plans(walk: Walk, ids: dict[str, Any], other_id: int) -> None:
     """Make a prompt set of a run, run it and a prompt side by side: each kind of call once, and a plan to its end."""
     made = walk.call("POST", "/prompt-sets", body={"name": "Days", "run_ids": [ids["run_id"]]})[1]
@@ -254,6 +279,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     ids["run_id"] = walk.call("GET", run, ids)[1]["id"]
     assert walk.call("GET", "/runs/{run_id}/timeline", ids)[1]["gaps"]
     assert [run["id"] for run in walk.call("GET", "/runs", query="?limit=1")[1]["items"]] == [ids["run_id"]]
+    walk_opinions(walk, ids)
     taken = walk.call("GET", f"{session}/export", ids, query="?format=json")
     assert taken[1]["invocations"][0]["id"] == ids["run_id"]
     assert walk.call("GET", "/runs/{run_id}/export", ids)[0] == 200
@@ -288,6 +314,9 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
         ("POST", "/side-by-side", {"targets": [], "prompt": "Hi"}, 400),
         ("GET", "/plans/{plan_id}", None, 404),
         ("GET", "/compare", None, 400),
+        ("PUT", "/runs/{run_id}/rating", {"thumb": "sideways"}, 400),
+        ("POST", "/views", {"name": "All", "query": "colour=red"}, 400),
+        ("DELETE", "/views/{view_id}", None, 404),
         ("POST", "/evidence", {}, 422),
         ("POST", f"{session}/links", {"days": 1000}, 400),
         ("GET", "/runs/{run_id}/export", None, 404),
@@ -301,6 +330,9 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
         ("GET", "/runs/{run_id}/timeline", None, 404),
     ):
         found = walk.call(
-            method, path, {**ids, "session_id": MISSING, "series_id": 10**6, "run_id": 10**6, "plan_id": 10**6}, body
+            method,
+            path,
+            {**ids, "session_id": MISSING, "series_id": 10**6, "run_id": 10**6, "plan_id": 10**6, "view_id": 10**6},
+            body,
         )
         assert (method, path, found[0]) == (method, path, status), json.dumps(found[1])

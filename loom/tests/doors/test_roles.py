@@ -188,6 +188,12 @@ API = {
     "api:invoke_agent": shared("POST", 400),
     "api:list_runs": shared("GET", 200),
     "api:compare_runs": shared("GET", 400),
+    "api:get_rating": owned("GET", 200),
+    "api:rate_run": owned("PUT", 200),
+    "api:remove_rating": owned("DELETE", 204),
+    "api:list_views": shared("GET", 200),
+    "api:save_view": shared("POST", 400),
+    "api:remove_view": private("DELETE", 204),
     "api:list_sessions": shared("GET", 200),
     "api:get_session": owned("GET", 200),
     "api:get_invocation": owned("GET", 200),
@@ -293,6 +299,7 @@ class Walk:
             "session_id": self._session.runtime_session_id,
             "run_id": self._session.invocations.get().pk,
             "prompt_id": self._session.queued_prompts.get().pk,
+            "view_id": self._view_key,
         }
         return address.at({} if address.is_admin else keys)
 
@@ -308,7 +315,7 @@ class Walk:
     def knock(self, address: Address, method: str, body: str = "{}") -> dict[str, int]:
         """The status that each role gets; what it changes is taken back."""
         kind = "application/json" if address.is_api else "application/x-www-form-urlencoded"
-        body = body if address.is_api and method in {"POST", "PATCH"} else ""
+        body = body if address.is_api and method in {"POST", "PUT", "PATCH"} else ""
         found = {}
         for role in (*self._cookies, *self._secrets):
             client = Client(raise_request_exception=False)

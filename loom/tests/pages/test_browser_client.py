@@ -51,7 +51,9 @@ def test_events_are_the_same_however_they_are_cut(own_page: Page, size: int) -> 
 def test_the_client_has_every_operation_of_the_api() -> None:
     paths: dict[str, dict[str, Any]] = api.get_openapi_schema(path_prefix="")["paths"]
     wanted = {(method.upper(), re.sub(r"\{\w+\}", "{}", path)) for path, methods in paths.items() for method in methods}
-    called = re.findall(r'"(GET|POST|PATCH|DELETE)", [`"]([^`"]+)[`"]', re.sub(r"\$\{queryOf\(query\)\}", "", SOURCE))
+    called = re.findall(
+        r'"(GET|POST|PUT|PATCH|DELETE)", [`"]([^`"]+)[`"]', re.sub(r"\$\{queryOf\(query\)\}", "", SOURCE)
+    )
     found = {(method, re.sub(r"\$\{[^}]+\}", "{}", path)) for method, path in called}
     found.add(("GET", "/agents/{}/sessions/{}/events"))  # whose path stands on a line of its own
     assert found == wanted

@@ -154,6 +154,21 @@ def test_one_prompt_is_sent_to_two_agents(hand: Hand, loom: Loom) -> None:
     assert hand.clicks == 3
 
 
+def test_two_versions_are_compared_by_the_endpoints_that_lead_to_them(hand: Hand, loom: Loom) -> None:
+    hand.click(hand.page.get_by_label("New", exact=True))
+    hand.click(hand.page.get_by_role("link", name="Comparison"))
+    hand.page.get_by_label("Prompt").fill("Two days in Ghent")
+    for number, endpoint in enumerate(("DEFAULT", "prod"), 1):
+        hand.page.get_by_label(f"Target {number}").select_option(f"{loom.agent_id(TALKER)}:{endpoint}")
+    hand.click(hand.page.get_by_role("button", name="Send to all"))
+    rows = hand.page.locator("#figures tbody tr")
+    expect(rows.locator(".row-state")).to_have_text(["Completed", "Completed"])
+    named = [re.search(r"(DEFAULT|prod) · version (\d+)", text) for text in rows.all_inner_texts()]
+    assert len({found[2] for found in named if found}) == len({found[1] for found in named if found}) == 2
+    expect(hand.page.locator(".diff-text")).to_be_visible()
+    assert hand.clicks == 3
+
+
 def test_how_a_cold_start_is_measured_twenty_times_is_two_clicks_away(hand: Hand, loom: Loom) -> None:
     """What it costs is said before it is started; that it measures is tested with start series."""
     hand.page.goto(f"{loom.url}/agents/{loom.agent_id(TALKER)}/")
