@@ -1,6 +1,7 @@
 /* Keys that every page has, as its search button tells them (loom/web/places.py), and those that a script of the page
    adds. Fetched once the page is shown. They are switched off in their sheet, for this browser. */
 import { define } from "./kit.js";
+import "./meanwhile.js";
 import "./menus.js";
 import { complain } from "./telling.js";
 
