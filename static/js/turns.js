@@ -1,6 +1,5 @@
 /* What can be done with the turns of a session, and what they show by themselves. Fetched once the page is shown. */
 import { define } from "./kit.js";
-import "./stop.js";
 
 define("copy-answer", {
   selector: "[data-copy-answer]",
