@@ -34,7 +34,7 @@ function mount(menu, { signal }) {
   const begin = () => {
     place(menu, list);
     placedAt = menu.getBoundingClientRect().top;
-    entries()[0]?.focus();
+    if (!list.contains(document.activeElement)) entries()[0]?.focus(); // who walks through it already goes on
   };
   const toggled = () => {
     if (!menu.open) {

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from loom.tests.fixtures import Loom
 from loom.tests.looking import PHONE, SIDEWAYS, Witness, axe_findings, settle
 
 pytestmark = pytest.mark.browser
+# What is told is told from the first message on; what happened before stands on the page.
+KEEP_FIRST_MESSAGE = """window.WebSocket = class extends WebSocket {
+  constructor(...address) {
+    super(...address);
+    this.addEventListener("message", () => (document.documentElement.dataset.told = ""));
+  }
+};"""
 
 
 @pytest.fixture
@@ -23,10 +30,21 @@ def begin(page: Page, loom: Loom) -> None:
     page.locator("textarea[name=prompt]").fill("Two days in Ghent")
     page.keyboard.press("Enter")
     expect(page.locator(".answer")).to_contain_text("Ghent")
+    settle(page)
+
+
+def tab_beside(page: Page) -> Page:
+    """Another tab with the same session, which is told what happens from now on."""
+    other = page.context.new_page()
+    other.add_init_script(KEEP_FIRST_MESSAGE)
+    other.goto(page.url)
+    expect(other.locator("html[data-told]")).to_have_count(1)
+    return other
 
 
 def queue(page: Page, *prompts: str) -> None:
-    for number, prompt in enumerate(prompts, 1):
+    """Type them behind what waits already."""
+    for number, prompt in enumerate(prompts, page.locator("ol.ahead li").count() + 1):
         page.locator("[data-part=prompt]").fill(prompt)
         page.keyboard.press("Enter")
         expect(page.locator("ol.ahead li")).to_have_count(number)
@@ -37,15 +55,17 @@ def test_what_is_typed_while_an_answer_comes_waits_in_every_tab_and_escape_stops
     page: Page, loom: Loom, witness: Witness
 ) -> None:
     begin(page, loom)
-    other = page.context.new_page()
-    other.goto(page.url)
+    other = tab_beside(page)
     queue(page, "First", "Second", "Third")
     waiting = other.locator("ol.ahead .excerpt")
     expect(waiting).to_have_text(["First", "Second", "Third"])
     page.get_by_role("button", name="Send prompt 3 earlier").press("Enter")
-    expect(waiting).to_have_text(["First", "Third", "Second"])
+    for shown in (waiting, page.locator("ol.ahead .excerpt")):
+        expect(shown).to_have_text(["First", "Third", "Second"])
     page.get_by_role("button", name="Remove prompt 1").press("Enter")
     expect(waiting).to_have_text(["Third", "Second"])
+    expect(page.locator("ol.ahead .excerpt")).to_have_text(["Third", "Second"])
+    page.route("**/turns*.js", lambda route: None)  # what is fetched once the page is shown is not there yet
     page.reload()
     expect(page.locator("ol.ahead .excerpt")).to_have_text(["Third", "Second"])
 
@@ -62,17 +82,37 @@ def test_what_is_typed_while_an_answer_comes_waits_in_every_tab_and_escape_stops
     assert witness.all_complaints() == []
 
 
+def test_what_changes_while_the_list_is_fetched_is_fetched_behind_it(page: Page, loom: Loom) -> None:
+    begin(page, loom)
+    other = tab_beside(page)
+    held: list[Route] = []
+    other.route("**/queue/", lambda route: held.append(route), times=1)
+    with other.expect_request("**/queue/"):
+        queue(page, "First")
+    answer = held[0].fetch()  # of before the others
+    queue(page, "Second", "Third")
+    held[0].fulfill(response=answer)
+    expect(other.locator("ol.ahead .excerpt")).to_have_text(["First", "Second", "Third"])
+    page.locator("[data-part=prompt]").press("Escape")
+    expect(page.locator("article").first).to_contain_text("Stopped")
+
+
 def test_a_prompt_is_sent_again_from_its_turn(page: Page, loom: Loom, witness: Witness) -> None:
     page.goto(f"{loom.url}/sessions/new/?agent={loom.agent_id('travel_concierge')}")
     page.locator("textarea[name=prompt]").fill("Two days in Bruges")
     page.keyboard.press("Enter")
     expect(page.locator("article")).to_contain_text("Completed")
+    settle(page)
+    held: list[Route] = []
+    page.route("**/rating/?compact", lambda route: held.append(route), times=1)
     opener, entries = page.locator("article .menu summary").first, page.locator("article .menu-list").first
     opener.press("Enter")
     expect(entries.get_by_role("button", name="Copy prompt")).to_be_focused()
     settle(page)
     assert axe_findings(page) == []
     page.keyboard.press("ArrowDown")
+    held[0].continue_()
+    expect(entries.locator("form[id^=rating]")).to_be_visible()  # later than the rest
     expect(entries.get_by_role("button", name="Run again here")).to_be_focused()
     page.keyboard.press("Escape")
     expect(entries).not_to_be_visible()
@@ -94,6 +134,7 @@ def test_a_prompt_is_sent_again_from_its_turn(page: Page, loom: Loom, witness: W
     entries.get_by_role("button", name="Run again here").click()
     expect(page.locator("article").nth(1)).to_contain_text("Repeated from run 1")
     expect(page.locator("article").nth(1)).to_contain_text("Completed")
+    settle(page)
     page.locator("article .menu summary").nth(1).click()
     page.locator("article .menu-list").nth(1).get_by_role("link", name="Run on another agent").click()
     dialog.get_by_label("Prompt", exact=True).fill("Three days in Bruges")
