@@ -265,6 +265,7 @@ def test_several_agents_are_archived_and_brought_back(page: Page, evil: EvilLoom
     page.locator("#agents-bulk").get_by_role("button", name="Bring back").click()
     looked_at("Bring back")
     page.get_by_role("link", name="Back to the list").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Agents")
     page.goto(evil.address("agents:list"))
     expect(page.locator("td.row-title b")).to_have_count(len(names))
 

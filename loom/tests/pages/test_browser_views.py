@@ -80,12 +80,12 @@ def test_a_page_that_was_busy_catches_up_and_shows_every_word_once(page: Page, l
 
     def is_what_a_new_page_shows() -> bool:
         other.goto(page.url)
-        return words_of(shown.inner_text()) == words_of(other.locator(".answer").inner_text())
+        words = words_of(shown.inner_text())
+        return len(words) > 20 and words == words_of(other.locator(".answer").inner_text())
 
     for _ in range(8):
         page.evaluate(BLOCK, 500)
     wait_until(is_what_a_new_page_shows, "it shows all that a page shows which is loaded anew")
-    assert len(words_of(shown.inner_text())) > 20
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("article")).to_contain_text("Stopped. Loom closed the connection")
     prompt.finish()

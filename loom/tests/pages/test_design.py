@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from apps.accounts.models import User
 from loom.tests.fixtures import ROOT, Loom
-from loom.tests.looking import PHONE, SIDEWAYS, Witness, axe_findings, look
+from loom.tests.looking import PHONE, SIDEWAYS, Witness, axe_findings, look, settle
 
 COMPONENTS = {path.stem for path in (ROOT / "templates" / "components").glob("*.html")}
 # Where a part is and how large; and what sticks out of it or of the window.
@@ -53,6 +53,7 @@ def test_others_see_it_only_while_loom_is_developed(client: Client, alice: User,
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
 def test_every_component_is_whole_in_both_directions(witness: Witness, page: Page, loom: Loom, direction: str) -> None:
     page.goto(f"{loom.url}/design/?dir={direction}")
+    settle(page)
 
     assert look(page) == []
     for size in ({"width": 1280, "height": 900}, {"width": 768, "height": 900}, PHONE):
@@ -64,6 +65,7 @@ def test_every_component_is_whole_in_both_directions(witness: Witness, page: Pag
 def test_what_is_chosen_is_told_apart_in_forced_colours(witness: Witness, page: Page, loom: Loom) -> None:
     page.emulate_media(forced_colors="active")
     page.goto(f"{loom.url}/design/")
+    settle(page)
     colour = "(part) => getComputedStyle(part).backgroundColor"
     for part in page.locator("[data-component~=segments] .segments").all():
         chosen = part.locator("[aria-current], label:has(:checked)")
@@ -75,6 +77,7 @@ def test_what_is_chosen_is_told_apart_in_forced_colours(witness: Witness, page: 
 @pytest.mark.browser
 def test_a_menu_is_walked_by_keys_and_left_by_escape(witness: Witness, page: Page, loom: Loom) -> None:
     page.goto(f"{loom.url}/design/")
+    settle(page)
     menu = page.locator("main .menu").first
     opener, entries = menu.locator("summary"), menu.locator("a, button:not(:disabled)")
     opener.press("Enter")
@@ -99,6 +102,7 @@ def test_a_menu_is_cut_off_by_nothing(witness: Witness, page: Page, loom: Loom) 
     """The card clips what leaves it, and the window has an edge."""
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.goto(f"{loom.url}/design/")
+    settle(page)
     page.locator("main .menu summary").first.click()
     entries = page.locator("main .menu").first.locator(".menu-list > :is(a, button)")
     for entry in entries.all():
