@@ -14,7 +14,18 @@ from loom.tests.visiting import Prompt, newest_session_id
 pytestmark = pytest.mark.browser
 
 LINES = "#run-lines .log-line"
+LINES_BEFORE_SILENCE = 3
 IS_AT_END = "(list) => list.scrollTop + list.clientHeight >= list.scrollHeight - 24"
+
+
+def open_log_of_silent_run(page: Page, loom: Loom) -> None:
+    """A run that has written some lines, and writes more of them once its silence is ended."""
+    page.goto(f"{loom.url}/sessions/new/?agent={loom.agent_id('claims_intake')}")
+    loom.emulator.order(kind="silence", after_chunks=2, seconds=3_600)
+    page.get_by_label("Prompt").first.fill("A claim")
+    page.keyboard.press("Enter")
+    page.locator(".run-log summary").first.click()
+    expect(page.locator(LINES)).to_have_count(LINES_BEFORE_SILENCE)
 
 
 def test_it_is_opened_by_keyboard_and_closed_it_asks_for_nothing(page: Page, loom: Loom) -> None:
@@ -28,7 +39,7 @@ def test_it_is_opened_by_keyboard_and_closed_it_asks_for_nothing(page: Page, loo
 
     page.locator(".run-log summary").first.focus()
     page.keyboard.press("Enter")
-    expect(page.locator(LINES).first).to_be_visible(timeout=30_000)
+    expect(page.locator(LINES).first).to_be_visible()
     expect(page.locator("#run-lines .log-level").first).to_have_text(re.compile(r"INFO|DEBUG|·"))
     assert page.evaluate("document.activeElement.id").startswith("run-log-head-")
     settle(page)
@@ -49,7 +60,7 @@ def test_what_is_opened_before_the_page_is_ready_is_filled_when_it_is(page: Page
     page.locator(".run-log summary").first.click()
     expect(page.locator(".run-log")).to_have_attribute("open", "")
     held[0].continue_()
-    expect(page.locator(LINES).first).to_be_visible(timeout=30_000)
+    expect(page.locator(LINES).first).to_be_visible()
 
 
 def test_an_error_is_one_click_away_from_its_line(page: Page, loom: Loom) -> None:
@@ -57,38 +68,26 @@ def test_an_error_is_one_click_away_from_its_line(page: Page, loom: Loom) -> Non
     page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
     page.get_by_role("link", name="Show its log at this moment").click()
     marked = page.locator("#run-lines .is-marked")
-    expect(marked).to_be_in_viewport(timeout=30_000)
+    expect(marked).to_be_in_viewport()
     expect(marked).to_be_focused()
     expect(marked).to_contain_text("Traceback (most recent call last)")
     expect(page.locator("#run-lines .log-notice")).to_contain_text("the error nearest to its end")
 
 
 def test_the_lines_follow_a_run_and_the_newest_stay_in_view(page: Page, loom: Loom) -> None:
-    agent = loom.agent_id("claims_intake")
-    page.goto(f"{loom.url}/sessions/new/?agent={agent}")
-    loom.emulator.order(kind="silence", after_chunks=2, seconds=8)
-    page.get_by_label("Prompt").first.fill("A claim")
-    page.keyboard.press("Enter")
-    page.locator(".run-log summary").first.click()
-    expect(page.locator(LINES).first).to_be_visible(timeout=30_000)
-    before = page.locator(LINES).count()
-    expect(page.locator(LINES)).not_to_have_count(before, timeout=60_000)
+    open_log_of_silent_run(page, loom)
+    loom.emulator.end_silences()
+    expect(page.locator(LINES)).not_to_have_count(LINES_BEFORE_SILENCE)
     assert page.locator("#run-lines .log-list").evaluate(IS_AT_END)
 
 
 def test_nothing_moves_for_who_reads_further_up(page: Page, loom: Loom) -> None:
-    agent = loom.agent_id("claims_intake")
-    page.goto(f"{loom.url}/sessions/new/?agent={agent}")
-    loom.emulator.order(kind="silence", after_chunks=2, seconds=12)
-    page.get_by_label("Prompt").first.fill("A claim")
-    page.keyboard.press("Enter")
-    page.locator(".run-log summary").first.click()
+    open_log_of_silent_run(page, loom)
     lines = page.locator("#run-lines .log-list")
-    expect(page.locator(LINES).first).to_be_visible(timeout=30_000)
-    count = page.locator(LINES).count()
     page.set_viewport_size({"width": 1280, "height": 120})  # three lines are more than it has room for
     top = lines.evaluate("(list) => (list.scrollTop = 7)")
     assert not lines.evaluate(IS_AT_END)
 
-    expect(page.locator(LINES)).not_to_have_count(count, timeout=60_000)
+    loom.emulator.end_silences()
+    expect(page.locator(LINES)).not_to_have_count(LINES_BEFORE_SILENCE)
     assert lines.evaluate("(list) => list.scrollTop") == top
