@@ -34,6 +34,13 @@ def field_of(page: Page) -> Locator:
     return page.get_by_role("combobox", name="Agents, sessions, runs, pages and actions")
 
 
+def ask(page: Page, text: str) -> None:
+    """Type what is searched for, and wait until it was: what is found then stays."""
+    page.keyboard.type(text)
+    expect(field_of(page)).to_have_value(text)
+    expect(page.get_by_role("dialog").get_by_role("status")).not_to_have_text("Searching…")
+
+
 def agent_of(page: Page) -> Locator:
     """What leads to the agent; its sessions and runs name it as well."""
     return page.get_by_role("group", name="Agents").get_by_role("option", name=re.compile("travel_concierge"))
@@ -49,7 +56,7 @@ def test_the_palette_finds_an_agent_and_goes_there_by_keys(page: Page, loom: Loo
     assert "Agents" in field.evaluate(ACTIVE)
     assert axe_findings(page) == []
 
-    page.keyboard.type("travel concierge")
+    ask(page, "travel concierge")
     expect(agent_of(page)).to_have_attribute("aria-selected", "true")
     assert "travel_concierge" in field.evaluate(ACTIVE)
     expect(page.get_by_role("option", name="New session")).to_be_hidden()
@@ -91,7 +98,7 @@ def test_sessions_and_runs_are_found_and_an_action_is_done(page: Page, loom: Loo
     Prompt(loom, loom.agent_id("sentiment_scorer"), "An unheard-of zither").finish()
     go(page, loom)
     page.get_by_role("link", name="Search").click()
-    page.keyboard.type("zither")
+    ask(page, "zither")
     runs = page.get_by_role("group", name="Runs").get_by_role("option", name=re.compile("unheard-of zither"))
     expect(runs).to_be_visible()
     runs.click()
@@ -99,7 +106,7 @@ def test_sessions_and_runs_are_found_and_an_action_is_done(page: Page, loom: Loo
 
     settle(page)
     page.keyboard.press("Control+k")  # also where a prompt is written
-    page.keyboard.type("new sess")
+    ask(page, "new sess")
     expect(page.get_by_role("option", name="New session")).to_have_attribute("aria-selected", "true")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/sessions/new/$"))
@@ -159,6 +166,7 @@ def test_the_keys_are_switched_off_in_their_sheet_and_on_again(page: Page, loom:
     go(page, loom)
     page.get_by_role("button", name="Keys").click()
     sheet = page.get_by_role("dialog", name="Keys")
+    expect(sheet).to_be_visible()
     assert axe_findings(page) == []
     sheet.get_by_label("These keys are on").uncheck()
     page.keyboard.press("Escape")
@@ -193,7 +201,7 @@ def test_on_a_phone_everything_is_in_the_bar_and_behind_more(page: Page, loom: L
 
     page.get_by_role("link", name="Search").click()
     expect(field_of(page)).to_be_focused()
-    page.keyboard.type("travel")
+    ask(page, "travel")
     expect(agent_of(page)).to_be_in_viewport(ratio=1)
     assert [page.evaluate(SIDEWAYS), *axe_findings(page)] == [0]
     page.get_by_role("button", name="Close", exact=True).click()
