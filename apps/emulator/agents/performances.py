@@ -95,7 +95,7 @@ def inventory_analyst(call: ScriptCall) -> Performance:
     steps = [Step(0.0, log=streaming_response_line())]
     for event in run.events(cycles):
         waits = {"none": 0.0, "chunk": next(pace), "model": call.rng.uniform(0.3, 0.6), "tool": event.tool_s}
-        steps.append(Step(waits[event.wait], sse_event(event.value), int(event.is_text)))
+        steps.append(Step(waits[event.wait], sse_event(event.value), int(event.is_text), marks=event.marks))
     return Performance(steps, answer_text="".join(piece for cycle in cycles for piece in cycle.pieces))
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apps.emulator.logs.lines import LogLine, SdkLine
+from apps.emulator.logs.spans import SpanMark
 
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 JSON_BODY = "application/json"
@@ -21,12 +22,16 @@ PROMPT_MEMBERS = ("prompt", "input", "message", "query")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """After `gap_s` (scaled) send `body`, write `log`, or both. `pieces` counts pieces of answer text in the body."""
+    """After `gap_s` (scaled) send `body`, write `log`, or both. `pieces` counts pieces of answer text in the body.
+
+    `marks` are the spans of the agent's telemetry that begin or end then.
+    """
 
     gap_s: float
     body: bytes = b""
     pieces: int = 0
     log: LogLine | None = None
+    marks: Sequence[SpanMark] = ()
 
 
 @dataclass(frozen=True)

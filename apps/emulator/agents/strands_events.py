@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import random
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from apps.emulator.logs.spans import AGENT_SPAN, SpanMark
 from apps.emulator.provisioning import seeded_uuid
 
 NO_SPAN = (
@@ -43,12 +44,16 @@ class Cycle:
 
 @dataclass(frozen=True)
 class StrandsEvent:
-    """A value that the agent yields. `is_text` marks the model's text deltas; `wait` says what the gap before it is."""
+    """A value that the agent yields. `is_text` marks the model's text deltas; `wait` says what the gap before it is.
+
+    `marks` are the spans that Strands' tracer begins or ends with it.
+    """
 
     value: Any
     is_text: bool = False
     wait: str = "none"
     tool_s: float = 0.0
+    marks: Sequence[SpanMark] = ()
 
 
 @dataclass
@@ -78,7 +83,8 @@ class StrandsRun:
     def _cycle(self, cycle: Cycle) -> Iterator[StrandsEvent]:
         self._cycle_ids.append(self._id())
         self._traces.append(f"<strands.telemetry.metrics.Trace object at {self._address()}>")
-        yield StrandsEvent({"start_event_loop": True})
+        spans = _CycleSpans(len(self._cycle_ids), self._cycle_ids[-1])
+        yield StrandsEvent({"start_event_loop": True}, marks=spans.begin())
         yield StrandsEvent(_model({"messageStart": {"role": "assistant"}}), wait="model")
         content: list[dict[str, Any]] = []
         if cycle.pieces:
@@ -101,11 +107,13 @@ class StrandsRun:
         yield StrandsEvent(_model({"metadata": metadata}))
         # Strands adds to the message what it measured itself; the model's event stays as it was.
         measured = {**metadata["metrics"], "timeToFirstByteMs": self.rng.randrange(180, 520)}
-        yield self._message({"role": "assistant", "content": content, "metadata": {**metadata, "metrics": measured}})
+        message = {"role": "assistant", "content": content, "metadata": {**metadata, "metrics": measured}}
+        called = (cycle.tool.name, tool_id) if cycle.tool is not None else None
+        yield self._message(message, spans.answered(metadata["usage"], called))
         if cycle.tool is not None:
             result = {"toolUseId": tool_id, "status": "success", "content": [{"text": cycle.tool.result}]}
             event = self._message({"role": "user", "content": [{"toolResult": result}]})
-            yield StrandsEvent(event.value, wait="tool", tool_s=cycle.tool.run_s)
+            yield StrandsEvent(event.value, wait="tool", tool_s=cycle.tool.run_s, marks=spans.over())
 
     def _tool_call(self, tool: ToolUse, tool_id: str) -> Iterator[StrandsEvent]:
         start = {"toolUse": {"name": tool.name, "toolUseId": tool_id}}
@@ -139,10 +147,10 @@ class StrandsRun:
             f"'event_loop_cycle_span': {NO_SPAN}{tail}}}"
         )
 
-    def _message(self, message: dict[str, Any]) -> StrandsEvent:
+    def _message(self, message: dict[str, Any], marks: Sequence[SpanMark] = ()) -> StrandsEvent:
         complete = {**message, "tracking_id": self._id()}
         self._messages.append(complete)
-        return StrandsEvent({"message": complete})
+        return StrandsEvent({"message": complete}, marks=marks)
 
     def _result(self, cycles: list[Cycle]) -> str:
         """Return the repr of the last event: the agent's result with its metrics."""
@@ -177,6 +185,44 @@ class StrandsRun:
 
     def _address_of(self, name: str) -> str:
         return f"0x7f{uuid.uuid5(uuid.NAMESPACE_OID, self._agent + name).hex[:10]}"
+
+
+@dataclass(frozen=True)
+class _CycleSpans:
+    """The spans of one cycle: the model's turn in it, then perhaps a tool."""
+
+    number: int
+    cycle_id: str
+
+    @property
+    def _cycle(self) -> str:
+        return f"cycle {self.number}"
+
+    def begin(self) -> list[SpanMark]:
+        return [
+            SpanMark(
+                self._cycle, "execute_event_loop_cycle", AGENT_SPAN, {"event_loop.cycle_id": self.cycle_id}
+            ),
+            SpanMark(f"chat {self.number}", "chat", self._cycle, {"gen_ai.operation.name": "chat"}),
+        ]  # fmt: skip
+
+    def answered(self, usage: Mapping[str, int], tool: tuple[str, str] | None) -> list[SpanMark]:
+        """The model has answered: its turn is over, and with it the cycle, unless a tool is called."""
+        counts = {
+            "gen_ai.usage.input_tokens": usage["inputTokens"],
+            "gen_ai.usage.output_tokens": usage["outputTokens"],
+        }
+        chat = SpanMark(f"chat {self.number}", attributes=counts, is_end=True)
+        if tool is None:
+            return [chat, SpanMark(self._cycle, is_end=True)]
+        name, tool_id = tool
+        attributes = {
+            "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name, "gen_ai.tool.call.id": tool_id,
+        }  # fmt: skip
+        return [chat, SpanMark(f"tool {self.number}", f"execute_tool {name}", self._cycle, attributes)]
+
+    def over(self) -> list[SpanMark]:
+        return [SpanMark(f"tool {self.number}", is_end=True), SpanMark(self._cycle, is_end=True)]
 
 
 def _model(event: dict[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,16 @@ from apps.emulator.agents.scripts import Script
 
 @dataclass(frozen=True)
 class ScriptedAgent:
-    """An agent played from a script. `boot_lines` are printed while its environment starts."""
+    """An agent played from a script. `boot_lines` are printed while its environment starts.
+
+    `has_spans`: its telemetry writes spans to the account's group of them; `has_otel`: records beside its own lines.
+    """
 
     script: Script
     image_mb: int = 200
     boot_lines: tuple[str, ...] = ()
     has_otel: bool = False
+    has_spans: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ class WireAnswer:
     clock: Clock
     headers: list[Header]
     is_started: bool = False
+    # The trace that the request belongs to, as its header names it.
+    trace_header: str = ""
 
     async def start(self, status: int, content_type: str, extra: list[Header] | None = None) -> None:
         """Send the response's head."""

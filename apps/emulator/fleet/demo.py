@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,7 +44,12 @@ class DemoAgent:
     prod_version: int | None = None
     boot_lines: tuple[str, ...] = SDK_BOOT_LINES
     has_otel: bool = False
+    has_spans: bool = True
     variables: Mapping[str, str] = field(default_factory=lambda: {"LOG_LEVEL": "INFO"})
+
+    @property
+    def traits(self) -> ScriptedAgent:
+        return ScriptedAgent(self.script, self.image_mb or 0, self.boot_lines, self.has_otel, self.has_spans)
 
     @property
     def name(self) -> str:
@@ -103,6 +108,7 @@ DEMO_AGENTS = (
         image_mb=200,
         platform="V2",
         boot_lines=("listening on 0.0.0.0:8080",),
+        has_spans=False,
     ),
     DemoAgent(
         "release_digest-Hc7MxB5iZt",
@@ -110,6 +116,7 @@ DEMO_AGENTS = (
         performances.release_digest,
         version_count=2,
         region="eu-west-1",
+        has_spans=False,
     ),
 )
 
@@ -125,7 +132,7 @@ def register_demo(account: EmulatedAccount) -> None:
             account_id=account.account_id,
             created_at=CREATED_AT,
             updated_at=updated_at,
-            traits=ScriptedAgent(agent.script, agent.image_mb or 0, agent.boot_lines, agent.has_otel),
+            traits=agent.traits,
         )
         for number in range(1, agent.version_count + 1):
             created_at = CREATED_AT + (number - 1) * DAYS_BETWEEN_VERSIONS * 86_400
@@ -143,7 +150,7 @@ def created_agent(name: str) -> ScriptedAgent:
     """Return what stands behind a runtime created over the control plane: a demo agent's script by its name."""
     for agent in DEMO_AGENTS:
         if agent.name == name:
-            return ScriptedAgent(agent.script, agent.image_mb or 200, agent.boot_lines, agent.has_otel)
+            return replace(agent.traits, image_mb=agent.image_mb or 200)
     return ScriptedAgent(performances.new_agent, boot_lines=SDK_BOOT_LINES)
 
 

@@ -66,20 +66,12 @@ def render_line(line: LogLine, *, at: float, elapsed_s: float, request_id: str, 
 
 
 def otel_record(
-    *, at: float, resource_id: str, service: str, session_id: str, trace_id: str, span_id: str, text: Mapping[str, str]
+    *, at: float, resource: Mapping[str, str], session_id: str, trace_id: str, span_id: str, text: Mapping[str, str]
 ) -> str:
     """Write one OpenTelemetry log record; `text` has the keys input and output."""
     nanoseconds = int(at * 1_000_000) * 1000
     record = {
-        "resource": {
-            "attributes": {
-                "cloud.provider": "aws",
-                "cloud.platform": "aws_bedrock_agentcore",
-                "cloud.resource_id": resource_id,
-                "service.name": service,
-                "telemetry.sdk.language": "python",
-            }
-        },
+        "resource": {"attributes": dict(resource)},
         "scope": {"name": "strands.telemetry.tracer"},
         "timeUnixNano": nanoseconds,
         "observedTimeUnixNano": nanoseconds + 180_000,

@@ -84,12 +84,14 @@ class InvokeEndpoint:
                 target.session_id, target.runtime.runtime_id, target.qualifier, received_at, str(target.version.number)
             )
         )
+        trace_header = trace_id_of(request)
         headers = [
             (SESSION_HEADER.lower().encode(), target.session_id.encode()),
             (b"x-amzn-requestid", new_request_id().encode()),
-            (TRACE_HEADER.lower().encode(), trace_id_of(request).encode()),
+            (TRACE_HEADER.lower().encode(), trace_header.encode()),
         ]
         answer = WireAnswer(send=send, record=record, clock=self._account.clock, headers=headers)
+        answer.trace_header = trace_header
         await run_watched(receive, answer, lambda: self._invoke(request, target, payload, answer))
 
     async def _invoke(self, request: Request, target: Target, payload: bytes, answer: WireAnswer) -> None:
