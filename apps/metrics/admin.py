@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from apps.core.admin import RecordAdmin, service_action
 from apps.metrics.models import (
+    AgentTrace,
     FigurePeriod,
     LogGroupSweep,
     Measurement,
@@ -28,6 +29,14 @@ class MeasurementAdmin(RecordAdmin[Measurement]):
     list_filter = ["state", "start_kind", "marker_rank"]
     search_fields = ["=log_group", "=error_code"]
     deferred_fields = ("error_message",)
+
+
+@admin.register(AgentTrace)
+class AgentTraceAdmin(RecordAdmin[AgentTrace]):
+    list_display = ["id", "invocation_id", "state", "trace_id", "log_group", "tries", "next_at"]
+    list_filter = ["state"]
+    search_fields = ["=trace_id", "=error_code"]
+    deferred_fields = ("spans",)
 
 
 @admin.register(LogGroupSweep)

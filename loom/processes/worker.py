@@ -38,6 +38,8 @@ from apps.metrics.series.advancing import advance_all
 from apps.metrics.series.plans import remove_expired_plan_prompts
 from apps.metrics.series.services import remove_expired_prompts
 from apps.metrics.starts.tasks import enqueue_due_sweep
+from apps.metrics.traces.fetching import remove_expired_traces
+from apps.metrics.traces.tasks import enqueue_due_fetch
 from apps.sessions.engine import housekeeping
 from apps.sessions.indexing import index_texts, mark_missing, measure_index
 from loom.processes.cluster_watch import ClusterFrozenError, ClusterWatch, Reports
@@ -92,7 +94,9 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("remove expired prompts of series", at_most_every(60, lambda: _count(remove_expired_prompts))),
     ("expire reservations", at_most_every(60, lambda: _count(expire_reservations))),
     ("remove expired prompts of plans", at_most_every(60, lambda: _count(remove_expired_plan_prompts))),
+    ("remove expired spans", at_most_every(60, lambda: _count(remove_expired_traces))),
     ("sweep measurements", enqueue_due_sweep),
+    ("fetch spans", enqueue_due_fetch),
     ("take start series on", lambda: _count(lambda _now: advance_all())),
     ("give space back", lambda: _count(lambda _now: give_back_space())),
     ("index what is missing", at_most_every(600, lambda: _count(mark_missing))),

@@ -275,6 +275,7 @@ class Timeline(_Answer):
     spans: tuple[dict[str, Any], ...] = ()
     stalls: tuple[dict[str, Any], ...] = ()
     rate: dict[str, Any] | None = None
+    agent_spans: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:

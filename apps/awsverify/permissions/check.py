@@ -10,6 +10,7 @@ from apps.awsverify.permissions.choice import is_arn, registered
 from apps.awsverify.permissions.findings import ACCOUNT, CheckReport, Finding
 from apps.awsverify.permissions.logs import check_logs
 from apps.awsverify.permissions.runtime import check_extras, check_runtime, untested_findings
+from apps.awsverify.permissions.spans import check_spans
 
 
 def check_aws(connection: Connection, agent: str | None = None) -> CheckReport:
@@ -46,7 +47,7 @@ def _check_agent(connection: Connection, caller: Identity | None, arn: RuntimeAr
     findings += [*described, *check_extras(connection, arn)]
     for qualifier in [arn.qualifier] if arn.qualifier else qualifiers:
         findings += check_logs(connection, arn, qualifier)
-    return [*findings, *untested_findings(arn)]
+    return [*findings, check_spans(connection, arn), *untested_findings(arn)]
 
 
 def _report(connection: Connection, caller: Identity | None, findings: list[Finding]) -> CheckReport:

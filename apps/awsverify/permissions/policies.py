@@ -14,7 +14,7 @@ from apps.aws.arn import RuntimeArn
 POLICIES = settings.BASE_DIR / "iac" / "policies"
 
 # The narrowest first: `check` and `smoke` bundle what these grant one by one.
-FEATURES = ("base", "discover", "describe", "invoke", "stop", "logs", "metrics", "check", "smoke")
+FEATURES = ("base", "discover", "describe", "invoke", "stop", "logs", "spans", "metrics", "check", "smoke")
 
 
 class UnknownActionError(LookupError):
@@ -35,10 +35,10 @@ def policy(feature: str, place: RuntimeArn | None = None) -> dict[str, Any]:
     return document
 
 
-def statement_for(action: str, place: RuntimeArn | None = None) -> Mapping[str, Any]:
-    """The narrowest statement that grants `action`. Raises UnknownActionError."""
-    for feature in FEATURES:
-        for statement in policy(feature, place)["Statement"]:
+def statement_for(action: str, place: RuntimeArn | None = None, feature: str | None = None) -> Mapping[str, Any]:
+    """The narrowest statement that grants `action`, or that of a feature. Raises UnknownActionError."""
+    for name in [feature] if feature else FEATURES:
+        for statement in policy(name, place)["Statement"]:
             if action in statement["Action"]:
                 granted: Mapping[str, Any] = statement
                 return granted

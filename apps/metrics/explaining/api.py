@@ -12,6 +12,7 @@ from ninja import Router, Schema
 
 from apps.accounts.access import may_read
 from apps.core.exceptions import found
+from apps.metrics.explaining.agent_spans import AgentSpans
 from apps.metrics.explaining.timeline import Timeline, timeline_of
 from apps.metrics.explaining.why import why_slow
 from apps.metrics.explaining.wording import GAPS
@@ -64,6 +65,42 @@ class SpanOut(Schema):
     depth: int
 
 
+class AgentSpanOut(Schema):
+    """A span that the agent itself told of, by its own clock.
+
+    `parent` is the `key` of the span it happened inside, which need not be among these; `same_as` is the `key` in
+    `spans` of the recorded call that it is, else "".
+    """
+
+    key: str
+    parent: str
+    kind: Literal["tool", "agent", "cycle", "model", "other"]
+    name: str
+    start_ms: float
+    end_ms: float
+    has_failed: bool
+    depth: int
+    same_as: str
+
+
+class AgentSpansOut(Schema):
+    """What CloudWatch has of the run's trace in `log_group`.
+
+    `waiting` while it is looked for, `failed` with AWS's `error_code` where it could not be. The first span began
+    between `low_ms` and `high_ms`; all are moved by `shift_ms` where the agent's clock contradicts that.
+    """
+
+    state: Literal["waiting", "found", "not_found", "failed"]
+    log_group: str
+    error_code: str
+    low_ms: float
+    high_ms: float
+    shift_ms: float
+    damaged_count: int
+    left_out_count: int
+    spans: list[AgentSpanOut]
+
+
 class StallOut(Schema):
     """More than a second between two events of the answer."""
 
@@ -95,6 +132,7 @@ class TimelineOut(Schema):
 
     `start` is null where the log does not tell it, or tells what cannot be (`start_state`).
     `why` says why the run was slow; null for a fast one, and where no single cause is certain.
+    `agent_spans` is null for a run without a trace.
     """
 
     id: int
@@ -113,6 +151,7 @@ class TimelineOut(Schema):
     stalls: list[StallOut]
     rate: RateOut | None
     why: WhyOut | None
+    agent_spans: AgentSpansOut | None
 
 
 def timeline_out(timeline: Timeline) -> dict[str, Any]:
@@ -137,7 +176,14 @@ def timeline_out(timeline: Timeline) -> dict[str, Any]:
         "stalls": [_since_beginning(asdict(stall), sent_ms) for stall in timeline.stalls],
         "rate": timeline.rate and {**asdict(timeline.rate), "start_ms": timeline.rate.start_ms + sent_ms},
         "why": why and {"text": why.text, "cause": why.cause, "took_ms": why.took_ms, "of_ms": why.of_ms},
+        "agent_spans": timeline.agent_spans and _agent_spans_out(timeline.agent_spans, sent_ms),
     }
+
+
+def _agent_spans_out(told: AgentSpans, sent_ms: float) -> dict[str, Any]:
+    bounds = {"low_ms": told.low_ms + sent_ms, "high_ms": told.high_ms + sent_ms}
+    spans = [_since_beginning(asdict(span), sent_ms) for span in told.spans]
+    return {**asdict(told), **bounds, "spans": spans}
 
 
 def _since_beginning(fields: dict[str, Any], sent_ms: float) -> dict[str, Any]:
@@ -148,6 +194,6 @@ def _since_beginning(fields: dict[str, Any], sent_ms: float) -> dict[str, Any]:
 @router.get("/runs/{int:run_id}/timeline", auth=may_read, response=TimelineOut, summary="Read where a run's time went")
 def get_timeline(request: HttpRequest, run_id: int) -> dict[str, Any]:
     """Gaps, tools and sub-agents, stalls and the speed of the text; of a run that goes on, up to now."""
-    runs = invocations_visible_to(request.user).select_related("session__agent", "measurement")
+    runs = invocations_visible_to(request.user).select_related("session__agent", "measurement", "agent_trace")
     run = runs.defer("payload", "response_text").filter(pk=run_id).first() if run_id <= _HIGHEST_KEY else None
     return timeline_out(timeline_of(found(run, "run", run_id)))

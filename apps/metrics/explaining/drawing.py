@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from apps.core.templatetags.loom import duration
+from apps.metrics.explaining.agent_spans import together
 from apps.metrics.explaining.gaps import Gap
 from apps.metrics.explaining.spans import MOST_SPANS, Rate, Span
 from apps.metrics.explaining.timeline import Timeline
-from apps.metrics.explaining.wording import CLOCKS, GAPS, INSTANTS, SPANS
+from apps.metrics.explaining.wording import CLOCKS, GAPS, INSTANTS, SPANS, TOLD_SPANS
 
 MOST_TICKS = 4
 _LEAST_WIDTH = 0.4  # percent: what is shorter would not be seen
@@ -75,35 +76,29 @@ class Drawing:
     rate_value: str
     left_out_count: int = 0
     clock_note: str = field(default="")
+    trace_notes: Sequence[str] = ()
 
 
 def draw(timeline: Timeline) -> Drawing:
     """The waterfall, its table and its scale."""
     scale = _Scale(timeline.wall_ms)
     sent_ms = timeline.sent_ms or 0.0
-    shown = timeline.spans[:MOST_SPANS]
     rows = [_gap_row(list(gaps), timeline, scale) for _key, gaps in groupby(timeline.gaps, key=lambda gap: gap.key)]
-    rows += [
-        Row(
-            key=f"span-{number}",
-            name=span.name,
-            value=duration(span.duration_ms),
-            bars=[scale.bar(sent_ms + span.start_ms, sent_ms + span.end_ms, "failed" if span.has_failed else "span")],
-            depth=min(span.depth, DEEPEST),
-            note=_span_note(span),
-        )
-        for number, span in enumerate(shown)
-    ]
+    work = together(timeline.spans, timeline.agent_spans.spans if timeline.agent_spans else ())
+    shown = _shown(work)
+    number_of = {span.key: number for number, span in enumerate(timeline.spans)}
+    rows += [_span_row(span, number_of, timeline, scale) for span in shown]
     if timeline.stalls:
         rows.append(_stall_row(timeline, scale))
     return Drawing(
         rows=rows,
-        lines=[*map(_gap_line, timeline.gaps), *_span_lines(timeline)],
+        lines=[*map(_gap_line, timeline.gaps), *_span_lines(timeline, work)],
         ticks=scale.ticks(),
         rate_points=_rate_points(timeline.rate, sent_ms, scale) if timeline.rate else "",
         rate_value=_rate_value(timeline.rate) if timeline.rate else "",
-        left_out_count=len(timeline.spans) - len(shown),
+        left_out_count=len(work) - len(shown),
         clock_note=_clock_note(timeline),
+        trace_notes=_trace_notes(timeline),
     )
 
 
@@ -157,6 +152,36 @@ def _stall_row(timeline: Timeline, scale: _Scale) -> Row:
     )
 
 
+def _shown(work: Sequence[Span]) -> list[Span]:
+    """The rows: as many of the recording as the sentence above may lead to, and as many that only the agent told of."""
+    counts = {"recorded": 0, "told": 0}
+    shown = []
+    for span in work:
+        source = "told" if span.clock == "agent" and not span.same_as else "recorded"
+        counts[source] += 1
+        if counts[source] <= MOST_SPANS:
+            shown.append(span)
+    return shown
+
+
+def _span_row(span: Span, number_of: Mapping[str, int], timeline: Timeline, scale: _Scale) -> Row:
+    """A span by its own clock; the outermost of the agent's also with where causality lets the first of them begin."""
+    sent_ms, told = timeline.sent_ms or 0.0, timeline.agent_spans
+    number = number_of.get(span.same_as or span.key)
+    look = "failed" if span.has_failed else "told" if span.clock == "agent" else "span"
+    bars = [scale.bar(sent_ms + span.start_ms, sent_ms + span.end_ms, look)]
+    if told is not None and span.clock == "agent" and not span.depth:
+        bars.append(scale.bar(sent_ms + told.low_ms, sent_ms + told.high_ms, "range"))
+    return Row(
+        key=f"told-{span.key}" if number is None else f"span-{number}",
+        name=span.name,
+        value=duration(span.duration_ms),
+        bars=bars,
+        depth=min(span.depth, DEEPEST),
+        note=_span_note(span),
+    )
+
+
 def _span_note(span: Span) -> str:
     return _("failed") if span.has_failed else "" if span.is_over else _("no result")
 
@@ -172,24 +197,35 @@ def _gap_line(gap: Gap) -> Line:
     )
 
 
-def _span_lines(timeline: Timeline) -> list[Line]:
+def _span_lines(timeline: Timeline, work: Sequence[Span]) -> list[Line]:
     sent_ms = timeline.sent_ms or 0.0
+    recorded = {span.key: span for span in timeline.spans}
     lines = [
         Line(
-            name=f"{SPANS[span.kind]} {span.name}",
+            name=f"{(TOLD_SPANS if span.clock == 'agent' else SPANS)[span.kind]} {span.name}",
             start_ms=sent_ms + span.start_ms,
             duration_ms=span.duration_ms,
-            ends=_span_note(span),
-            clock=str(CLOCKS["loom"]),
+            ends=_span_ends(span, recorded.get(span.same_as), sent_ms),
+            clock=str(CLOCKS[span.clock]),
             is_from_log=False,
         )
-        for span in timeline.spans
+        for span in work
     ]
     lines += [
         Line(_("Stall"), sent_ms + stall.start_ms, stall.duration_ms, "", str(CLOCKS["loom"]), is_from_log=False)
         for stall in timeline.stalls
     ]
     return lines
+
+
+def _span_ends(span: Span, recorded: Span | None, sent_ms: float) -> str:
+    """What is said of a span's ends: where the answer tells of it too, when it did so."""
+    if recorded is None:
+        return _span_note(span)
+    words = _("in the answer from %(start)s on, for %(duration)s") % {
+        "start": duration(sent_ms + recorded.start_ms), "duration": duration(recorded.duration_ms),
+    }  # fmt: skip
+    return f"{_span_note(span)}, {words}" if _span_note(span) else words
 
 
 def _rate_points(rate: Rate, sent_ms: float, scale: _Scale) -> str:
@@ -220,3 +256,28 @@ def _clock_note(timeline: Timeline) -> str:
     if panel.state == "clock_skew":
         return _("The agent's clock and this machine's differ, so when it started is not drawn.")
     return ""
+
+
+def _trace_notes(timeline: Timeline) -> list[str]:
+    """What became of the agent's own spans, as quietly as it can be said."""
+    told = timeline.agent_spans
+    if told is None:
+        return []
+    if told.state == "waiting":
+        return [_("The agent’s own spans are looked for in CloudWatch.")]
+    if told.state == "failed":
+        words = _("The agent’s own spans could not be read (%(code)s); “check_aws” says what is missing.")
+        return [words % {"code": told.error_code}]
+    if told.state == "not_found":
+        return [_("The agent’s own spans did not come to CloudWatch: it sends none, or Transaction Search is off.")]
+    notes = [_("Spans in %(group)s are told by the agent’s clock.") % {"group": told.log_group}]
+    if told.shift_ms:
+        words = _("It contradicts this machine’s, so they are moved by %(shift)s, the least that can be.")
+        notes.append(words % {"shift": duration(abs(told.shift_ms))})
+    if told.damaged_count:
+        words = ngettext("%(count)d line is no whole span.", "%(count)d lines are no whole spans.", told.damaged_count)
+        notes.append(words % {"count": told.damaged_count})
+    if told.left_out_count:
+        words = ngettext("%(count)d more was not kept.", "%(count)d more were not kept.", told.left_out_count)
+        notes.append(words % {"count": told.left_out_count})
+    return notes

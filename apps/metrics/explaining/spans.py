@@ -21,19 +21,29 @@ _OVER = frozenset({"completed", "failed", "skipped"})
 _OWN_KINDS = frozenset({"invoked", "headers", "retry"})
 
 
+Kind = Literal["tool", "node", "agent", "cycle", "model", "other"]
+"""What was at work. The last three are told by the agent's own spans only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A tool call, a node or a sub-agent: when it was at work, and how deep inside others."""
+    """A tool call, a node or a sub-agent: when it was at work, and how deep inside others.
+
+    `clock` is `agent` for a span that the agent itself has told of; `same_as` is then the key of the recorded one that
+    tells of the same, "" where none does.
+    """
 
     key: str
     parent: str
-    kind: Literal["tool", "node", "agent"]
+    kind: Kind
     name: str
     start_ms: float
     end_ms: float
     is_over: bool = False
     has_failed: bool = False
     depth: int = 0
+    clock: Literal["loom", "agent"] = "loom"
+    same_as: str = ""
 
     @property
     def duration_ms(self) -> float:
@@ -75,7 +85,7 @@ def spans_of(events: Iterable[RecordedEvent], end_ms: float) -> list[Span]:
     collected = _Collected(end_ms)
     for event in events:
         collected.take(event)
-    return _nested(list(collected.spans.values()))
+    return nested(list(collected.spans.values()))
 
 
 def stalls_of(events: Sequence[RecordedEvent], end_ms: float | None, spans: Sequence[Span] = ()) -> list[Stall]:
@@ -134,7 +144,7 @@ class _Collected:
         else:
             self._take_part(event)
 
-    def _open(self, key: str, kind: Literal["tool", "node", "agent"], name: str, event: RecordedEvent) -> None:
+    def _open(self, key: str, kind: Kind, name: str, event: RecordedEvent) -> None:
         known = self.spans.get(key)
         if known is None or (known.is_over and kind == "tool"):
             while key in self.spans:  # an agent that gives two calls one id
@@ -170,7 +180,7 @@ class _Collected:
             self._end(key, event["offset_ms"], has_failed=event["kind"] == "error")
 
 
-def _nested(spans: list[Span]) -> list[Span]:
+def nested(spans: list[Span]) -> list[Span]:
     """The same, each behind its parent, with its depth; one whose parents turn in a circle stands at the top."""
     known = {span.key for span in spans}
     children: dict[str, list[Span]] = {}

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from apps.metrics.explaining.agent_spans import AgentSpans, agent_spans_of
 from apps.metrics.explaining.gaps import Gap, RunInstants, begin_of, end_of, gaps_of
 from apps.metrics.explaining.spans import Rate, Span, Stall, rate_of, spans_of, stalls_of
+from apps.metrics.models import AgentTrace
 from apps.metrics.starts.panel import LatencyPanel, latency_panel
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after
@@ -44,10 +46,11 @@ class Timeline:
     spans: Sequence[Span]
     stalls: Sequence[Stall]
     rate: Rate | None
+    agent_spans: AgentSpans | None = None
 
 
 def timeline_of(invocation: Invocation, now: datetime | None = None) -> Timeline:
-    """The timeline of a run (with session, agent and measurement loaded), up to now where it goes on."""
+    """The timeline of a run (with session, agent, measurement and agent_trace loaded), up to now where it goes on."""
     now = now or timezone.now()
     panel = latency_panel(invocation)
     events = events_after(invocation.pk) if invocation.last_sequence else []
@@ -68,7 +71,19 @@ def timeline_of(invocation: Invocation, now: datetime | None = None) -> Timeline
         spans=spans,
         stalls=stalls_of(events, None if invocation.is_unfinished else lasted_ms, spans),
         rate=rate_of(events, invocation.output_token_count),
+        agent_spans=_agent_spans(invocation, panel, lasted_ms, spans),
     )
+
+
+def _agent_spans(
+    invocation: Invocation, panel: LatencyPanel, lasted_ms: float, recorded: Sequence[Span]
+) -> AgentSpans | None:
+    """What the agent told itself; None where nothing is looked for."""
+    trace: AgentTrace | None = getattr(invocation, "agent_trace", None)
+    sent_at = invocation.invoked_at
+    if trace is None or sent_at is None or invocation.content_removed_at is not None:
+        return None
+    return agent_spans_of(trace, panel, sent_at, lasted_ms, recorded)
 
 
 def _instants(invocation: Invocation, panel: LatencyPanel, events: Sequence[RecordedEvent]) -> RunInstants:

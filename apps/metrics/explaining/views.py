@@ -23,7 +23,9 @@ from apps.sessions.selectors import sessions_visible_to
 def timeline(request: SignedInRequest, public_id: UUID, number: int) -> HttpResponse:
     """Where the time of one run went."""
     session = get_object_or_404(sessions_visible_to(request.user), public_id=public_id)
-    runs = session.invocations.select_related("session__agent", "measurement").defer("payload", "response_text")
+    runs = session.invocations.select_related("session__agent", "measurement", "agent_trace").defer(
+        "payload", "response_text"
+    )
     run = get_object_or_404(runs, number=number)
     found = timeline_of(run)
     template = "metrics/timeline.html#timeline" if request.htmx else "metrics/timeline.html"

@@ -35,3 +35,6 @@ INSTANTS: dict[str, Promise] = {
 }
 CLOCKS: dict[str, Promise] = {"loom": _("this machine"), "agent": _("the agent")}
 SPANS: dict[str, Promise] = {"tool": _("Tool"), "node": _("Node"), "agent": _("Sub-agent")}
+TOLD_SPANS: dict[str, Promise] = {
+    "tool": _("Tool"), "agent": _("Agent"), "cycle": _("Cycle"), "model": _("Model"), "other": _("Span"),
+}  # fmt: skip

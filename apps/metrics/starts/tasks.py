@@ -26,18 +26,18 @@ def enqueue_due_sweep() -> None:
     """The ticker's part: hand a sweep to the cluster when something is due and none is on its way already."""
     services.create_missing_measurements(timezone.now())
     now = timezone.now()
-    if sweep.due_measurements(now).exists() and not _is_sweep_queued(now):
+    if sweep.due_measurements(now).exists() and not is_queued(SWEEP_NAME, now):
         # Not saved: a success row every five seconds tells nobody anything. Not delivered again after a failure
         # either: the next tick makes a new one.
         async_task(sweep_measurements, q_options={"task_name": SWEEP_NAME, "save": False, "ack_failure": True})
 
 
-def _is_sweep_queued(now: datetime) -> bool:
-    """Whether a sweep waits for a worker, or a worker took one so short ago that it may still be at it.
+def is_queued(name: str, now: datetime) -> bool:
+    """Whether a task that reads logs waits for a worker, or a worker took one so short ago that it may still be at it.
 
     The queue locks a task for `retry` seconds when it hands it out, and deletes it when it is done: one that is locked
     for longer than a lease holds belongs to a worker that died.
     """
     taken_before = now - LEASE + timedelta(seconds=Conf.RETRY)
     queued = OrmQ.objects.exclude(lock__gt=now, lock__lte=taken_before)
-    return any(task.name() == SWEEP_NAME for task in queued.iterator())
+    return any(task.name() == name for task in queued.iterator())

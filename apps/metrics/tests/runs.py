@@ -91,7 +91,7 @@ async def _call(session: Session, payload: bytes) -> dict[str, Any]:
             payload=payload,
             on_send=lambda attempt: columns.update(invoked_at=timezone.now()),
         )
-        columns.update(http_status=response.http_status, headers_at=timezone.now())
+        columns.update(http_status=response.http_status, headers_at=timezone.now(), trace_id=response.trace_id)
         async for _ in response.chunks():
             columns.setdefault("first_chunk_at", timezone.now())
     except AwsError as error:

@@ -11,16 +11,22 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from apps.agentcore.aws.connection import current_connection
 from apps.agentcore.logs.reading import MAX_LINES, read_logs
 from apps.aws.dataplane.response import ACCEPT, CONTENT_TYPE
+from apps.aws.errors import AwsError
 from apps.aws.logs.markers import parse_marker
+from apps.aws.logs.reading import RuntimeLogs
+from apps.aws.logs.spans import parse_span
 from apps.core.exceptions import LoomError
-from apps.metrics.models import Measurement
+from apps.metrics.models import AgentTrace, Measurement
 from apps.metrics.selectors import measurement_of
 from apps.metrics.starts.panel import sightings_of
 from apps.metrics.starts.search import Window
 from apps.metrics.starts.sweep import SKEW
 from apps.metrics.starts.turns import turns_of
+from apps.metrics.traces.keeping import as_kept
+from apps.metrics.traces.reading import lines_of_trace
 from apps.sessions.models import Invocation
 from apps.takeout.evidence.canonical import canonical, sha256
 from apps.takeout.evidence.figures import figures_of
@@ -133,7 +139,14 @@ def _run(run: Invocation) -> dict[str, Any]:
 def _logs(found: RecordedRun, measurement: Measurement | None) -> dict[str, Any]:
     """The lines of the session around the run, each with what the parser takes it for, and when a start is possible."""
     run = found.invocation
-    nothing: dict[str, Any] = {"log_group": "", "lines": [], "is_complete": False, "problem": "", "window": None}
+    nothing: dict[str, Any] = {
+        "log_group": "",
+        "lines": [],
+        "is_complete": False,
+        "problem": "",
+        "window": None,
+        "spans": None,
+    }
     if measurement is None or run.invoked_at is None or run.completed_at is None:
         return {**nothing, "problem": "no agent was started, or none whose start can be found"}
     window = turns_of([measurement]).window(measurement)
@@ -163,7 +176,35 @@ def _logs(found: RecordedRun, measurement: Measurement | None) -> dict[str, Any]
                 "started_at": _iso(marker.started_at) if marker else None,
             }
         )
-    return {**told, "lines": lines, "is_complete": not page.has_more}
+    return {**told, "lines": lines, "is_complete": not page.has_more, "spans": _span_lines(run)}
+
+
+def _span_lines(run: Invocation) -> dict[str, Any] | None:
+    """The lines of the run's trace, each with what is read of it; None for a run whose spans are not looked for."""
+    trace: AgentTrace | None = getattr(run, "agent_trace", None)
+    if trace is None or run.invoked_at is None or run.completed_at is None:
+        return None
+    runtime = run.session.agent.runtime
+    told: dict[str, Any] = {"trace_id": trace.trace_id, "log_group": "", "lines": [], "is_complete": False}
+    try:
+        told["log_group"], events, told["is_complete"] = lines_of_trace(
+            RuntimeLogs(current_connection()), region=runtime.region, trace_id=trace.trace_id,
+            own_group=runtime.parsed_arn.log_group(run.session.qualifier), start=run.invoked_at, end=run.completed_at,
+        )  # fmt: skip
+    except AwsError as error:
+        return {**told, "problem": error.code}
+    for event in events[:MAX_LINES]:
+        span = parse_span(event.message)
+        told["lines"].append(
+            {
+                "at": _iso(event.at),
+                "ingested_at": _iso(event.ingested_at),
+                "stream": event.stream,
+                "message": event.message,
+                "span": span and as_kept(span),
+            }
+        )
+    return {**told, "is_complete": told["is_complete"] and len(events) <= MAX_LINES, "problem": ""}
 
 
 def _window(window: Window) -> dict[str, str | None]:

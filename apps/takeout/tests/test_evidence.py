@@ -20,6 +20,7 @@ from apps.metrics.models import Measurement
 from apps.metrics.starts.panel import latency_panel
 from apps.metrics.starts.sweep import sweep
 from apps.metrics.tests.runs import invoke, make_measurement
+from apps.metrics.traces.fetching import create_missing_traces, fetch
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_session
 from apps.takeout.evidence.canonical import canonical
@@ -229,3 +230,26 @@ def test_the_lines_of_a_real_start_are_in_it(demo_agent: Callable[[str], Any], a
     assert verdict.is_intact and verdict.are_figures_same and verdict.figures is not None
     assert verdict.figures["is_start_confirmed"] is True
     assert verdict.figures["startup_latency_ms"] == latency_panel(run).startup_ms
+
+
+def test_the_lines_of_the_run_s_own_spans_are_in_it_as_cloudwatch_has_them(
+    demo_agent: Callable[[str], Any], alice: User
+) -> None:
+    invocation = invoke(start_session(agent=demo_agent("travel_concierge"), owner=alice))
+    make_measurement(invocation)
+    create_missing_traces(timezone.now())
+    fetch(now=timezone.now(), logs=RuntimeLogs(current_connection()))
+    run = with_everything(Invocation.objects.filter(pk=invocation.pk)).get()
+    evidence = make_evidence(run)
+
+    spans = evidence["contents"]["logs"]["spans"]
+    assert (spans["log_group"], spans["is_complete"], spans["problem"]) == ("aws/spans", True, "")
+    lines = [json.loads(line["message"]) for line in spans["lines"]]
+    assert {line["traceId"] for line in lines} == {run.agent_trace.trace_id}
+    kept = [line["span"] for line in spans["lines"]]
+    assert [span["name"] for span in kept] == [line["name"] for line in lines]
+    assert sorted(span["span_id"] for span in kept) == sorted(span["span_id"] for span in run.agent_trace.spans)
+    verdict = check_evidence(canonical(evidence).encode())
+    assert verdict.is_intact and verdict.are_figures_same
+    spans["lines"][0]["message"] += " "
+    assert not check_evidence(canonical(evidence).encode()).is_intact

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from loom.tests.fixtures import Loom
+from loom.tests.running import wait_until
 from loom.tests.visiting import Prompt, newest_session_id
 
 pytestmark = pytest.mark.browser
@@ -29,6 +30,23 @@ def test_a_timeline_is_opened_by_keyboard_and_shows_tools_and_the_whole_time(pag
     assert page.locator("rect.bar").count() >= 4
     page.locator(".timeline-table summary").press("Enter")
     expect(page.get_by_role("row", name=re.compile("^Together"))).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_agent_s_own_spans_stand_in_it_once_cloudwatch_has_them(page: Page, loom: Loom) -> None:
+    Prompt(loom, loom.agent_id("inventory_analyst"), "What is low?").finish()
+    address = f"{loom.url}/sessions/{newest_session_id(loom)}/timeline/1/"
+    wait_until(lambda: "invoke_agent" in page.request.get(address).text(), "the spans were fetched")
+    page.goto(address)
+    rows = page.locator(".timeline-rows > li")
+    tool = rows.filter(has_text="execute_tool query_stock")
+    expect(tool).to_have_count(1)
+    expect(rows.filter(has_text="query_stock")).to_have_count(1)  # the recording has the same call
+    expect(tool).to_have_class("depth-3")
+    expect(tool.locator(".bar-told")).to_have_count(1)
+    expect(rows.filter(has_text="POST /invocations").locator(".bar-range")).to_have_count(1)
+    expect(page.get_by_text("told by the agent’s clock")).to_be_visible()
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 

@@ -118,7 +118,8 @@ def test_a_refusal_names_the_statement_that_mends_it(
 
     missing = [found for found in report.findings if found.state == "missing"]
     assert [found.action for found in missing] == [PERMISSIONS[operation]]
-    assert report.statements == [statement_for(PERMISSIONS[operation], TUTOR)]
+    spans = [statement_for("logs:FilterLogEvents", TUTOR, "spans")] if operation == "FilterLogEvents" else []
+    assert report.statements == [statement_for(PERMISSIONS[operation], TUTOR), *spans]
     statement = json.dumps(report.statements)
     assert PERMISSIONS[operation] in statement and "${" not in statement
     if operation != "ListAgentRuntimes":
@@ -149,7 +150,10 @@ def test_a_refusal_fails_the_command_and_prints_what_to_add(recorded_aws: Record
     assert f"AWS, {REGION}, account {ACCOUNT}, user/emulated" in text
     assert "  missing   logs:FilterLogEvents                         AccessDeniedException: Emulated" in text
     printed = text[text.index("[\n") : text.rindex("]") + 1]
-    assert json.loads(printed) == [statement_for("logs:FilterLogEvents", TUTOR)]
+    assert json.loads(printed) == [
+        statement_for("logs:FilterLogEvents", TUTOR), statement_for("logs:FilterLogEvents", TUTOR, "spans"),
+    ]  # fmt: skip
+    assert "  warning   spans                                        aws/spans: AccessDeniedException" in text
 
 
 def test_throttling_decides_nothing(emulator: Emulator) -> None:
@@ -189,6 +193,15 @@ async def test_streams_and_markers_that_were_seen_are_told(emulator: Emulator) -
     assert (await check(TUTOR, "observability", "no OpenTelemetry stream")).state == "warning"
     silent = await check(SCORER, "start markers", "none in ")
     assert silent.state == "warning" and "Agent invoked - Start time" in silent.advice
+
+
+async def test_whether_spans_are_kept_and_may_be_read_is_told_and_how_to_have_them(emulator: Emulator) -> None:
+    await invoke(TUTOR)
+    check = sync_to_async(check_until)
+    assert (await check(TUTOR, "spans", "aws/spans can be read")).state == "ok"
+    elsewhere = RuntimeArn("aws", "eu-west-1", ACCOUNT, "release_digest-Hc7MxB5iZt")
+    off = await check(elsewhere, "spans", "aws/spans does not exist in eu-west-1: Transaction Search is off")
+    assert off.state == "warning" and "xray:UpdateTraceSegmentDestination" in off.advice
 
 
 def test_credentials_that_are_missing_end_the_check(aws_home: Path, settings: Any) -> None:

@@ -32,8 +32,9 @@ from apps.aws.control import list_runtimes
 from apps.awsverify.permissions.policies import FEATURES, POLICIES, policy
 from apps.core.models import Process
 from apps.core.running import processes
-from apps.metrics.models import Measurement
+from apps.metrics.models import AgentTrace, Measurement
 from apps.metrics.starts.tasks import enqueue_due_sweep, sweep_measurements
+from apps.metrics.traces.tasks import enqueue_due_fetch, fetch_spans
 from apps.sessions.engine.engine import engine, follow
 from apps.sessions.invoking import start_invocation
 from apps.sessions.models import Invocation
@@ -43,7 +44,7 @@ from loom.tests.running import free_port, wait_until
 
 ARN = RuntimeArn("aws", REGION, ACCOUNT, "travel_concierge-Xk29QmT7aB")
 TEMPLATE = POLICIES.parent / "loom-policies.yaml"
-ATTACHED = ["base", "discover", "describe", "invoke", "stop", "logs", "metrics"]
+ATTACHED = ["base", "discover", "describe", "invoke", "stop", "logs", "spans", "metrics"]
 
 
 def granted(feature: str) -> set[str]:
@@ -173,6 +174,28 @@ def test_measuring_needs_the_logs_policy(
     wait_until(is_measured, "the start was found in the log")
 
     assert_exactly_granted("logs", recorded_aws)
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_an_agent_s_own_spans_need_the_spans_policy(
+    recorded_aws: RecordedAws, demo_agent: Callable[[str], Agent], alice: Any
+) -> None:
+    """A runtime's own stream of them, which is read where they are not there, needs no more than its lines."""
+    invocation = run_once(demo_agent("code_tutor"), alice)
+    enqueue_due_fetch()
+    recorded_aws.forget()
+
+    def are_there() -> bool:
+        AgentTrace.objects.filter(invocation=invocation).update(next_at=invocation.requested_at)
+        fetch_spans()
+        return AgentTrace.objects.get(invocation=invocation).state == AgentTrace.State.FOUND
+
+    wait_until(are_there, "the spans were found")
+
+    own = [call for call in recorded_aws.calls if any("runtimes/" in resource for resource in call.resources)]
+    assert [call for call in own if not allows("logs", call.action, call.resources[0])] == []
+    recorded_aws.calls[:] = [call for call in recorded_aws.calls if call not in own]
+    assert_exactly_granted("spans", recorded_aws)
 
 
 @pytest.mark.django_db
