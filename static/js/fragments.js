@@ -44,6 +44,13 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
   else if (detail.elt.closest("[data-patient]")) detail.timeout *= AWS_TIMES; // AWS is asked
 });
 
+// What was opened before htmx listened is fetched all the same.
+document.addEventListener("htmx:load", ({ detail }) => {
+  for (const part of detail.elt.querySelectorAll("details[open] [hx-trigger^=toggle]")) {
+    part.closest("details").dispatchEvent(new Event("toggle"));
+  }
+});
+
 // A part asked for after the web session ended is answered with the sign-in page: show that page, not a piece of it.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr } = event.detail;

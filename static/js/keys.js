@@ -47,29 +47,31 @@ export function switchKeys(isOn) {
 
 /* --- commands --- */
 
-/** What was typed while something is fetched that opens, and is meant for it; null where nothing is.
- * @type {string | null} */
-let typed = null;
+/** What is fetched and then opens, and what was typed meanwhile, which is meant for it.
+ * @type {{typed: string} | null} */
+let opening = null;
 
 /** @param {"openPalette" | "openSheet"} name */
 async function open(name) {
-  if (typed !== null) return;
-  typed = "";
+  if (opening) return;
+  const own = (opening = { typed: "" });
+  const isWanted = () => opening === own;
   try {
     const palette = await import("./palette.js");
-    await palette[name](button.dataset.palette, () => typed);
+    await palette[name](button.dataset.palette, isWanted, own);
   } catch {
-    complain("Search could not be opened: Loom could not be reached.");
+    if (isWanted()) complain("Search could not be opened: Loom could not be reached.");
   } finally {
-    typed = null;
+    if (isWanted()) opening = null;
   }
 }
 
 /** @param {KeyboardEvent} event */
 function keep(event) {
   const { key } = event;
-  if (key === "Backspace") typed = typed.slice(0, -1);
-  else if (key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) typed += key;
+  if (key === "Escape") opening = null; // closed before it was open
+  else if (key === "Backspace") opening.typed = opening.typed.slice(0, -1);
+  else if (key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) opening.typed += key;
   else return;
   event.preventDefault();
 }
@@ -92,17 +94,17 @@ export function run(wanted) {
 
 /* --- keys --- */
 
-/** What the keys do so far; null where there may be more of them.
- * @param {string} key @returns {(() => void) | null | undefined} */
-function meaning(key) {
-  const isGoingOn = begun && performance.now() - begunAt < SEQUENCE_MS;
+/** What the keys do so far; null where there may be more of them. When they were pressed counts: a busy page hears late.
+ * @param {KeyboardEvent} event @returns {(() => void) | null | undefined} */
+function meaning({ key, timeStamp }) {
+  const isGoingOn = begun && timeStamp - begunAt < SEQUENCE_MS;
   const keys = isGoingOn ? `${begun} ${key}` : key;
   begun = "";
   if (bindings[keys]) return () => run(bindings[keys]);
   if (isGoingOn) return undefined;
   if (!beginnings.has(key)) return added[key];
   begun = key;
-  begunAt = performance.now();
+  begunAt = timeStamp;
   return null;
 }
 
@@ -115,7 +117,7 @@ function isTaken({ target, isComposing, keyCode, ctrlKey }, isCombined) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (typed !== null) {
+  if (opening) {
     keep(event);
     return;
   }
@@ -123,7 +125,7 @@ document.addEventListener("keydown", (event) => {
   const isCombined = (ctrlKey || metaKey) && key.toLowerCase() === "k" && !shiftKey;
   if (event.defaultPrevented || altKey || (!isCombined && (ctrlKey || metaKey || key === "Shift"))) return;
   if (isTaken(event, isCombined) || !button || !areOn()) return;
-  const act = isCombined ? () => open("openPalette") : meaning(key);
+  const act = isCombined ? () => open("openPalette") : meaning(event);
   if (act === undefined) return;
   event.preventDefault();
   if (!event.repeat || added[key]) act?.();

@@ -52,16 +52,19 @@ function show(dialog) {
   if (!dialog.open) dialog.showModal();
 }
 
-/** @param {string} address @param {() => string} typed what was meant for the field before it was there */
-export async function openPalette(address, typed) {
+/** @param {string} address @param {() => boolean} isWanted still, when it is there
+ * @param {{typed: string}} meanwhile what was meant for the field before it was there */
+export async function openPalette(address, isWanted, meanwhile) {
   const { dialog } = await dialogs(address);
+  if (!isWanted()) return;
   show(dialog);
-  dialog.dispatchEvent(new CustomEvent("loom:open", { detail: typed() }));
+  dialog.dispatchEvent(new CustomEvent("loom:open", { detail: meanwhile.typed }));
 }
 
-/** @param {string} address */
-export async function openSheet(address) {
-  show((await dialogs(address)).sheet);
+/** @param {string} address @param {() => boolean} isWanted */
+export async function openSheet(address, isWanted) {
+  const { sheet } = await dialogs(address);
+  if (isWanted()) show(sheet);
 }
 
 /** @param {HTMLDialogElement} sheet */

@@ -112,6 +112,21 @@ def test_sessions_and_runs_are_found_and_an_action_is_done(page: Page, loom: Loo
     expect(page).to_have_url(re.compile("/sessions/new/$"))
 
 
+def test_two_keys_belong_together_by_when_they_were_pressed(page: Page, loom: Loom) -> None:
+    """A busy page hears the second one late."""
+    go(page, loom)
+    page.evaluate(
+        """() => {
+          const [first, second] = ["g", "s"].map((key) => new KeyboardEvent("keydown", { key, bubbles: true }));
+          document.body.dispatchEvent(first);
+          const heard = performance.now() + 1_600;
+          while (performance.now() < heard);
+          document.body.dispatchEvent(second);
+        }"""
+    )
+    expect(page).to_have_url(re.compile("/sessions/$"))
+
+
 def test_an_answer_that_is_late_does_not_replace_a_newer_one_and_a_failure_is_said(page: Page, loom: Loom) -> None:
     held: list[Route] = []
     page.route("**/palette/results/?q=travel", lambda route: held.append(route))
