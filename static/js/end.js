@@ -15,6 +15,11 @@ export class End {
     this.#end = view.part("end");
     const below = () => this.#end.getBoundingClientRect().bottom - window.innerHeight;
     this.#following = new Following(document.scrollingElement, signal, NEAR_END_PX, below);
+    // What grew since the page was led to its end was not scrolled away from.
+    if (window.scrollY >= view.startsAt) {
+      this.#following.isOn = true;
+      this.follow();
+    }
     document.addEventListener("scroll", () => this.#showJump(), { signal });
     // What grows without scrolling, as a step that is opened. Whatever lies above the window counts as seen.
     const observer = new IntersectionObserver(([{ isIntersecting }]) => {

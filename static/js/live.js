@@ -12,6 +12,8 @@ const NOT_LOADED = "A script did not load: reload the page to see what came.";
 export class SessionView {
   /** An answer ended while somebody read further up. */
   isOver = false;
+  /** Where the window stood when it was led to the end. */
+  startsAt = Infinity;
   /** @type {Promise<import("./answering.js").Answering> | undefined} */
   #answering;
   /** @type {import("./end.js").End} */
@@ -129,6 +131,7 @@ export class SessionView {
   toEnd() {
     const end = this.part("end");
     if (end.getBoundingClientRect().bottom > window.innerHeight) end.scrollIntoView({ block: "end", behavior: "instant" });
+    return window.scrollY;
   }
 
   // A link may lead to a turn that is not loaded yet: load until it is there.
@@ -152,7 +155,7 @@ export class SessionView {
     this.transcript.addEventListener("htmx:afterSettle", () => this.#findTarget());
     window.addEventListener("hashchange", () => this.#findTarget(), { signal });
     if (location.hash) document.addEventListener("DOMContentLoaded", () => this.#findTarget(), { signal });
-    else this.toEnd();
+    else this.startsAt = this.toEnd();
   }
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from loom.tests.fixtures import Loom
 from loom.tests.looking import REPEATED_IDS, axe_findings, settle
@@ -131,9 +131,11 @@ def test_who_scrolls_up_bit_by_bit_is_not_pulled_back_by_what_comes_meanwhile(pa
     page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
     jump, end = page.locator("[data-part=jump]"), page.locator("[data-part=end]")
     expect(page.locator("article.is-running")).to_have_attribute("data-at", re.compile(r".:."))
-    wait_until(lambda: page.evaluate("sockets.length && scrollY > 250"), "it is long, and its end in view")
+    wait_until(
+        lambda: page.evaluate("sockets.length && document.documentElement.scrollHeight > innerHeight + 300"), "long"
+    )
 
-    before = page.evaluate(SCROLL_AND_GO_ON, 0)
+    before = page.evaluate(SCROLL_AND_GO_ON, 5_000)
     for step in range(1, 7):
         assert page.evaluate(SCROLL_AND_GO_ON, -40) == before - 40 * step
     expect(jump).to_be_visible()
@@ -143,6 +145,25 @@ def test_who_scrolls_up_bit_by_bit_is_not_pulled_back_by_what_comes_meanwhile(pa
     expect(end).to_be_in_viewport()
     assert page.evaluate(SCROLL_AND_GO_ON, 0) > before  # it is followed again
     expect(end).to_be_in_viewport()
+    page.evaluate("() => void document.querySelector('[data-part=stop]').requestSubmit()")
+    prompt.finish()
+
+
+def test_what_comes_before_the_page_can_follow_is_followed_when_it_can(page: Page, loom: Loom) -> None:
+    loom.emulator.order(kind="silence", after_chunks=150, seconds=3_600)
+    prompt = Prompt(loom, loom.agent_id(TALKER), "Explain generators")
+    prompt.wait_for_chunks(1)
+    page.set_viewport_size({"width": 1280, "height": 600})
+    held: list[Route] = []
+    page.route("**/js/end*.js", lambda route: held.append(route))
+    with page.expect_request("**/js/end*.js"):
+        page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
+    output, end = page.locator("article.is-running [data-part=output]"), page.locator("[data-part=end]")
+    output.evaluate("(output) => output.insertAdjacentHTML('beforeend', '<p>More</p>'.repeat(30))")
+    expect(end).not_to_be_in_viewport()
+    held[0].continue_()
+    expect(end).to_be_in_viewport()
+    expect(page.locator("[data-part=jump]")).to_be_hidden()
     page.evaluate("() => void document.querySelector('[data-part=stop]').requestSubmit()")
     prompt.finish()
 

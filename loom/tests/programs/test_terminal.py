@@ -237,17 +237,16 @@ class Typist:
         if self.pid == 0:
             os.chdir(ROOT)
             os.execve(sys.executable, [sys.executable, "manage.py", *arguments], loom.environment)  # noqa: S606
-        self.seen = ""
+        self._unread = ""
 
     def read_until(self, wanted: str) -> None:
-        """Look at the screen until it shows this after what was seen before."""
+        """Look at the screen until it shows this after what was seen before; one read may bring more than that."""
         deadline = time.monotonic() + 60
-        screen = ""
-        while wanted not in screen:
-            assert time.monotonic() < deadline, f"{wanted!r} was not shown: {screen}"
+        while wanted not in self._unread:
+            assert time.monotonic() < deadline, f"{wanted!r} was not shown: {self._unread}"
             if select.select([self._terminal], [], [], 0.2)[0]:
-                screen += os.read(self._terminal, 65536).decode(errors="replace")
-        self.seen += screen
+                self._unread += os.read(self._terminal, 65536).decode(errors="replace")
+        self._unread = self._unread.partition(wanted)[2]
 
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode())
