@@ -81,9 +81,9 @@ def test_every_permission_that_is_missing_comes_with_its_policy(
         emulator.order(kind="error", operation=operation, code="AccessDeniedException", count=9)
     denied = text(signed_in.get(PERMISSIONS_PART))
 
-    assert "2 things are missing" in denied
+    assert "3 things are missing" in denied  # logs, and spans, which are read as those
     policy = re.search(r'<pre class="policy"[^>]*>(.*?)</pre>', denied, re.DOTALL)
     assert policy is not None
     statements = json.loads(policy[1])["Statement"]
-    assert {statement["Sid"] for statement in statements} == {"Logs", "Metrics"}
+    assert {statement["Sid"] for statement in statements} == {"Logs", "Metrics", "Spans"}
     assert "${" not in policy[1] and f":{ACCOUNT}:" in policy[1]
