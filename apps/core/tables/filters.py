@@ -17,6 +17,7 @@ RowT = TypeVar("RowT", bound=Model)
 Choices = list[tuple[str, "Words"]]
 
 TEXT_LENGTH = 200
+LONGEST_VALUE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Choice(Generic[RowT]):
     The values are what `values` gives, or those that occur in `column`, called by `word`. Rows are kept that have the
     value in that column, or those that `keep` keeps, which is asked for the empty value too. `parts` are the values
     that show another part of the list, and not less of it. The filter is offered only where there are `offered_from`
-    values to choose between.
+    values to choose between. One that `is_open` takes a value that it does not offer: not all are listed, and an old
+    link may ask for one that is gone.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Choice(Generic[RowT]):
     word: Callable[[str], str] = str
     parts: frozenset[str] = frozenset()
     offered_from: int = 0
+    is_open: bool = False
 
     def choices(self, rows: QuerySet[RowT]) -> Choices:
         """The values to choose between, and how each is called."""
@@ -76,11 +79,14 @@ class FilterForm(forms.Form):
         self.fields["q"] = forms.CharField(label=label, required=False, max_length=TEXT_LENGTH)
         self._names: list[str] = []
         self._offered: list[str] = []
-        for choice, values in choices:
+        for choice, listed in choices:
+            asked = self.data.get(choice.name, "")
+            is_added = choice.is_open and 0 < len(asked) <= LONGEST_VALUE and asked not in dict(listed)
+            values = [*listed, (asked, asked)] if is_added else listed
             named = [("", choice.anything), *values]
             self.fields[choice.name] = forms.ChoiceField(label=choice.label, required=False, choices=named)
             self._names.append(choice.name)
-            if len(values) >= choice.offered_from or self.data.get(choice.name):
+            if len(values) >= choice.offered_from or asked:
                 self._offered.append(choice.name)
         self.fields["sort"] = forms.ChoiceField(required=False, choices=[(order, order) for order in orders])
 

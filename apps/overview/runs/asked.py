@@ -16,7 +16,7 @@ from apps.accounts.models import User
 from apps.agents.models import Endpoint
 from apps.agents.selectors import registry_visible_to
 from apps.core.models import Tag
-from apps.core.tables.filters import Choice, Choices, FilterForm
+from apps.core.tables.filters import LONGEST_VALUE, Choice, Choices, FilterForm
 from apps.metrics.figures.pages.ranges import TimeRange, parse_range
 from apps.overview.models import Rating
 from apps.overview.selectors import ratings_visible_to
@@ -28,7 +28,6 @@ ANY_ERROR = "any"
 SHOWN, ONLY = "shown", "only"
 LISTED_AT_MOST = 200  # values of one filter
 ERRORS_OF = 500  # the newest failed runs, whose codes can be chosen
-LONGEST_VALUE = 100
 FAILED = (Invocation.Status.FAILED, Invocation.Status.INTERRUPTED)
 _HAS_FAILED = Q(status="failed") | Q(status="interrupted")  # in the words of the index that is for them
 PERIODS = {
@@ -43,15 +42,15 @@ ORDERS = [NEWEST, TTFT, f"-{TTFT}", TOTAL, f"-{TOTAL}", COST, f"-{COST}"]
 STATUSES: Choices = [(RUNNING, _("Running")), *((status.value, status.label) for status in Invocation.FINISHED)]
 _NAMES: tuple[Choice[Invocation], ...] = (
     Choice("agent", _("Agent"), _("Any agent"), offered_from=2),
-    Choice("qualifier", _("Endpoint"), _("Any endpoint"), offered_from=2),
-    Choice("version", _("Version"), _("Any version"), offered_from=2),
+    Choice("qualifier", _("Endpoint"), _("Any endpoint"), offered_from=2, is_open=True),
+    Choice("version", _("Version"), _("Any version"), offered_from=2, is_open=True),
     Choice("status", _("Status"), _("Any status")),
     Choice("rated", _("Rating"), _("Rated or not")),
-    Choice("error", _("Error"), _("With or without an error"), offered_from=2),
+    Choice("error", _("Error"), _("With or without an error"), offered_from=2, is_open=True),
     Choice("start", _("Cold or warm"), _("Cold or warm")),
     Choice("source", _("Source"), _("Any source")),
     Choice("owner", _("Owner"), _("Anybody’s"), offered_from=2),
-    Choice("tag", _("Tag"), _("Any tag"), offered_from=1),
+    Choice("tag", _("Tag"), _("Any tag"), offered_from=1, is_open=True),
     Choice("range", _("Time"), _("Any time")),
     Choice("measure_start", _("Measure start"), _("Measure start: hidden")),
 )
@@ -86,10 +85,6 @@ def filter_form(user: User, query: QueryDict) -> FilterForm:
     own_range = query.get("range", "")
     if own := between(own_range, timezone.now()):
         values["range"] = [*values["range"], (own_range, own.words)]
-    for name in ("qualifier", "version", "error", "tag"):  # an old link may ask for one that is not there any more
-        asked = query.get(name, "").replace("\0", "")
-        if asked and len(asked) <= LONGEST_VALUE and asked not in dict(values[name]):
-            values[name] = [*values[name], (asked, asked)]
     return FilterForm(query, [(choice, values[choice.name]) for choice in _NAMES], ORDERS, _("Search runs"))
 
 

@@ -135,7 +135,7 @@ SESSIONS: Table[Session] = Table(
     filters=(
         Choice("agent", _("Agent"), _("Any agent"), "agent_id", values=_agents_of),
         Choice("status", _("Status"), _("Any status"), values=lambda rows: STATUSES, keep=_with_last_status),
-        Choice("qualifier", _("Endpoint"), _("Any endpoint"), "qualifier", values=_endpoints_of),
+        Choice("qualifier", _("Endpoint"), _("Any endpoint"), "qualifier", values=_endpoints_of, is_open=True),
         MEASURE_START,
     ),
     read=read_sessions,
