@@ -15,15 +15,15 @@ export class End {
     this.#end = view.part("end");
     const below = () => this.#end.getBoundingClientRect().bottom - window.innerHeight;
     this.#following = new Following(document.scrollingElement, signal, NEAR_END_PX, below);
-    // What grew since the page was led to its end was not scrolled away from.
-    if (window.scrollY >= view.startsAt) {
-      this.#following.isOn = true;
-      this.follow();
-    }
+    // Since the page was led to its end, more may have come, or somebody scrolled up.
+    if (view.startsAt !== Infinity) this.#following.isOn = window.scrollY >= view.startsAt;
+    if (this.#following.isOn) this.follow();
     document.addEventListener("scroll", () => this.#showJump(), { signal });
-    // What grows without scrolling, as a step that is opened. Whatever lies above the window counts as seen.
+    // What grows or shrinks without scrolling, as a step that is opened. Whatever lies above the window counts as seen.
+    let hasLeft = false;
     const observer = new IntersectionObserver(([{ isIntersecting }]) => {
-      this.#following.isOn = isIntersecting;
+      if (hasLeft || !isIntersecting) this.#following.isOn = isIntersecting;
+      hasLeft ||= !isIntersecting;
       this.#showJump();
     }, { rootMargin: `1000000px 0px ${NEAR_END_PX}px 0px` });
     observer.observe(this.#end);

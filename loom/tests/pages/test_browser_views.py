@@ -26,12 +26,14 @@ window.WebSocket = class extends WebSocket {
 # In one frame: who reads scrolls by so much, and the answer goes on. Where the page stands two frames later.
 SCROLL_AND_GO_ON = """async (distance) => {
   const { at } = document.querySelector("article.is-running").dataset;
-  const data = JSON.stringify({ kind: "answer", at, closed: "<p>One more line.</p>" });
+  const data = JSON.stringify({ kind: "answer", at, closed: "<p>One more line.</p>".repeat(10) });
   scrollBy(0, distance);
   window.sockets.at(-1).dispatchEvent(new MessageEvent("message", { data }));
   for (const _ of "12") await new Promise(requestAnimationFrame);
   return scrollY;
 }"""
+IS_FOLLOWED = "scrollY > 200"  # that a page is long may be due to what stands beside the conversation
+STOP = "() => void document.querySelector('[data-part=stop]').requestSubmit()"
 BLOCK = "(ms) => { const end = performance.now() + ms; while (performance.now() < end); }"
 
 
@@ -39,6 +41,15 @@ def finished(loom: Loom, agent: str, prompt: str) -> str:
     """The public id of a session with one finished run."""
     Prompt(loom, loom.agent_id(agent), prompt).finish()
     return newest_session_id(loom)
+
+
+def long_answer(page: Page, loom: Loom) -> tuple[Prompt, str]:
+    """An answer that the window has no room for and that falls silent; and where it is shown."""
+    loom.emulator.order(kind="silence", after_chunks=150, seconds=3_600)
+    prompt = Prompt(loom, loom.agent_id(TALKER), "Explain generators")
+    prompt.wait_for_chunks(1)
+    page.set_viewport_size({"width": 1280, "height": 600})
+    return prompt, f"{loom.url}/sessions/{newest_session_id(loom)}/"
 
 
 def words_of(text: str) -> list[str]:
@@ -92,14 +103,11 @@ def test_a_page_that_was_busy_catches_up_and_shows_every_word_once(page: Page, l
 
 
 def test_who_reads_further_up_is_left_there_and_told_how_it_ended(page: Page, loom: Loom) -> None:
-    loom.emulator.order(kind="silence", after_chunks=150, seconds=3_600)
-    prompt = Prompt(loom, loom.agent_id(TALKER), "Explain generators")
-    prompt.wait_for_chunks(1)
-    page.set_viewport_size({"width": 1280, "height": 600})
-    page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
+    prompt, address = long_answer(page, loom)
+    page.goto(address)
     jump = page.locator("[data-part=jump]")
-    wait_until(lambda: page.evaluate("document.documentElement.scrollHeight > innerHeight + 200"), "it is long")
-    expect(page.locator("[data-part=end]")).to_be_in_viewport()  # it is followed
+    wait_until(lambda: page.evaluate(IS_FOLLOWED), "it is long, and followed")
+    expect(page.locator("[data-part=end]")).to_be_in_viewport()
     expect(jump).to_be_hidden()
     page.mouse.move(400, 100)
 
@@ -112,7 +120,7 @@ def test_who_reads_further_up_is_left_there_and_told_how_it_ended(page: Page, lo
     expect(jump).to_be_visible()
     assert axe_findings(page) == []
     top = page.evaluate("scrollY")
-    page.evaluate("() => void document.querySelector('[data-part=stop]').requestSubmit()")
+    page.evaluate(STOP)
     expect(jump).to_have_text("The answer was stopped.")
     assert page.evaluate("scrollY") == top
     jump.dispatch_event("click")  # whatever still moves above it
@@ -123,19 +131,16 @@ def test_who_reads_further_up_is_left_there_and_told_how_it_ended(page: Page, lo
 
 def test_who_scrolls_up_bit_by_bit_is_not_pulled_back_by_what_comes_meanwhile(page: Page, loom: Loom) -> None:
     """Each bit comes in the same frame as a piece of the answer, before any observer has looked."""
-    loom.emulator.order(kind="silence", after_chunks=150, seconds=3_600)
-    prompt = Prompt(loom, loom.agent_id(TALKER), "Explain generators")
-    prompt.wait_for_chunks(1)
-    page.set_viewport_size({"width": 1280, "height": 600})
+    prompt, address = long_answer(page, loom)
     page.add_init_script(KEEP_SOCKETS)
-    page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
+    page.goto(address)
     jump, end = page.locator("[data-part=jump]"), page.locator("[data-part=end]")
     expect(page.locator("article.is-running")).to_have_attribute("data-at", re.compile(r".:."))
-    wait_until(
-        lambda: page.evaluate("sockets.length && document.documentElement.scrollHeight > innerHeight + 300"), "long"
-    )
+    wait_until(lambda: page.evaluate("sockets.length"), "it connects")
+    page.evaluate(SCROLL_AND_GO_ON, 0)
+    expect(page.locator("article.is-running")).to_contain_text("One more line.")  # what shows and follows is there
 
-    before = page.evaluate(SCROLL_AND_GO_ON, 5_000)
+    before = page.evaluate(SCROLL_AND_GO_ON, 0)
     for step in range(1, 7):
         assert page.evaluate(SCROLL_AND_GO_ON, -40) == before - 40 * step
     expect(jump).to_be_visible()
@@ -145,26 +150,23 @@ def test_who_scrolls_up_bit_by_bit_is_not_pulled_back_by_what_comes_meanwhile(pa
     expect(end).to_be_in_viewport()
     assert page.evaluate(SCROLL_AND_GO_ON, 0) > before  # it is followed again
     expect(end).to_be_in_viewport()
-    page.evaluate("() => void document.querySelector('[data-part=stop]').requestSubmit()")
+    page.evaluate(STOP)
     prompt.finish()
 
 
 def test_what_comes_before_the_page_can_follow_is_followed_when_it_can(page: Page, loom: Loom) -> None:
-    loom.emulator.order(kind="silence", after_chunks=150, seconds=3_600)
-    prompt = Prompt(loom, loom.agent_id(TALKER), "Explain generators")
-    prompt.wait_for_chunks(1)
-    page.set_viewport_size({"width": 1280, "height": 600})
+    prompt, address = long_answer(page, loom)
     held: list[Route] = []
     page.route("**/js/end*.js", lambda route: held.append(route))
     with page.expect_request("**/js/end*.js"):
-        page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
+        page.goto(address)
     output, end = page.locator("article.is-running [data-part=output]"), page.locator("[data-part=end]")
     output.evaluate("(output) => output.insertAdjacentHTML('beforeend', '<p>More</p>'.repeat(30))")
     expect(end).not_to_be_in_viewport()
     held[0].continue_()
     expect(end).to_be_in_viewport()
     expect(page.locator("[data-part=jump]")).to_be_hidden()
-    page.evaluate("() => void document.querySelector('[data-part=stop]').requestSubmit()")
+    page.evaluate(STOP)
     prompt.finish()
 
 
