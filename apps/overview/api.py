@@ -16,7 +16,7 @@ from ninja.params import functions
 from apps.accounts.access import may_read
 from apps.accounts.models import User
 from apps.core.exceptions import InvalidInputError
-from apps.core.tables.filters import TEXT_LENGTH
+from apps.core.tables.filters import LONGEST_VALUE, TEXT_LENGTH
 from apps.overview.runs import asked as asking
 from apps.overview.runs.finding import PAGE_SIZE, find_runs, place_of
 from apps.overview.runs.places import read_place
@@ -67,22 +67,22 @@ class RunQuery(Schema):
         "title. A run is found two seconds after its end; words of fewer than three characters in the newest 2,000.",
     )
     agent: int | None = Field(None, ge=1, le=KEY_MOST, description="The id of an agent.")
-    qualifier: str = Field("", max_length=asking.LONGEST_VALUE, description="The name of an endpoint.")
-    version: str = Field("", max_length=asking.LONGEST_VALUE, description="The version that answered.")
+    qualifier: str = Field("", max_length=LONGEST_VALUE, description="The name of an endpoint.")
+    version: str = Field("", max_length=LONGEST_VALUE, description="The version that answered.")
     status: Literal["running", "completed", "failed", "stopped", "interrupted"] | None = Field(
         None, description="`running` are all that are not over."
     )
     rated: Literal["up", "down", "note"] | None = Field(None, description="How somebody rated it.")
-    error: str = Field("", max_length=asking.LONGEST_VALUE, description="The code of an error; `any` for each.")
+    error: str = Field("", max_length=LONGEST_VALUE, description="The code of an error; `any` for each.")
     start: Literal["cold", "warm", "unknown"] | None = Field(None, description="Whether an environment was made.")
     source: Literal["manual", "api", "task", "demo", "prompt_set", "side_by_side"] | None = Field(
         None, description="What asked for it."
     )
     owner: int | None = Field(None, ge=1, le=KEY_MOST, description="The id of an account, for staff.")
-    tag: str = Field("", max_length=asking.LONGEST_VALUE, description="A tag of the run or of its session.")
+    tag: str = Field("", max_length=LONGEST_VALUE, description="A tag of the run or of its session.")
     range: str = Field(
         "",
-        max_length=asking.LONGEST_VALUE,
+        max_length=LONGEST_VALUE,
         description="`15m`, `1h`, `24h`, `7d`, `30d`, or two instants in UTC: `2026-11-20T12:00/2026-11-20T13:00`.",
     )
     measure_start: Literal["shown", "only"] | None = Field(None, description="Runs of Measure start, hidden without.")
