@@ -30,12 +30,12 @@ from apps.metrics.explaining.api import router as timelines_router
 from apps.metrics.prompt_sets.api import router as prompt_sets_router
 from apps.metrics.series.api import router as series_router
 from apps.metrics.sessions_api import router as session_reads_router
-from apps.metrics.spending.api import router as budgets_router
 from apps.overview.api import router as runs_router
 from apps.overview.comparing.api import router as compare_router
 from apps.overview.rating_api import router as ratings_router
 from apps.overview.view_api import router as views_router
 from apps.sessions.api import router as sessions_router
+from apps.sessions.keeping_api import router as keeping_router
 from apps.sessions.queue_api import router as queue_router
 from apps.sessions.repeat_api import router as repeat_router
 from apps.takeout.api import router as takeout_router
@@ -134,6 +134,7 @@ api.add_router("/agents", agents_router)
 api.add_router("", sessions_router)
 api.add_router("", queue_router)
 api.add_router("", repeat_router)
+api.add_router("", keeping_router)
 api.add_router("", logs_router)
 api.add_router("", log_doctor_router)
 api.add_router("", session_reads_router)
@@ -141,7 +142,6 @@ api.add_router("", metrics_router)
 api.add_router("", timelines_router)
 api.add_router("", series_router)
 api.add_router("", prompt_sets_router)
-api.add_router("", budgets_router)
 api.add_router("", takeout_router)
 api.add_router("", runs_router)
 api.add_router("", ratings_router)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,6 @@ LOOM_AWS = ENVIRONMENT.loom_aws
 LOOM_DATA_PLANE = ENVIRONMENT.loom_data_plane
 AWS_REGION = ENVIRONMENT.aws_region
 AWS_PROFILE = ENVIRONMENT.aws_profile
-CLOUDWATCH_METRICS = ENVIRONMENT.cloudwatch_metrics
-OTEL_EXPORTER_OTLP_ENDPOINT = ENVIRONMENT.otel_exporter_otlp_endpoint.rstrip("/")
 EMULATOR_URL = ENVIRONMENT.emulator_url
 REDIS_URL = ENVIRONMENT.redis_url
 AUTH_DISABLED = ENVIRONMENT.auth_disabled
@@ -208,6 +207,8 @@ CHANNEL_LAYERS: dict[str, Any] = {
         "CONFIG": {"capacity": 1000, "group_expiry": 10 * 365 * 86_400},
     }
 }
+# So long a session that somebody deleted can be brought back; then the worker really deletes it.
+DELETED_SESSIONS_KEPT = timedelta(hours=1)
 Q_CLUSTER = {
     "name": "loom",
     "label": "Background tasks",
@@ -289,35 +290,12 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_THOUSAND_SEPARATOR = False
 
-# Only the chosen one is made: the other's library stays out.
-LOG_FORMATTERS: dict[str, dict[str, Any]] = {
-    "pretty": {
-        "()": "apps.core.log_context.PrettyFormatter",
-        "format": "{asctime} {levelname:<7} {name} {message}",
-        "style": "{",
-    },
-    "json": {
-        "()": "pythonjsonlogger.json.JsonFormatter",
-        "format": "{created} {levelname} {name} {message}",
-        "style": "{",
-        "rename_fields": {"created": "at", "levelname": "level", "name": "logger"},
-    },
-}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"chosen": LOG_FORMATTERS[ENVIRONMENT.log_format]},
-    "filters": {
-        "once_an_outage": {"()": "apps.core.requests.unavailability.OnceAnOutage"},
-        "fields": {"()": "apps.core.log_context.AddFields"},
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "chosen",
-            "filters": ["once_an_outage", "fields"],
-        }
-    },
+    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name} {message}", "style": "{"}},
+    "filters": {"once_an_outage": {"()": "apps.core.requests.unavailability.OnceAnOutage"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["once_an_outage"]}},
     "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level.upper()},
     "loggers": {
         "django": {"level": "INFO"},  # Django's own handler, with DEBUG, would say everything once more

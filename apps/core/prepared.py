@@ -193,12 +193,16 @@ class Insert(Generic[Model]):
 
     def __call__(self, row: Model) -> Model:
         """Store a row, which then has its key and what else the database has set; raises IntegrityError."""
-        connection, (columns, sql) = self._for(row, returns=True)
+        connection, (columns, sql, converters) = self._for(row, returns=True)
         returned = row._meta.db_returning_fields
         with connection.cursor() as cursor:
             cursor.execute(sql, columns.parameters(row, connection))
-            for field, value in zip(returned, cursor.fetchone() if returned else (), strict=True):
-                setattr(row, field.attname, value)
+            values = list(cursor.fetchone()) if returned else []
+        for place, (convert, column) in converters.items():
+            for one in convert:
+                values[place] = one(values[place], column, connection)
+        for field, value in zip(returned, values, strict=True):
+            setattr(row, field.attname, value)
         row._state.adding, row._state.db = False, connection.alias
         return row
 
@@ -206,18 +210,18 @@ class Insert(Generic[Model]):
         """Store rows whose keys nobody needs; with `ignore_conflicts` only those that no constraint refuses."""
         by_statement: dict[str, list[tuple[Any, ...]]] = {}
         for row in rows:
-            connection, (columns, sql) = self._for(row, ignores_conflicts=ignore_conflicts)
+            connection, (columns, sql, _converters) = self._for(row, ignores_conflicts=ignore_conflicts)
             by_statement.setdefault(sql, []).append(columns.parameters(row, connection))
         for sql, parameters in by_statement.items():
             with connection.cursor() as cursor:
                 cursor.executemany(sql, parameters)
 
-    def _for(self, row: Model, **how: bool) -> tuple[Any, tuple[_Columns, str]]:
+    def _for(self, row: Model, **how: bool) -> tuple[Any, tuple[_Columns, str, dict[int, Any]]]:
         # What the database has a default for, and the row does not set, is left to the database.
         unset = tuple([name for name, value in row.__dict__.items() if isinstance(value, DatabaseDefault)])
         return _statement((self, unset, *how.items()), partial(self._compiled, unset, how))
 
-    def _compiled(self, unset: tuple[str, ...], how: Mapping[str, bool], connection: Any) -> tuple[_Columns, str]:
+    def _compiled(self, unset: tuple[str, ...], how: Mapping[str, bool], connection: Any) -> Any:
         options = self._model._meta
         fields = [
             field
@@ -228,11 +232,13 @@ class Insert(Generic[Model]):
         query = InsertQuery(self._model, on_conflict=OnConflict.IGNORE if how.get("ignores_conflicts") else None)
         query.insert_values(fields, [example], raw=True)
         compiler = query.get_compiler(connection=connection)
+        converters: dict[int, Any] = {}
         if how.get("returns"):
             returned = compiler.returning_fields = options.db_returning_fields
-            assert not compiler.get_converters([field.get_col(options.db_table) for field in returned])
+            # As SQLite needs one for what is true or false; most have none.
+            converters = compiler.get_converters([field.get_col(options.db_table) for field in returned])
         [(sql, _)] = compiler.as_sql()
-        return _Columns(fields, connection), sql
+        return _Columns(fields, connection), sql, converters
 
 
 class _Columns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Left
@@ -104,11 +105,14 @@ class SessionOut(RunOut):
     """A session with its newest run; `purpose` tells a conversation from what a measurement of starts opened."""
 
     id: int
+    public_id: UUID = Field(description="As in the address of its page, and in `/sessions/{public_id}/…`.")
     agent_id: int
     session_id: str
     qualifier: str
     title: str
     purpose: Session.Purpose
+    is_pinned: bool
+    archived_at: datetime | None
     created_at: datetime
     last_invoked_at: datetime | None
     ended_at: datetime | None
@@ -189,11 +193,14 @@ def session_out(session: Session, newest: Invocation | None, count: int) -> dict
     """A session under the keys of SessionOut."""
     return {
         "id": session.pk,
+        "public_id": session.public_id,
         "agent_id": session.agent_id,
         "session_id": session.runtime_session_id,
         "qualifier": session.qualifier,
         "title": session.title,
         "purpose": session.purpose,
+        "is_pinned": session.is_pinned,
+        "archived_at": session.archived_at,
         "created_at": session.created_at,
         "last_invoked_at": session.last_invoked_at,
         "ended_at": session.ended_at,
@@ -212,12 +219,15 @@ def list_sessions(
     limit: int = functions.Query(50, ge=1, le=200),
     offset: int = functions.Query(0, ge=0, le=MAX_OFFSET),
     purpose: Session.Purpose | None = None,
+    is_archived: bool | None = functions.Query(None, description="Only archived ones, or only the others."),
 ) -> list[dict[str, Any]]:
     """The newest first, each with its newest run; only those that you may see, and only of `purpose` if it is given."""
     agent = found(agents_visible_to(request.user).filter(pk=agent_id).first(), "agent", agent_id)
     sessions = sessions_visible_to(request.user).filter(agent=agent)
     if purpose is not None:
         sessions = sessions.filter(purpose=purpose)
+    if is_archived is not None:
+        sessions = sessions.filter(archived_at__isnull=not is_archived)
     counted = sessions.annotate(total=Count("invocations")).order_by("-created_at", "-pk")
     page = list(counted[offset : offset + limit])
     newest = _newest_runs([session.pk for session in page])

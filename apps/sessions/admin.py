@@ -17,6 +17,7 @@ from apps.core.tags import normalised
 from apps.sessions.exceptions import SessionBusyError
 from apps.sessions.indexing import mark_sessions_due
 from apps.sessions.invoking import stop_invocation
+from apps.sessions.keeping import delete_session, restore_session
 from apps.sessions.models import (
     Invocation,
     InvocationTag,
@@ -30,7 +31,7 @@ from apps.sessions.models import (
     SessionTag,
 )
 from apps.sessions.selectors import tags_by_session
-from apps.sessions.services import delete_session, end_session, set_session_tags
+from apps.sessions.services import end_session, set_session_tags
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Session]
@@ -64,16 +65,17 @@ class SessionForm(ModelForm):
 @admin.register(Session)
 class SessionAdmin(LargeTableAdmin[Session]):
     """Sessions are started by a prompt; a title or a tag may be mended here. Deleting is the service's: not while one
-    answers, and with all that was recorded and measured.
+    answers, gone for everybody else at once, and an hour later really, with all that was recorded and measured.
     """
 
     form = SessionForm
     exclude = ["former_tags"]
-    list_display = ["runtime_session_id", "title", "agent", "qualifier", "owner", "created_at", "last_invoked_at"]
+    list_display = ["runtime_session_id", "title", "agent", "qualifier", "owner", "created_at", "last_invoked_at",
+                    "deleted_at"]  # fmt: skip
     list_select_related = ["agent", "owner"]
-    list_filter = [("ended_at", EmptyFieldListFilter)]
+    list_filter = [(at, EmptyFieldListFilter) for at in ("ended_at", "archived_at", "deleted_at")]
     search_fields = ["=runtime_session_id", "=public_id", "title"]
-    actions = ["end"]
+    actions = ["end", "restore"]
 
     # Stops what they answer and frees their environments.
     end = service_action(
@@ -82,6 +84,14 @@ class SessionAdmin(LargeTableAdmin[Session]):
         lambda session: end_session(session=session),
         among=lambda sessions: sessions.select_related("agent__runtime").filter(ended_at=None),
         done="ended",
+    )
+    # For as long as they are kept after their deletion.
+    restore = service_action(
+        Session,
+        "Bring the selected deleted sessions back",
+        lambda session: restore_session(session=session),
+        among=lambda sessions: sessions.exclude(deleted_at=None),
+        done="there again",
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Session | None = None) -> list[str]:

@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
+from apps.sessions.recording_rows import Recording as Recording
+from apps.sessions.recording_rows import RecordingBatch as RecordingBatch
 from apps.sessions.search_rows import SearchDue as SearchDue
 from apps.sessions.search_rows import SearchProgress as SearchProgress
 from apps.sessions.search_rows import SearchText as SearchText
@@ -18,6 +20,9 @@ from apps.sessions.tag_rows import SessionTag as SessionTag
 
 RUNTIME_SESSION_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{32,99}$"
 _RUNTIME_SESSION_ID = re.compile(RUNTIME_SESSION_ID_PATTERN)
+# What lists of conversations show where nobody asks for more.
+SHOWN = models.Q(purpose="conversation", archived_at=None, deleted_at=None)
+SHOWN_COLUMNS = ("purpose", "archived_at", "deleted_at")
 
 
 def elapsed_ms(start: datetime | None, end: datetime | None) -> float | None:
@@ -60,6 +65,11 @@ class Session(models.Model):
     created_at = models.DateTimeField()
     last_invoked_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True, help_text="When AWS accepted StopRuntimeSession.")
+    is_pinned = models.BooleanField(db_default=False, help_text="Stands before the others beside every page.")
+    archived_at = models.DateTimeField(null=True, blank=True, help_text="Lists leave it out unless they are asked.")
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, help_text="Nobody sees it any more; it can be brought back until it is purged."
+    )
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -79,23 +89,31 @@ class Session(models.Model):
             models.Index(
                 fields=["owner"], condition=models.Q(purpose="measure_start"), name="session_of_measure_owner"
             ),
-            # The list of conversations, of all and of one's own: its order and its count. The last column is in the
-            # condition too; SQLite would else look it up in each row that is counted.
+            # The list of conversations, of all and of one's own: its order and its count. What the condition asks for
+            # stands among the columns too; SQLite would else look it up in each row that is counted.
             models.Index(
                 Coalesce("last_invoked_at", "created_at").desc(),
                 models.F("id").desc(),
-                "purpose",
-                condition=models.Q(purpose="conversation"),
-                name="conversation_active",
+                *SHOWN_COLUMNS,
+                condition=SHOWN,
+                name="conversation_shown",
             ),
             models.Index(
                 "owner",
                 Coalesce("last_invoked_at", "created_at").desc(),
                 models.F("id").desc(),
-                "purpose",
-                condition=models.Q(purpose="conversation"),
-                name="conversation_of_owner_active",
+                *SHOWN_COLUMNS,
+                condition=SHOWN,
+                name="conversation_of_owner_shown",
             ),
+            # Few are pinned, few are deleted, and others cost these nothing.
+            models.Index(fields=["owner"], condition=models.Q(is_pinned=True), name="session_pinned"),
+            models.Index(
+                fields=["owner", "archived_at"],
+                condition=models.Q(archived_at__isnull=False),
+                name="session_archived",
+            ),
+            models.Index(fields=["deleted_at"], condition=models.Q(deleted_at__isnull=False), name="session_deleted"),
         ]
 
     def __str__(self) -> str:
@@ -346,44 +364,3 @@ class QueuedPrompt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session_id}: {self.position}"
-
-
-class RecordingBatch(models.Model):
-    """Some consecutive events of a run, as one 250 ms tick of the recorder wrote them."""
-
-    invocation = models.ForeignKey(Invocation, on_delete=models.CASCADE, related_name="batches")
-    first_sequence = models.PositiveIntegerField()
-    last_sequence = models.PositiveIntegerField()
-    events = models.JSONField()
-
-    class Meta:
-        ordering = ["invocation_id", "first_sequence"]
-        verbose_name_plural = "recording batches"
-        constraints = [
-            models.UniqueConstraint(fields=["invocation", "first_sequence"], name="recording_batch_starts_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.invocation_id}: {self.first_sequence}–{self.last_sequence}"
-
-
-class Recording(models.Model):
-    """Up to `PART_EVENTS` consecutive events of a finished run, made from its batches; most runs have one.
-
-    In parts, so that whoever has read up to an event finds the next without reading all those before it.
-    """
-
-    PART_EVENTS = 1000
-
-    invocation = models.ForeignKey(Invocation, on_delete=models.CASCADE, related_name="recordings")
-    first_sequence = models.PositiveIntegerField(default=1)
-    events = models.JSONField()
-
-    class Meta:
-        ordering = ["invocation_id", "first_sequence"]
-        constraints = [
-            models.UniqueConstraint(fields=["invocation", "first_sequence"], name="recording_part_begins_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"recording of {self.invocation_id} from {self.first_sequence}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from apps.agents.models import FormerColumns
 from apps.agents.selectors import in_use, is_visible_agent
 from apps.core.prepared import Select, slot
 from apps.sessions.models import (
+    SHOWN,
     Invocation,
     InvocationTag,
     QueuedPrompt,
@@ -35,16 +37,30 @@ def sessions_visible_to(user: User | AnonymousUser) -> QuerySet[Session]:
     return Session.objects.filter(visible(subject_of(user), Session)).select_related("agent__runtime")
 
 
-# What somebody did last is found among the newest of their sessions: of the time of the last prompt there is no index.
 RECENT_SHOWN, RECENT_AMONG = 8, 200
 
 
 def recent_sessions_of(user: User) -> list[Session]:
-    """The conversations of `user` that they had last, as far as a link to each needs them. One statement."""
-    newest = sessions_visible_to(user).filter(owner=user).order_by("-created_at").values("pk")[:RECENT_AMONG]
-    found = Session.objects.filter(pk__in=newest, purpose=Session.Purpose.CONVERSATION)
+    """The conversations of `user` as far as a link to each needs them: those that are pinned, then those that they had
+    last; archived ones are left out. One statement.
+    """
+    own = Session.objects.filter(SHOWN, visible(subject_of(user), Session), owner=user)
     last = Coalesce("last_invoked_at", "created_at").desc()
-    return list(found.only("public_id", "title", "runtime_session_id").order_by(last, "-pk")[:RECENT_SHOWN])
+    wanted = [
+        Session.objects.filter(pk__in=some.order_by(last, "-pk").values("pk")[:RECENT_SHOWN])
+        .annotate(active_at=Coalesce("last_invoked_at", "created_at"))
+        .only("public_id", "title", "runtime_session_id", "is_pinned")
+        .order_by()
+        for some in (own.filter(is_pinned=True), own)
+    ]
+    # Each by an index of its own: joined by "or" PostgreSQL would look through all sessions that there are.
+    return list(wanted[0].union(wanted[1]).order_by("-is_pinned", "-active_at", "-id")[:RECENT_SHOWN])
+
+
+def deleted_sessions_visible_to(user: User | AnonymousUser, since: datetime) -> QuerySet[Session]:
+    """The sessions that were deleted after an instant and that `user` may bring back, the last one first."""
+    deleted = Session.objects.filter(visible(subject_of(user), Session, "restore"), deleted_at__gt=since)
+    return deleted.select_related("agent", "owner").order_by("-deleted_at", "-pk")
 
 
 def agents_used_last_by(user: User) -> list[int]:

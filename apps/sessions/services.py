@@ -21,7 +21,7 @@ from apps.core.tags import TAGS_AT_MOST, normalised, tag_key, tags_named
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent
 from apps.sessions.engine.turns import writing
-from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError, SessionInUseError
+from apps.sessions.exceptions import RequestKeyReusedError, SessionBusyError
 from apps.sessions.indexing import mark_sessions_due
 from apps.sessions.invoking import check_request_key, check_storable, stop_invocation, wait_for_end
 from apps.sessions.models import Invocation, InvocationTag, Session, SessionTag
@@ -85,6 +85,7 @@ def start_session(
                     is_own_id=runtime_session_id is None,
                     title=_title(title),
                     purpose=purpose,
+                    is_pinned=False,
                     request_key=request_key,
                     created_at=timezone.now(),
                 )
@@ -104,10 +105,14 @@ def _title(text: str) -> str:
 
 
 def _session_of_request(agent: Agent, owner: User, qualifier: str, request_key: str) -> Session | None:
-    """The session that this request made when it came before."""
+    """The session that this request made when it came before; raises MissingError where that was deleted since."""
     if not request_key:
         return None
     session = next(iter(_by_request_key(owner=owner.pk, request_key=request_key)), None)
+    if session is not None and session.deleted_at is not None:
+        raise MissingError(
+            _("The session that this request began was deleted."), advice=_("Send it under another key to begin anew.")
+        )
     if session is not None and (session.agent_id, session.qualifier) != (agent.pk, qualifier):
         raise RequestKeyReusedError
     return session
@@ -164,29 +169,12 @@ def set_session_tags(*, session: Session, names: Iterable[str]) -> list[str]:
     return found
 
 
-def delete_session(*, session: Session) -> None:
-    """Delete a session with its prompts, answers, recordings and measurements; AgentCore is not told.
-
-    Raises SessionBusyError while it is answering, SessionInUseError while something that goes on counts a run of it.
-    """
-    with transaction.atomic():
-        Session.objects.select_for_update().filter(pk=session.pk).first()
-        if session.invocations.filter(status__in=Invocation.UNFINISHED).exists():
-            raise SessionBusyError
-        if runs_in_use(session.invocations.all()):
-            raise SessionInUseError
-        topic, agent_id = session.topic, session.agent_id
-        Session.objects.filter(pk=session.pk).delete()
-        _count_anew([agent_id])
-        notify(topic, "deleted")
-    logger.log(session.log_level, "session deleted id=%s", session.pk)
-
-
 def _count_anew(agent_ids: Collection[int]) -> None:
     """Write down how often some agents were invoked and when last, where runs of theirs are gone."""
     # Locked before they are counted: of two at once the second sees what the first has deleted.
     agents = list(Agent.objects.select_for_update().filter(pk__in=agent_ids).only("pk").order_by("pk"))
-    left = Invocation.objects.filter(session__agent__in=agent_ids, status__in=Invocation.FINISHED).order_by()
+    runs = Invocation.objects.filter(session__agent__in=agent_ids, session__deleted_at=None)
+    left = runs.filter(status__in=Invocation.FINISHED).order_by()
     counted = left.values_list("session__agent").annotate(Max("requested_at"), Count("pk"))
     found = {agent_id: (last_at, count) for agent_id, last_at, count in counted}
     for agent in agents:

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.sessions.pages import again_views, agent_views, list_views, queue_views, views
+from apps.sessions.pages import again_views, agent_views, keeping_views, list_views, queue_views, views
 
 urlpatterns = [
     path("", list_views.session_list, name="list"),
     path("csv/", list_views.session_list_csv, name="list-csv"),
+    path("bulk/", keeping_views.session_bulk, name="bulk"),
+    path("deleted/", keeping_views.sessions_deleted, name="deleted"),
+    path("restore/", keeping_views.session_restore, name="restore"),
     path("new/", views.session_new, name="new"),
     path("start/<int:agent_pk>/", views.session_start, name="start"),
     path("runs/<int:pk>/", again_views.run_place, name="run"),
@@ -20,7 +23,7 @@ urlpatterns = [
     path("<uuid:public_id>/end/", views.session_end, name="end"),
     path("<uuid:public_id>/invoke/", views.session_invoke, name="invoke"),
     path("<uuid:public_id>/rename/", list_views.session_rename, name="rename"),
-    path("<uuid:public_id>/delete/", list_views.session_delete, name="delete"),
+    path("<uuid:public_id>/keep/", keeping_views.session_keep, name="keep"),
     path("<uuid:public_id>/stop/", views.session_stop, name="stop"),
     path("<uuid:public_id>/turns/", views.turns_fragment, name="turns-fragment"),
 ]

@@ -33,17 +33,16 @@ from apps.core.notices import notices
 from apps.core.running import processes
 from apps.core.running.sqlite_space import give_back_space
 from apps.costs.services import expire_reservations
-from apps.metrics.exporting.cloudwatch import enqueue_due_export
 from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.series.advancing import advance_all
 from apps.metrics.series.plans import remove_expired_plan_prompts
 from apps.metrics.series.services import remove_expired_prompts
-from apps.metrics.spending.days import settle_costs
 from apps.metrics.starts.tasks import enqueue_due_sweep
 from apps.metrics.traces.fetching import remove_expired_traces
 from apps.metrics.traces.tasks import enqueue_due_fetch
 from apps.sessions.engine import housekeeping
 from apps.sessions.indexing import index_texts, mark_missing, measure_index
+from apps.sessions.tasks import enqueue_due_purge
 from loom.processes.cluster_watch import ClusterFrozenError, ClusterWatch, Reports
 from loom.processes.output import Output
 from loom.processes.parent_death import tie_forked_children
@@ -97,14 +96,13 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("expire reservations", at_most_every(60, lambda: _count(expire_reservations))),
     ("remove expired prompts of plans", at_most_every(60, lambda: _count(remove_expired_plan_prompts))),
     ("remove expired spans", at_most_every(60, lambda: _count(remove_expired_traces))),
+    ("purge deleted sessions", at_most_every(30, enqueue_due_purge)),
     ("sweep measurements", enqueue_due_sweep),
     ("fetch spans", enqueue_due_fetch),
     ("take start series on", lambda: _count(lambda _now: advance_all())),
     ("give space back", lambda: _count(lambda _now: give_back_space())),
     ("index what is missing", at_most_every(600, lambda: _count(mark_missing))),
     ("measure the index", at_most_every(600, lambda: _count(measure_index))),
-    ("send metrics", enqueue_due_export),
-    ("add up costs", at_most_every(60, lambda: _count(settle_costs))),
     ("settle figures", at_most_every(60, lambda: _count(settle_figures))),
 ]
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from loom_client.budget_calls import BudgetCalls
 from loom_client.compared import Comparison
 from loom_client.errors import AmbiguousAgentError, UnknownAgentError
 from loom_client.listed import RunRating, Runs, SavedView
@@ -17,6 +16,7 @@ from loom_client.models import (
     Added,
     Agent,
     Invocation,
+    KeptSession,
     Latency,
     Logs,
     Plan,
@@ -30,13 +30,13 @@ from loom_client.models import (
 )
 from loom_client.run import Run
 from loom_client.taken_out import SharedLink, Verdict
-from loom_client.wire import Response
+from loom_client.wire import Response, Wire
 from loom_client.wording import did_you_mean, in_sentences
 
 NAMES_LISTED = 8
 
 
-class Client(BudgetCalls):
+class Client(Wire):
     """Speaks to one Loom at `url` with a token of `manage.py create_token`; may be used by several threads.
 
     Every method raises ApiError for what Loom refuses and UnreachableError where nothing answers.
@@ -189,6 +189,34 @@ class Client(BudgetCalls):
     def timeline(self, run_id: int) -> Timeline:
         """Where the time of a run went; its id is that of an `Invocation`."""
         return Timeline.read(self._json("GET", f"/runs/{run_id}/timeline"))
+
+    # --- how sessions are kept ---
+
+    def pin_session(self, public_id: str) -> KeptSession:
+        """Let a session stand before the others; `public_id` is that of a `Session`, or of the address of its page."""
+        return self._keep(public_id, "pin")
+
+    def unpin_session(self, public_id: str) -> KeptSession:
+        return self._keep(public_id, "unpin")
+
+    def archive_session(self, public_id: str) -> KeptSession:
+        """Leave a session out of the lists of pages; it can still be read and invoked."""
+        return self._keep(public_id, "archive")
+
+    def revive_session(self, public_id: str) -> KeptSession:
+        """Bring an archived session back into the lists."""
+        return self._keep(public_id, "revive")
+
+    def delete_session(self, public_id: str) -> None:
+        """Delete a session with all that belongs to it; for an hour `restore_session` brings it back."""
+        self._json("DELETE", f"/sessions/{quote(public_id, safe='')}")
+
+    def restore_session(self, public_id: str) -> KeptSession:
+        """Undo the deletion of a session."""
+        return self._keep(public_id, "restore")
+
+    def _keep(self, public_id: str, how: str) -> KeptSession:
+        return KeptSession.read(self._json("POST", f"/sessions/{quote(public_id, safe='')}/{how}"))
 
     # --- what is typed ahead ---
 

@@ -193,11 +193,27 @@ class Session(_Answer):
     url: str
     environment_expires_at: str | None = None
     invocations: tuple[Invocation, ...] = ()
+    public_id: str = ""
+    is_pinned: bool = False
+    archived_at: str | None = None
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:
         runs = tuple(Invocation.read(item) for item in body.get("invocations", ()))
         return super(Session, cls).read({**body, "invocations": runs})
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSession(_Answer):
+    """How a session is kept; `id` is the `public_id` of a `Session`. `archived_at` is None where lists show it."""
+
+    id: str
+    agent_id: int
+    session_id: str
+    title: str
+    is_pinned: bool
+    archived_at: str | None
+    url: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,19 @@ export class Client {
   /** Why no log lines are found. @param {number} agentId @param {Query} query `qualifier`, `session_id`, `invocation` */
   checkLogs(agentId, query = {}) { return this.#json("GET", `/agents/${agentId}/logs/check${queryOf(query)}`); }
 
+  /** Let it stand before the others. @param {string} publicId as in the address of its page */
+  pinSession(publicId) { return this.#json("POST", `/sessions/${encodeURIComponent(publicId)}/pin`); }
+  /** @param {string} publicId */
+  unpinSession(publicId) { return this.#json("POST", `/sessions/${encodeURIComponent(publicId)}/unpin`); }
+  /** Leave it out of the lists. @param {string} publicId */
+  archiveSession(publicId) { return this.#json("POST", `/sessions/${encodeURIComponent(publicId)}/archive`); }
+  /** @param {string} publicId */
+  reviveSession(publicId) { return this.#json("POST", `/sessions/${encodeURIComponent(publicId)}/revive`); }
+  /** For an hour `restoreSession` brings it back. @param {string} publicId */
+  deleteSession(publicId) { return this.#json("DELETE", `/sessions/${encodeURIComponent(publicId)}`); }
+  /** @param {string} publicId */
+  restoreSession(publicId) { return this.#json("POST", `/sessions/${encodeURIComponent(publicId)}/restore`); }
+
   /** @param {number} agentId @param {string} sessionId */
   queue(agentId, sessionId) { return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/queue`); }
   /** Put a prompt behind what is answered, once, whatever breaks.

@@ -4,10 +4,9 @@
 export function open(opener) {
   const dialog = document.getElementById(opener.dataset.dialog);
   if (!dialog) return;
-  const { dialogAction, dialogName, dialogDetail, dialogValue } = opener.dataset;
+  const { dialogAction, dialogName, dialogValue } = opener.dataset;
   if (dialogAction) dialog.querySelector("form[data-action]").action = dialogAction;
   for (const place of dialog.querySelectorAll("[data-name]")) place.textContent = dialogName;
-  for (const place of dialog.querySelectorAll("[data-detail]")) place.textContent = dialogDetail ?? place.textContent;
   for (const field of dialog.querySelectorAll("[data-value]")) field.value = dialogValue ?? field.value;
   // A filter may have changed the address since the page came.
   for (const field of dialog.querySelectorAll("[data-here]")) field.value = location.pathname + location.search;

@@ -77,6 +77,21 @@ function watchSheet(sheet) {
 /** @param {string[]} words @param {HTMLElement} option */
 const says = (words, option) => words.every((word) => option.textContent.toLowerCase().includes(word));
 
+/** What can be done on this page, as its own buttons say: an option presses its button.
+ * @param {HTMLElement} group */
+function offerHere(group) {
+  for (const option of group.querySelectorAll("[role=option]")) option.remove();
+  for (const button of document.querySelectorAll("[data-on-page]:not(:disabled)")) {
+    const option = Object.assign(document.createElement("button"), { type: "button", tabIndex: -1 });
+    option.setAttribute("role", "option");
+    const name = Object.assign(document.createElement("b"), { textContent: button.textContent.trim() });
+    option.append(...[...button.querySelectorAll("svg")].map((icon) => icon.cloneNode(true)), name);
+    option.addEventListener("click", () => setTimeout(() => button.click())); // once the palette is closed
+    group.append(option);
+  }
+  group.hidden = !group.querySelector("[role=option]");
+}
+
 /** @param {HTMLDialogElement} dialog */
 function watchPalette(dialog) {
   /** @type {HTMLInputElement} */
@@ -132,6 +147,7 @@ function watchPalette(dialog) {
 
   field.addEventListener("input", type);
   dialog.addEventListener("loom:open", ({ detail }) => {
+    offerHere(dialog.querySelector("[data-part=here]"));
     if (detail) field.value = detail;
     else field.select();
     type();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,10 +22,12 @@ def thing(label: str, **columns: Any) -> SimpleNamespace:
 
 
 AGENT = thing("agents.Agent")
-SESSION = thing("agent_sessions.Session", owner_id=1)
+SESSION = thing("agent_sessions.Session", owner_id=1, deleted_at=None)
 INVOCATION = thing("agent_sessions.Invocation", session=SESSION)
 SERIES = thing("metrics.StartSeries", owner_id=1)
 UNKNOWN = thing("accounts.Token", owner_id=1)
+DELETED = thing("agent_sessions.Session", owner_id=1, deleted_at=datetime(2026, 11, 30, tzinfo=UTC))
+OF_DELETED = thing("agent_sessions.Invocation", session=DELETED)
 OWNED = {"agent_sessions.Session", "agent_sessions.Invocation", "metrics.StartSeries"}
 
 
@@ -37,8 +40,10 @@ OWNED = {"agent_sessions.Session", "agent_sessions.Invocation", "metrics.StartSe
         (INVOCATION, False, True, False, True),
         (SERIES, False, True, False, True),
         (UNKNOWN, False, False, False, False),
+        (DELETED, False, False, False, False),
+        (OF_DELETED, False, False, False, False),
     ],
-    ids=["agent", "session", "invocation", "series", "what no row names"],
+    ids=["agent", "session", "invocation", "series", "what no row names", "deleted", "run of a deleted session"],
 )
 def test_who_may_do_what_today(
     what: Any, action: Action, stranger: bool, owner: bool, other: bool, staff: bool
@@ -54,9 +59,10 @@ def test_lines_of_all_sessions_are_for_staff() -> None:
 
 def test_a_filter_is_as_narrow_as_the_decision() -> None:
     assert visible(STRANGER, SESSION) == NOTHING
-    assert visible(ALICE, SESSION) == NOTHING | Q(owner_id=1)
-    assert visible(ALICE, INVOCATION) == NOTHING | Q(session__owner_id=1)
-    assert visible(CAROL, SESSION) == visible(ALICE, AGENT) == EVERYTHING
+    assert visible(ALICE, SESSION) == NOTHING | Q(owner_id=1, deleted_at=None)
+    assert visible(ALICE, INVOCATION) == NOTHING | Q(session__owner_id=1, session__deleted_at=None)
+    assert visible(CAROL, SESSION) == NOTHING | Q(deleted_at=None)  # and not also her own, an alternative
+    assert visible(CAROL, SERIES) == visible(ALICE, AGENT) == EVERYTHING
     assert visible(CAROL, UNKNOWN) == NOTHING
     assert visible(CAROL, SESSION, "read figures") == NOTHING
 
@@ -69,15 +75,22 @@ def test_a_token_does_what_its_scope_reaches_and_its_user_may(scope: Scope) -> N
         assert decide(Subject(1, scope=scope), action, SESSION) is is_reached
         assert decide(Subject(2, scope=scope), action, SESSION) is False
         assert decide(Subject(3, is_staff=True, scope=scope), action, SESSION) is is_reached
-        assert visible(Subject(3, is_staff=True, scope=scope), SESSION, action) == (
+        assert visible(Subject(3, is_staff=True, scope=scope), SERIES, action) == (
             EVERYTHING if is_reached else NOTHING
         )
 
 
+def test_what_was_deleted_may_be_brought_back_by_whose_it_was() -> None:
+    for what in (SESSION, DELETED):
+        decided = [decide(subject, "restore", what) for subject in (STRANGER, ALICE, BOB, CAROL)]
+        assert decided == [False, True, False, True]
+    assert not decide(Subject(1, scope="invoke"), "restore", DELETED)
+
+
 def test_a_door_lets_nobody_in_who_is_not_signed_in() -> None:
-    assert [reaches(STRANGER, scope) for scope in SCOPES] == [False] * 4
-    assert [reaches(Subject(1, scope="invoke"), scope) for scope in SCOPES] == [True, True, True, False]
-    assert [reaches(ALICE, scope) for scope in SCOPES] == [True] * 4
+    assert [reaches(STRANGER, scope) for scope in SCOPES] == [False, False, False]
+    assert [reaches(Subject(1, scope="invoke"), scope) for scope in SCOPES] == [True, True, False]
+    assert [reaches(ALICE, scope) for scope in SCOPES] == [True, True, True]
 
 
 def test_who_is_not_signed_in_is_a_stranger() -> None:

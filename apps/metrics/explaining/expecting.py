@@ -61,6 +61,7 @@ def _ttfts_ms(run: Invocation, kinds: tuple[str, ...]) -> list[float]:
     """The times to first token of the newest runs of the agent's endpoint that started in one of these ways."""
     session = run.session
     sessions = Session.objects.filter(agent=session.agent_id, qualifier=session.qualifier, purpose=session.purpose)
+    sessions = sessions.filter(deleted_at=None)
     ids = list(sessions.order_by("-last_invoked_at").values_list("pk", flat=True)[:SESSIONS_LOOKED_AT])
     runs = Invocation.objects.filter(
         session__in=ids,

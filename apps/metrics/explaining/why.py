@@ -51,8 +51,9 @@ def _runs_before(run: Invocation) -> list[Invocation]:
     """
     session = run.session
     sessions = Session.objects.filter(
-        agent=session.agent_id, qualifier=session.qualifier, purpose=session.purpose, created_at__lte=run.requested_at
-    )
+        agent=session.agent_id, qualifier=session.qualifier, purpose=session.purpose, created_at__lte=run.requested_at,
+        deleted_at=None,
+    )  # fmt: skip
     ids = list(sessions.order_by("-last_invoked_at").values_list("pk", flat=True)[:SESSIONS_LOOKED_AT])
     runs = Invocation.objects.filter(session__in={*ids, session.pk}, pk__lt=run.pk, status=Invocation.Status.COMPLETED)
     known = ("requested_at", "invoked_at", "first_token_at", "completed_at", "waited_ms", "measurement__start_kind")

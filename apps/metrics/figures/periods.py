@@ -6,6 +6,7 @@ are right at any moment, and a hundred thousand invocations cost as much as some
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -152,7 +153,8 @@ def tallies_of_rows(
     wanted = [Q(requested_at__gte=start, requested_at__lt=end) for start, end in gaps]
     if not wanted:
         return
-    rows = Invocation.objects.filter(reduce(or_, wanted), in_use("session__agent__")).order_by()
+    rows = Invocation.objects.filter(reduce(or_, wanted), in_use("session__agent__"), session__deleted_at=None)
+    rows = rows.order_by()
     if agent_id is not None:
         rows = rows.filter(session__agent_id=agent_id)
     if measure_start != SHOWN:
@@ -176,18 +178,27 @@ def _stored(kind: FigurePeriod.Length, start: datetime, end: datetime, wanted: s
     return [period for period in periods if period.pk not in outdated]
 
 
+def gone_between(start: datetime, end: datetime) -> list[datetime]:
+    """When the runs of sessions that were deleted were requested, in order; of such there are few, for an hour."""
+    deleted = Session.objects.filter(deleted_at__isnull=False).order_by()
+    runs = Invocation.objects.filter(session__in=deleted.values("pk"), requested_at__gte=start, requested_at__lt=end)
+    return sorted(runs.order_by().values_list("requested_at", flat=True))
+
+
 def outdated_periods(periods: Sequence[FigurePeriod]) -> set[int]:
     """The keys of the periods, given in order, that count other invocations than there are.
 
-    A session was deleted, or a row came late. Counting the invocations of a long time is quick, so what differs is
-    halved until the periods are found.
+    A session was deleted or came back, or a row came late. Counting the invocations of a long time is quick, so what
+    differs is halved until the periods are found.
     """
     outdated: set[int] = set()
     waiting = list(_runs(periods))
+    gone = gone_between(periods[0].start_at, periods[-1].end_at) if periods else []
     while waiting:
         members = waiting.pop()
         present = Invocation.objects.filter(requested_at__gte=members[0].start_at, requested_at__lt=members[-1].end_at)
-        if present.count() == sum(period.invocation_count for period in members):
+        first, last = bisect_left(gone, members[0].start_at), bisect_left(gone, members[-1].end_at)
+        if present.count() - (last - first) == sum(period.invocation_count for period in members):
             continue
         if len(members) == 1:
             outdated.add(members[0].pk)

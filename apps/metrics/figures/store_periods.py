@@ -17,6 +17,7 @@ from apps.metrics.figures.periods import (
     STORED_AS,
     Group,
     floor,
+    gone_between,
     outdated_periods,
     stored_groups,
     stored_totals,
@@ -98,6 +99,7 @@ def _store_hour(hour: datetime) -> None:
             for part in PARTS
         }
         count = Invocation.objects.filter(requested_at__gte=hour, requested_at__lt=hour + HOUR).count()
+        count -= len(gone_between(hour, hour + HOUR))
         _store(FigurePeriod.Length.HOUR, hour, count, parts)
 
 

@@ -13,6 +13,8 @@ from decimal import Decimal
 from itertools import combinations
 from statistics import median
 
+from django.db.models import QuerySet
+
 from apps.metrics.figures.comparing import Difference, Share, ShareDifference, difference, share, share_difference
 from apps.metrics.figures.statistics import Summary, summarise
 from apps.metrics.models import Plan, PlanPrompt, PlanRun, PlanTarget
@@ -100,12 +102,17 @@ TEXTS = ("invocation__payload", "invocation__prompt", "invocation__response_text
          "invocation__error_advice")  # fmt: skip
 
 
+def runs_left(plan: Plan) -> QuerySet[PlanRun]:
+    """The runs of a plan, without those of a session that was deleted."""
+    return plan.runs.filter(invocation__session__deleted_at=None)
+
+
 def result_of(plan: Plan, *, with_texts: bool = True) -> PlanResult:
     """Add up what a plan has found so far, in three statements; without texts neither prompts nor findings are read."""
     targets = list(plan.targets.select_related("agent"))
     prompts = list(plan.prompts.all() if with_texts else plan.prompts.defer("text", "checks"))
     cells: defaultdict[tuple[int, int], Cell] = defaultdict(Cell)
-    runs = plan.runs.select_related("invocation__session").defer(*TEXTS).order_by("repeat", "place")
+    runs = runs_left(plan).select_related("invocation__session").defer(*TEXTS).order_by("repeat", "place")
     for run in runs if with_texts else runs.defer(*TEXTS, "findings"):
         cells[run.prompt_id, run.target_id].runs.append(run)
     rows = [(prompt, [cells[prompt.pk, target.pk] for target in targets]) for prompt in prompts]

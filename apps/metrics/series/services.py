@@ -61,7 +61,8 @@ def idle_after(agent: Agent, *, ends_session: bool) -> timedelta:
 def typical_answer(agent: Agent) -> timedelta:
     """The longest answer in the agent's newest sessions, or an assumption where there is none."""
     # The newest by their key, in which the agent's index is ordered: to sort all of its runs by time takes long.
-    newest = Session.objects.filter(agent=agent).order_by("-pk").values_list("pk", flat=True)[:RECENT_SESSIONS]
+    sessions = Session.objects.filter(agent=agent, deleted_at=None).order_by("-pk")
+    newest = sessions.values_list("pk", flat=True)[:RECENT_SESSIONS]
     runs = Invocation.objects.filter(session__in=list(newest)).values_list("status", "invoked_at", "completed_at")
     # Sifted here: asked for a status, SQLite takes the index of that and reads every run that has it.
     spans = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,12 +16,14 @@ from apps.core.exceptions import ConflictError
 from apps.metrics.models import StartSeries, StartSeriesRun
 from apps.metrics.series import advancing, services
 from apps.metrics.series.advancing import advance_all, advance_series
+from apps.metrics.series.selectors import session_rows
 from apps.metrics.series.services import Plan, start_series
 from apps.sessions.engine import host
 from apps.sessions.engine.recording import Pending, finish_invocation
 from apps.sessions.exceptions import SessionInUseError
+from apps.sessions.keeping import delete_session, purge_deleted
 from apps.sessions.models import Invocation, Session
-from apps.sessions.services import delete_invocations, delete_session
+from apps.sessions.services import delete_invocations
 from apps.sessions.tests.memory_host import MemoryHost
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +64,8 @@ def test_what_a_series_that_goes_on_has_sent_is_not_deleted(begin: Begin) -> Non
 
     StartSeries.objects.filter(pk=series.pk).update(state="done")
     delete_session(session=first.session)
+    assert session_rows(series) == []
+    purge_deleted(timezone.now() + timedelta(hours=2))
     assert not series.runs.filter(position=1).exists()
 
 

@@ -6,14 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.metrics.figures.periods import DAY, HOUR, STORED_AS, Reading, Selection, floor, read
 from apps.metrics.figures.store_periods import KEPT_FOR, settle_figures
 from apps.metrics.models import FigurePeriod, Measurement
 from apps.metrics.starts.services import look_again
 from apps.metrics.tests.runs import NOON, at, make_due, make_measured, make_run
+from apps.sessions.keeping import delete_session, purge_deleted, restore_session
 from apps.sessions.models import Invocation, Session
-from apps.sessions.services import delete_session
 
 pytestmark = pytest.mark.django_db
 
@@ -87,6 +88,13 @@ def test_a_deleted_session_is_out_of_the_figures_at_once(day: list[Session]) -> 
 
     assert read(TODAY, HOUR).overall.invocation_count == before - removed
     settle_figures(LATER)
+    assert read(TODAY, HOUR).overall.invocation_count == before - removed
+    restore_session(session=day[1])
+    assert read(TODAY, HOUR).overall.invocation_count == before
+    settle_figures(LATER)
+    assert read(TODAY, HOUR).overall.invocation_count == before
+    delete_session(session=day[1])
+    purge_deleted(timezone.now() + timedelta(hours=2))
     assert read(TODAY, HOUR).overall.invocation_count == before - removed
 
 

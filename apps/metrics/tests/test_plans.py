@@ -36,8 +36,9 @@ from apps.metrics.tests.runs import make_run
 from apps.sessions.engine import host
 from apps.sessions.engine.recording import Pending, finish_invocation
 from apps.sessions.exceptions import SessionInUseError
+from apps.sessions.keeping import delete_session
 from apps.sessions.models import Invocation, Session
-from apps.sessions.services import delete_invocations, delete_session
+from apps.sessions.services import delete_invocations
 from apps.sessions.tests.memory_host import MemoryHost
 
 pytestmark = pytest.mark.django_db

@@ -65,7 +65,7 @@ def _left_by(user: User) -> Mapping[str, Any] | None:
     )
     repeated = runs.filter(Q(repeated_from__isnull=False) | Q(source=Invocation.Source.SIDE_BY_SIDE))
     sessions = Session.objects.filter(owner=user).order_by("-created_at")
-    last = sessions.filter(Exists(asked.filter(session=OuterRef("pk"))))
+    last = sessions.filter(Exists(asked.filter(session=OuterRef("pk"))), deleted_at=None)
     series = StartSeries.objects.filter(owner=user).exclude(request_key__startswith=DEMO_KEY)
     return (
         User.objects.filter(pk=user.pk, first_steps__isnull=True)

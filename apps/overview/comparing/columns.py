@@ -105,7 +105,7 @@ def columns_of_runs(user: User | AnonymousUser, keys: Sequence[int]) -> list[Col
 def columns_of_plan(plan: Plan) -> list[Column]:
     """A column for each target of a plan of one prompt, with its run where that has begun."""
     begun = dict(plan.runs.order_by("-place").values_list("target_id", "invocation_id"))
-    runs = _with_all(Invocation.objects.filter(pk__in=begun.values())).in_bulk()
+    runs = _with_all(Invocation.objects.filter(pk__in=begun.values(), session__deleted_at=None)).in_bulk()
     targets = plan.targets.select_related("agent__runtime").order_by("position")
     return [
         Column(target.position + 1, target.agent, target.qualifier, runs.get(begun.get(target.pk, 0)))

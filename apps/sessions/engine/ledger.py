@@ -25,7 +25,8 @@ end_own_run = Update(
 end_unheld_run = Update(
     lambda: Invocation.objects.filter(pk=slot(Invocation, "pk"), process=None, status__in=Invocation.UNFINISHED)
 )
-update_session = Update(lambda: Session.objects.filter(pk=slot(Session, "pk")))
+# A session that was deleted begins no run.
+update_session = Update(lambda: Session.objects.filter(pk=slot(Session, "pk"), deleted_at=None))
 count_run_of_agent = Update(
     lambda: Agent.objects.filter(pk=slot(Agent, "pk")), invocation_count=F("invocation_count") + 1
 )

@@ -173,7 +173,8 @@ def queue_next_prompt(session: Session) -> None:
         return
     now = timezone.now()
     agent = session.agent
-    ledger.update_session({"last_invoked_at": now}, pk=session.pk)
+    if not ledger.update_session({"last_invoked_at": now}, pk=session.pk):
+        return  # it was deleted: what waits there goes with it, or comes back with it
     run = Invocation(
         session_id=session.pk,
         number=ledger.next_number(session.pk),

@@ -41,9 +41,11 @@ def _context(request: SignedInRequest, run: Invocation, form: AgainForm, body: s
     except LoomError as error:
         earlier, refusal = [], error.text()
     visible = selectors.invocations_visible_to(request.user)
+    origin = run.repeated_from
     return {
         "run": run,
         "session": run.session,
+        "origin": origin if origin is not None and origin.session.deleted_at is None else None,
         "form": form,
         "body": body,
         "earlier_count": len(earlier),

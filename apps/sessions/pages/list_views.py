@@ -24,7 +24,7 @@ from apps.sessions.pages.listing import CSV, SESSIONS, hidden_count, read_sessio
 @vary_on_headers("HX-Request", "HX-Target")
 @require_safe
 def session_list(request: SignedInRequest) -> HttpResponse:
-    """The sessions, searched by `q`, kept by `agent`, `status`, `qualifier` and `measure_start`, in pages."""
+    """The sessions in pages, searched by `q`, kept by `agent`, `status`, `qualifier`, `measure_start`, `archived`."""
     visible = selectors.sessions_visible_to(request.user)
     table = SESSIONS.listing(visible, request.GET)
     context = {
@@ -58,18 +58,4 @@ def session_rename(request: SignedInRequest, public_id: UUID) -> HttpResponse:
         messages.error(request, f"The session was not renamed. {error.text()}")
     else:
         messages.success(request, "The session is renamed.")
-    return redirect(return_to(request, reverse("sessions:list")))
-
-
-@require_POST
-def session_delete(request: SignedInRequest, public_id: UUID) -> HttpResponse:
-    """Delete a session with all that was recorded and measured of it; refused while it answers."""
-    session = get_object_or_404(selectors.sessions_visible_to(request.user), public_id=public_id)
-    title = session.title or "The session"
-    try:
-        services.delete_session(session=session)
-    except LoomError as error:
-        messages.error(request, f"{title} was not deleted. {error.text()}")
-    else:
-        messages.success(request, f"{title} is deleted, with its invocations, recordings and measurements.")
     return redirect(return_to(request, reverse("sessions:list")))

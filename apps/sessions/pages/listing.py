@@ -23,6 +23,7 @@ FEW_SESSIONS = 200
 RUNS_FOUND = 2_000
 ENDPOINTS_OF = 5_000  # the newest sessions, whose endpoints can be chosen
 NOT_INVOKED = "none"
+ARCHIVED = "archived"
 RUNNING = "running"
 SHOWN = "shown"
 ONLY = "only"
@@ -97,6 +98,10 @@ def _of_purpose(sessions: QuerySet[Session], measure_start: str) -> QuerySet[Ses
     return sessions.filter(purpose=Session.Purpose.MEASURE_START if is_only else Session.Purpose.CONVERSATION)
 
 
+def _shelved(sessions: QuerySet[Session], archived: str) -> QuerySet[Session]:
+    return sessions.filter(archived_at__isnull=archived != ONLY)
+
+
 def _agents_of(sessions: QuerySet[Session]) -> Choices:
     """The agents that `sessions` are with, removed ones too, by name."""
     agents = Agent.objects.filter(Exists(sessions.filter(agent=OuterRef("pk")))).order_by("name", "pk")
@@ -137,6 +142,10 @@ SESSIONS: Table[Session] = Table(
         Choice("status", _("Status"), _("Any status"), values=lambda rows: STATUSES, keep=_with_last_status),
         Choice("qualifier", _("Endpoint"), _("Any endpoint"), "qualifier", values=_endpoints_of, is_open=True),
         MEASURE_START,
+        Choice(
+            ARCHIVED, _("Archived"), _("Archived: hidden"), keep=_shelved, parts=frozenset({ONLY}),
+            values=lambda rows: [(ONLY, _("Archived: only these"))],
+        ),
     ),
     read=read_sessions,
 )  # fmt: skip
@@ -160,6 +169,8 @@ CSV: tuple[CsvColumn[Session], ...] = (
     CsvColumn("created_at", lambda session: session.created_at),
     CsvColumn("last_invoked_at", lambda session: session.last_invoked_at),
     CsvColumn("ended_at", lambda session: session.ended_at),
+    CsvColumn("is_pinned", lambda session: session.is_pinned),
+    CsvColumn("archived_at", lambda session: session.archived_at),
 )
 
 

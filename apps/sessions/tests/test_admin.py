@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
@@ -11,8 +11,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path, reverse
+from django.utils import timezone
 
 from apps.agents.models import Agent
+from apps.sessions.keeping import purge_deleted
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.selectors import tags_by_session
 from apps.sessions.services import set_session_tags
@@ -146,6 +148,12 @@ def test_deleting_a_session_is_the_services_and_asks_first(staff: Client, sessio
 
     assert "Invocations, with recordings and measurements: 3" in question and "Are you sure" in question
     assert staff.post(address, {"post": "yes"}).status_code == 302
+    assert Session.objects.get().deleted_at is not None
+    changelist = reverse("admin:agent_sessions_session_changelist")
+    back = staff.post(changelist, {"action": "restore", "_selected_action": session.pk}, follow=True).content.decode()
+    assert "1 session there again." in back and Session.objects.get().deleted_at is None
+    assert staff.post(address, {"post": "yes"}).status_code == 302
+    purge_deleted(timezone.now() + timedelta(hours=2))
     assert (Session.objects.count(), Invocation.objects.count()) == (0, 0)
 
 

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
 
 from apps.accounts.models import User
-from apps.sessions import services
+from apps.sessions import keeping, services
 from apps.sessions.engine.engine import Engine
 from apps.sessions.models import Invocation, Session
 from apps.sessions.tests.talking import PROMPT, Talker
@@ -203,5 +203,5 @@ async def test_a_session_that_is_ended_or_deleted_tells_its_pages(
     await page.read_until("AgentCore keeps it until")
     await sync_to_async(services.end_session)(session=session)
     assert "AWS accepted the end of this session" in await page.read_until("AWS accepted")
-    await sync_to_async(services.delete_session)(session=session)
+    await sync_to_async(keeping.delete_session)(session=session)
     assert await page.close_code() == 4404

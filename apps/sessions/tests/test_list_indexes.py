@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from apps.accounts.models import User
-from apps.sessions.models import Invocation, Session
+from apps.sessions.models import Invocation
 from apps.sessions.pages.listing import SESSIONS
 from apps.sessions.selectors import sessions_visible_to
 
@@ -22,14 +22,16 @@ def plan_of(rows: QuerySet[Any, Any]) -> str:
     return rows.explain()
 
 
-@pytest.mark.parametrize(
-    ("asks", "index"), [("carol", "conversation_active"), ("alice", "conversation_of_owner_active")]
-)
+@pytest.mark.parametrize(("asks", "index"), [("carol", "conversation_shown"), ("alice", "conversation_of_owner_shown")])
 def test_conversations_are_read_in_their_order(request: pytest.FixtureRequest, asks: str, index: str) -> None:
     user: User = request.getfixturevalue(asks)
-    sessions = sessions_visible_to(user).select_related(None).filter(purpose=Session.Purpose.CONVERSATION)
-    plan = plan_of(sessions.order_by(*SESSIONS.columns.order_by("-active")).values_list("pk")[:50])
+    sessions = sessions_visible_to(user).select_related(None)
+    shown = SESSIONS.find(sessions, SESSIONS.wanted())
+    plan = plan_of(shown.values_list("pk")[:50])
     assert index in plan and "TEMP B-TREE" not in plan
+    assert f"COVERING INDEX {index}" in plan_of(shown.order_by().values_list("purpose"))  # as they are counted
+    archived = SESSIONS.find(sessions, SESSIONS.wanted(archived="only"))
+    assert "session_archived" in plan_of(archived.values_list("pk")[:50])
 
 
 def test_whether_somebody_has_measured_is_asked_of_an_index(alice: User) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,8 +21,9 @@ from apps.core.search import Found, find, words_of
 from apps.sessions import indexing
 from apps.sessions.engine.housekeeping import remove_expired_content
 from apps.sessions.engine.recording import Pending, finish_invocation
+from apps.sessions.keeping import delete_session, purge_deleted
 from apps.sessions.models import Invocation, SearchDue, SearchProgress, SearchText, Session
-from apps.sessions.services import delete_session, rename_session
+from apps.sessions.services import rename_session
 
 MakeSession = Callable[..., Session]
 SIGNS = "abcAB 東京都é%_\\\"'*-+():^{}\n"
@@ -184,7 +186,9 @@ def test_a_new_title_is_found_in_place_of_the_old_one(make_session: MakeSession)
 
 
 @pytest.mark.django_db
-def test_a_deleted_session_is_not_found_in_the_same_moment(make_session: MakeSession) -> None:
+def test_a_deleted_session_is_not_found_in_the_same_moment_and_leaves_nothing_in_the_index(
+    make_session: MakeSession, client: Client, alice: User
+) -> None:
     session = make_session(title="needle")
     add_run(session, "needle")
     index_all()
@@ -193,6 +197,11 @@ def test_a_deleted_session_is_not_found_in_the_same_moment(make_session: MakeSes
 
     delete_session(session=session)
 
+    asked = {"q": "needle"}
+    client.force_login(alice)
+    for address in ("/sessions/", "/runs/", "/palette/results/"):
+        assert "/sessions/" + str(session.public_id) not in client.get(address, asked).content.decode()
+    purge_deleted(timezone.now() + timedelta(hours=2))
     assert found("needle").keys == [] and not SearchDue.objects.exists()
     if connection.vendor == "sqlite":  # nor in the index itself, which the texts are not asked for
         assert search._candidates(SearchText, ["needle"], None, 10) == []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,9 +22,10 @@ from apps.sessions.exceptions import (
     UnknownQualifierError,
 )
 from apps.sessions.invoking import start_invocation, stop_invocation
+from apps.sessions.keeping import delete_session, purge_deleted
 from apps.sessions.models import Invocation, RecordingBatch, Session
 from apps.sessions.selectors import sessions_visible_to
-from apps.sessions.services import delete_session, rename_session, start_session
+from apps.sessions.services import rename_session, start_session
 
 MakeAgent = Callable[..., Agent]
 MakeSession = Callable[..., Session]
@@ -259,11 +261,17 @@ def test_a_deleted_session_takes_its_runs_along_and_the_registry_counts_anew(
     delete_session(session=gone)
 
     agent.refresh_from_db()
-    assert (agent.invocation_count, agent.last_invoked_at) == (1, Invocation.objects.get().requested_at)
+    assert (agent.invocation_count, agent.last_invoked_at) == (1, kept.invocations.get().requested_at)
+    assert list(Session.objects.filter(deleted_at=None)) == [kept]
+    with pytest.raises(MissingError):
+        start_invocation(session=gone, prompt="two", process_id=None)
+    purge_deleted(timezone.now() + timedelta(hours=2))
     assert list(Session.objects.all()) == [kept]
     assert RecordingBatch.objects.count() == 1
     with pytest.raises(MissingError):
         start_invocation(session=gone, prompt="two", process_id=None)
+    agent.refresh_from_db()
+    assert agent.invocation_count == 1
 
 
 def test_a_session_that_is_answering_is_not_deleted(make_session: MakeSession) -> None:

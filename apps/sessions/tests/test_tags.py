@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +12,14 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from apps.core.exceptions import InvalidInputError
 from apps.core.models import Notice, Tag
+from apps.sessions.keeping import delete_session, purge_deleted
 from apps.sessions.models import Session, SessionTag
 from apps.sessions.selectors import tags_by_session
-from apps.sessions.services import delete_session, set_session_tags
+from apps.sessions.services import set_session_tags
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +54,8 @@ def test_a_deleted_session_takes_its_tags_along_and_leaves_those_of_others(make_
     key = one.pk
 
     delete_session(session=one)
+    assert tags_by_session([key]) == {key: ["rain"]}  # for who brings it back
+    purge_deleted(timezone.now() + timedelta(hours=2))
 
     assert tags_by_session([key, other.pk]) == {key: [], other.pk: ["rain"]}
 

@@ -285,18 +285,32 @@ class Turn:
     @property
     def origin_url(self) -> str:
         """Where the run is whose prompt was sent once more."""
-        return reverse("sessions:run", args=(self.invocation.repeated_from_id,)) if self.is_repeat else ""
+        return reverse("sessions:run", args=(self.invocation.repeated_from_id,)) if self.has_origin else ""
+
+    @property
+    def has_origin(self) -> bool:
+        """That run can be opened, as far as is known without reading it: its session was not deleted."""
+        run = self._origin_run
+        return self.is_repeat and (run is None or run.session.deleted_at is None)
+
+    @property
+    def _origin_run(self) -> Invocation | None:
+        """The run whose prompt was sent once more, where it was loaded with its session."""
+        if not Invocation._meta.get_field("repeated_from").is_cached(self.invocation):
+            return None
+        run = self.invocation.repeated_from
+        return run if run is not None and Invocation._meta.get_field("session").is_cached(run) else None
 
     @property
     def origin(self) -> str:
         """Which run that is, where that was loaded with this one: nothing is read while a turn is rendered."""
-        if not self.is_repeat or not Invocation._meta.get_field("repeated_from").is_cached(self.invocation):
+        is_known = Invocation._meta.get_field("repeated_from").is_cached(self.invocation)
+        if not self.has_origin or not is_known:
             return _("an earlier run")
         run = self.invocation.repeated_from
         if run is None or run.session_id == self.invocation.session_id:
             return _("run %(number)s") % {"number": run.number if run else ""}
-        is_known = Invocation._meta.get_field("session").is_cached(run)
-        title = truncatechars(str(run.session), LONGEST_TITLE) if is_known else ""
+        title = truncatechars(str(run.session), LONGEST_TITLE) if self._origin_run is not None else ""
         return with_visible_bidi(_("run %(number)s of %(title)s") % {"number": run.number, "title": title})
 
     @property
@@ -356,8 +370,8 @@ TURN = Skeleton(
     "sessions/_turn.html",
     "turn",
     shape=(
-        *_STATE_SHAPE, "is_removed", "is_repeat", "has_prompt", "has_version", "is_version_assumed", "is_placed",
-        "has_failed",
+        *_STATE_SHAPE, "is_removed", "is_repeat", "has_origin", "has_prompt", "has_version", "is_version_assumed",
+        "is_placed", "has_failed",
         "has_reached_agent", "is_html", "is_empty", "is_blank", "is_unread", "is_shortened",
     ),
     holes=(

@@ -17,8 +17,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.core.exceptions import ConflictError
 from apps.sessions.engine.housekeeping import remove_expired_content
+from apps.sessions.keeping import delete_session, purge_deleted, restore_session
 from apps.sessions.models import Invocation, Session
-from apps.sessions.services import delete_session
 from apps.takeout.models import SharedLink
 from apps.takeout.services import MOST_LINKS, share_session
 from apps.takeout.tests.conftest import MakeRun
@@ -130,6 +130,11 @@ def test_it_goes_with_its_session_and_shows_what_is_left(
     assert "as the retention of content asks" in text
 
     delete_session(session=session)
+    assert Client().get(path).status_code == 404
+    restore_session(session=session)
+    assert Client().get(path).status_code == 200
+    delete_session(session=session)
+    purge_deleted(timezone.now() + timedelta(hours=2))
     assert Client().get(path).status_code == 404
     assert not SharedLink.objects.exists()
 

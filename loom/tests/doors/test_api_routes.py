@@ -45,6 +45,12 @@ SCOPE_OF = {
     ("POST", "/agents/{agent_id}/sessions/{session_id}/queue/send"): "invoke",
     ("PATCH", "/agents/{agent_id}/sessions/{session_id}/queue/{prompt_id}"): "invoke",
     ("DELETE", "/agents/{agent_id}/sessions/{session_id}/queue/{prompt_id}"): "invoke",
+    ("POST", "/sessions/{public_id}/pin"): "manage",
+    ("POST", "/sessions/{public_id}/unpin"): "manage",
+    ("POST", "/sessions/{public_id}/archive"): "manage",
+    ("POST", "/sessions/{public_id}/revive"): "manage",
+    ("POST", "/sessions/{public_id}/restore"): "manage",
+    ("DELETE", "/sessions/{public_id}"): "manage",
     ("GET", "/runs"): "read",
     ("GET", "/runs/{run_id}/rating"): "read",
     ("PUT", "/runs/{run_id}/rating"): "invoke",
@@ -66,11 +72,6 @@ SCOPE_OF = {
     ("POST", "/agents/{agent_id}/start-series"): "invoke",
     ("GET", "/start-series/{series_id}"): "read",
     ("POST", "/start-series/{series_id}/cancel"): "invoke",
-    ("GET", "/budgets"): "read",
-    ("POST", "/budgets"): "manage",
-    ("GET", "/budgets/{budget_id}"): "read",
-    ("PATCH", "/budgets/{budget_id}"): "manage",
-    ("DELETE", "/budgets/{budget_id}"): "manage",
     ("GET", "/prompt-sets"): "read",
     ("POST", "/prompt-sets"): "invoke",
     ("GET", "/prompt-sets/{set_id}"): "read",
@@ -138,6 +139,12 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.session(1, MISSING),
             lambda: client.invocation(1, MISSING, 1),
             lambda: client.unread(1, MISSING, 1),
+            lambda: client.pin_session(MISSING),
+            lambda: client.unpin_session(MISSING),
+            lambda: client.archive_session(MISSING),
+            lambda: client.revive_session(MISSING),
+            lambda: client.delete_session(MISSING),
+            lambda: client.restore_session(MISSING),
             lambda: client.runs("Hi"),
             lambda: client.rating(1),
             lambda: client.rate(1, "up"),
@@ -167,11 +174,6 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.start_series(1, "Hi", count=6),
             lambda: client.series(1),
             lambda: client.cancel_series(1),
-            client.budgets,
-            lambda: client.budget(1),
-            lambda: client.make_budget("all", None, period="day", limit_usd=1),
-            lambda: client.change_budget(1, limit_usd=2),
-            lambda: client.delete_budget(1),
             client.prompt_sets,
             lambda: client.prompt_set(1),
             lambda: client.make_prompt_set("Trips", run_ids=[1]),
@@ -237,6 +239,18 @@ def walk_queue(loom: Loom, walk: Walk, ids: dict[str, Any]) -> None:
     assert walk.call("DELETE", queue, ids) == (200, {"removed_count": 1})
 
 
+def walk_keeping(walk: Walk, session: str, ids: dict[str, Any]) -> None:
+    """Pin, archive, delete a session and take each back: each kind of call once."""
+    one = {"public_id": walk.call("GET", session, ids)[1]["public_id"]}
+    path = "/sessions/{public_id}"
+    assert walk.call("POST", f"{path}/pin", one)[1]["is_pinned"]
+    assert not walk.call("POST", f"{path}/unpin", one)[1]["is_pinned"]
+    assert walk.call("POST", f"{path}/archive", one)[1]["archived_at"]
+    assert walk.call("POST", f"{path}/revive", one)[1]["archived_at"] is None
+    assert walk.call("DELETE", path, one)[0] == 204 and walk.call("GET", session, ids)[0] == 404
+    assert walk.call("POST", f"{path}/restore", one)[1]["session_id"] == ids["session_id"]
+
+
 def walk_opinions(walk: Walk, ids: dict[str, Any]) -> None:
     """Rate a run and save a view, and take both back: each kind of call once."""
     rating = "/runs/{run_id}/rating"
@@ -248,18 +262,6 @@ def walk_opinions(walk: Walk, ids: dict[str, Any]) -> None:
     assert (made[0], made[1]["query"], made[1]["url"]) == (201, "status=failed", "/runs/?status=failed")
     assert walk.call("GET", "/views")[1] == [made[1]]
     assert walk.call("DELETE", "/views/{view_id}", {"view_id": made[1]["id"]})[0] == 204
-
-
-def walk_budgets(walk: Walk, ids: dict[str, Any]) -> None:
-    """Limit an agent and no more: each kind of call once."""
-    asked = {"scope": "agent", "scope_id": ids["agent_id"], "period": "day", "limit_usd": 100}
-    status, made = walk.call("POST", "/budgets", body=asked)
-    assert (status, made["state"]) == (201, "open")
-    one = {"budget_id": made["id"]}
-    assert walk.call("GET", "/budgets/{budget_id}", one)[1] == made
-    assert walk.call("GET", "/budgets")[1] == [made]
-    assert walk.call("PATCH", "/budgets/{budget_id}", one, {"name": "Trips"})[1]["name"] == "Trips"
-    assert walk.call("DELETE", "/budgets/{budget_id}", one)[0] == 204
 
 
 def walk_plans(walk: Walk, ids: dict[str, Any], other_id: int) -> None:
@@ -302,7 +304,6 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert walk.call("GET", "/runs/{run_id}/timeline", ids)[1]["gaps"]
     assert [run["id"] for run in walk.call("GET", "/runs", query="?limit=1")[1]["items"]] == [ids["run_id"]]
     walk_opinions(walk, ids)
-    walk_budgets(walk, ids)
     taken = walk.call("GET", f"{session}/export", ids, query="?format=json")
     assert taken[1]["invocations"][0]["id"] == ids["run_id"]
     assert walk.call("GET", "/runs/{run_id}/export", ids)[0] == 200
@@ -312,6 +313,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     ids["link_id"] = shared[1]["id"]
     assert walk.call("GET", f"{session}/links", ids)[1][0]["id"] == ids["link_id"]
     assert walk.call("DELETE", f"{session}/links/{{link_id}}", ids)[0] == 204
+    walk_keeping(walk, session, ids)
     walk_queue(loom, walk, ids)
     repeated = walk.call("POST", "/runs/{run_id}/repeat", ids, {"is_fresh": True})
     assert repeated[0] == 202 and repeated[1]["repeated_from"] == ids["run_id"]

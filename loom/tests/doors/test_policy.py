@@ -80,6 +80,8 @@ def test_a_list_holds_exactly_what_is_decided_of_each_thing(
     with transaction.atomic():
         for number, owner in enumerate(owners):
             make(make_agent(), owner, number)
+        if data.draw(st.booleans()):
+            Session.objects.filter(owner=alice).update(deleted_at=NOW)
         for model, action in product(MODELS, SCOPE_OF):
             things = model.objects.all()
             decided = {thing.pk for thing in things if decide(subject, action, thing)}

@@ -7,7 +7,7 @@ those who may are what an empty form or body gets, and an AWS that refuses every
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,13 +22,11 @@ from apps.accounts.services import create_token
 from apps.accounts.tokens import SCOPES
 from apps.aws.tests.loopback import loopback
 from apps.core.notices import topics
-from apps.costs.models import Budget
 from apps.metrics.models import Plan, PromptSetItem, StartSeries
 from apps.overview.models import SavedView
 from apps.sessions.models import Session
 from apps.sessions.viewing.routing import websocket_urlpatterns
 from loom.tests.comparisons import make_comparison
-from loom.tests.doors.door import of_staff, owned, private, shared
 from loom.tests.doors.furnishing import furnish, make_plan, refuse
 from loom.tests.doors.test_api_routes import SCOPE_OF
 from loom.tests.doors.test_signed_out import FOR_EVERYBODY
@@ -36,6 +34,37 @@ from loom.tests.fixtures import make_user
 from loom.tests.walking import Address, addresses
 
 pytestmark = pytest.mark.django_db
+
+
+@dataclass(frozen=True)
+class Door:
+    """The method to knock with, the status of those who may, and that of others; `may` are those, owner and staff."""
+
+    method: str
+    status: int
+    others: int
+    body: str = "{}"
+    may: tuple[str, ...] = ("owner", "staff", "superuser")
+
+
+def shared(method: str, status: int) -> Door:
+    """For whoever is signed in."""
+    return Door(method, status, status)
+
+
+def owned(method: str, status: int) -> Door:
+    """For the owner of the session or series, and for staff."""
+    return Door(method, status, 404)
+
+
+def of_staff(method: str, status: int) -> Door:
+    """For staff alone."""
+    return Door(method, status, 404, may=("staff", "superuser"))
+
+
+def private(method: str, status: int) -> Door:
+    """For the owner alone."""
+    return Door(method, status, 404, may=("owner",))
 
 
 # It leads there, or leads back: which is which, tests of the pages know.
@@ -82,7 +111,10 @@ PAGES = {
     "sessions:end": owned("POST", GONE_ON),
     "sessions:invoke": owned("POST", 422),
     "sessions:rename": owned("POST", GONE_ON),
-    "sessions:delete": owned("POST", GONE_ON),
+    "sessions:keep": owned("POST", GONE_ON),
+    "sessions:bulk": shared("POST", GONE_ON),
+    "sessions:deleted": shared("GET", 200),
+    "sessions:restore": shared("POST", GONE_ON),
     "sessions:stop": owned("POST", GONE_ON),
     "sessions:turns-fragment": owned("GET", 200),
     "sessions:agent-logs": shared("GET", 200),
@@ -131,11 +163,6 @@ PAGES = {
     "compare:plan": owned("GET", 200),
     "compare:again": owned("POST", GONE_ON),
     "compare:stop": owned("POST", GONE_ON),
-    "costs:list": shared("GET", 200),
-    "costs:csv": shared("GET", 200),
-    "costs:budget-new": shared("POST", 422),
-    "costs:budget": owned("GET", 200),
-    "costs:budget-delete": owned("POST", GONE_ON),
     "metrics:operate": shared("GET", 200),
     "metrics:operate-csv": shared("GET", 200),
     "metrics:latency-fragment": owned("GET", 200),
@@ -176,6 +203,12 @@ API = {
     "api:get_unread": owned("GET", 200),
     "api:follow_events": owned("GET", 200),
     "api:stop_session": owned("POST", 200),
+    "api:pin_session": owned("POST", 200),
+    "api:unpin_session": owned("POST", 200),
+    "api:archive_session": owned("POST", 200),
+    "api:revive_session": owned("POST", 200),
+    "api:delete_session": owned("DELETE", 204),
+    "api:restore_session": owned("POST", 200),
     "api:end_session": owned("POST", 502),
     "api:get_queue": owned("GET", 200),
     "api:add_queued": owned("POST", 400),
@@ -190,11 +223,6 @@ API = {
     "api:start_series": shared("POST", 400),
     "api:get_start_series": owned("GET", 200),
     "api:cancel_start_series": owned("POST", 202),
-    "api:list_budgets": shared("GET", 200),
-    "api:make_budget": shared("POST", 400),
-    "api:get_budget": owned("GET", 200),
-    "api:change_budget": owned("PATCH", 200),
-    "api:delete_budget": owned("DELETE", 204),
     "api:list_prompt_sets": shared("GET", 200),
     "api:make_prompt_set": shared("POST", 400),
     "api:get_prompt_set": owned("GET", 200),
@@ -244,8 +272,6 @@ class Walk:
         self._session, self._series, self._plan = session, series, plan
         view = SavedView.objects.create(owner=session.owner, name="Mine", query="", created_at=timezone.now())
         self._view_key = view.pk
-        limited = {"scope": Budget.Scope.OWNER, "scope_id": session.owner_id, "period": Budget.Period.DAY}
-        self._budget_key = Budget.objects.create(owner=session.owner, name="Mine", limit_micros=10**9, **limited).pk
         self._comparison_key = make_comparison(session).pk
         self._cookies = {"stranger": "", **{role: self._sign_in(user) for role, user in people.items()}}
         self._secrets = {f"owner's token to {scope}": self._token(people["owner"], scope) for scope in SCOPES}
@@ -283,7 +309,6 @@ class Walk:
             "run_id": self._session.invocations.get().pk,
             "prompt_id": self._session.queued_prompts.get().pk,
             "view_id": self._view_key,
-            "budget_id": self._budget_key,
         }
         return address.at({} if address.is_admin else keys)
 

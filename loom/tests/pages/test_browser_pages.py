@@ -31,7 +31,7 @@ PAGES = [
     "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:sessions", "agents:measure",
     "agents:versions", "agents:settings", "agents:register", "sessions:list",
     "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:log-doctor",
-    "sessions:agent-log-doctor", "sessions:new", "overview:runs", "metrics:operate",
+    "sessions:agent-log-doctor", "sessions:new", "sessions:deleted", "overview:runs", "metrics:operate",
     "metrics:start-series", "sessions:timeline", "sessions:again", "sessions:queued-prompt",
     "sessions:take-out", "takeout:evidence", "takeout:shared", "overview:rating",
     "prompt_sets:list", "prompt_sets:new", "prompt_sets:detail", "prompt_sets:rename", "prompt_sets:delete",
@@ -58,11 +58,12 @@ ACTIONS = [
     "prompt_sets:prompt-remove", "prompt_sets:prompt-move", "prompt_sets:results-csv", "prompt_sets:stop",
     "agents:bulk", "overview:bulk", "overview:view-save", "overview:view-remove",
     "metrics:start-series-start", "metrics:start-series-cancel", "sessions:start",
-    "sessions:run", "sessions:invoke", "sessions:rename", "sessions:delete", "sessions:stop", "sessions:end",
+    "sessions:run", "sessions:invoke", "sessions:rename", "sessions:keep", "sessions:bulk",
+    "sessions:restore", "sessions:stop", "sessions:end",
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",
     "agents:list-csv", "sessions:list-csv", "overview:runs-csv", "metrics:operate-csv", "sessions:export",
     "sessions:run-export", "sessions:link-revoke", "metrics:latency-check", "compare:again", "compare:stop",
-    "compare:stop-runs", "compare:chosen", "healthz", "readyz", "metrics", "api-home", "api-root",
+    "compare:stop-runs", "compare:chosen", "healthz", "readyz", "api-home", "api-root",
 ]  # fmt: skip
 WAITING = 4711  # the key of a prompt that waits
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]

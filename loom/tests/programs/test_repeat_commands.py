@@ -42,3 +42,22 @@ def test_a_run_is_sent_again_and_what_waits_is_shown_changed_and_let_go(loom: Lo
     assert run(loom, *queue).stdout.startswith("Held: the answer was stopped.")
     assert "Sent: run 4." in run(loom, *queue, "--send").stderr
     assert json.loads(run(loom, *queue, "--json").stdout)["items"] == []
+
+
+def test_sessions_are_archived_deleted_and_brought_back(loom: Loom) -> None:
+    agent = loom.agent_id("sentiment_scorer")
+    _, answer = loom.post(f"/api/agents/{agent}/invoke", {"prompt": "A kept one", "stream": False})
+    path = f"/api/agents/{agent}/sessions/{answer['session_id']}"
+    key = loom.get(path)[1]["public_id"]
+    nobody = "00000000-0000-4000-8000-000000000000"
+
+    assert run(loom, "keep_session", "archive", key).stdout == f"{key}: archived\n"
+    assert loom.get(path)[1]["archived_at"] is not None
+    assert run(loom, "keep_session", "pin", key).returncode == 0
+    assert (loom.get(path)[1]["archived_at"], loom.get(path)[1]["is_pinned"]) == (None, True)
+    some = run(loom, "keep_session", "delete", nobody, key)
+    assert (some.returncode, some.stdout) == (1, f"{key}: deleted; for an hour `restore` brings it back\n")
+    assert f"No session {nobody}." in some.stderr and "1 of 2 were not done." in some.stderr
+    assert loom.get(path)[0] == 404
+    assert run(loom, "keep_session", "restore", key).stdout == f"{key}: there again\n"
+    assert loom.get(path)[0] == 200

@@ -52,7 +52,7 @@ def _asked(name: str, qualifier: str, session_id: str | None, number: int | None
         if not is_valid_qualifier(qualifier):
             raise CommandError("This cannot be the name of an endpoint.")
         return Asked(agent, qualifier)
-    session = Session.objects.filter(agent=agent, runtime_session_id=session_id).first()
+    session = Session.objects.filter(agent=agent, runtime_session_id=session_id, deleted_at=None).first()
     if session is None:
         raise CommandError(f"{name} has no session {session_id}.")
     run = session.invocations.filter(number=number).first() if number is not None else None

@@ -249,7 +249,7 @@ def hidden_count(filters: Filters) -> int:
     """How many runs of Measure start the filters would select and leave out."""
     if filters.measure_start != HIDDEN:
         return 0
-    measured = Session.objects.filter(in_use("agent__"), purpose=Session.Purpose.MEASURE_START)
+    measured = Session.objects.filter(in_use("agent__"), purpose=Session.Purpose.MEASURE_START, deleted_at=None)
     if filters.agent is not None:
         measured = measured.filter(agent=filters.agent)
     if filters.qualifier:

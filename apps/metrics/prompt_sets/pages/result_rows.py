@@ -23,7 +23,7 @@ from apps.metrics.prompt_sets.pages.wording import (
     share_words,
     summary_words,
 )
-from apps.metrics.prompt_sets.results import TEXTS, Cell, Comparison, PlanResult, TargetResult
+from apps.metrics.prompt_sets.results import TEXTS, Cell, Comparison, PlanResult, TargetResult, runs_left
 
 ALL, FAILED, DIFFERENT = "", "failed", "different"
 EXCERPT = 400
@@ -169,7 +169,7 @@ def prompt_rows(result: PlanResult, numbered: Sequence[Numbered], *, characters:
 
 
 def _runs(plan: Plan, prompts: Collection[int], characters: int) -> Any:
-    runs = plan.runs.filter(prompt__in=prompts).select_related("invocation__session").defer(*TEXTS)
+    runs = runs_left(plan).filter(prompt__in=prompts).select_related("invocation__session").defer(*TEXTS)
     answer = F("invocation__response_text")
     return runs.annotate(answer=Left(answer, characters), length=Length(answer)).order_by("repeat", "place")
 
@@ -185,7 +185,7 @@ def csv_rows(plan: Plan) -> Iterator[tuple[object, ...]]:
     """A row for each run of a plan, in the order in which they were sent."""
     targets = {target.pk: target for target in plan.targets.select_related("agent")}
     prompts = {prompt.pk: (number, prompt) for number, prompt in enumerate(plan.prompts.all(), 1)}
-    runs = plan.runs.select_related("invocation").defer("invocation__payload").order_by("place")
+    runs = runs_left(plan).select_related("invocation").defer("invocation__payload").order_by("place")
     for run in runs.iterator(chunk_size=RUNS_AT_ONCE):
         target, invocation = targets[run.target_id], run.invocation
         number, prompt = prompts[run.prompt_id]
