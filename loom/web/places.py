@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 MOST_PLACES = 9
 # What a script does where a key is pressed or an action chosen; see `commands` of keys.js.
-SHEET, SEARCH = "sheet", "search"
+SHEET, SEARCH, LAST = "sheet", "search", "last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ ACTIONS = (
     Action(_("Register an agent"), "bot", "agents:register", anchor="#id_arn", is_new=True),
     Action(_("Import agents"), "download", "agents:import", is_new=True),
     Action(_("Check a file of evidence"), "file-check", "takeout:evidence"),
+    Action(_("The session that was open last"), "history", command=LAST, keys="g l"),
     Action(_("Keys"), "keyboard", command=SHEET, keys="?"),
 )
 # Commands that have a key and are no entry of the palette, which has them already.
@@ -132,7 +133,7 @@ _PLACE_OF_VIEW = {
     "takeout:evidence": "sessions",
 }
 # Namespaces without a place of their own, and the one of the place that their pages stand below.
-_PLACE_OF_NAMESPACE = {"prompt_sets": "overview", "compare": "metrics", "costs": "metrics"}
+_PLACE_OF_NAMESPACE = {"prompt_sets": "overview", "compare": "metrics"}
 
 
 def place_of(view_name: str, namespace: str) -> str:

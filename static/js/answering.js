@@ -59,6 +59,7 @@ export class Answering {
    * @type {{turn: HTMLElement, output: HTMLElement, tail: HTMLElement, growth: HTMLElement | null} | null} */
   #open = null;
   #waiting = "";
+  #wasConnected = false;
 
   /** @param {View} view @param {Telling} reader */
   constructor(view, reader = new Reader(view.part("reading"), view.part("reading-choice"))) {
@@ -97,6 +98,12 @@ export class Answering {
     refused: ({ key }) => this.#view.sender.settle(key, false),
     held: () => this.#view.note(HELD),
   };
+
+  /** There is a connection: what was typed ahead may have changed while there was none, which no message tells. */
+  connected() {
+    if (this.#wasConnected) this.#say("prompts", {});
+    this.#wasConnected = true;
+  }
 
   /** @param {Message[]} messages that came since the last painted frame */
   show = (messages) => {

@@ -4,10 +4,9 @@ import { Connection } from "./connection.js";
 import { Frames } from "./frames.js";
 import { define } from "./kit.js";
 import "./live.js";
+import { View } from "./view.js";
 
 /** @typedef {import("./frames.js").Message} Message */
-
-const NOT_LOADED = "A script did not load: reload the page to see what came.";
 
 /** Of several answers at once a screen reader hears only how each ended. */
 class Ends {
@@ -32,20 +31,20 @@ class Ends {
   }
 }
 
-export class Column {
-  isOver = false;
+export class Column extends View {
   /** Nothing is sent from here. */
   sender = { show() {}, settle() {}, keepDraft() {}, restoreDraft() {} };
   #ended = new AbortController();
-  /** @type {Promise<import("./answering.js").Answering> | undefined} */
-  #answering;
   /** @type {import("./following.js").Following} */
   #following;
 
   /** @param {HTMLElement} root @param {AbortSignal} signal */
   constructor(root, signal) {
-    this.root = root;
-    this.transcript = this.part("transcript");
+    super(root, async () => {
+      const [{ Answering }, { Following }] = await Promise.all([import("./answering.js"), import("./following.js")]);
+      this.#following = new Following(this.transcript, this.#ended.signal);
+      return new Answering(this, new Ends(root.querySelector("h2").textContent.trim()));
+    });
     // What a turn shows beside its conversation is a page of its own here.
     root.addEventListener("htmx:targetError", ({ target }) => target.href && location.assign(target.href));
     root.addEventListener("click", async ({ target }) => {
@@ -56,7 +55,7 @@ export class Column {
     signal.addEventListener("abort", () => this.#ended.abort());
     this.frames = new Frames({
       shower: async () => {
-        const { show } = await this.#answers();
+        const { show } = await this.answers();
         return (messages) => this.#show(show, messages);
       },
       acknowledge: (count) => this.connection.isOpen && this.connection.send({ action: "shown", count }),
@@ -68,21 +67,6 @@ export class Column {
       closed: () => {},
     }, this.part("connection"), this.#ended.signal);
     this.connection.open();
-  }
-
-  /** @param {string} name @returns {any} */
-  part(name) {
-    return this.root.querySelector(`[data-part="${name}"]`);
-  }
-
-  /** @returns {HTMLElement | null} */
-  get running() {
-    return this.transcript.querySelector(":scope > .is-running");
-  }
-
-  /** @param {number | string} run @returns {HTMLElement | null} */
-  turn(run) {
-    return this.transcript.querySelector(`:scope > [data-run="${run}"]`);
   }
 
   /** @param {HTMLElement | null} running */
@@ -99,29 +83,9 @@ export class Column {
 
   keepFocus() {}
 
-  #answers() {
-    const name = this.root.querySelector("h2").textContent.trim();
-    this.#answering ??= Promise.all([import("./answering.js"), import("./following.js")]).then(([{ Answering }, { Following }]) => {
-      this.#following = new Following(this.transcript, this.#ended.signal);
-      return new Answering(this, new Ends(name));
-    });
-    this.#answering.catch(() => {
-      this.#answering = undefined;
-      this.connection.say(NOT_LOADED);
-    });
-    return this.#answering;
-  }
-
-  /** Where the socket is, and what the column shows. To its server every run up to its own is shown already.
-   * @returns {string} */
+  // To its server every run up to its own is shown already.
   #address() {
-    this.frames.drop();
-    const url = new URL(this.root.dataset.socket, location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    url.searchParams.set("page", "2");
-    url.searchParams.set("last", this.root.dataset.run);
-    if (this.running) url.searchParams.set("at", this.running.dataset.at);
-    return url.href;
+    return this.address(this.root.dataset.run, [this.running?.dataset.at]).href;
   }
 
   /** Show what concerns this run; who reads at the end of the answer stays there.

@@ -6,6 +6,7 @@ import "./menus.js";
 import { complain } from "./telling.js";
 
 const STORE = "loom.keys";
+export const LAST_SESSION = "loom.last-session";
 const SEQUENCE_MS = 1500; // between two keys of one way
 const WRITING = "input, textarea, select, [contenteditable]";
 const ELSEWHERE = "dialog[open], .menu[open], :popover-open";
@@ -82,9 +83,20 @@ function search() {
   else open("openPalette");
 }
 
+function last() {
+  let address = null;
+  try {
+    address = localStorage.getItem(LAST_SESSION);
+  } catch {
+    /* Storage is closed to us: nothing is kept there. */
+  }
+  if (address) location.assign(address);
+  else complain("No session was opened in this browser so far.");
+}
+
 /** What does not lead to an address.
  * @type {Record<string, () => void>} */
-const commands = { search, sheet: () => void open("openSheet") };
+const commands = { search, last, sheet: () => void open("openSheet") };
 
 /** @param {string} wanted an address or the name of a command */
 export function run(wanted) {
@@ -129,6 +141,13 @@ document.addEventListener("keydown", (event) => {
   if (act === undefined) return;
   event.preventDefault();
   if (!event.repeat || added[key]) act?.();
+});
+
+/* --- what few pages have --- */
+
+define("picker-script", {
+  selector: "[data-widget~=picker]",
+  mount: () => void import("./picker.js"), // which mounts itself there
 });
 
 /* --- buttons --- */

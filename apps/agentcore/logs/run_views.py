@@ -29,14 +29,14 @@ def run_log_fragment(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     wanted = RunLogForm(request.GET).wanted()
     run = newest_or(session, wanted["run"] or None)
     context: dict[str, Any] = {"session": session, "agent": session.agent, "run": run, "wanted": wanted}
-    if not (request.htmx and request.htmx.target == "run-lines"):
+    if not (request.htmx and request.htmx.target == f"run-lines-{session.pk}"):
         return render(request, "agentcore/_run_log.html", context)
     log = read_run_log(session, run)
     seen = wanted["seen"]
     is_same = bool(seen) and (seen == log.word or log.has_failed)
     context |= {"log": log, "following": following_of(log, wanted, is_new=not is_same)}
     if is_same:
-        return retarget(render(request, "agentcore/_run_log_following.html", context), "#run-following")
+        return retarget(render(request, "agentcore/_run_log_following.html", context), f"#run-following-{session.pk}")
     # Who looks for a line is led there once: where it is found, or, the first time, to what says that it was not.
     context["is_jump"] = bool(wanted["find"]) and (log.match is not None or not seen)
     return render(request, "agentcore/_run_log_lines.html", context)

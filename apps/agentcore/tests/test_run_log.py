@@ -32,7 +32,7 @@ LONG_AGO = timedelta(hours=1)
 
 def ask(client: Client, session: Session, query: str = "") -> HttpResponse:
     address = reverse("sessions:run-log-fragment", args=[session.public_id])
-    headers = {"HX-Request": "true", "HX-Target": "run-lines"}
+    headers = {"HX-Request": "true", "HX-Target": f"run-lines-{session.pk}"}
     answer: Any = client.get(f"{address}?{query.rpartition('?')[2]}", headers=headers)
     return answer  # type: ignore[no-any-return]
 
@@ -44,7 +44,7 @@ def body(answer: Any) -> str:
 
 def following(answer: HttpResponse) -> tuple[str, int | None]:
     """With what the fold asks again, and after how many seconds; None where only a next run matters."""
-    [element] = re.findall(r'<div hidden id="run-following"([^>]*)>', body(answer))
+    [element] = re.findall(r'<div hidden id="run-following-\d+"([^>]*)>', body(answer))
     again = re.search(r'hx-get="([^"]*)" hx-trigger="(?:every (\d+)s)?', element)
     if again is None:
         return "", None
@@ -73,7 +73,8 @@ def test_opened_it_comes_at_once_and_asks_for_its_lines(client: Client, run: Inv
     fold = client.get(address, {"run": "1", "find": "on"}, headers={"HX-Request": "true", "HX-Target": "run-log"})
 
     assert '<details class="tool run-log" open>' in body(fold) and "invocation 1" in body(fold)
-    assert f'hx-get="{address}?run=1&amp;find=on" hx-trigger="load" hx-target="#run-lines"' in body(fold)
+    lines = f"#run-lines-{run.session_id}"  # several sessions may stand on one page
+    assert f'hx-get="{address}?run=1&amp;find=on" hx-trigger="load" hx-target="{lines}"' in body(fold)
     assert "log-list" not in body(fold)
 
 
@@ -96,7 +97,7 @@ def test_it_is_followed_more_and_more_seldom_and_at_once_again_when_something_co
     pauses = [pause_s]
     for _ in range(len(PAUSES_S) + 1):
         answer = ask(client, run.session, query)
-        assert answer["HX-Retarget"] == "#run-following" and "log-list" not in body(answer)
+        assert answer["HX-Retarget"] == f"#run-following-{run.session_id}" and "log-list" not in body(answer)
         query, pause_s = following(answer)
         pauses.append(pause_s)
     assert pauses == [*PAUSES_S, PAUSES_S[-1], PAUSES_S[-1]]
@@ -134,7 +135,7 @@ def test_what_is_shown_stays_while_cloudwatch_does_not_answer(
     answer = ask(client, run.session, query)
 
     again, pause_s = following(answer)
-    assert answer["HX-Retarget"] == "#run-following" and pause_s == PAUSES_S[1]
+    assert answer["HX-Retarget"] == f"#run-following-{run.session_id}" and pause_s == PAUSES_S[1]
     assert re.findall("seen=[^&]*", again) == re.findall("seen=[^&]*", query)
 
 

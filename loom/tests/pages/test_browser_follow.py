@@ -282,3 +282,23 @@ def test_without_javascript_a_prompt_is_sent_and_its_answer_read(page: Page, loo
     wait_until(lambda: newest_session(loom).invocations[-1].status == "complete", "the answer is complete")
     page.reload()
     expect(page.locator("article").nth(1)).to_contain_text("Completed")
+
+
+def test_what_was_typed_ahead_meanwhile_is_there_when_the_connection_is_back(
+    page: Page, loom: Loom, relay: Relay
+) -> None:
+    loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)
+    prompt = Prompt(loom, loom.agent_id("travel_concierge"), "Two days in Ghent")
+    prompt.wait_for_chunks(1)
+    open_connected(page, f"{relay.url}/sessions/{newest_session_id(loom)}/")
+    expect(page.locator(".answer")).to_contain_text("You asked")
+    relay.cut()
+    expect(page.locator("[data-part=connection]")).to_contain_text("Connection lost, reconnecting")
+    path = f"/api/agents/{loom.agent_id('travel_concierge')}/sessions"
+    session = loom.get(path)[1][0]["session_id"]
+    assert loom.post(f"{path}/{session}/queue", {"prompt": "And on Monday?"})[0] == 202
+    expect(page.locator("ol.ahead li")).to_have_count(0)
+    relay.mend()
+    expect(page.locator("ol.ahead .excerpt")).to_have_text(["And on Monday?"])
+    loom.emulator.end_silences()
+    prompt.finish()

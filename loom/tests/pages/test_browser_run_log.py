@@ -13,7 +13,7 @@ from loom.tests.visiting import Prompt, newest_session_id
 
 pytestmark = pytest.mark.browser
 
-LINES = "#run-lines .log-line"
+LINES = ".run-lines .log-line"
 LINES_BEFORE_SILENCE = 3
 IS_AT_END = "(list) => list.scrollTop + list.clientHeight >= list.scrollHeight - 24"
 
@@ -40,7 +40,7 @@ def test_it_is_opened_by_keyboard_and_closed_it_asks_for_nothing(page: Page, loo
     page.locator(".run-log summary").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator(LINES).first).to_be_visible()
-    expect(page.locator("#run-lines .log-level").first).to_have_text(re.compile(r"INFO|DEBUG|·"))
+    expect(page.locator(".run-lines .log-level").first).to_have_text(re.compile(r"INFO|DEBUG|·"))
     assert page.evaluate("document.activeElement.id").startswith("run-log-head-")
     settle(page)
     assert [*look(page), *witness.all_complaints()] == []
@@ -67,23 +67,23 @@ def test_an_error_is_one_click_away_from_its_line(page: Page, loom: Loom) -> Non
     Prompt(loom, loom.agent_id("claims_intake"), "A claim").finish()
     page.goto(f"{loom.url}/sessions/{newest_session_id(loom)}/")
     page.get_by_role("link", name="Show its log at this moment").click()
-    marked = page.locator("#run-lines .is-marked")
+    marked = page.locator(".run-lines .is-marked")
     expect(marked).to_be_in_viewport()
     expect(marked).to_be_focused()
     expect(marked).to_contain_text("Traceback (most recent call last)")
-    expect(page.locator("#run-lines .log-notice")).to_contain_text("the error nearest to its end")
+    expect(page.locator(".run-lines .log-notice")).to_contain_text("the error nearest to its end")
 
 
 def test_the_lines_follow_a_run_and_the_newest_stay_in_view(page: Page, loom: Loom) -> None:
     open_log_of_silent_run(page, loom)
     loom.emulator.end_silences()
     expect(page.locator(LINES)).not_to_have_count(LINES_BEFORE_SILENCE)
-    assert page.locator("#run-lines .log-list").evaluate(IS_AT_END)
+    assert page.locator(".run-lines .log-list").evaluate(IS_AT_END)
 
 
 def test_nothing_moves_for_who_reads_further_up(page: Page, loom: Loom) -> None:
     open_log_of_silent_run(page, loom)
-    lines = page.locator("#run-lines .log-list")
+    lines = page.locator(".run-lines .log-list")
     page.set_viewport_size({"width": 1280, "height": 120})  # three lines are more than it has room for
     top = lines.evaluate("(list) => (list.scrollTop = 7)")
     assert not lines.evaluate(IS_AT_END)
