@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.sessions.pages import again_views, agent_views, keeping_views, list_views, queue_views, views
+from apps.sessions.pages import again_views, agent_views, choosing_views, keeping_views, list_views, queue_views, views
 
 urlpatterns = [
     path("", list_views.session_list, name="list"),
     path("csv/", list_views.session_list_csv, name="list-csv"),
+    path("agents/", choosing_views.agent_options_fragment, name="agent-options-fragment"),
     path("bulk/", keeping_views.session_bulk, name="bulk"),
     path("deleted/", keeping_views.sessions_deleted, name="deleted"),
     path("restore/", keeping_views.session_restore, name="restore"),

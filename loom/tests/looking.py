@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import ConsoleMessage, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # Reports reach the page itself as events; they are kept from its first moment on.
@@ -60,6 +61,14 @@ class Witness:
         """What was complained of so far, with the reports of the page that is open."""
         reports: list[str] = self.page.evaluate("window.reports")
         return [*self.complaints, *(f"report: {report}" for report in reports)]
+
+
+def choose_target(page: Page | Locator, label: str, agent: str, endpoint: str = "DEFAULT") -> None:
+    """Choose an agent's endpoint in a field that is searched, by a piece of its name."""
+    field = page.get_by_role("combobox", name=label, exact=True)
+    field.fill(agent[:-1])
+    page.get_by_role("option", name=re.compile(rf"^{agent} · {endpoint}\b")).click()
+    expect(field).to_have_value(re.compile(rf"^{agent} · {endpoint}\b"))
 
 
 def settle(page: Page) -> None:

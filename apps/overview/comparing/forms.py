@@ -13,14 +13,10 @@ from apps.agents.models import Agent
 from apps.metrics.series.forms import COST_RANGE, COST_STEP, check_cost
 from apps.metrics.series.plans import MAX_TARGETS, Target
 from apps.metrics.series.services import DEFAULT_MAX_COST_USD, HIGHEST_MAX_COST_USD
+from apps.sessions.choosing import PICKS_TARGETS, targets_of
 
 LEAST_TARGETS = 2
 NAMES = [f"target_{number}" for number in range(1, MAX_TARGETS + 1)]
-
-
-def key_of(agent_id: int, qualifier: str) -> str:
-    """How a field names a target."""
-    return f"{agent_id}:{qualifier}"
 
 
 class CompareForm(forms.Form):
@@ -39,13 +35,14 @@ class CompareForm(forms.Form):
     def __init__(self, *args: Any, agents: Sequence[Agent], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.agents_by_key = {agent.pk: agent for agent in agents}
-        choices: list[Any] = [(agent.name, _endpoints_of(agent)) for agent in agents]
+        choices: list[Any] = [(agent.name, targets_of(agent)) for agent in agents]
         for number, name in enumerate(NAMES, 1):
             is_needed = number <= LEAST_TARGETS
             self.fields[name] = forms.ChoiceField(
                 label=_("Target %(number)s") % {"number": number},
                 required=is_needed,
                 choices=[("", _("Choose an agent and endpoint") if is_needed else _("None")), *choices],
+                widget=forms.Select(attrs=PICKS_TARGETS),
                 error_messages={
                     "required": _("Choose at least two targets."),
                     "invalid_choice": _("This agent or endpoint cannot be chosen any more. Choose another one."),
@@ -60,7 +57,7 @@ class CompareForm(forms.Form):
     @property
     def target_count(self) -> int:
         """How many targets there are to choose from."""
-        return sum(len(_endpoints_of(agent)) for agent in self.agents_by_key.values())
+        return sum(len(targets_of(agent)) for agent in self.agents_by_key.values())
 
     def clean_prompt(self) -> str:
         prompt: str = self.cleaned_data["prompt"]
@@ -88,24 +85,9 @@ class CompareForm(forms.Form):
         return Target(self.agents_by_key[int(agent_id)], qualifier)
 
 
-def _endpoints_of(agent: Agent) -> list[tuple[str, str]]:
-    """An agent's endpoints, with the versions that they lead to."""
-    found = [
-        (
-            key_of(agent.pk, endpoint.name),
-            _("%(agent)s · %(endpoint)s → version %(version)s")
-            % {"agent": agent.name, "endpoint": endpoint.name, "version": endpoint.live_version}
-            if endpoint.live_version
-            else f"{agent.name} · {endpoint.name}",
-        )
-        for endpoint in agent.endpoints.all()
-    ]
-    return found or [(key_of(agent.pk, "DEFAULT"), f"{agent.name} · DEFAULT")]
-
-
 def first_targets(form: CompareForm, wanted: Sequence[str]) -> Mapping[str, str]:
     """The first choices of an empty form: what is wanted, as far as it is there, then others up to two."""
-    offered = [key for agent in form.agents_by_key.values() for key, _label in _endpoints_of(agent)]
+    offered = [key for agent in form.agents_by_key.values() for key, _label in targets_of(agent)]
     chosen = [key for key in dict.fromkeys(wanted) if key in offered][: len(NAMES)]
     others = [key for key in offered if key not in chosen]
     chosen += others[: max(0, LEAST_TARGETS - len(chosen))]

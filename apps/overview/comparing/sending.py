@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,7 +13,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.http import SignedInRequest
-from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
 from apps.core.requests.return_to import return_to
@@ -22,16 +21,13 @@ from apps.metrics.prompt_sets.selectors import plans_visible_to
 from apps.metrics.series.beside import limits_of, send_beside, stop_beside
 from apps.metrics.series.plans import Target, estimate_usd
 from apps.overview.comparing.columns import MOST, columns_of_runs, keys_of
-from apps.overview.comparing.forms import LEAST_TARGETS, CompareForm, first_targets, key_of
+from apps.overview.comparing.forms import LEAST_TARGETS, NAMES, CompareForm, first_targets
 from apps.overview.comparing.listing import side_by_side
+from apps.sessions.choosing import agents_named, keys_of_targets, offered_agents, target_value, targets_of
 from apps.sessions.invoking import stop_invocation
 from apps.sessions.selectors import run_visible_to
 
-
-def _agents(request: SignedInRequest) -> list[Agent]:
-    """The agents that may be asked."""
-    agents = agents_visible_to(request.user).prefetch_related("endpoints").order_by("name", "pk")
-    return [agent for agent in agents if agent.is_ready]
+BEGUN_WITH = ("agent", "run", "again")  # what an address may name
 
 
 def _estimate(form: CompareForm) -> dict[str, Any]:
@@ -57,18 +53,20 @@ def compare_new(request: SignedInRequest) -> HttpResponse:
 
     The address may name what to begin with: `agent`, a `run`, or a plan to send `again`.
     """
-    agents = _agents(request)
     is_asked = request.method == "POST"
-    form = CompareForm(request.POST if is_asked else None, agents=agents)
+    prompt, wanted = ("", _chosen(request.POST)) if is_asked else _begun_with(request)
+    find = request.GET.get("find", "")
+    offered = offered_agents(request.user, text=find, keys=keys_of_targets(wanted), is_ready=True)
+    form = CompareForm(request.POST if is_asked else None, agents=offered.agents)
     if not is_asked:
-        prompt, wanted = _begun_with(request, agents)
         form.initial.update(prompt=prompt, **first_targets(form, wanted))
     elif form.is_valid():
         try:
             return redirect("compare:plan", _send(request, form).pk)
         except LoomError as error:
             form.add_error(None, error.text())
-    context = {"form": form, "agents": agents, **_estimate(form)}
+    kept = [(name, request.GET[name]) for name in BEGUN_WITH if name in request.GET]
+    context = {"form": form, "offered": offered, "find": find, "kept": kept, **_estimate(form)}
     return render(request, "compare/compare_new.html", context, status=422 if is_asked else 200)
 
 
@@ -80,18 +78,21 @@ def _send(request: SignedInRequest, form: CompareForm) -> Plan:
     )
 
 
-def _begun_with(request: SignedInRequest, agents: list[Agent]) -> tuple[str, list[str]]:
+def _chosen(sent: QueryDict) -> list[str]:
+    return [sent.get(name, "") for name in NAMES]
+
+
+def _begun_with(request: SignedInRequest) -> tuple[str, list[str]]:
     """The prompt and the targets that an address asks to begin with; nothing of what the reader may not see."""
-    asked = {name: _key(request.GET.get(name, "")) for name in ("agent", "run", "again")}
+    asked = {name: _key(request.GET.get(name, "")) for name in BEGUN_WITH}
     plans = side_by_side(plans_visible_to(request.user))
     if asked["again"] and (plan := plans.filter(pk=asked["again"]).first()):
         targets = plan.targets.order_by("position").values_list("agent_id", "qualifier")
-        return _prompt_of(plan), [key_of(*target) for target in targets]
+        return _prompt_of(plan), [target_value(*target) for target in targets]
     if asked["run"] and (run := run_visible_to(request.user, asked["run"])):
-        return run.prompt, [key_of(run.session.agent_id, run.session.qualifier)]
-    chosen = next((agent for agent in agents if agent.pk == asked["agent"]), None)
-    names = [endpoint.name for endpoint in chosen.endpoints.all()] if chosen else []
-    return "", [key_of(asked["agent"], name) for name in names[:LEAST_TARGETS]]
+        return run.prompt, [target_value(run.session.agent_id, run.session.qualifier)]
+    agents = agents_named(request.user, [str(asked["agent"])]) if asked["agent"] else []
+    return "", [value for agent in agents for value, _label in targets_of(agent)][:LEAST_TARGETS]
 
 
 def _key(text: str) -> int:
@@ -105,7 +106,7 @@ def _prompt_of(plan: Plan) -> str:
 @require_safe
 def compare_estimate_fragment(request: SignedInRequest) -> HttpResponse:
     """What the targets as chosen may cost at most."""
-    form = CompareForm(request.GET, agents=_agents(request))
+    form = CompareForm(request.GET, agents=agents_named(request.user, _chosen(request.GET)))
     return render(request, "compare/_estimate.html", _estimate(form))
 
 

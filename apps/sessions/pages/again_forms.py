@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.agents.forms import PromptField
 from apps.agents.models import Agent
+from apps.sessions.choosing import PICKS_TARGETS, target_value, targets_of
 from apps.sessions.models import Invocation
 from apps.sessions.repeating import Target
 
@@ -32,9 +33,12 @@ class AgainForm(forms.Form):
     def __init__(self, *args: Any, run: Invocation, agents: list[Agent], has_prompt: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._run, self._agents, self._has_prompt = run, {agent.pk: agent for agent in agents}, has_prompt
-        own = f"{run.session.agent_id}:{run.session.qualifier}"
+        own = target_value(run.session.agent_id, run.session.qualifier)
         self.fields["target"] = forms.ChoiceField(
-            label=gettext_lazy("Agent and endpoint"), required=False, choices=[_group(agent) for agent in agents]
+            label=gettext_lazy("Agent and endpoint"),
+            required=False,
+            choices=[(agent.name, targets_of(agent)) for agent in agents],
+            widget=forms.Select(attrs=PICKS_TARGETS),
         )
         self.initial.update(prompt=run.prompt, target=own)
 
@@ -65,16 +69,3 @@ class AgainForm(forms.Form):
         if self.cleaned_data["where"] == FRESH or not key:
             return Target(is_fresh=True)
         return Target(self._agents[int(key)], qualifier, is_fresh=True)
-
-
-def _group(agent: Agent) -> tuple[str, list[tuple[str, str]]]:
-    """An agent's endpoints, with the versions that they lead to."""
-    endpoints = [
-        (f"{agent.pk}:{endpoint.name}", f"{agent.name} · {endpoint.name}{_leads_to(endpoint.live_version)}")
-        for endpoint in agent.endpoints.all()
-    ]
-    return agent.name, endpoints or [(f"{agent.pk}:DEFAULT", f"{agent.name} · DEFAULT")]
-
-
-def _leads_to(version: str) -> str:
-    return _(" → version %(version)s") % {"version": version} if version else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from django.contrib import messages
@@ -12,10 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.http import SignedInRequest
-from apps.agents.models import Agent
-from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
 from apps.sessions import selectors
+from apps.sessions.choosing import Offered, keys_of_targets, offered_agents
 from apps.sessions.models import Invocation
 from apps.sessions.pages.again_forms import HERE, AgainForm
 from apps.sessions.repeating import Repeat, earlier_runs, own_body, repeat_here, repeat_run, run_edited
@@ -29,10 +29,12 @@ def _found(request: SignedInRequest, public_id: UUID, number: int) -> Invocation
     return get_object_or_404(runs, session__public_id=public_id, number=number, pk__in=visible)
 
 
-def _targets(request: SignedInRequest, run: Invocation) -> list[Agent]:
-    """The agents that may be asked, that of the run first."""
-    ready = agents_visible_to(request.user).prefetch_related("endpoints").order_by("name", "pk")
-    return sorted((agent for agent in ready if agent.is_ready), key=lambda agent: agent.pk != run.session.agent_id)
+def _targets(request: SignedInRequest, run: Invocation) -> Offered:
+    """The agents that may be asked, that of the run first; what was chosen is among them."""
+    own = run.session.agent_id
+    chosen = keys_of_targets([request.POST.get("target", "")])
+    offered = offered_agents(request.user, text=request.GET.get("find", ""), keys=[own, *chosen], is_ready=True)
+    return replace(offered, agents=sorted(offered.agents, key=lambda agent: agent.pk != own))
 
 
 def _context(request: SignedInRequest, run: Invocation, form: AgainForm, body: str | None) -> dict[str, object]:
@@ -80,8 +82,9 @@ def run_again(request: SignedInRequest, public_id: UUID, number: int) -> HttpRes
         return redirect(run.session)
     body = own_body(run)
     is_asked = request.method == "POST"
+    offered = _targets(request, run)
     form = AgainForm(
-        request.POST if is_asked else None, run=run, agents=_targets(request, run), has_prompt=body is None,
+        request.POST if is_asked else None, run=run, agents=offered.agents, has_prompt=body is None,
         auto_id="again-%s",
     )  # fmt: skip
     if request.GET.get("focus") == "target":
@@ -92,7 +95,8 @@ def run_again(request: SignedInRequest, public_id: UUID, number: int) -> HttpRes
         except LoomError as error:
             form.add_error(None, error.text())
     template = "sessions/run_again.html#again-panel" if request.htmx and not is_asked else "sessions/run_again.html"
-    return render(request, template, _context(request, run, form, body), status=422 if is_asked else 200)
+    context = {**_context(request, run, form, body), "offered": offered, "find": request.GET.get("find", "")}
+    return render(request, template, context, status=422 if is_asked else 200)
 
 
 def _done(request: SignedInRequest, run: Invocation, form: AgainForm) -> HttpResponse:

@@ -11,12 +11,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.http import SignedInRequest
-from apps.accounts.models import User
 from apps.agents.forms import PromptForm
-from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
 from apps.sessions import invoking, selectors, services
+from apps.sessions.choosing import keys_of_targets, offered_agents
 from apps.sessions.forms import InvokeForm
 from apps.sessions.models import Invocation, Session
 from apps.sessions.typed_ahead import ahead_of
@@ -107,26 +106,18 @@ def unread(request: SignedInRequest, public_id: UUID, number: int) -> HttpRespon
     return HttpResponse("\n\n".join(values), content_type="text/plain; charset=utf-8")
 
 
-def _agents_of(user: User) -> list[Agent]:
-    """All agents that `user` may choose, those that they used last first."""
-    agents = list(agents_visible_to(user).prefetch_related("endpoints").order_by("name", "pk"))
-    used = {key: place for place, key in enumerate(selectors.agents_used_last_by(user))}
-    return sorted(agents, key=lambda agent: used.get(agent.pk, len(used)))
-
-
-def _wanted_agent(request: SignedInRequest) -> tuple[list[Agent], Agent | None]:
-    agents = _agents_of(request.user)
-    wanted = request.GET.get("agent", "")
-    return agents, next((agent for agent in agents if str(agent.pk) == wanted), agents[0] if agents else None)
-
-
 @never_cache
 @require_safe
 def session_new(request: SignedInRequest) -> HttpResponse:
     """Choose an agent and one of its endpoints, and type the first prompt."""
-    agents, agent = _wanted_agent(request)
+    find = request.GET.get("find", "")
+    keys = keys_of_targets([request.GET.get("agent", "")])
+    offered = offered_agents(request.user, text=find, keys=keys)
+    agents = offered.agents
+    agent = next((agent for agent in agents if agent.pk in keys), agents[0] if agents else None)
     form = PromptForm(agent=agent) if agent and agent.is_ready and not agent.is_archived else None
-    return render(request, "sessions/session_new.html", {"agents": agents, "agent": agent, "prompt_form": form})
+    context = {"offered": offered, "agent": agent, "prompt_form": form, "find": find}
+    return render(request, "sessions/session_new.html", context)
 
 
 @require_POST
@@ -148,7 +139,7 @@ def session_start(request: SignedInRequest, agent_pk: int) -> HttpResponse:
             form.add_error(None, error.text())
         else:
             return redirect(session)
-    context = {"agents": _agents_of(request.user), "agent": agent, "prompt_form": form}
+    context = {"offered": offered_agents(request.user, keys=[agent.pk]), "agent": agent, "prompt_form": form}
     return render(request, "sessions/session_new.html", context, status=422)
 
 

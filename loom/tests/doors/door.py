@@ -1,4 +1,4 @@
-"""What a knock at an address is to get, by who knocks."""
+"""What an address answers to whom, as `test_roles.py` says it of each."""
 
 from __future__ import annotations
 

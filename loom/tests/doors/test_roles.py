@@ -7,7 +7,7 @@ those who may are what an empty form or body gets, and an AWS that refuses every
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from apps.overview.models import SavedView
 from apps.sessions.models import Session
 from apps.sessions.viewing.routing import websocket_urlpatterns
 from loom.tests.comparisons import make_comparison
+from loom.tests.doors.door import of_staff, owned, private, shared
 from loom.tests.doors.furnishing import furnish, make_plan, refuse
 from loom.tests.doors.test_api_routes import SCOPE_OF
 from loom.tests.doors.test_signed_out import FOR_EVERYBODY
@@ -34,37 +35,6 @@ from loom.tests.fixtures import make_user
 from loom.tests.walking import Address, addresses
 
 pytestmark = pytest.mark.django_db
-
-
-@dataclass(frozen=True)
-class Door:
-    """The method to knock with, the status of those who may, and that of others; `may` are those, owner and staff."""
-
-    method: str
-    status: int
-    others: int
-    body: str = "{}"
-    may: tuple[str, ...] = ("owner", "staff", "superuser")
-
-
-def shared(method: str, status: int) -> Door:
-    """For whoever is signed in."""
-    return Door(method, status, status)
-
-
-def owned(method: str, status: int) -> Door:
-    """For the owner of the session or series, and for staff."""
-    return Door(method, status, 404)
-
-
-def of_staff(method: str, status: int) -> Door:
-    """For staff alone."""
-    return Door(method, status, 404, may=("staff", "superuser"))
-
-
-def private(method: str, status: int) -> Door:
-    """For the owner alone."""
-    return Door(method, status, 404, may=("owner",))
 
 
 # It leads there, or leads back: which is which, tests of the pages know.
@@ -114,6 +84,7 @@ PAGES = {
     "sessions:keep": owned("POST", GONE_ON),
     "sessions:bulk": shared("POST", GONE_ON),
     "sessions:deleted": shared("GET", 200),
+    "sessions:agent-options-fragment": shared("GET", 200),
     "sessions:restore": shared("POST", GONE_ON),
     "sessions:stop": owned("POST", GONE_ON),
     "sessions:turns-fragment": owned("GET", 200),

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from loom.tests.fixtures import Loom
-from loom.tests.looking import settle
+from loom.tests.looking import choose_target, settle
 from loom.tests.visiting import Prompt, newest_session_id
 
 pytestmark = pytest.mark.browser
@@ -148,7 +148,7 @@ def test_one_prompt_is_sent_to_two_agents(hand: Hand, loom: Loom) -> None:
     hand.click(hand.page.get_by_role("link", name="Comparison"))
     hand.page.get_by_label("Prompt").fill("Two days in Ghent")
     for number, name in enumerate((QUICK, TALKER), 1):
-        hand.page.get_by_label(f"Target {number}").select_option(f"{loom.agent_id(name)}:DEFAULT")
+        choose_target(hand.page, f"Target {number}", name)
     hand.click(hand.page.get_by_role("button", name="Send to all"))
     expect(hand.page.locator(".beside-column .turn-state .badge")).to_have_text(["Completed", "Completed"])
     assert hand.clicks == 3
@@ -159,7 +159,7 @@ def test_two_versions_are_compared_by_the_endpoints_that_lead_to_them(hand: Hand
     hand.click(hand.page.get_by_role("link", name="Comparison"))
     hand.page.get_by_label("Prompt").fill("Two days in Ghent")
     for number, endpoint in enumerate(("DEFAULT", "prod"), 1):
-        hand.page.get_by_label(f"Target {number}").select_option(f"{loom.agent_id(TALKER)}:{endpoint}")
+        choose_target(hand.page, f"Target {number}", TALKER, endpoint)
     hand.click(hand.page.get_by_role("button", name="Send to all"))
     rows = hand.page.locator("#figures tbody tr")
     expect(rows.locator(".row-state")).to_have_text(["Completed", "Completed"])

@@ -44,6 +44,7 @@ FRAGMENTS = [
     "agents:import", "agents:account-fragment", "agents:aws-metrics-fragment",
     "agents:aws-account-fragment", "agents:aws-permissions-fragment", "sessions:turn-menu-fragment",
     "sessions:run-log-fragment", "sessions:turns-fragment", "sessions:queue-fragment", "sessions:expectation",
+    "sessions:agent-options-fragment",
     "metrics:latency-fragment",
     "metrics:agent-figures-fragment", "metrics:agent-list-figures-fragment",
     "metrics:start-series-estimate-fragment", "metrics:start-series-progress-fragment",
@@ -82,7 +83,7 @@ def names_below(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
 OWN_FOLD = ".turn-state .timeline-fold > [hx-get^='/sessions/'][hx-get*='/timeline/']"
 # What no text of an agent, a user or AWS may become.
 HARMFUL = ", ".join(
-    f":is([data-part=transcript], #log-lines, #run-lines .log-list, h1, td, .toast) {selector}"
+    f":is([data-part=transcript], #log-lines, .run-lines .log-list, h1, td, .toast) {selector}"
     for selector in (
         "script", "img", "iframe", "form[action*='evil']", "style", "link", "base", "meta", "math",
         "svg:not([aria-hidden])", "object",

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from loom.tests.fixtures import Loom
-from loom.tests.looking import PHONE, SIDEWAYS, Witness, axe_findings, settle
+from loom.tests.looking import PHONE, SIDEWAYS, Witness, axe_findings, choose_target, settle
 
 pytestmark = pytest.mark.browser
 # What is told is told from the first message on; what happened before stands on the page.
@@ -138,7 +138,7 @@ def test_a_prompt_is_sent_again_from_its_turn(page: Page, loom: Loom, witness: W
     page.locator("article .menu summary").nth(1).click()
     page.locator("article .menu-list").nth(1).get_by_role("link", name="Run on another agent").click()
     dialog.get_by_label("Prompt", exact=True).fill("Three days in Bruges")
-    dialog.get_by_label("Agent and endpoint").select_option(f"{loom.agent_id('travel_concierge')}:prod")
+    choose_target(dialog, "Agent and endpoint", "travel_concierge", "prod")
     dialog.get_by_role("button", name="Run in a new session").click()
     expect(page.locator("article .prompt")).to_have_text("Three days in Bruges")
     expect(page.locator(".title-line .chip")).to_have_text("prod")

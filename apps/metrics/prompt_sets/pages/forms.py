@@ -20,6 +20,7 @@ from apps.metrics.series.forms import COST_RANGE, COST_STEP, check_cost
 from apps.metrics.series.planning import Order
 from apps.metrics.series.plans import MAX_AT_ONCE, MAX_REPEATS, Limits, Target
 from apps.metrics.series.services import DEFAULT_MAX_COST_USD, HIGHEST_MAX_COST_USD
+from apps.sessions.choosing import PICKS_TARGETS, targets_of
 
 LINES, JSONL, CSV = "lines", "jsonl", "csv"
 HIGHEST_SEED = 2**31 - 1
@@ -129,14 +130,16 @@ class ReplayForm(forms.Form):
     def __init__(self, *args: Any, agents: Sequence[Agent], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.agents = {agent.pk: agent for agent in agents}
-        groups = [_group(agent) for agent in agents]
+        groups = [(agent.name, targets_of(agent)) for agent in agents]
         self.fields["first"] = forms.ChoiceField(
             label=gettext_lazy("Target"), choices=[("", _("Choose an agent’s endpoint")), *groups],
             error_messages={"required": _("Choose a target."), "invalid_choice": _("This target is not there.")},
+            widget=forms.Select(attrs=PICKS_TARGETS),
         )  # fmt: skip
         self.fields["second"] = forms.ChoiceField(
             label=gettext_lazy("Compared with"), required=False, choices=[("", _("nothing")), *groups],
             error_messages={"invalid_choice": _("This target is not there.")},
+            widget=forms.Select(attrs=PICKS_TARGETS),
         )  # fmt: skip
         self.initial.setdefault("request_key", str(uuid.uuid4()))
 
@@ -167,11 +170,6 @@ class ReplayForm(forms.Form):
             at_once=valid.get("at_once") or 1,
             max_cost_usd=valid.get("max_cost_usd") or Decimal(DEFAULT_MAX_COST_USD),
         )
-
-
-def _group(agent: Agent) -> tuple[str, list[tuple[str, str]]]:
-    names = [endpoint.name for endpoint in agent.endpoints.all()] or ["DEFAULT"]
-    return agent.name, [(f"{agent.pk}:{name}", f"{agent.name} · {name}") for name in names]
 
 
 def last_targets(prompt_set: PromptSet) -> dict[str, str]:

@@ -10,8 +10,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.http import SignedInRequest
-from apps.agents.models import Agent
-from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import LoomError
 from apps.metrics.models import Plan, PromptSet
 from apps.metrics.prompt_sets.pages.forms import ReplayForm, last_targets
@@ -20,12 +18,9 @@ from apps.metrics.prompt_sets.selectors import plans_visible_to
 from apps.metrics.prompt_sets.services import run_prompt_set
 from apps.metrics.series.plans import cancel_plan, estimate_usd
 from apps.metrics.series.running import advance_plan
+from apps.sessions.choosing import Offered, agents_named, keys_of_targets, offered_agents
 
-
-def _agents(request: SignedInRequest) -> list[Agent]:
-    """The agents that may be asked."""
-    ready = agents_visible_to(request.user).prefetch_related("endpoints").order_by("name", "pk")
-    return [agent for agent in ready if agent.is_ready]
+TARGETS = ("first", "second")
 
 
 def _estimate(form: ReplayForm, prompt_count: int) -> dict[str, Any]:
@@ -54,11 +49,14 @@ def _defaults(form: ReplayForm) -> dict[str, Any]:
 def set_replay(request: SignedInRequest, set_id: int) -> HttpResponse:
     """How a set is sent; a POST sends it and goes to where its results come."""
     prompt_set = found_set(request, set_id)
-    agents = _agents(request)
-    if request.method != "POST":
-        form = ReplayForm(agents=agents, initial=last_targets(prompt_set))
-        return _form_page(request, prompt_set, form)
-    form = ReplayForm(request.POST, agents=agents)
+    is_asked = request.method == "POST"
+    initial = {} if is_asked else last_targets(prompt_set)
+    wanted = [request.POST.get(name, "") for name in TARGETS] if is_asked else initial.values()
+    find = request.GET.get("find", "")
+    offered = offered_agents(request.user, text=find, keys=keys_of_targets(wanted), is_ready=True)
+    if not is_asked:
+        return _form_page(request, prompt_set, ReplayForm(agents=offered.agents, initial=initial), offered)
+    form = ReplayForm(request.POST, agents=offered.agents)
     if form.is_valid():
         try:
             plan = run_prompt_set(
@@ -73,11 +71,14 @@ def set_replay(request: SignedInRequest, set_id: int) -> HttpResponse:
         else:
             advance_plan(plan.pk)
             return redirect(plan)
-    return _form_page(request, prompt_set, form, status=422)
+    return _form_page(request, prompt_set, form, offered, status=422)
 
 
-def _form_page(request: SignedInRequest, prompt_set: PromptSet, form: ReplayForm, status: int = 200) -> HttpResponse:
-    context = {"prompt_set": prompt_set, "form": form, **_estimate(form, prompt_set.items.count())}
+def _form_page(
+    request: SignedInRequest, prompt_set: PromptSet, form: ReplayForm, offered: Offered, status: int = 200
+) -> HttpResponse:
+    shown = {"prompt_set": prompt_set, "form": form, "offered": offered, "find": request.GET.get("find", "")}
+    context = {**shown, **_estimate(form, prompt_set.items.count())}
     return render(request, "metrics/prompt_set_replay.html", context, status=status)
 
 
@@ -85,7 +86,7 @@ def _form_page(request: SignedInRequest, prompt_set: PromptSet, form: ReplayForm
 def estimate_fragment(request: SignedInRequest, set_id: int) -> HttpResponse:
     """What a plan as filled in would cost at most."""
     prompt_set = found_set(request, set_id)
-    form = ReplayForm(request.GET, agents=_agents(request))
+    form = ReplayForm(request.GET, agents=agents_named(request.user, [request.GET.get(name, "") for name in TARGETS]))
     return render(request, "metrics/_prompt_set_estimate.html", _estimate(form, prompt_set.items.count()))
 
 
