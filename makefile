@@ -11,7 +11,7 @@ CLIENTS := build/clients
 # Behind a proxy that opens TLS, only the machine's own certificates know its name; pip uses them already.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help dev run build test test.unit test.browser test.deep test.clients coverage lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.parser bench.runs bench.wire bench.pages clean
+.PHONY: help dev run otlp build test test.unit test.browser test.deep test.clients coverage lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.parser bench.runs bench.wire bench.pages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -39,6 +39,10 @@ $(VENV)/bench.stamp: $(LOCKS)/bench.txt $(VENV)/test.stamp
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
 	@touch $@
 
+$(VENV)/otlp.stamp: $(LOCKS)/otlp.txt $(VENV)/run.stamp
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
+	@touch $@
+
 $(CLIENTS)/clients.stamp: $(LOCKS)/clients.txt $(VENV)/test.stamp
 	@$(BIN)/uv venv --quiet --clear $(CLIENTS)
 	@VIRTUAL_ENV=$(CLIENTS) $(BIN)/uv pip install --quiet --require-hashes -r $<
@@ -58,6 +62,8 @@ run: $(VENV)/run.stamp etc/environment.sh ## Run everything as in production: DE
 build: $(VENV)/run.stamp etc/environment.sh ## Compile, and collect static files: what a folder needs before it becomes read-only.
 	@$(BIN)/python -m compileall -q apps loom packages
 	@DEBUG=0 AUTH_DISABLED=0 $(MANAGE) collectstatic --no-input --verbosity=0
+
+otlp: $(VENV)/otlp.stamp ## Install what sending spans takes (OTEL_EXPORTER_OTLP_ENDPOINT).
 
 migrate: $(VENV)/run.stamp etc/environment.sh ## Bring the database up to date.
 	@$(MANAGE) migrate
@@ -115,6 +121,7 @@ secrets-scan: $(VENV)/test.stamp ## Look for secrets in every tracked file.
 lock: $(VENV)/bootstrap.stamp ## Pin the dependencies of pyproject.toml anew.
 	@$(LOCK) pyproject.toml -o $(LOCKS)/run.txt $(if $(UPGRADE),--upgrade)
 	@$(LOCK) pyproject.toml --group test -c $(LOCKS)/run.txt -o $(LOCKS)/test.txt $(if $(UPGRADE),--upgrade)
+	@$(LOCK) --group pyproject.toml:otlp -c $(LOCKS)/test.txt -o $(LOCKS)/otlp.txt $(if $(UPGRADE),--upgrade)
 	@$(LOCK) pyproject.toml --group bench -c $(LOCKS)/test.txt -o $(LOCKS)/bench.txt $(if $(UPGRADE),--upgrade)
 	@$(LOCK) --group pyproject.toml:clients -o $(LOCKS)/clients.txt $(if $(UPGRADE),--upgrade)
 

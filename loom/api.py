@@ -30,6 +30,7 @@ from apps.metrics.explaining.api import router as timelines_router
 from apps.metrics.prompt_sets.api import router as prompt_sets_router
 from apps.metrics.series.api import router as series_router
 from apps.metrics.sessions_api import router as session_reads_router
+from apps.metrics.spending.api import router as budgets_router
 from apps.overview.api import router as runs_router
 from apps.overview.comparing.api import router as compare_router
 from apps.overview.rating_api import router as ratings_router
@@ -142,6 +143,7 @@ api.add_router("", metrics_router)
 api.add_router("", timelines_router)
 api.add_router("", series_router)
 api.add_router("", prompt_sets_router)
+api.add_router("", budgets_router)
 api.add_router("", takeout_router)
 api.add_router("", runs_router)
 api.add_router("", ratings_router)

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,9 +27,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loom.settings")
 django.setup()
 
 from apps.accounts.middleware import SocketSignIn  # noqa: E402 -- needs the app registry
+from apps.core import log_context  # noqa: E402
 from apps.core.models import Process  # noqa: E402
 from apps.core.requests import request_slot  # noqa: E402
 from apps.core.requests.middleware import TooLargeError  # noqa: E402
+from apps.core.running.telemetry import Counter, Histogram  # noqa: E402
 from apps.core.sqlite.base import hand_on_connections, kept_connections  # noqa: E402
 from apps.core.supervised import supervised_name  # noqa: E402
 from apps.sessions.engine.engine import engine  # noqa: E402
@@ -59,7 +62,15 @@ SWITCH_INTERVAL_S = 0.0005
 # 100 streams, in two pairs of runs: 82 and 71 ms with Python's own thresholds (700, 10, 10), with these 60 and 61.
 GC_THRESHOLDS = (20_000, 20, 20)
 WARM_TEMPLATES = ("sessions/_turn.html", "sessions/_composer.html", "sessions/_environment.html", "sessions/_step.html")
+# A method that no view takes may be any word, and each would be kept.
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+requests = Counter("loom_http_requests", "Requests that were answered", ("method", "status"))
+responses = Histogram("loom_http_response_seconds", "From a request to the beginning of its answer", ("method",))
 UNCOUNTED = frozenset({"/healthz", "/readyz"})  # a process that is busy is not to be taken for a dead one
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 async def pages(scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,10 +81,13 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
     stays open until the garbage is collected: a few busy seconds use up all that PostgreSQL has. A streamed answer
     would hold one to its end.
     """
+    request_id = log_context.request_id(_header(scope, b"x-request-id"))
+    log_context.say(request=request_id)
     is_complete = scope["path"] in UNCOUNTED
     give_back: Callable[[], None] | None = None
 
-    length = 0
+    length, began = 0, time.monotonic()
+    method = scope["method"] if scope["method"] in METHODS else "other"
 
     async def receive_in_turn() -> dict[str, Any]:
         nonlocal is_complete, give_back, length
@@ -94,6 +108,10 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
     async def send_after_turn(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             await end_turn()
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            if scope["path"] not in UNCOUNTED:
+                requests.add(method, str(message["status"]))
+                responses.observe(time.monotonic() - began, method)
         await send(message)
 
     async with ThreadSensitiveContext():  # Django's own, inside of it, then changes nothing
@@ -101,7 +119,7 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await django_application(scope, receive_in_turn, send_after_turn)
         except (BusyError, TooLargeError) as error:
-            await refuse(scope, send, error)
+            await refuse(scope, send_after_turn, error)
         finally:
             request_slot.give_back.reset(turn)
             await end_turn()
@@ -117,6 +135,7 @@ sockets = OwnOriginOnly(AuthMiddlewareStack(SocketSignIn(URLRouter([*websocket_u
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     """A socket; its frames may go straight to the server, past what channels wraps around `send` to set cookies."""
+    log_context.say(request=log_context.request_id(_header(scope, b"x-request-id")))
     await sockets({**scope, "server_send": send}, receive, send)
 
 

@@ -43,6 +43,9 @@ EXAMPLES = {
     "ALLOWED_HOSTS": "loom.example.com,10.0.0.5",
     "FRONTEND_PORT": "5173",
     "LOG_LEVEL": "info",
+    "LOG_FORMAT": "pretty or json",
+    "CLOUDWATCH_METRICS": "Loom",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
     "EMULATOR_PORT": "8770",
     "EMULATOR_RUNTIMES": "my_agent=http://127.0.0.1:8080",
     "EMULATOR_OPTIONS": "--seed 7 --time-scale 0.5",
@@ -94,6 +97,12 @@ def _address(text: str) -> str:
     return f"{parts.scheme}://{name}" + ("" if is_usual else f":{port}")
 
 
+def _namespace(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.#:/-]{1,255}", text) or text.startswith("AWS/"):
+        raise ValueError("it is a namespace of CloudWatch: letters, digits and ._-#:/, and not one of AWS's own")
+    return text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Environment:
     """The typed values; field names are the environment's names in lower case."""
@@ -115,6 +124,9 @@ class Environment:
     allowed_hosts: tuple[str, ...] = setting(values.words, ())
     frontend_port: int = setting(values.whole_number(1, 65535), 5173)
     log_level: str = setting(values.one_of("debug", "info", "warning", "error", "critical", any_case=True), "info")
+    log_format: str = setting(values.one_of("pretty", "json"), "pretty")
+    cloudwatch_metrics: str = setting(_namespace, "")
+    otel_exporter_otlp_endpoint: str = setting(values.url("http", "https"), "", is_secret=True)
     emulator_port: int = setting(values.whole_number(1, 65535), 8770)
     emulator_runtimes: str = setting(str, "")
     emulator_options: str = setting(values.options, "")

@@ -21,6 +21,8 @@ LOOM_AWS = ENVIRONMENT.loom_aws
 LOOM_DATA_PLANE = ENVIRONMENT.loom_data_plane
 AWS_REGION = ENVIRONMENT.aws_region
 AWS_PROFILE = ENVIRONMENT.aws_profile
+CLOUDWATCH_METRICS = ENVIRONMENT.cloudwatch_metrics
+OTEL_EXPORTER_OTLP_ENDPOINT = ENVIRONMENT.otel_exporter_otlp_endpoint.rstrip("/")
 EMULATOR_URL = ENVIRONMENT.emulator_url
 REDIS_URL = ENVIRONMENT.redis_url
 AUTH_DISABLED = ENVIRONMENT.auth_disabled
@@ -290,12 +292,35 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_THOUSAND_SEPARATOR = False
 
+# Only the chosen one is made: the other's library stays out.
+LOG_FORMATTERS: dict[str, dict[str, Any]] = {
+    "pretty": {
+        "()": "apps.core.log_context.PrettyFormatter",
+        "format": "{asctime} {levelname:<7} {name} {message}",
+        "style": "{",
+    },
+    "json": {
+        "()": "pythonjsonlogger.json.JsonFormatter",
+        "format": "{created} {levelname} {name} {message}",
+        "style": "{",
+        "rename_fields": {"created": "at", "levelname": "level", "name": "logger"},
+    },
+}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name} {message}", "style": "{"}},
-    "filters": {"once_an_outage": {"()": "apps.core.requests.unavailability.OnceAnOutage"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["once_an_outage"]}},
+    "formatters": {"chosen": LOG_FORMATTERS[ENVIRONMENT.log_format]},
+    "filters": {
+        "once_an_outage": {"()": "apps.core.requests.unavailability.OnceAnOutage"},
+        "fields": {"()": "apps.core.log_context.AddFields"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "chosen",
+            "filters": ["once_an_outage", "fields"],
+        }
+    },
     "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level.upper()},
     "loggers": {
         "django": {"level": "INFO"},  # Django's own handler, with DEBUG, would say everything once more

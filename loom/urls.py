@@ -14,6 +14,7 @@ from apps.agents import urls as agents
 from apps.awsverify import urls as awsverify
 from apps.core.running.health import healthz, readyz
 from apps.metrics import urls as metrics
+from apps.metrics.exporting.views import prometheus
 from apps.overview import urls as overview
 from apps.sessions import urls as sessions
 from apps.takeout import urls as takeout
@@ -71,6 +72,7 @@ urlpatterns = [
     path("prompt-sets/", include((metrics.prompt_set_urlpatterns, "prompt_sets"))),
     path("compare/", include("apps.overview.comparing.urls")),
     path("operate/", include("apps.metrics.urls")),
+    path("costs/", include((metrics.cost_urlpatterns, "costs"))),
     path("palette/", palette_fragment, name="palette-fragment"),
     path("palette/results/", palette_results_fragment, name="palette-results-fragment"),
     path("design/", design, name="design"),
@@ -82,4 +84,5 @@ urlpatterns = [
     path("admin/", admin_urls),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", prometheus, name="metrics"),
 ]

@@ -27,6 +27,8 @@ from apps.core.requests.middleware_modes import before_view
 from apps.core.requests.on_loop import OnLoop
 from apps.core.requests.refusals import API_PREFIX
 
+METRICS_PATH = "/metrics"
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -64,7 +66,8 @@ def sign_in_of_request(request: HttpRequest, scope: Scope) -> SignIn:
 
 def _resolve(request: HttpRequest, signed_in: User | AnonymousUser) -> Caller:
     headers = {name.lower(): value for name, value in request.headers.items()}
-    secret = bearer_secret(headers) if request.path.startswith(API_PREFIX) else None
+    takes_tokens = request.path.startswith(API_PREFIX) or request.path == METRICS_PATH
+    secret = bearer_secret(headers) if takes_tokens else None
     if secret is not None:
         # Whoever sends a token is nobody else: neither the cookie's user nor the one of the development sign-in.
         return _caller_with(secret)

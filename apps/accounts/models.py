@@ -59,6 +59,7 @@ class Token(models.Model):
     """Lets a program use the API as its user, as far as its scope goes. The secret itself is stored nowhere."""
 
     class Scope(models.TextChoices):
+        METRICS = "metrics", "Metrics alone"
         READ = "read", "Read"
         INVOKE = "invoke", "Read and invoke"
         MANAGE = "manage", "Read, invoke and manage"

@@ -13,10 +13,10 @@ from typing import Literal
 
 from apps.core.exceptions import LoomError
 
-Scope = Literal["read", "invoke", "manage"]
+Scope = Literal["metrics", "read", "invoke", "manage"]
 
-# Each includes those before it.
-SCOPES: tuple[Scope, ...] = ("read", "invoke", "manage")
+# Each includes those before it. `metrics` is for who collects the figures of processes, and reads nothing else.
+SCOPES: tuple[Scope, ...] = ("metrics", "read", "invoke", "manage")
 PREFIX = "loom_"
 SHOWN_LENGTH = len(PREFIX) + 6
 _SCHEME = "bearer"

@@ -23,6 +23,8 @@ class Process(models.Model):
     # What its supervisor calls it, and how often it has started it again; without one nothing and 0.
     name = models.CharField(max_length=20, blank=True, db_default="")
     restart_count = models.PositiveIntegerField(db_default=0)
+    # What it had counted at its last beat: see `running.telemetry`.
+    telemetry = models.JSONField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["-started_at"]

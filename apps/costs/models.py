@@ -44,21 +44,42 @@ class TokenPrice(models.Model):
 
 
 class Budget(models.Model):
-    """What may be spent for something in each of its periods, which are those of UTC."""
+    """What may be spent for something in each of its periods, which are those of UTC.
+
+    With a `scope` it holds every run of what that names, and refuses those beyond it; without one it is a plan's own,
+    which reserves from it.
+    """
 
     class Period(models.TextChoices):
-        DAY = "day"
-        MONTH = "month"
-        TOTAL = "total"
+        RUN = "run", "Each run"
+        DAY = "day", "Each day"
+        MONTH = "month", "Each month"
+        TOTAL = "total", "Altogether"
+
+    class Scope(models.TextChoices):
+        AGENT = "agent", "An agent"
+        OWNER = "owner", "A person"
+        ALL = "all", "All of Loom"
+
+    WARNED_AT_PERCENT = 80
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="budgets")
     name = models.CharField(max_length=120)
     period = models.CharField(max_length=5, choices=Period.choices, default=Period.TOTAL)
     limit_micros = models.PositiveBigIntegerField("limit, millionths of a USD")
+    scope = models.CharField(max_length=5, choices=Scope.choices, blank=True, db_default="")
+    # The key of the agent or of the person; nothing of them is imported here.
+    scope_id = models.PositiveBigIntegerField(null=True, blank=True)
+    ends_session = models.BooleanField(
+        db_default=False, help_text="End the session of a run that it stopped, so that its environment is freed."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["scope", "scope_id"], condition=~models.Q(scope=""), name="budget_of_scope"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -68,8 +89,8 @@ class Budget(models.Model):
         return usd_of(self.limit_micros)
 
     def period_start(self, now: datetime) -> datetime:
-        """When the period began that `now` (in UTC) lies in."""
-        if self.period == self.Period.TOTAL:
+        """When the period began that `now` (in UTC) lies in. For a limit of each run that is all time."""
+        if self.period in {self.Period.TOTAL, self.Period.RUN}:
             return TOTAL_STARTS_AT
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         return day.replace(day=1) if self.period == self.Period.MONTH else day
@@ -82,6 +103,9 @@ class BudgetPeriod(models.Model):
     start_at = models.DateTimeField()
     spent_micros = models.PositiveBigIntegerField(default=0)
     reserved_micros = models.PositiveBigIntegerField(default=0)
+    # When most of it, and all of it, was spent: each is told once.
+    warned_at = models.DateTimeField(null=True, blank=True)
+    exceeded_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-start_at"]

@@ -29,6 +29,12 @@ def register_environment(kind: str, most_usd: Callable[[timedelta], Decimal]) ->
     _environments[kind] = most_usd
 
 
+def environment_usd(kind: str, busy: timedelta) -> Decimal:
+    """The most that an environment of an agent's kind costs while it answers for so long; 0 where none starts."""
+    most_usd = _environments.get(kind)
+    return Decimal(0) if most_usd is None else most_usd(busy)
+
+
 @dataclass(frozen=True, slots=True)
 class Used:
     """What a run used, as far as it is known. `at` is when it was sent; None: it never was."""

@@ -6,10 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
 from apps.accounts.policy import subject_of, visible
+from apps.core.prepared import Select
 from apps.costs.models import Budget, TokenPrice, usd_of
 
 
@@ -30,6 +31,18 @@ def token_price(*, model: str, at: datetime, provider: str = "") -> TokenPrice |
 def budgets_visible_to(user: User | AnonymousUser) -> QuerySet[Budget]:
     """The budgets that `user` may see."""
     return Budget.objects.filter(visible(subject_of(user), Budget))
+
+
+_is_any_scoped = Select(lambda: Budget.objects.exclude(scope="").order_by().values_list("pk", flat=True)[:1])
+
+
+def budgets_of_run(*, agent_id: int, owner_id: int | None) -> list[Budget]:
+    """The budgets that hold a run of this agent for this person, in the order of their keys. Asked for every run."""
+    if not _is_any_scoped():
+        return []
+    scope = Budget.Scope
+    held = Q(scope=scope.ALL) | Q(scope=scope.AGENT, scope_id=agent_id) | Q(scope=scope.OWNER, scope_id=owner_id)
+    return list(Budget.objects.filter(held).order_by("pk"))
 
 
 def left_usd(budget: Budget, now: datetime) -> Decimal:

@@ -7,9 +7,12 @@ from django.contrib import admin
 from apps.core.admin import RecordAdmin, service_action
 from apps.metrics.models import (
     AgentTrace,
+    CostDay,
+    CostsSettled,
     FigurePeriod,
     LogGroupSweep,
     Measurement,
+    MetricExport,
     Plan,
     PlanPrompt,
     PlanRun,
@@ -126,3 +129,20 @@ class PlanRunAdmin(RecordAdmin[PlanRun]):
     list_display = ["id", "plan_id", "place", "invocation_id", "has_passed"]
     list_filter = ["has_passed"]
     deferred_fields = ("findings",)
+
+
+@admin.register(MetricExport)
+class MetricExportAdmin(RecordAdmin[MetricExport]):
+    list_display = ["id", "sent_until"]
+
+
+@admin.register(CostDay)
+class CostDayAdmin(RecordAdmin[CostDay]):
+    list_display = ["day", "agent", "owner", "source", "run_count", "unknown_count", "cost_micros"]
+    list_select_related = ["agent", "owner"]
+    list_filter = ["source"]
+
+
+@admin.register(CostsSettled)
+class CostsSettledAdmin(RecordAdmin[CostsSettled]):
+    list_display = ["id", "since", "until"]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 from django.dispatch import receiver
 
@@ -28,6 +30,22 @@ def advance_series(sender: type[Invocation], invocation: Invocation, **kwargs: A
     from apps.metrics.series.advancing import advance_soon  # noqa: PLC0415 -- see above
 
     advance_soon(invocation)
+
+
+@receiver(invocation_completed, dispatch_uid="metrics.count_cost")
+def count_cost(sender: type[Invocation], invocation: Invocation, **kwargs: Any) -> None:
+    from apps.metrics.spending.tasks import count_cost as count  # noqa: PLC0415 -- see above
+
+    count(invocation)
+
+
+@receiver(invocation_completed, dispatch_uid="metrics.send_spans")
+def send_spans(sender: type[Invocation], invocation: Invocation, **kwargs: Any) -> None:
+    """Where somebody collects them, once the end is committed."""
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+        from apps.metrics.exporting.otlp import spans  # noqa: PLC0415 -- see above
+
+        transaction.on_commit(lambda: spans.send(invocation), robust=True)
 
 
 @receiver(runs_deleting, dispatch_uid="metrics.runs_in_use")

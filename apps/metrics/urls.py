@@ -9,6 +9,7 @@ from apps.metrics.figures.pages import views as figures_views
 from apps.metrics.prompt_sets.pages import list_views as set_list_views
 from apps.metrics.prompt_sets.pages import replay_views, result_views, set_views
 from apps.metrics.series import views as series_views
+from apps.metrics.spending import views as spending_views
 from apps.metrics.starts import views as starts_views
 
 app_name = "metrics"
@@ -66,6 +67,14 @@ prompt_set_urlpatterns = [
     path("<int:set_id>/results/<int:plan_id>/csv/", result_views.results_csv, name="results-csv"),
     path("<int:set_id>/results/<int:plan_id>/prompts/<int:number>/", result_views.compare, name="compare"),
     path("<int:set_id>/results/<int:plan_id>/stop/", replay_views.plan_stop, name="stop"),
+]
+# What runs cost, a tab of Overview with a namespace of its own.
+cost_urlpatterns = [
+    path("", spending_views.costs, name="list"),
+    path("csv/", spending_views.costs_csv, name="csv"),
+    path("budgets/new/", spending_views.budget_new, name="budget-new"),
+    path("budgets/<int:budget_id>/", spending_views.budget_edit, name="budget"),
+    path("budgets/<int:budget_id>/delete/", spending_views.budget_delete, name="budget-delete"),
 ]
 # Below /agents/.
 agent_urlpatterns = [path("<int:pk>/measure/", series_views.agent_measure, name="measure")]

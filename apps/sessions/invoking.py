@@ -114,6 +114,8 @@ def _store_invocation(session: Session, request: Request, state: dict[str, Any])
             **{name: now if value is NOW else value for name, value in state.items()},
         )
         _insert(invocation)
+        if invocation.process_id is not None:  # this process is about to answer it
+            guards.watch(invocation)
     except (IntegrityError, LoomError) as error:
         # Looked for only now: nearly every request is a new one, and each query delays its first token.
         earlier = _invocation_of_request(session, request)
@@ -126,6 +128,10 @@ def _store_invocation(session: Session, request: Request, state: dict[str, Any])
         invocation.log_level,
         "invocation started id=%s agent=%s session=%s prompt_length=%d",
         invocation.pk, session.agent_id, session.runtime_session_id, len(request.prompt),
+        extra={
+            "invocation": invocation.pk, "agent": session.agent_id, "session": session.pk,
+            "runtime_session": session.runtime_session_id, "prompt_length": len(request.prompt),
+        },
     )  # fmt: skip
     return invocation, True
 

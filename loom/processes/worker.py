@@ -33,10 +33,12 @@ from apps.core.notices import notices
 from apps.core.running import processes
 from apps.core.running.sqlite_space import give_back_space
 from apps.costs.services import expire_reservations
+from apps.metrics.exporting.cloudwatch import enqueue_due_export
 from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.series.advancing import advance_all
 from apps.metrics.series.plans import remove_expired_plan_prompts
 from apps.metrics.series.services import remove_expired_prompts
+from apps.metrics.spending.days import settle_costs
 from apps.metrics.starts.tasks import enqueue_due_sweep
 from apps.metrics.traces.fetching import remove_expired_traces
 from apps.metrics.traces.tasks import enqueue_due_fetch
@@ -103,6 +105,8 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("give space back", lambda: _count(lambda _now: give_back_space())),
     ("index what is missing", at_most_every(600, lambda: _count(mark_missing))),
     ("measure the index", at_most_every(600, lambda: _count(measure_index))),
+    ("send metrics", enqueue_due_export),
+    ("add up costs", at_most_every(60, lambda: _count(settle_costs))),
     ("settle figures", at_most_every(60, lambda: _count(settle_figures))),
 ]
 

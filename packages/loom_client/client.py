@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from loom_client.budget_calls import BudgetCalls
 from loom_client.compared import Comparison
 from loom_client.errors import AmbiguousAgentError, UnknownAgentError
 from loom_client.listed import RunRating, Runs, SavedView
@@ -30,13 +31,13 @@ from loom_client.models import (
 )
 from loom_client.run import Run
 from loom_client.taken_out import SharedLink, Verdict
-from loom_client.wire import Response, Wire
+from loom_client.wire import Response
 from loom_client.wording import did_you_mean, in_sentences
 
 NAMES_LISTED = 8
 
 
-class Client(Wire):
+class Client(BudgetCalls):
     """Speaks to one Loom at `url` with a token of `manage.py create_token`; may be used by several threads.
 
     Every method raises ApiError for what Loom refuses and UnreachableError where nothing answers.

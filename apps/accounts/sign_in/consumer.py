@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 from channels.consumer import get_handler_name
@@ -15,12 +16,18 @@ from apps.accounts.models import User
 from apps.accounts.sign_in.ways import SIGNED_OUT, SignIn
 from apps.core.notices.notices import group_name, is_layer_away
 from apps.core.requests.unavailability import unavailability
+from apps.core.running.telemetry import Counter, Gauge, Histogram
 
 logger = logging.getLogger(__name__)
 
 CLOSE_FAILED = 1011
 CLOSE_RESTARTING = 1012
 CLOSE_SIGNED_OUT = 4401
+
+_opened = Histogram("loom_socket_connection_seconds", "From the handshake of a socket to the first it is told")
+_closed = Counter("loom_sockets_closed", "Sockets that Loom closed, by the code that it gave", ("code",))
+_open: set[int] = set()
+Gauge("loom_sockets", "Sockets that are open", lambda: len(_open))
 
 
 class SocketClosedError(Exception):
@@ -62,6 +69,8 @@ class SignedInConsumer(AsyncWebsocketConsumer):
             await self.let_go()
 
     async def connect(self) -> None:
+        began = time.monotonic()
+        _open.add(id(self))
         await self.accept()  # a close before the accept reaches a browser as 1006, and it would try again for ever
         scope: Any = self.scope
         if not scope["user"].is_authenticated:
@@ -69,6 +78,7 @@ class SignedInConsumer(AsyncWebsocketConsumer):
         self.sign_in = scope["sign_in"]
         await self.join(*self.sign_in.topics)  # before it is asked about: what ends it in between is heard
         await self.enter()
+        _opened.observe(time.monotonic() - began)
         self._guard = asyncio.create_task(self._look_again(), name="guard of a socket")
 
     async def enter(self) -> None:
@@ -122,10 +132,12 @@ class SignedInConsumer(AsyncWebsocketConsumer):
         """Close at once, whatever is on its way; nothing that is said afterwards counts."""
         if not self.is_shut:
             self.is_shut = True
+            _closed.add(str(code))
             await self.close(code)
 
     async def let_go(self) -> None:
         """Hear of nothing any more."""
+        _open.discard(id(self))
         if self._guard is not None:
             self._guard.cancel()
         for group in self._groups:

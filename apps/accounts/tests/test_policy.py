@@ -88,9 +88,9 @@ def test_what_was_deleted_may_be_brought_back_by_whose_it_was() -> None:
 
 
 def test_a_door_lets_nobody_in_who_is_not_signed_in() -> None:
-    assert [reaches(STRANGER, scope) for scope in SCOPES] == [False, False, False]
-    assert [reaches(Subject(1, scope="invoke"), scope) for scope in SCOPES] == [True, True, False]
-    assert [reaches(ALICE, scope) for scope in SCOPES] == [True, True, True]
+    assert [reaches(STRANGER, scope) for scope in SCOPES] == [False] * 4
+    assert [reaches(Subject(1, scope="invoke"), scope) for scope in SCOPES] == [True, True, True, False]
+    assert [reaches(ALICE, scope) for scope in SCOPES] == [True] * 4
 
 
 def test_who_is_not_signed_in_is_a_stranger() -> None:

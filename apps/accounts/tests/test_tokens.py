@@ -21,7 +21,7 @@ from apps.accounts.services import (
     use_token,
 )
 from apps.accounts.sign_in.development import DEVELOPMENT_EMAIL
-from apps.accounts.tokens import TokenRefusedError, bearer_secret, digest, includes, new_secret
+from apps.accounts.tokens import SCOPES, TokenRefusedError, bearer_secret, digest, includes, new_secret
 from apps.core.exceptions import InvalidInputError
 
 DAY = timedelta(days=1)
@@ -117,13 +117,14 @@ def test_revoking_twice_keeps_the_first_instant(alice: User) -> None:
 
 
 def test_each_scope_includes_those_before_it() -> None:
-    allowed = {granted: [wanted for wanted in ("read", "invoke", "manage") if includes(granted, wanted)]
-               for granted in ("read", "invoke", "manage", "other")}  # fmt: skip
+    allowed = {granted: [wanted for wanted in SCOPES if includes(granted, wanted)]
+               for granted in (*SCOPES, "other")}  # fmt: skip
 
     assert allowed == {
-        "read": ["read"],
-        "invoke": ["read", "invoke"],
-        "manage": ["read", "invoke", "manage"],
+        "metrics": ["metrics"],
+        "read": ["metrics", "read"],
+        "invoke": ["metrics", "read", "invoke"],
+        "manage": ["metrics", "read", "invoke", "manage"],
         "other": [],
     }
 

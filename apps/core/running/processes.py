@@ -22,6 +22,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.core.models import Process
+from apps.core.running import telemetry
 from apps.core.supervised import restart_count, supervised_name
 
 logger = logging.getLogger(__name__)
@@ -61,8 +62,12 @@ def machine() -> str:
 
 
 def beat(process_id: UUID) -> bool:
-    """Say that the process is still alive; False where its row says that it ended, or is gone."""
-    return bool(Process.objects.filter(pk=process_id, ended_at=None).update(beat_at=timezone.now()))
+    """Say that the process is still alive, and what it has counted.
+
+    False where its row says that it ended, or is gone.
+    """
+    mine = Process.objects.filter(pk=process_id, ended_at=None)
+    return bool(mine.update(beat_at=timezone.now(), telemetry=telemetry.snapshot()))
 
 
 def end(process_id: UUID) -> None:
@@ -220,8 +225,9 @@ class Heartbeat:
     async def _beat_for_ever(self) -> None:
         is_failing = is_dead = False
         while True:
-            before_s = self._clock()
+            before_s, slept_from = self._clock(), time.monotonic()
             await asyncio.sleep(self._every_s)
+            telemetry.lag.seconds = max(0.0, time.monotonic() - slept_from - self._every_s)
             # Not the age of the last beat: a database that was away leaves others as ignorant as us.
             is_dead = is_dead or self._clock() - before_s >= SILENT_AFTER.total_seconds()
             try:

@@ -1,9 +1,10 @@
-"""CloudWatch's GetMetricData over AWS JSON 1.0, answered out of the ground truth.
+"""CloudWatch's GetMetricData and PutMetricData over AWS JSON 1.0.
 
-The metrics are those of `AWS/Bedrock-AgentCore` with the dimension `Resource`. A request counts in the minute in which
-it came, and can be read a minute after it ended. Which errors count as whose is an assumption, drawn from their HTTP
-status: 429 is a throttle, 5xx AWS's own, every other one the caller's, an agent that failed (424) among them.
-Expressions and pages are not emulated; NextToken never comes.
+AWS's own metrics are answered out of the ground truth: those of `AWS/Bedrock-AgentCore` with the dimension `Resource`.
+A request counts in the minute in which it came, and can be read a minute after it ended. Which errors count as whose is
+an assumption, drawn from their HTTP status: 429 is a throttle, 5xx AWS's own, every other one the caller's, an agent
+that failed (424) among them. Other namespaces hold what was put into them. Expressions and pages are not emulated;
+NextToken never comes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from starlette.responses import Response
 from apps.emulator.account import EmulatedAccount
 from apps.emulator.aws_wire import AwsError, json_1_0, region_of, require_signature
 from apps.emulator.ground_truth import InvocationRecord
+from apps.emulator.planes.put_metrics import Key, PutMetrics, key_of, unpacked
 from apps.emulator.quotas import METRIC_DATA_PER_S
 from apps.emulator.service_model import Reason, ServiceModel
 
@@ -39,6 +41,7 @@ class Query:
     """One metric to read, as checked."""
 
     query_id: str
+    key: Key
     resource: str | None
     metric: str
     period_s: int
@@ -47,22 +50,27 @@ class Query:
 
 
 class MetricsPlane:
-    """The one operation that Loom calls."""
+    """The operations that Loom calls."""
 
     def __init__(self, account: EmulatedAccount) -> None:
         self._account = account
-        self._model = ServiceModel("cloudwatch", ["GetMetricData"], refuse_request)
+        self._model = ServiceModel("cloudwatch", ["GetMetricData", "PutMetricData"], refuse_request)
+        self._put = PutMetrics()
 
     async def answer(self, request: Request) -> Response:
         """Answer one request; errors are AwsError, to be answered in the JSON form."""
         require_signature(request)
         region = region_of(request)
         operation = request.headers.get("x-amz-target", "").removeprefix(TARGET_PREFIX)
-        if operation != "GetMetricData":
+        if operation not in ("GetMetricData", "PutMetricData"):
             raise AwsError(400, "UnknownOperationException", "")
-        body = self._model.read_json(operation, await request.body())
+        plain = unpacked(await request.body(), request.headers.get("content-encoding", ""))
+        body = self._model.read_json(operation, plain)
         self._account.quotas.spend(region, operation, METRIC_DATA_PER_S, status=400)
         self._account.faults.raise_for(operation)
+        if operation == "PutMetricData":
+            self._put.put(region, body, self._account.clock.now())
+            return json_1_0({})
         return json_1_0(self.get_metric_data(region, body))
 
     def get_metric_data(self, region: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -84,12 +92,19 @@ class MetricsPlane:
     def _points(self, region: str, query: Query, start: float, end: float) -> Iterator[tuple[int, float]]:
         """The value of each period in which there is one; periods are counted from the epoch."""
         buckets: dict[int, list[float]] = defaultdict(list)
-        for record in self._records(region, query.resource):
-            value = sample(record, query.metric)
-            minute = record.received_at // 60 * 60
-            if value is not None and start <= minute < end:
+        for at, value in self._samples(region, query):
+            minute = at // 60 * 60
+            if start <= minute < end:
                 buckets[int(minute // query.period_s * query.period_s)].append(value)
         return ((at, statistic_of(values, query.statistic)) for at, values in buckets.items())
+
+    def _samples(self, region: str, query: Query) -> Iterator[tuple[float, float]]:
+        if query.resource is None:
+            yield from self._put.values(region, query.key)
+        for record in self._records(region, query.resource):
+            value = sample(record, query.metric)
+            if value is not None:
+                yield record.received_at, value
 
     def _records(self, region: str, resource: str | None) -> list[InvocationRecord]:
         runtime = next((each for each in self._account.registry.all_runtimes(region) if each.arn == resource), None)
@@ -178,7 +193,7 @@ def read_query(raw: dict[str, Any]) -> Query:
     is_known = metric["Namespace"] == NAMESPACE and set(dimensions) == {"Resource"}
     resource = dimensions["Resource"] if is_known else None
     label = raw.get("Label", metric["MetricName"])
-    return Query(raw["Id"], resource, metric["MetricName"], period_s, statistic, label)
+    return Query(raw["Id"], key_of(metric), resource, metric["MetricName"], period_s, statistic, label)
 
 
 def refuse_request(message: str, reason: Reason) -> AwsError:

@@ -136,6 +136,12 @@ OPERATIONS = (
         },
     ),
     Compared("cloudwatch", "get_metric_data", nothing, metric_query),
+    Compared(
+        "cloudwatch",
+        "put_metric_data",
+        nothing,
+        lambda side: {"Namespace": "Beside", "MetricData": [{"MetricName": "Mine", "Value": 1.0}]},
+    ),
     Compared("sts", "get_caller_identity", nothing),
 )
 

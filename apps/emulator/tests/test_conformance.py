@@ -179,6 +179,28 @@ def test_metrics_read_as_in_moto_when_it_was_told_what_happened(
     assert sum(answers[0][0][2]) >= 3
 
 
+def test_what_is_put_is_read_as_in_moto(emulator: RunningEmulator, moto_clients: dict[str, Any]) -> None:
+    """S1-064: metrics of one's own."""
+    now = datetime.now(UTC)
+    stat = {"Namespace": "Loom/conformance", "MetricName": "Duration", "Dimensions": [{"Name": "Agent", "Value": "a"}]}
+    queries = [
+        {"Id": name.lower(), "MetricStat": {"Metric": stat, "Period": 3600, "Stat": name}}
+        for name in ("Sum", "SampleCount", "Minimum", "Maximum", "Average")
+    ]
+    answers = []
+    for client in (emulator.client("cloudwatch"), moto_clients["cloudwatch"]):
+        datum = {"MetricName": "Duration", "Dimensions": stat["Dimensions"], "Timestamp": now, "Unit": "Milliseconds"}
+        client.put_metric_data(
+            Namespace=stat["Namespace"], MetricData=[{**datum, "Value": 3.5}, {**datum, "Value": 6.5}]
+        )
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        found = client.get_metric_data(MetricDataQueries=queries, StartTime=hour, EndTime=hour + timedelta(hours=1))
+        answers.append([(each["Id"], each["Timestamps"], each["Values"]) for each in found["MetricDataResults"]])
+
+    assert answers[0] == answers[1]
+    assert answers[0][0][2] == [10.0]
+
+
 # Where the two differ in the members of an answer: (operation, member) → why, and who is right.
 ACCEPTED_MEMBERS = {
     ("get_agent_runtime", "metadataConfiguration.requireMMDSV2"): "in the model; moto drops it",

@@ -195,3 +195,52 @@ def test_percentiles_are_those_of_the_nearest_rank() -> None:
 
     assert [statistic_of(values, name) for name in ("p0", "p50", "p90", "p99.9", "p100")] == [1, 5, 9, 10, 10]
     assert [statistic_of(values, name) for name in ("Average", "Sum", "SampleCount")] == [5.5, 55, 10]
+
+
+def put(emulator: RunningEmulator, namespace: str = "Mine", **datum: Any) -> None:
+    entry = {"MetricName": "Latency", **datum}
+    emulator.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[entry])
+
+
+def read_mine(emulator: RunningEmulator, namespace: str, statistic: str = "Sum", **members: Any) -> list[float]:
+    stat = {"Namespace": namespace, "MetricName": "Latency", **members}
+    asked = {"Id": "mine", "MetricStat": {"Metric": stat, "Period": ALL_TIME_S, "Stat": statistic}}
+    return read(emulator, [asked])["mine"]
+
+
+def test_what_was_put_can_be_read_by_its_dimensions(emulator: RunningEmulator) -> None:
+    dimensions = [{"Name": "Agent", "Value": "one"}]
+    put(emulator, "Mine/put", Value=7.0)
+    put(emulator, "Mine/put", Values=[1.0, 5.0], Counts=[3.0, 1.0], Dimensions=dimensions)
+
+    assert read_mine(emulator, "Mine/put") == [7]
+    assert read_mine(emulator, "Mine/put", Dimensions=dimensions) == [8]
+    assert read_mine(emulator, "Mine/put", "SampleCount", Dimensions=dimensions) == [4]
+    assert read_mine(emulator, "Mine/other") == []
+
+
+def test_a_large_request_comes_compressed(emulator: RunningEmulator) -> None:
+    """boto3 packs what is longer than 10 kB."""
+    data = [{"MetricName": "Latency", "Values": [float(n) for n in range(150)]} for _ in range(100)]
+    emulator.client("cloudwatch").put_metric_data(Namespace="Mine/large", MetricData=data)
+
+    assert read_mine(emulator, "Mine/large", "SampleCount") == [15_000]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "datum"),
+    [
+        ("AWS/Mine", {"Value": 1.0}),
+        ("Mine", {}),
+        ("Mine", {"Value": 1.0, "Values": [1.0]}),
+        ("Mine", {"Values": [1.0, 2.0], "Counts": [1.0]}),
+        ("Mine", {"Values": [float(n) for n in range(151)]}),
+        ("Mine", {"Value": 1.0, "Timestamp": datetime(2020, 1, 1, tzinfo=UTC)}),
+        ("Mine", {"Value": 1.0, "Unit": "Parsecs"}),
+    ],
+)
+def test_what_cloudwatch_does_not_keep_is_refused(
+    emulator: RunningEmulator, namespace: str, datum: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError):
+        put(emulator, namespace, **datum)

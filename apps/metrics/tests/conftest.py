@@ -9,8 +9,16 @@ from apps.aws.connection import Connection
 from apps.aws.logs.reading import RuntimeLogs
 from apps.aws.tests.loopback import loopback
 from apps.metrics.tests.cloudwatch import CloudWatch
+from apps.sessions.models import Session
 
+MakeSession = Callable[..., Session]
 LogsOf = Callable[[CloudWatch], RuntimeLogs]
+
+
+@pytest.fixture
+def session(make_session: MakeSession) -> Session:
+    """One of alice's, with an agent that no AWS stands behind."""
+    return make_session()
 
 
 @pytest.fixture

@@ -18,9 +18,11 @@ from uuid import UUID
 
 from apps.core.exceptions import LoomError
 from apps.core.models import Process
-from apps.sessions.engine import queue
+from apps.core.running.telemetry import Gauge
+from apps.sessions.engine import guards, queue
 from apps.sessions.engine.adopting import AdoptedRun, claim_adopted
-from apps.sessions.engine.host import AgentHost, RunEnd, UnknownKindError, check_agent, make_hosts
+from apps.sessions.engine.counting import count_run, log_end, say_run
+from apps.sessions.engine.host import AgentHost, RunEnd, UnknownKindError, make_hosts
 from apps.sessions.engine.reading import AWAY_AT_MOST_S, RecordingReader, news_within
 from apps.sessions.engine.recorder import HOLD_S, Recorder
 from apps.sessions.engine.recording import claim_invocation
@@ -170,6 +172,10 @@ class Engine:
     def stream(self, invocation_id: int) -> LiveStream | None:
         return self._streams.get(invocation_id)
 
+    def stream_count(self) -> int:
+        """How many runs go on in this process."""
+        return len(self._streams)
+
     def queued_count(self) -> int:
         """How many of the runs of this process came out of the queue."""
         return sum(1 for stream in self._streams.values() if stream.is_from_queue)
@@ -268,6 +274,7 @@ class Engine:
         self, run: Run, recorder: Recorder, *, is_claimed: bool, answered_by: AdoptedRun | None = None
     ) -> None:
         stream = run.stream
+        say_run(run.invocation)
         try:
             end = await self._execute(run, recorder, is_claimed=is_claimed, answered_by=answered_by)
             if end is None:
@@ -277,17 +284,13 @@ class Engine:
             stream.changed_fields |= {**run.summary(), **end.fields()}
             stream.changed_fields.pop("status", None)
             stream.is_stored = await recorder.finish(stream, status=end.status, completed_at=completed_at)
+            count_run(run, end)
             stream.is_waiting = stream.is_stored and end.status == Invocation.Status.WAITING
-            logger.log(
-                run.invocation.log_level,
-                "invocation %s id=%s agent=%s session=%s chunks=%d bytes=%d duration_ms=%.0f code=%s",
-                end.status, stream.invocation_id, run.invocation.session.agent_id,
-                run.invocation.session.runtime_session_id, run.chunk_count, run.byte_count, run.clock.offset_ms(),
-                end.code or "-",
-            )  # fmt: skip
+            log_end(run, end)
         finally:
             self._streams.pop(stream.invocation_id, None)
             self._adopted.pop(stream.invocation_id, None)
+            guards.unwatch(stream.invocation_id)
             stream.end()
             if self._taker is not None and stream.is_from_queue:
                 self._taker.wake()  # there is room again
@@ -306,8 +309,7 @@ class Engine:
                 logger.warning("invocation is claimed already id=%s", invocation.pk)
                 return None
             if stream.is_from_queue:
-                # While it was queued, the agent may have been archived, or changed.
-                await recorder.call(check_agent, invocation.session.agent)
+                await recorder.call(queue.check_queued, invocation)
                 if not await recorder.begin(invocation.pk):
                     logger.warning("invocation from the queue is not ours any more id=%s", invocation.pk)
                     return None
@@ -347,6 +349,7 @@ async def _end_session(session: Session) -> None:
 
 
 engine = Engine()
+Gauge("loom_streams", "Runs that go on in this process", engine.stream_count)
 
 
 async def follow(

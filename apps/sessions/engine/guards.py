@@ -9,17 +9,29 @@ from apps.sessions.models import Invocation, Session
 from loom_events.recorded import RecordedEvent
 
 
+class Watch(Protocol):
+    """What looks at one run while it goes on."""
+
+    def reason_to_stop(self, events: Sequence[RecordedEvent]) -> str | None:
+        """Return why the run has to stop now, None where it may go on. On the loop: no waiting, no rows."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+
 class Guard(Protocol):
-    """Asked before a run is stored and with all of its events."""
+    """Asked before a run is stored, and once more before one is taken out of the queue."""
 
     def before(self, session: Session) -> None:
         """Raise LoomError to refuse a run of the session. Called from threads, may read rows."""
 
-    def during(self, invocation: Invocation, events: Sequence[RecordedEvent]) -> str | None:
-        """Return why the run has to stop now, None where it may go on. On the loop: no waiting, no rows."""
+    def watch(self, invocation: Invocation) -> Watch | None:
+        """What is to look at the events of a run of this process, if anything. From threads, may read rows."""
 
 
 _guards: list[Guard] = []
+# Of the runs of this process that somebody looks at. Most are not, and their events pay nothing for it.
+watches: dict[int, list[Watch]] = {}
 
 
 def register(guard: Guard) -> None:
@@ -30,21 +42,29 @@ def forget(guard: Guard) -> None:
     _guards.remove(guard)
 
 
-def any_registered() -> bool:
-    """Whether there is anybody to ask: most runs are not looked at, and every event of theirs would pay for it."""
-    return bool(_guards)
-
-
 def check_before(session: Session) -> None:
     """Raise what the first guard that refuses says."""
     for guard in _guards:
         guard.before(session)
 
 
-def reason_to_stop(invocation: Invocation, events: Sequence[RecordedEvent]) -> str | None:
-    """What the first guard that wants the end of the run says, or None."""
-    for guard in _guards:
-        reason = guard.during(invocation, events)
+def watch(invocation: Invocation) -> None:
+    """Have a run looked at that this process is about to answer, from a thread; `unwatch` ends it."""
+    found = [watch for guard in _guards if (watch := guard.watch(invocation)) is not None]
+    if found:
+        watches[invocation.pk] = found
+
+
+def unwatch(invocation_id: int) -> None:
+    """Look at a run no more."""
+    for watch in watches.pop(invocation_id, ()):
+        watch.close()
+
+
+def reason_to_stop(invocation_id: int, events: Sequence[RecordedEvent]) -> str | None:
+    """What the first that wants the end of the run says, or None."""
+    for watch in watches.get(invocation_id, ()):
+        reason = watch.reason_to_stop(events)
         if reason is not None:
             return reason
     return None

@@ -21,6 +21,8 @@ from apps.core.models import Process
 from apps.core.notices.waiting import listening_to
 from apps.core.prepared import Select
 from apps.core.running import processes
+from apps.sessions.engine import guards
+from apps.sessions.engine.host import check_agent
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after, of_agents_in_use
 from loom_events.recorded import RecordedEvent
@@ -72,6 +74,13 @@ def _claim(process_id: UUID, invocation_id: int) -> bool:
             attempt=Coalesce(F("attempt"), 0) + 1,
         )
     )
+
+
+def check_queued(invocation: Invocation) -> None:
+    """While it was queued, the agent may have been archived or changed, and a budget spent. Raises LoomError."""
+    check_agent(invocation.session.agent)
+    guards.check_before(invocation.session)
+    guards.watch(invocation)
 
 
 def put_back(process_id: UUID, invocation_id: int) -> bool:

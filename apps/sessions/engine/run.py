@@ -37,6 +37,7 @@ class Run:
         self.byte_count = invocation.byte_count
         self.resume: Resume | None = None
         self._has_token = invocation.first_token_at is not None
+        self.first_token_ms: float | None = None  # of a run that began here
         self._sent_count = 0
         if stream.events:
             self.resume = Resume(tuple(stream.events))
@@ -77,18 +78,18 @@ class Run:
             if not self._has_token:
                 self._look_for_token(events, offset_ms)
             new = stream.append(*merge_text(events), offset_ms=offset_ms)
-            if guards.any_registered():
+            if guards.watches:
                 self._ask_guards(new)
         if self.byte_count > self.max_answer_bytes or len(stream.events) > self.max_events:
             raise AnswerTooLargeError
 
     def _look_for_token(self, events: Sequence[RunEvent], offset_ms: float) -> None:
         if any(event["kind"] in TOKEN_KINDS for event in events):
-            self._has_token = True
+            self._has_token, self.first_token_ms = True, offset_ms
             self.stream.changed_fields["first_token_at"] = self.clock.at(offset_ms)
 
     def _ask_guards(self, events: Sequence[RecordedEvent]) -> None:
-        reason = guards.reason_to_stop(self.invocation, events)
+        reason = guards.reason_to_stop(self.invocation.pk, events)
         if reason is not None:
             self.note(error_code="stopped_by_loom", error_message=reason)
             self.stream.cancel(Invocation.Status.STOPPED)

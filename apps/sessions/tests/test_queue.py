@@ -338,7 +338,7 @@ class Pause:
     def before(self, session: Session) -> None:
         raise LoomError("This agent is paused.", advice="Resume it.")
 
-    def during(self, invocation: Invocation, events: Any) -> str | None:
+    def watch(self, invocation: Invocation) -> None:
         return None
 
 

@@ -65,7 +65,12 @@ class Budget:
 
     def before(self, session: Session) -> None: ...
 
-    def during(self, invocation: Invocation, events: Sequence[RecordedEvent]) -> str | None:
+    def watch(self, invocation: Invocation) -> Budget:
+        return self
+
+    def close(self) -> None: ...
+
+    def reason_to_stop(self, events: Sequence[RecordedEvent]) -> str | None:
         return (
             "The budget is spent."
             if any(event["kind"] == "text" and event["text"] == "three" for event in events)
@@ -82,6 +87,7 @@ def budget() -> Iterator[Budget]:
 
 
 def test_a_guard_says_why_a_run_has_to_stop(run: Run, budget: Budget) -> None:
+    guards.watch(run.invocation)
     run.begin(1)
     for text in ("one", "two"):
         run.emit({"kind": "text", "text": text})
@@ -90,3 +96,5 @@ def test_a_guard_says_why_a_run_has_to_stop(run: Run, budget: Budget) -> None:
     run.emit({"kind": "text", "text": "three"})
 
     assert run.stream.changed_fields["error_message"] == "The budget is spent."
+    guards.unwatch(run.invocation.pk)
+    assert not guards.watches

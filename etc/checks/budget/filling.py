@@ -19,6 +19,7 @@ from apps.aws.agentcore import AgentCoreClient
 from apps.aws.arn import RuntimeArn
 from apps.aws.control import EndpointDescription, RuntimeDescription, list_runtimes
 from apps.core.models import Notice
+from apps.costs.models import Budget
 from apps.costs.services import make_budget
 from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.models import (
@@ -33,6 +34,8 @@ from apps.metrics.models import (
 )
 from apps.metrics.prompt_sets.reading import Prompt
 from apps.metrics.prompt_sets.services import make_prompt_set
+from apps.metrics.spending.budgets import limit_spending
+from apps.metrics.spending.days import settle_costs
 from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.services import start_session
 from apps.takeout.models import SharedLink
@@ -63,6 +66,7 @@ class Filling:
     comparison: Plan = field(init=False)
     link: SharedLink = field(init=False)
     link_token: str = field(init=False)
+    budget: Budget = field(init=False)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -77,7 +81,13 @@ class Filling:
         self.comparison = self._comparison(self.viewer)
         self._compare(self.comparison)
         self.link, self.link_token = share_session(session=self.session, user=self.viewer)
+        self.budget = self._limit(self.viewer)
         asyncio.run(self._begin_log_group())
+
+    @staticmethod
+    def _limit(owner: User) -> Budget:
+        """A budget that no run here comes near."""
+        return limit_spending(owner=owner, scope="owner", scope_id=owner.pk, period="day", limit_usd=Decimal(1_000))
 
     async def _begin_log_group(self) -> None:
         """One run on the emulator, without which there is no log to read."""
@@ -114,6 +124,9 @@ class Filling:
         self._series(owner)
         self._measured(number, owner)
         self._planned(number, owner)
+        self._limit(owner)
+        while settle_costs(self.now):
+            pass
 
     def _turn(self, session: Session, number: int) -> Invocation:
         sent_at = self.now - AGES[number % len(AGES)] - timedelta(minutes=number)

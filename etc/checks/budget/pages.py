@@ -40,6 +40,7 @@ class Objects:
     prompt_set_item: int
     plan: int
     comparison: int
+    budget: int
     link: int
     link_token: str
 
@@ -52,7 +53,7 @@ class Objects:
             "session_id": self.session_id, "series_id": self.series, "number": 1,
             "run_id": self.run,
             "set_id": self.prompt_set, "plan_id": self.plan, "item_id": self.prompt_set_item,
-            "comparison_id": self.comparison,
+            "comparison_id": self.comparison, "budget_id": self.budget,
             "link_id": self.link, "token": self.link_token,
         }  # fmt: skip
         return {argument: known[argument] for argument in wanted}

@@ -1,4 +1,4 @@
-"""What an address answers to whom, as `test_roles.py` says it of each."""
+"""What a knock at an address is to get, by who knocks."""
 
 from __future__ import annotations
 

@@ -72,6 +72,11 @@ SCOPE_OF = {
     ("POST", "/agents/{agent_id}/start-series"): "invoke",
     ("GET", "/start-series/{series_id}"): "read",
     ("POST", "/start-series/{series_id}/cancel"): "invoke",
+    ("GET", "/budgets"): "read",
+    ("POST", "/budgets"): "manage",
+    ("GET", "/budgets/{budget_id}"): "read",
+    ("PATCH", "/budgets/{budget_id}"): "manage",
+    ("DELETE", "/budgets/{budget_id}"): "manage",
     ("GET", "/prompt-sets"): "read",
     ("POST", "/prompt-sets"): "invoke",
     ("GET", "/prompt-sets/{set_id}"): "read",
@@ -174,6 +179,11 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.start_series(1, "Hi", count=6),
             lambda: client.series(1),
             lambda: client.cancel_series(1),
+            client.budgets,
+            lambda: client.budget(1),
+            lambda: client.make_budget("all", None, period="day", limit_usd=1),
+            lambda: client.change_budget(1, limit_usd=2),
+            lambda: client.delete_budget(1),
             client.prompt_sets,
             lambda: client.prompt_set(1),
             lambda: client.make_prompt_set("Trips", run_ids=[1]),
@@ -264,6 +274,18 @@ def walk_opinions(walk: Walk, ids: dict[str, Any]) -> None:
     assert walk.call("DELETE", "/views/{view_id}", {"view_id": made[1]["id"]})[0] == 204
 
 
+def walk_budgets(walk: Walk, ids: dict[str, Any]) -> None:
+    """Limit an agent and no more: each kind of call once."""
+    asked = {"scope": "agent", "scope_id": ids["agent_id"], "period": "day", "limit_usd": 100}
+    status, made = walk.call("POST", "/budgets", body=asked)
+    assert (status, made["state"]) == (201, "open")
+    one = {"budget_id": made["id"]}
+    assert walk.call("GET", "/budgets/{budget_id}", one)[1] == made
+    assert walk.call("GET", "/budgets")[1] == [made]
+    assert walk.call("PATCH", "/budgets/{budget_id}", one, {"name": "Trips"})[1]["name"] == "Trips"
+    assert walk.call("DELETE", "/budgets/{budget_id}", one)[0] == 204
+
+
 def walk_plans(walk: Walk, ids: dict[str, Any], other_id: int) -> None:
     """Make a prompt set of a run, run it and a prompt side by side: each kind of call once, and a plan to its end."""
     made = walk.call("POST", "/prompt-sets", body={"name": "Days", "run_ids": [ids["run_id"]]})[1]
@@ -304,6 +326,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert walk.call("GET", "/runs/{run_id}/timeline", ids)[1]["gaps"]
     assert [run["id"] for run in walk.call("GET", "/runs", query="?limit=1")[1]["items"]] == [ids["run_id"]]
     walk_opinions(walk, ids)
+    walk_budgets(walk, ids)
     taken = walk.call("GET", f"{session}/export", ids, query="?format=json")
     assert taken[1]["invocations"][0]["id"] == ids["run_id"]
     assert walk.call("GET", "/runs/{run_id}/export", ids)[0] == 200

@@ -22,6 +22,7 @@ from apps.accounts.services import create_token
 from apps.accounts.tokens import SCOPES
 from apps.aws.tests.loopback import loopback
 from apps.core.notices import topics
+from apps.costs.models import Budget
 from apps.metrics.models import Plan, PromptSetItem, StartSeries
 from apps.overview.models import SavedView
 from apps.sessions.models import Session
@@ -134,6 +135,11 @@ PAGES = {
     "compare:plan": owned("GET", 200),
     "compare:again": owned("POST", GONE_ON),
     "compare:stop": owned("POST", GONE_ON),
+    "costs:list": shared("GET", 200),
+    "costs:csv": shared("GET", 200),
+    "costs:budget-new": shared("POST", 422),
+    "costs:budget": owned("GET", 200),
+    "costs:budget-delete": owned("POST", GONE_ON),
     "metrics:operate": shared("GET", 200),
     "metrics:operate-csv": shared("GET", 200),
     "metrics:latency-fragment": owned("GET", 200),
@@ -194,6 +200,11 @@ API = {
     "api:start_series": shared("POST", 400),
     "api:get_start_series": owned("GET", 200),
     "api:cancel_start_series": owned("POST", 202),
+    "api:list_budgets": shared("GET", 200),
+    "api:make_budget": shared("POST", 400),
+    "api:get_budget": owned("GET", 200),
+    "api:change_budget": owned("PATCH", 200),
+    "api:delete_budget": owned("DELETE", 204),
     "api:list_prompt_sets": shared("GET", 200),
     "api:make_prompt_set": shared("POST", 400),
     "api:get_prompt_set": owned("GET", 200),
@@ -243,6 +254,8 @@ class Walk:
         self._session, self._series, self._plan = session, series, plan
         view = SavedView.objects.create(owner=session.owner, name="Mine", query="", created_at=timezone.now())
         self._view_key = view.pk
+        limited = {"scope": Budget.Scope.OWNER, "scope_id": session.owner_id, "period": Budget.Period.DAY}
+        self._budget_key = Budget.objects.create(owner=session.owner, name="Mine", limit_micros=10**9, **limited).pk
         self._comparison_key = make_comparison(session).pk
         self._cookies = {"stranger": "", **{role: self._sign_in(user) for role, user in people.items()}}
         self._secrets = {f"owner's token to {scope}": self._token(people["owner"], scope) for scope in SCOPES}
@@ -280,6 +293,7 @@ class Walk:
             "run_id": self._session.invocations.get().pk,
             "prompt_id": self._session.queued_prompts.get().pk,
             "view_id": self._view_key,
+            "budget_id": self._budget_key,
         }
         return address.at({} if address.is_admin else keys)
 

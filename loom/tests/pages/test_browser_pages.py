@@ -64,7 +64,7 @@ ACTIONS = [
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",
     "agents:list-csv", "sessions:list-csv", "overview:runs-csv", "metrics:operate-csv", "sessions:export",
     "sessions:run-export", "sessions:link-revoke", "metrics:latency-check", "compare:again", "compare:stop",
-    "compare:stop-runs", "compare:chosen", "healthz", "readyz", "api-home", "api-root",
+    "compare:stop-runs", "compare:chosen", "healthz", "readyz", "metrics", "api-home", "api-root",
 ]  # fmt: skip
 WAITING = 4711  # the key of a prompt that waits
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]

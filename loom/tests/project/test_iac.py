@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,14 @@ from apps.aws.control import list_runtimes
 from apps.awsverify.permissions.policies import FEATURES, POLICIES, policy
 from apps.core.models import Process
 from apps.core.running import processes
-from apps.metrics.models import AgentTrace, Measurement
+from apps.metrics.exporting.cloudwatch import export
+from apps.metrics.models import AgentTrace, Measurement, MetricExport
 from apps.metrics.starts.tasks import enqueue_due_sweep, sweep_measurements
+from apps.metrics.tests.runs import make_run
 from apps.metrics.traces.tasks import enqueue_due_fetch, fetch_spans
 from apps.sessions.engine.engine import engine, follow
 from apps.sessions.invoking import start_invocation
-from apps.sessions.models import Invocation
+from apps.sessions.models import Invocation, Session
 from apps.sessions.services import start_session
 from loom.tests.recorded_aws import ACCOUNT, REGION, RecordedAws
 from loom.tests.running import free_port, wait_until
@@ -127,6 +130,24 @@ def test_awss_own_metrics_need_the_metrics_policy(
     metrics_of(agent, RANGES["1h"], timezone.now())
 
     assert_exactly_granted("metrics", recorded_aws)
+
+
+@pytest.mark.django_db
+def test_sending_metrics_needs_the_publish_policy(
+    recorded_aws: RecordedAws,
+    settings: Any,
+    make_session: Callable[..., Session],
+    make_agent: Callable[..., Agent],
+) -> None:
+    settings.CLOUDWATCH_METRICS = "Loom"
+    ended_at = timezone.now() - timedelta(minutes=2)
+    make_run(make_session(agent=make_agent(origin="aws")), completed_at=ended_at, invoked_at=ended_at)
+    MetricExport.objects.create(sent_until=ended_at - timedelta(minutes=1))
+    recorded_aws.forget()
+
+    assert export() > 0
+
+    assert_exactly_granted("publish", recorded_aws)
 
 
 @pytest.mark.usefixtures("transactional_db")
@@ -242,7 +263,7 @@ def test_only_what_knows_no_narrower_resource_reaches_everything(feature: str) -
 
     assert unbounded <= {
         "sts:GetCallerIdentity", "bedrock-agentcore:ListAgentRuntimes", "cloudwatch:ListMetrics",
-        "cloudwatch:GetMetricData",
+        "cloudwatch:GetMetricData", "cloudwatch:PutMetricData",
     }  # fmt: skip
 
 
