@@ -28,10 +28,13 @@ from apps.core.requests.unavailability import unavailability
 from apps.metrics.api import router as metrics_router
 from apps.metrics.explaining.api import router as timelines_router
 from apps.metrics.prompt_sets.api import router as prompt_sets_router
+from apps.metrics.prompt_sets.plans_api import router as plans_router
+from apps.metrics.prompt_sets.prompts_api import router as prompts_router
 from apps.metrics.series.api import router as series_router
-from apps.metrics.sessions_api import router as session_reads_router
+from apps.metrics.session_rows_api import router as session_rows_router
 from apps.metrics.spending.api import router as budgets_router
 from apps.overview.api import router as runs_router
+from apps.overview.bulk_api import router as bulk_router
 from apps.overview.comparing.api import router as compare_router
 from apps.overview.rating_api import router as ratings_router
 from apps.overview.view_api import router as views_router
@@ -138,14 +141,17 @@ api.add_router("", repeat_router)
 api.add_router("", keeping_router)
 api.add_router("", logs_router)
 api.add_router("", log_doctor_router)
-api.add_router("", session_reads_router)
+api.add_router("", session_rows_router)
 api.add_router("", metrics_router)
 api.add_router("", timelines_router)
 api.add_router("", series_router)
 api.add_router("", prompt_sets_router)
 api.add_router("", budgets_router)
+api.add_router("", prompts_router)
+api.add_router("", plans_router)
 api.add_router("", takeout_router)
 api.add_router("", runs_router)
+api.add_router("", bulk_router)
 api.add_router("", ratings_router)
 api.add_router("", views_router)
 api.add_router("", compare_router)

@@ -230,11 +230,11 @@ def list_sessions(
         sessions = sessions.filter(archived_at__isnull=not is_archived)
     counted = sessions.annotate(total=Count("invocations")).order_by("-created_at", "-pk")
     page = list(counted[offset : offset + limit])
-    newest = _newest_runs([session.pk for session in page])
+    newest = newest_runs([session.pk for session in page])
     return [session_out(session, newest.get(session.pk), session.total) for session in page]
 
 
-def _newest_runs(session_ids: list[int]) -> dict[int, Invocation]:
+def newest_runs(session_ids: list[int]) -> dict[int, Invocation]:
     """The newest run of each session, by the session's key."""
     newest = Invocation.objects.filter(session=OuterRef("session")).order_by("-number").values("pk")[:1]
     runs = Invocation.objects.filter(session_id__in=session_ids, pk=Subquery(newest))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,8 @@ from xml.etree import ElementTree
 from django.core.management.base import CommandError
 
 from apps.core.text.escapes import shown_in_terminal
-from loom.cli.terminal import FAILED, STOPPED, in_words
-from loom_client import Client, Plan, PromptSet
+from loom.cli.terminal import FAILED, STOPPED, in_words, on_a_line
+from loom_client import Client, ListedPlan, Plan, PromptSet
 from loom_client.wording import did_you_mean, in_sentences
 
 LOOK_EVERY_S = 1.0
@@ -30,6 +31,36 @@ def find_set(client: Client, text: str) -> PromptSet:
             return one
     said = in_sentences(f"No prompt set is called {text!r}", did_you_mean(text, sorted({one.name for one in sets})))
     raise CommandError(shown_in_terminal(said), returncode=FAILED)
+
+
+def set_lines(prompt_set: PromptSet) -> Iterator[str]:
+    """A set as a terminal shows it: its prompts with their numbers and checks."""
+    yield f"[{prompt_set.id}] {on_a_line(prompt_set.name)}"
+    for number, prompt in enumerate(prompt_set.prompts, 1):
+        yield f"{number}. {on_a_line(prompt['prompt'])}"
+        for check in prompt["checks"]:
+            yield f"     {on_a_line(_check_line(check))}"
+
+
+def _check_line(check: Mapping[str, Any]) -> str:
+    words = (f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in check.items() if name != "kind")
+    return f"{check['kind']}: {', '.join(words)}"
+
+
+def plan_line(plan: ListedPlan) -> str:
+    message = f"  {on_a_line(plan.message)}" if plan.message else ""
+    return f"[{plan.id}] {plan.created_at[:19]}Z  {plan.state:<9}  {plan.done} of {plan.run_count} runs{message}"
+
+
+def prompt_at(prompt_set: PromptSet, number: int | str) -> dict[str, Any]:
+    """The prompt with this number, as `set_lines` shows it. Raises CommandError."""
+    count = len(prompt_set.prompts)
+    place = int(number) if str(number).isdecimal() and len(str(number)) < 10 else 0
+    if not 1 <= place <= count:
+        raise CommandError(
+            f"The set has the prompts 1 to {count}, and none with the number {number}.", returncode=FAILED
+        )
+    return prompt_set.prompts[place - 1]
 
 
 def find_target(client: Client, text: str) -> tuple[int, str]:

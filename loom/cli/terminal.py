@@ -13,6 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from apps.accounts.selectors import user_of_command
 from apps.accounts.services import passing_token
+from apps.accounts.tokens import Scope
 from apps.core.exceptions import LoomError
 from apps.core.network import url_of
 from apps.core.text.escapes import EscapeFilter, shown_in_terminal, with_visible_bidi
@@ -53,12 +54,26 @@ def typed(text: str) -> str:
         raise NotTextError from None
 
 
+def text_typed(text: str, what: str) -> str:
+    """`typed`, for a command, which is told what of it is no text."""
+    try:
+        return typed(text)
+    except NotTextError as error:
+        raise CommandError(f"The {what} is not text in UTF-8.", returncode=FAILED) from error
+
+
+def on_a_line(text: str, longest: int = 100) -> str:
+    """The beginning of somebody's text, on one line, without what would steer the terminal."""
+    line = " ".join(text.split())
+    return shown_in_terminal(line if len(line) <= longest else f"{line[: longest - 1]}…")
+
+
 @contextmanager
-def connected(*, email: str | None, url: str | None, name: str) -> Iterator[Client]:
+def connected(*, email: str | None, url: str | None, name: str, scope: Scope = "invoke") -> Iterator[Client]:
     """A client with a token that lives as long as the block; what goes wrong with it becomes a CommandError."""
     try:
         user = user_of_command(email)
-        with passing_token(user=user, scope="invoke", life=TOKEN_LIFE, name=name) as secret:
+        with passing_token(user=user, scope=scope, life=TOKEN_LIFE, name=name) as secret:
             yield _client(url or own_url(), secret)
     except LoomError as error:
         raise CommandError(error.text(), returncode=FAILED) from error

@@ -21,7 +21,7 @@ from loom_client.errors import (
     UnreachableError,
 )
 from loom_client.events import Event
-from loom_client.listed import ListedRun, RunRating, Runs, SavedView
+from loom_client.listed import DeletedRuns, ListedRun, RunRating, Runs, SavedView
 from loom_client.log_report import LogCheck, LogReport
 from loom_client.models import (
     Added,
@@ -44,6 +44,7 @@ from loom_client.models import (
     Unread,
     UnreadValue,
 )
+from loom_client.planned import Estimate, ListedPlan
 from loom_client.run import Run
 from loom_client.taken_out import SharedLink, Verdict
 
@@ -56,12 +57,15 @@ __all__ = [
     "ClientError",
     "ComparedRun",
     "Comparison",
+    "DeletedRuns",
     "Endpoint",
+    "Estimate",
     "Event",
     "Gap",
     "Invocation",
     "KeptSession",
     "Latency",
+    "ListedPlan",
     "ListedRun",
     "LogCheck",
     "LogLine",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from loom_client.budget_calls import BudgetCalls
-from loom_client.compared import Comparison
 from loom_client.errors import AmbiguousAgentError, UnknownAgentError
-from loom_client.listed import RunRating, Runs, SavedView
 from loom_client.log_report import LogReport
 from loom_client.models import (
     Added,
@@ -20,24 +18,23 @@ from loom_client.models import (
     KeptSession,
     Latency,
     Logs,
-    Plan,
-    PromptSet,
     Queue,
     Repeat,
     Session,
     StartSeries,
-    Timeline,
     Unread,
 )
+from loom_client.prompt_set_calls import PromptSetCalls
 from loom_client.run import Run
-from loom_client.taken_out import SharedLink, Verdict
+from loom_client.run_calls import RunCalls
+from loom_client.taken_out import SharedLink
 from loom_client.wire import Response
 from loom_client.wording import did_you_mean, in_sentences
 
 NAMES_LISTED = 8
 
 
-class Client(BudgetCalls):
+class Client(RunCalls, PromptSetCalls, BudgetCalls):
     """Speaks to one Loom at `url` with a token of `manage.py create_token`; may be used by several threads.
 
     Every method raises ApiError for what Loom refuses and UnreachableError where nothing answers.
@@ -74,7 +71,7 @@ class Client(BudgetCalls):
         """Hide an agent; its history stays."""
         self._json("DELETE", f"/agents/{agent_id}")
 
-    # --- runs ---
+    # --- sessions and what they answer ---
 
     def invoke(
         self,
@@ -116,41 +113,6 @@ class Client(BudgetCalls):
         query = {"invocation": invocation, "since": since} | ({"detail": 1} if detail else {})
         return self._send("GET", self._session(agent_id, session_id, "/events", query))
 
-    def runs(self, text: str = "", **query: Any) -> Runs:
-        """Runs that say every word of `text`, the newest first; `query` in the words of the API: agent, qualifier,
-        version, status, rated, error, start, source, owner, tag, range, measure_start, sort, limit, after.
-        """
-        asked = {"q": text, **{name: value for name, value in query.items() if value is not None}}
-        return Runs.read(self._json("GET", f"/runs?{urlencode(asked)}"))
-
-    def rating(self, run_id: int) -> RunRating:
-        """What you think of a run's answer."""
-        return RunRating.read(self._json("GET", f"/runs/{run_id}/rating"))
-
-    def rate(self, run_id: int, thumb: str = "", note: str = "") -> RunRating:
-        """Think that of a run's answer, in place of what you thought before: `up`, `down`, a note, or both."""
-        return RunRating.read(self._json("PUT", f"/runs/{run_id}/rating", {"thumb": thumb, "note": note}))
-
-    def remove_rating(self, run_id: int) -> None:
-        self._json("DELETE", f"/runs/{run_id}/rating")
-
-    def views(self) -> list[SavedView]:
-        """Your saved views of the list of runs."""
-        return [SavedView.read(item) for item in self._json("GET", "/views")]
-
-    def save_view(self, name: str, query: str) -> SavedView:
-        """Keep what is asked of the list of runs under a name; a view of this name is replaced."""
-        return SavedView.read(self._json("POST", "/views", {"name": name, "query": query}))
-
-    def remove_view(self, view_id: int) -> None:
-        self._json("DELETE", f"/views/{view_id}")
-
-    def compare(self, run_ids: Sequence[int], first: int = 1, second: int = 2) -> Comparison:
-        """Two to six runs side by side, and those at two of their places compared; the first is at 1."""
-        runs = ",".join(map(str, run_ids))
-        asked = urlencode({"runs": runs, "first": first, "second": second})
-        return Comparison.read(self._json("GET", f"/compare?{asked}"))
-
     def stop(self, agent_id: int, session_id: str) -> bool:
         """Stop what the session is answering; False where nothing was running."""
         return bool(self._json("POST", self._session(agent_id, session_id, "/stop"))["is_stopping"])
@@ -164,9 +126,20 @@ class Client(BudgetCalls):
         path = f"/agents/{agent_id}/sessions?{urlencode(query)}"
         return [Session.read(item) for item in self._json("GET", path)]
 
+    def find_sessions(self, text: str = "", **query: Any) -> list[Session]:
+        """Sessions of all agents that say every word of `text`, the last used first; `query` in the words of the API:
+        agent, status, qualifier, measure_start, sort, limit, offset.
+        """
+        asked = {"q": text, **{name: value for name, value in query.items() if value is not None}}
+        return [Session.read(item) for item in self._json("GET", f"/sessions?{urlencode(asked)}")]
+
     def session(self, agent_id: int, session_id: str) -> Session:
         """A session with its runs, the first one first."""
         return Session.read(self._json("GET", self._session(agent_id, session_id)))
+
+    def rename_session(self, agent_id: int, session_id: str, title: str) -> str:
+        """Give a session another title; returns the one that was kept."""
+        return str(self._json("PATCH", self._session(agent_id, session_id), {"title": title})["title"])
 
     def invocation(self, agent_id: int, session_id: str, number: int) -> Invocation:
         """A run with its whole answer."""
@@ -186,10 +159,6 @@ class Client(BudgetCalls):
             latency = Latency.read(self._json("GET", path))
             if latency.is_known or not is_waiting:
                 return latency
-
-    def timeline(self, run_id: int) -> Timeline:
-        """Where the time of a run went; its id is that of an `Invocation`."""
-        return Timeline.read(self._json("GET", f"/runs/{run_id}/timeline"))
 
     # --- how sessions are kept ---
 
@@ -276,53 +245,11 @@ class Client(BudgetCalls):
     def cancel_series(self, series_id: int) -> StartSeries:
         return StartSeries.read(self._json("POST", f"/start-series/{series_id}/cancel"))
 
-    # --- prompt sets ---
-
-    def prompt_sets(self) -> list[PromptSet]:
-        return [PromptSet.read(item) for item in self._json("GET", "/prompt-sets")]
-
-    def prompt_set(self, set_id: int) -> PromptSet:
-        """A set with its prompts."""
-        return PromptSet.read(self._json("GET", f"/prompt-sets/{set_id}"))
-
-    def make_prompt_set(self, name: str, **made_of: Any) -> PromptSet:
-        """Make a set of one of `prompts` (each with `prompt` and `checks`), `run_ids`, or `text` with its `format`."""
-        return PromptSet.read(self._json("POST", "/prompt-sets", {"name": name, **made_of}))
-
-    def delete_prompt_set(self, set_id: int) -> None:
-        self._json("DELETE", f"/prompt-sets/{set_id}")
-
-    def run_prompt_set(self, set_id: int, targets: Sequence[tuple[int, str]], **options: Any) -> Plan:
-        """Send a set to targets, an agent's id and an endpoint each; `options` as in the API: repeats, order, …"""
-        body = {"targets": _targets(targets), **options}
-        return Plan.read(self._json("POST", f"/prompt-sets/{set_id}/run", body))
-
-    def side_by_side(self, prompt: str, targets: Sequence[tuple[int, str]], **options: Any) -> Plan:
-        """Send one prompt to several targets at once."""
-        return Plan.read(
-            self._json("POST", "/side-by-side", {"prompt": prompt, "targets": _targets(targets), **options})
-        )
-
-    def plan(self, plan_id: int) -> Plan:
-        """What a plan has found so far."""
-        return Plan.read(self._json("GET", f"/plans/{plan_id}"))
-
-    def cancel_plan(self, plan_id: int) -> Plan:
-        return Plan.read(self._json("POST", f"/plans/{plan_id}/cancel"))
-
     # --- taking out ---
 
     def export_session(self, agent_id: int, session_id: str, format: str = "markdown") -> bytes:
         """A session as a file: markdown, json or html."""
         return self._file(self._session(agent_id, session_id, "/export", {"format": format}))
-
-    def export_run(self, run_id: int, format: str = "json") -> bytes:
-        """A run as a file: json, markdown, evidence, or the program curl, boto3, cli or loom_client."""
-        return self._file(f"/runs/{run_id}/export?{urlencode({'format': format})}")
-
-    def check_evidence(self, evidence: bytes) -> Verdict:
-        """What the evidence of a run is worth; give it as `export_run` gave it."""
-        return Verdict.read(self._json("POST", "/evidence", evidence))
 
     def links(self, agent_id: int, session_id: str) -> list[SharedLink]:
         """The shared links of a session, without their addresses, which nobody knows any more."""
@@ -339,10 +266,6 @@ class Client(BudgetCalls):
     def _session(agent_id: int, session_id: str, rest: str = "", query: Mapping[str, Any] | None = None) -> str:
         path = f"/agents/{agent_id}/sessions/{quote(session_id, safe='')}{rest}"
         return f"{path}?{urlencode(query)}" if query else path
-
-
-def _targets(targets: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
-    return [{"agent_id": agent_id, "qualifier": qualifier} for agent_id, qualifier in targets]
 
 
 def _instead(text: str, agents: list[Agent]) -> str:

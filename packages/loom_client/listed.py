@@ -42,6 +42,14 @@ class Runs(_Answer):
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedRuns(_Answer):
+    """The ids of runs that are gone, and of those that stayed since they, or what has sent them, are not over."""
+
+    deleted: list[int]
+    kept: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class RunRating(_Answer):
     """Your rating of a run: `thumb` is up, down or empty; `rated_at` None where you have rated nothing."""
 

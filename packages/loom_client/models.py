@@ -175,7 +175,8 @@ class Unread(_Answer):
 
 @dataclass(frozen=True, slots=True)
 class Session(_Answer):
-    """A session; its runs, and until when AgentCore keeps its environment, only where one session was asked for.
+    """A session; its runs, and until when AgentCore keeps its environment, only where one session was asked for; its
+    agent's name only where those of all agents were.
 
     `purpose` is `conversation`, or `measure_start` where a measurement of starts opened it; instants are ISO 8601.
     """
@@ -191,6 +192,7 @@ class Session(_Answer):
     ended_at: str | None
     invocation_count: int
     url: str
+    agent_name: str = ""
     environment_expires_at: str | None = None
     invocations: tuple[Invocation, ...] = ()
     public_id: str = ""

@@ -63,6 +63,12 @@ export class Client {
   sessions(agentId, query = {}) { return this.#json("GET", `/agents/${agentId}/sessions${queryOf(query)}`); }
   /** @param {number} agentId @param {string} sessionId */
   session(agentId, sessionId) { return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}`); }
+  /** Sessions of all agents. @param {Query} query */
+  findSessions(query = {}) { return this.#json("GET", `/sessions${queryOf(query)}`); }
+  /** @param {number} agentId @param {string} sessionId @param {string} title */
+  renameSession(agentId, sessionId, title) {
+    return this.#json("PATCH", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}`, { title });
+  }
   /** @param {number} agentId @param {string} sessionId @param {number} number */
   invocation(agentId, sessionId, number) {
     return this.#json("GET", `/agents/${agentId}/sessions/${encodeURIComponent(sessionId)}/invocations/${number}`);
@@ -135,6 +141,14 @@ export class Client {
   saveView(body) { return this.#json("POST", "/views", body); }
   /** @param {number} viewId */
   removeView(viewId) { return this.#json("DELETE", `/views/${viewId}`); }
+  /** @param {number[]} runIds @param {string} tag */
+  tagRuns(runIds, tag) { return this.#json("POST", "/runs/tag", { run_ids: runIds, tag }); }
+  /** @param {number[]} runIds @param {string} tag */
+  untagRuns(runIds, tag) { return this.#json("POST", "/runs/untag", { run_ids: runIds, tag }); }
+  /** @param {number[]} runIds */
+  deleteRuns(runIds) { return this.#json("POST", "/runs/delete", { run_ids: runIds }); }
+  /** Look in the logs again for its start. @param {number} runId */
+  searchStartAgain(runId) { return this.#json("POST", `/runs/${runId}/latency/check`); }
   /** @param {number} runId */
   timeline(runId) { return this.#json("GET", `/runs/${runId}/timeline`); }
   /** Send the prompt of a run again, once, whatever breaks.
@@ -165,6 +179,19 @@ export class Client {
   promptSet(setId) { return this.#json("GET", `/prompt-sets/${setId}`); }
   /** @param {Record<string, unknown>} body */
   makePromptSet(body) { return this.#json("POST", "/prompt-sets", body); }
+  /** @param {number} setId @param {string} name */
+  renamePromptSet(setId, name) { return this.#json("PATCH", `/prompt-sets/${setId}`, { name }); }
+  /** @param {number} setId @param {Record<string, unknown>} body */
+  addPrompts(setId, body) { return this.#json("POST", `/prompt-sets/${setId}/prompts`, body); }
+  /** @param {number} setId @param {number} promptId
+   *  @param {{prompt?: string, checks?: object[], position?: number, mark?: string}} body */
+  changePrompt(setId, promptId, body) { return this.#json("PATCH", `/prompt-sets/${setId}/prompts/${promptId}`, body); }
+  /** @param {number} setId @param {number} promptId @param {Query} query `mark` */
+  removePrompt(setId, promptId, query = {}) { return this.#json("DELETE", `/prompt-sets/${setId}/prompts/${promptId}${queryOf(query)}`); }
+  /** A file, as above. @param {number} setId @param {Query} query `format` */
+  exportPromptSet(setId, query = {}) { return this.#send("GET", `/prompt-sets/${setId}/export${queryOf(query)}`); }
+  /** @param {number} setId @param {Record<string, unknown>} body */
+  estimatePromptSet(setId, body) { return this.#json("POST", `/prompt-sets/${setId}/estimate`, body); }
   /** @param {number} setId */
   deletePromptSet(setId) { return this.#json("DELETE", `/prompt-sets/${setId}`); }
   /** @param {number} setId @param {Record<string, unknown>} body @param {Once} options */
@@ -172,6 +199,10 @@ export class Client {
   /** One prompt to several agents at once.
    * @param {Record<string, unknown>} body @param {Once} options */
   sideBySide(body, options) { return this.#json("POST", "/side-by-side", body, onceBy(options)); }
+  /** @param {Record<string, unknown>} body */
+  estimateSideBySide(body) { return this.#json("POST", "/side-by-side/estimate", body); }
+  /** @param {Query} query */
+  plans(query = {}) { return this.#json("GET", `/plans${queryOf(query)}`); }
   /** @param {number} planId */
   plan(planId) { return this.#json("GET", `/plans/${planId}`); }
   /** @param {number} planId */

@@ -18,6 +18,7 @@ from apps.metrics.prompt_sets.services import check_count
 
 # Positions from here on are counted from 0 again: the column ends at 32,767.
 HIGHEST_POSITION = 10_000
+MARK_LENGTH = 32
 
 
 class ChangedMeanwhileError(ConflictError):
@@ -28,22 +29,23 @@ class ChangedMeanwhileError(ConflictError):
 
 def mark_of(item: PromptSetItem) -> str:
     """What tells one state of a prompt from another."""
-    return hashlib.sha256(json.dumps([item.prompt, item.checks], sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([item.prompt, item.checks], sort_keys=True).encode()).hexdigest()[:MARK_LENGTH]
 
 
-def add_prompt(*, prompt_set: PromptSet, prompt: Prompt) -> PromptSetItem:
-    """Add a prompt at the end of a set. Raises InvalidInputError where the set is full."""
+def add_prompts(*, prompt_set: PromptSet, prompts: Sequence[Prompt]) -> None:
+    """Add prompts at the end of a set, all or none. Raises InvalidInputError where it has no room for them."""
     with transaction.atomic():
         _lock(prompt_set)
         keys = _keys(prompt_set)
-        check_count(len(keys) + 1)
+        check_count(len(keys) + len(prompts))
         last = prompt_set.items.order_by("position").last()
         following = 0 if last is None else last.position + 1
         if following > HIGHEST_POSITION:
             _number(keys)
             following = len(keys)
-        return PromptSetItem.objects.create(
-            prompt_set=prompt_set, position=following, prompt=prompt.text, checks=prompt.checks
+        PromptSetItem.objects.bulk_create(
+            PromptSetItem(prompt_set=prompt_set, position=following + at, prompt=prompt.text, checks=prompt.checks)
+            for at, prompt in enumerate(prompts)
         )
 
 

@@ -27,20 +27,31 @@ class PromptIn(Schema):
     checks: list[dict[str, Any]] = Field([], description="What is wanted of the answer: see docs/prompt-sets.md.")
 
 
-class PromptSetIn(Schema):
+class PromptsIn(Schema):
     """One of `prompts`, `run_ids` (of past runs) and `text` (a file's, with its `format`)."""
 
-    name: str = Field(max_length=NAME_LENGTH)
     prompts: list[PromptIn] | None = Field(None, max_length=MAX_PROMPTS)
     run_ids: list[Key] | None = Field(None, max_length=MAX_PROMPTS)
     text: str | None = Field(None, max_length=MAX_BYTES)
     format: Literal["csv", "jsonl"] = "jsonl"
 
 
+class PromptSetIn(PromptsIn):
+    name: str = Field(max_length=NAME_LENGTH)
+
+
+class PromptSetChangeIn(Schema, extra="forbid"):
+    name: str = Field(max_length=NAME_LENGTH)
+
+
 class PromptOut(Schema):
+    """`mark` changes with the prompt and its checks: sent back with a change, it replaces nothing unseen."""
+
+    id: int
     prompt: str
     checks: list[dict[str, Any]]
     run_id: int | None = Field(description="The run that it was made from.")
+    mark: str
 
 
 class PromptSetOut(Schema):

@@ -147,12 +147,13 @@ def start_plan(
             )
     except IntegrityError:  # the same request, sent twice at once
         return Plan.objects.get(owner=owner, request_key=request_key)
-    logger.info("plan asked for id=%s source=%s runs=%d", plan.pk, source, _run_count(targets, prompts, limits))
+    logger.info("plan asked for id=%s source=%s runs=%d", plan.pk, source, run_count(targets, len(prompts), limits))
     return plan
 
 
-def _run_count(targets: Sequence[Target], prompts: Sequence[Asked], limits: Limits) -> int:
-    return len(targets) * len(prompts) * limits.repeats
+def run_count(targets: Sequence[Target], prompt_count: int, limits: Limits) -> int:
+    """How many runs a plan has."""
+    return len(targets) * prompt_count * limits.repeats
 
 
 def _check(targets: Sequence[Target], prompts: Sequence[Asked], limits: Limits) -> None:
@@ -165,7 +166,7 @@ def _check(targets: Sequence[Target], prompts: Sequence[Asked], limits: Limits) 
         problem = _("There is no prompt to send.")
     elif not 1 <= limits.repeats <= MAX_REPEATS:
         problem = _("Each prompt is sent 1 to %(count)s times.") % {"count": MAX_REPEATS}
-    elif _run_count(targets, prompts, limits) > MAX_RUNS:
+    elif run_count(targets, len(prompts), limits) > MAX_RUNS:
         problem = _("That is more than %(count)s runs.") % {"count": f"{MAX_RUNS:,}"}
     elif not 1 <= limits.at_once <= MAX_AT_ONCE:
         problem = _("One to %(count)s runs are out at once.") % {"count": MAX_AT_ONCE}

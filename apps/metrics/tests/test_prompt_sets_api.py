@@ -33,9 +33,9 @@ def test_a_set_is_made_run_on_two_endpoints_and_read(as_alice: Client, make_agen
     made = post(
         as_alice, "/prompt-sets", {"name": "Trips", "format": "csv", "text": "prompt,contains\nTrip?,Ghent"}, 201
     )
-    assert made["prompts"] == [
-        {"prompt": "Trip?", "checks": [{"kind": "contains", "text": "Ghent"}], "run_id": None}
-    ]  # fmt: skip
+    (prompt,) = made["prompts"]
+    assert (prompt["prompt"], prompt["run_id"]) == ("Trip?", None)
+    assert prompt["checks"] == [{"kind": "contains", "text": "Ghent"}]
     assert [one["id"] for one in as_alice.get("/api/prompt-sets").json()] == [made["id"]]
     agents = [make_agent() for _ in range(2)]
     body = {"targets": [{"agent_id": agent.pk} for agent in agents], "order": "random", "seed": 7, "at_once": 2}

@@ -161,7 +161,7 @@ def test_prompts_are_put_into_another_order(as_alice: Client, trips: PromptSet) 
 def test_positions_do_not_run_out(trips: PromptSet) -> None:
     trips.items.filter(prompt="Three?").update(position=editing.HIGHEST_POSITION)
 
-    editing.add_prompt(prompt_set=trips, prompt=Prompt("Four?"))
+    editing.add_prompts(prompt_set=trips, prompts=[Prompt("Four?")])
 
     assert order(trips) == ["One?", "Two?", "Three?", "Four?"]
     assert list(trips.items.order_by("position").values_list("position", flat=True)) == [0, 1, 2, 3]
@@ -170,7 +170,7 @@ def test_positions_do_not_run_out(trips: PromptSet) -> None:
 def test_a_full_set_takes_no_more(alice: User) -> None:
     full = make_prompt_set(owner=alice, name="Full", prompts=[Prompt(f"{at}?") for at in range(MAX_PROMPTS)])
     with pytest.raises(InvalidInputError, match="1 to 1,000"):
-        editing.add_prompt(prompt_set=full, prompt=Prompt("One more?"))
+        editing.add_prompts(prompt_set=full, prompts=[Prompt("One more?")])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -198,7 +198,7 @@ def test_two_who_add_and_move_at_once_keep_each_prompt_at_a_place_of_its_own(ali
 
     threads = [
         at_once(move),
-        at_once(lambda number: editing.add_prompt(prompt_set=trips, prompt=Prompt(f"n{number}?"))),
+        at_once(lambda number: editing.add_prompts(prompt_set=trips, prompts=[Prompt(f"n{number}?")])),
     ]
     for thread in threads:
         thread.start()
@@ -212,4 +212,4 @@ def test_two_who_add_and_move_at_once_keep_each_prompt_at_a_place_of_its_own(ali
 def test_a_set_that_is_gone_says_so(trips: PromptSet) -> None:
     PromptSet.objects.filter(pk=trips.pk).delete()
     with pytest.raises(MissingError):
-        editing.add_prompt(prompt_set=trips, prompt=Prompt("Four?"))
+        editing.add_prompts(prompt_set=trips, prompts=[Prompt("Four?")])

@@ -7,11 +7,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from apps.core.commands import LoomCommand
-from apps.core.text.escapes import shown_in_terminal
-from loom.cli.terminal import NotTextError, add_connection_arguments, connected, typed
+from loom.cli.terminal import add_connection_arguments, connected, on_a_line, text_typed
 from loom_client import Client, Queue
-
-LONGEST = 100
 
 
 class Command(LoomCommand):
@@ -54,13 +51,13 @@ class Command(LoomCommand):
 def _change(client: Client, agent: int, session: str, options: dict[str, Any]) -> str:
     """Do what was asked, and return what there is to say about it."""
     if options["add"] is not None:
-        added = client.add_queued(agent, session, _text(options["add"]))
+        added = client.add_queued(agent, session, text_typed(options["add"], "prompt"))
         return f"Sent at once: run {added.invocation}." if added.queued is None else ""
     if options["edit"]:
         key, text = options["edit"]
         if not key.isdecimal():
             raise CommandError("--edit takes the id of a prompt, a number, and its text.")
-        client.change_queued(agent, session, int(key), prompt=_text(text))
+        client.change_queued(agent, session, int(key), prompt=text_typed(text, "prompt"))
     elif options["move"]:
         key, place = options["move"]
         client.change_queued(agent, session, key, position=place)
@@ -80,17 +77,5 @@ def _lines(queue: Queue) -> list[str]:
         return ["Nothing waits."]
     head = ["Held: the answer was stopped. --send lets them go."] if queue.is_held else []
     return head + [
-        f"{item.position}. [{item.id}] {_shown(item.prompt or json.dumps(item.payload))}" for item in queue.items
+        f"{item.position}. [{item.id}] {on_a_line(item.prompt or json.dumps(item.payload))}" for item in queue.items
     ]
-
-
-def _shown(text: str) -> str:
-    line = " ".join(text.split())
-    return shown_in_terminal(line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…")
-
-
-def _text(given: str) -> str:
-    try:
-        return typed(given)
-    except NotTextError as error:
-        raise CommandError("The prompt is not text in UTF-8.") from error

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from apps.core.commands import LoomCommand
 from apps.core.text.escapes import shown_in_terminal
-from loom.cli.terminal import FAILED, STOPPED, NotTextError, add_connection_arguments, connected, typed, write_answer
+from loom.cli.terminal import FAILED, STOPPED, add_connection_arguments, connected, text_typed, write_answer
 from loom.cli.writing import Raw, Silence
 from loom.processes.output import Output
 from loom_client import Client
@@ -51,7 +51,7 @@ class Command(LoomCommand):
         if options["qualifier"]:
             where["qualifier"] = options["qualifier"]
         if options["prompt"] is not None:
-            where["prompt"] = _text(options["prompt"])
+            where["prompt"] = text_typed(options["prompt"], "prompt")
         repeated = client.repeat(options["run"], **where)
         output: Output = Silence() if options["json"] else Raw(self.stdout)
         notes: Output = Silence() if options["json"] else Raw(self.stderr)
@@ -68,10 +68,3 @@ class Command(LoomCommand):
             sys.exit(STOPPED)
         if run.error is not None:
             sys.exit(FAILED)
-
-
-def _text(given: str) -> str:
-    try:
-        return typed(given)
-    except NotTextError as error:
-        raise CommandError("The prompt is not text in UTF-8.") from error

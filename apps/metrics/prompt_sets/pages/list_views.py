@@ -18,16 +18,14 @@ from django.views.decorators.vary import vary_on_headers
 from apps.accounts.http import SignedInRequest
 from apps.core.exceptions import LoomError
 from apps.core.requests.return_to import return_to
-from apps.core.requests.streaming import streamed
 from apps.core.tables.bulk import checked_rows
-from apps.core.tables.export import csv_response
 from apps.metrics.models import PromptSet
 from apps.metrics.prompt_sets import services
+from apps.metrics.prompt_sets.files import csv_file, jsonl_file
 from apps.metrics.prompt_sets.pages.forms import NameForm, NewSetForm
 from apps.metrics.prompt_sets.pages.listing import SETS
 from apps.metrics.prompt_sets.reading import MAX_PROMPTS
 from apps.metrics.prompt_sets.selectors import prompt_sets_visible_to
-from apps.metrics.prompt_sets.writing import HEADS, csv_rows, json_lines
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
 
@@ -135,16 +133,10 @@ def set_delete(request: SignedInRequest, set_id: int) -> HttpResponse:
 @require_safe
 def set_csv(request: SignedInRequest, set_id: int) -> StreamingHttpResponse:
     """A set as a spreadsheet reads it."""
-    items = found_set(request, set_id).items.order_by("position")
-    return csv_response(request, f"prompt-set-{set_id}", HEADS, csv_rows(items.iterator()))
+    return csv_file(request, found_set(request, set_id))
 
 
 @require_safe
 def set_jsonl(request: SignedInRequest, set_id: int) -> StreamingHttpResponse:
     """A set as it is read again, to the letter."""
-    items = found_set(request, set_id).items.order_by("position")
-    response = streamed(request, json_lines(items.iterator()), content_type="application/jsonl; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="prompt-set-{set_id}.jsonl"'
-    response["Cache-Control"] = "no-store"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return jsonl_file(request, found_set(request, set_id))

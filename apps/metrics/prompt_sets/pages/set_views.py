@@ -81,7 +81,7 @@ def prompt_new(request: SignedInRequest, set_id: int) -> HttpResponse:
     if prompt is None:
         return _editor(request, prompt_set, editor, status=200 if "add" in request.POST else 422)
     try:
-        editing.add_prompt(prompt_set=prompt_set, prompt=prompt)
+        editing.add_prompts(prompt_set=prompt_set, prompts=[prompt])
     except LoomError as error:
         return _editor(request, prompt_set, editor, problem=error, status=422)
     messages.success(request, _("The prompt is added."))

@@ -1,0 +1,136 @@
+"""Calls of every operation of a running Loom, each answer held against the schema."""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from loom.tests.fixtures import Loom
+from loom.tests.running import wait_until
+
+
+class Walk:
+    """Calls a running Loom and holds each answer against the schema; remembers which operations it saw go well."""
+
+    def __init__(self, loom: Loom) -> None:
+        self._loom = loom
+        self._schema = loom.get("/api/openapi.json")[1]
+        self.seen: set[tuple[str, str]] = set()
+
+    def call(
+        self, method: str, path: str, ids: dict[str, Any] | None = None, body: object = None, query: str = ""
+    ) -> tuple[int, Any]:
+        address = f"/api{path}".format(**{key: urllib.parse.quote(str(value)) for key, value in (ids or {}).items()})
+        status, answer = self._loom.request(method, address + query, body)
+        responses = self._schema["paths"][f"/api{path}"][method.lower()]["responses"]
+        if status < 400:
+            self.seen.add((method, path))
+        content = responses.get(str(status), responses["default"]).get("content")
+        if content is None:
+            assert answer is None
+            return status, answer
+        schema = {**content["application/json"]["schema"], "components": self._schema["components"]}
+        Draft202012Validator(schema).validate(answer)
+        if status >= 400:
+            assert set(answer) == {"error", "message", "details"}
+        return status, answer
+
+
+def walk_queue(loom: Loom, walk: Walk, ids: dict[str, Any]) -> None:
+    """Queue prompts behind an answer that does not end, and take them back: each kind of call once."""
+    queue = "/agents/{agent_id}/sessions/{session_id}/queue"
+    one = f"{queue}/{{prompt_id}}"
+    loom.emulator.order(kind="silence", after_chunks=0, seconds=3_600)
+    sent, first, _ = (walk.call("POST", queue, ids, {"prompt": str(number)})[1] for number in range(3))
+    assert (sent["queued"], sent["invocation"], first["invocation"]) == (None, 2, None)
+    ids = ids | {"prompt_id": first["queued"]["id"]}
+    assert walk.call("PATCH", one, ids, {"prompt": "Hi", "position": 2})[0] == walk.call("GET", queue, ids)[0] == 200
+    assert walk.call("DELETE", one, ids)[0] == 204
+    assert walk.call("POST", f"{queue}/send", ids) == (202, {"id": None, "invocation": None})
+    assert walk.call("DELETE", queue, ids) == (200, {"removed_count": 1})
+
+
+def walk_keeping(walk: Walk, session: str, ids: dict[str, Any]) -> None:
+    """Pin, archive, delete a session and take each back: each kind of call once."""
+    one = {"public_id": walk.call("GET", session, ids)[1]["public_id"]}
+    path = "/sessions/{public_id}"
+    assert walk.call("POST", f"{path}/pin", one)[1]["is_pinned"]
+    assert not walk.call("POST", f"{path}/unpin", one)[1]["is_pinned"]
+    assert walk.call("POST", f"{path}/archive", one)[1]["archived_at"]
+    assert walk.call("POST", f"{path}/revive", one)[1]["archived_at"] is None
+    assert walk.call("DELETE", path, one)[0] == 204 and walk.call("GET", session, ids)[0] == 404
+    assert walk.call("POST", f"{path}/restore", one)[1]["session_id"] == ids["session_id"]
+
+
+def walk_opinions(walk: Walk, ids: dict[str, Any]) -> None:
+    """Rate a run and save a view, and take both back: each kind of call once."""
+    rating = "/runs/{run_id}/rating"
+    assert walk.call("GET", rating, ids)[1]["rated_at"] is None
+    assert walk.call("PUT", rating, ids, {"thumb": "up", "note": "Bien sûr 🎈"})[1]["note"] == "Bien sûr 🎈"
+    assert walk.call("GET", rating, ids)[1]["thumb"] == "up"
+    assert walk.call("DELETE", rating, ids)[0] == walk.call("DELETE", rating, ids)[0] == 204
+    made = walk.call("POST", "/views", body={"name": "Failed", "query": "status=failed&after=t1-1"})
+    assert (made[0], made[1]["query"], made[1]["url"]) == (201, "status=failed", "/runs/?status=failed")
+    assert walk.call("GET", "/views")[1] == [made[1]]
+    assert walk.call("DELETE", "/views/{view_id}", {"view_id": made[1]["id"]})[0] == 204
+
+
+def walk_budgets(walk: Walk, ids: dict[str, Any]) -> None:
+    """Limit an agent and no more: each kind of call once."""
+    asked = {"scope": "agent", "scope_id": ids["agent_id"], "period": "day", "limit_usd": 100}
+    status, made = walk.call("POST", "/budgets", body=asked)
+    assert (status, made["state"]) == (201, "open")
+    one = {"budget_id": made["id"]}
+    assert walk.call("GET", "/budgets/{budget_id}", one)[1] == made
+    assert walk.call("GET", "/budgets")[1] == [made]
+    assert walk.call("PATCH", "/budgets/{budget_id}", one, {"name": "Trips"})[1]["name"] == "Trips"
+    assert walk.call("DELETE", "/budgets/{budget_id}", one)[0] == 204
+
+
+def walk_bulk(walk: Walk, ids: dict[str, Any]) -> None:
+    """Tag a run, take the tag away, give its session a title, and look for its start again."""
+    body = {"run_ids": [ids["run_id"]], "tag": "School"}
+    assert walk.call("POST", "/runs/tag", body=body) == (200, {"tag": "School", "run_ids": [ids["run_id"]]})
+    assert walk.call("POST", "/runs/untag", body=body) == (200, {"count": 1})
+    session = "/agents/{agent_id}/sessions/{session_id}"
+    assert walk.call("PATCH", session, ids, {"title": "東京"})[1]["title"] == "東京"
+    assert [one["title"] for one in walk.call("GET", "/sessions", query="?limit=1")[1]] == ["東京"]
+    assert walk.call("POST", "/runs/{run_id}/latency/check", ids)[0] == 202
+
+
+def walk_prompts(walk: Walk, one: dict[str, Any]) -> None:
+    """Change the prompts of a set: each kind of call once."""
+    prompts = "/prompt-sets/{set_id}/prompts"
+    assert walk.call("PATCH", "/prompt-sets/{set_id}", one, {"name": "Days off"})[1]["name"] == "Days off"
+    added = walk.call("POST", prompts, one, {"prompts": [{"prompt": "Hi"}]})[1]["prompts"][1]
+    item = {**one, "item_id": added["id"]}
+    assert walk.call("PATCH", f"{prompts}/{{item_id}}", item, {"prompt": "Ho"})[1]["prompt"] == "Ho"
+    assert walk.call("DELETE", f"{prompts}/{{item_id}}", item)[0] == 204
+
+
+def walk_plans(walk: Walk, ids: dict[str, Any], other_id: int) -> None:
+    """Make a prompt set of a run, run it and a prompt side by side: each kind of call once, and a plan to its end."""
+    made = walk.call("POST", "/prompt-sets", body={"name": "Days", "run_ids": [ids["run_id"]]})[1]
+    one = {"set_id": made["id"]}
+    assert [found["id"] for found in walk.call("GET", "/prompt-sets")[1]] == [made["id"]]
+    assert walk.call("GET", "/prompt-sets/{set_id}", one)[1]["prompts"][0]["run_id"] == ids["run_id"]
+    walk_prompts(walk, one)
+    targets = [{"agent_id": ids["agent_id"]}, {"agent_id": other_id}]
+    asked = {"targets": targets[:1], "repeats": 2}
+    assert walk.call("POST", "/prompt-sets/{set_id}/estimate", one, asked)[1]["run_count"] == 2
+    assert walk.call("POST", "/side-by-side/estimate", body={"targets": targets})[1]["run_count"] == 2
+    started = walk.call("POST", "/prompt-sets/{set_id}/run", one, asked)
+    assert started[0] == 202
+    plan = {"plan_id": started[1]["id"]}
+    wait_until(lambda: walk.call("GET", "/plans/{plan_id}", plan)[1]["state"] == "done", "the plan has ended")
+    assert walk.call("GET", "/plans/{plan_id}", plan)[1]["done"] == 2
+    assert walk.call("GET", "/plans", query="?limit=1")[1][0]["id"] == plan["plan_id"]
+    assert walk.call("DELETE", "/prompt-sets/{set_id}", one)[0] == 204
+    beside = walk.call("POST", "/side-by-side", body={"targets": targets, "prompt": "Hi"})
+    assert beside[0] == 202
+    runs = [run["run_id"] for run in beside[1]["runs"]]
+    compared = walk.call("GET", "/compare", query=f"?runs={runs[0]},{runs[1]}")
+    assert [run["run_id"] for run in compared[1]["runs"]] == runs
+    assert walk.call("POST", "/plans/{plan_id}/cancel", {"plan_id": beside[1]["id"]})[0] == 202
