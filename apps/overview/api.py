@@ -45,6 +45,8 @@ class RunItem(Schema):
     started_at: datetime
     time_to_first_token_ms: float | None
     total_latency_ms: float | None
+    input_tokens: int | None = Field(description="Null where the agent reported none; never 0 for that.")
+    output_tokens: int | None
     cost_usd: float | None
     cost_source: str | None
     tags: list[str]
@@ -86,9 +88,10 @@ class RunQuery(Schema):
         description="`15m`, `1h`, `24h`, `7d`, `30d`, or two instants in UTC: `2026-11-20T12:00/2026-11-20T13:00`.",
     )
     measure_start: Literal["shown", "only"] | None = Field(None, description="Runs of Measure start, hidden without.")
-    sort: Literal["-time", "ttft", "-ttft", "total", "-total", "cost", "-cost"] = Field(
-        "-time", description="By a figure it is the newest 10,000 that are sorted."
-    )
+    sort: Literal[
+        "-time", "ttft", "-ttft", "total", "-total", "tokens_in", "-tokens_in", "tokens_out", "-tokens_out", "cost",
+        "-cost",
+    ] = Field("-time", description="By a figure it is the newest 10,000 that are sorted.")  # fmt: skip
 
     def asked(self, user: User | AnonymousUser) -> asking.Asked:
         """The same as the page is asked for; of it, an owner is a filter of staff."""
@@ -145,6 +148,8 @@ def _item(row: Row) -> dict[str, Any]:
         "started_at": run.requested_at,
         "time_to_first_token_ms": run.time_to_first_token_ms,
         "total_latency_ms": run.total_latency_ms,
+        "input_tokens": run.input_token_count,
+        "output_tokens": run.output_token_count,
         "cost_usd": None if cost is None else float(cost),
         "cost_source": run.cost_source,
         "tags": list(row.tags),

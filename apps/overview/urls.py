@@ -20,5 +20,7 @@ agent_urlpatterns = [
     path("", agents_views.agent_list, name="list"),
     path("first-steps/close/", agents_views.first_steps_close, name="first-steps-close"),
     path("aws/account/", aws_views.aws_account_fragment, name="aws-account-fragment"),
+    path("<int:pk>/runs/", views.agent_runs, name="runs"),
+    path("<int:pk>/runs/last/", views.agent_last_run, name="last-run"),
     path("aws/permissions/", aws_views.aws_permissions_fragment, name="aws-permissions-fragment"),
 ]

@@ -16,10 +16,13 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.http import SignedInRequest
+from apps.agents.models import Agent
+from apps.agents.selectors import registry_visible_to
 from apps.core.exceptions import LoomError
 from apps.core.search import SERVED_LENGTH, is_served, words_of
 from apps.core.tables.columns import Column, Columns
 from apps.core.tables.export import csv_response
+from apps.core.tables.filters import FilterForm
 from apps.overview import services
 from apps.overview.models import SavedView
 from apps.overview.runs import asked as asking
@@ -30,12 +33,14 @@ from apps.overview.runs.rows import read_rows
 from apps.overview.selectors import saved_views_visible_to
 from apps.sessions.indexing import index_state
 from apps.sessions.models import SearchText
-from apps.sessions.selectors import sessions_visible_to
+from apps.sessions.selectors import newest_run, sessions_visible_to
 
 COLUMNS = Columns(
     Column("time", gettext_lazy("When"), starts_down=True),
     Column(asking.TTFT, gettext_lazy("TTFT"), starts_down=True),
     Column(asking.TOTAL, gettext_lazy("Total"), starts_down=True),
+    Column(asking.TOKENS_IN, gettext_lazy("Tokens in"), starts_down=True),
+    Column(asking.TOKENS_OUT, gettext_lazy("Tokens out"), starts_down=True),
     Column(asking.COST, gettext_lazy("Cost"), starts_down=True),
     default=asking.NEWEST,
 )
@@ -67,30 +72,68 @@ class RunTable:
 def run_list(request: SignedInRequest) -> HttpResponse:
     """All runs, searched by `q` and kept by the filters, in pages that begin `after` a row."""
     form = asking.filter_form(request.user, request.GET)
-    asked = asking.asked_of(form)
+    context = {
+        **_list_context(request, form, asking.asked_of(form)),
+        "list_url": reverse("overview:runs"),
+        "query": asking.saved_query(request.GET),
+        "views": saved_views_visible_to(request.user),
+    }
+    return _list_page(request, "overview/run_list.html", context)
+
+
+@vary_on_headers("HX-Request", "HX-Target")
+@require_safe
+def agent_runs(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The same of one agent, beside the other pages of it."""
+    agent = get_object_or_404(registry_visible_to(request.user), pk=pk)
+    form = asking.filter_form(request.user, request.GET, but="agent")
+    query = request.GET.copy()
+    query["agent"] = str(agent.pk)
+    context = {
+        **_list_context(request, form, asking.asked_of(form), agent),
+        "agent": agent,
+        "list_url": reverse("agents:runs", args=[agent.pk]),
+        "query": asking.saved_query(query),
+    }
+    return _list_page(request, "overview/agent_runs.html", context)
+
+
+@require_safe
+def agent_last_run(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Lead to the newest run of an agent that the reader may see; to the list of them where there is none."""
+    agent = get_object_or_404(registry_visible_to(request.user), pk=pk)
+    run = newest_run(sessions_visible_to(request.user).filter(agent=agent))
+    return redirect("agents:runs", agent.pk) if run is None else redirect("sessions:run", run.pk)
+
+
+def _list_page(request: SignedInRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    is_table_only = request.htmx and request.htmx.target == "run-table"
+    return render(request, template + ("#run-table" if is_table_only else ""), context)
+
+
+def _list_context(
+    request: SignedInRequest, form: FilterForm, own: asking.Asked, agent: Agent | None = None
+) -> dict[str, Any]:
+    """What a page of runs shows; `own` is what was chosen on it, beside its agent."""
+    asked = own if agent is None else own.of_agent(agent.pk)
+    sessions = sessions_visible_to(request.user)
+    if agent is not None:
+        sessions = sessions.filter(agent=agent)
     place = read_place(request.GET.get("after", ""))
     page = finding.find_runs(request.user, asked, place, limit=finding.PAGE_SIZE, counts=place is None)
     words = words_of(asked.text)
-    context = {
-        "table": RunTable(form, asked, request.GET),
+    return {
+        "table": RunTable(form, own, request.GET),
         "page": page,
         "rows": read_rows(page.keys, words),
         "is_further": place is not None,
-        "has_hidden": not asked.chosen["measure_start"] and _has_measured(request),
-        "has_any": bool(page.keys) or asked.is_narrowed or sessions_visible_to(request.user).exists(),
+        "has_hidden": not asked.chosen["measure_start"] and sessions.filter(purpose="measure_start").exists(),
+        "has_any": bool(page.keys) or own.is_narrowed or sessions.exists(),
         "short_words": [word for word in words if len(word) < SERVED_LENGTH],
         "is_looked_through": bool(words) and not any(is_served(word, SearchText) for word in words),
         "index": index_state(),
-        "views": saved_views_visible_to(request.user),
-        "query": asking.saved_query(request.GET),
         "figures_query": _figures_query(asked),
     }
-    is_table_only = request.htmx and request.htmx.target == "run-table"
-    return render(request, "overview/run_list.html" + ("#run-table" if is_table_only else ""), context)
-
-
-def _has_measured(request: SignedInRequest) -> bool:
-    return sessions_visible_to(request.user).filter(purpose="measure_start").exists()
 
 
 @require_safe

@@ -132,6 +132,15 @@ def run_visible_to(user: User | AnonymousUser, run_id: int) -> Invocation | None
     return invocations_visible_to(user).select_related("session__agent__runtime").filter(pk=run_id).first()
 
 
+def newest_run(sessions: QuerySet[Session]) -> Invocation | None:
+    """The newest run of these sessions: that of the one which was invoked last."""
+    invoked = sessions.filter(last_invoked_at__isnull=False)
+    # In the order of an index, which the list of sessions has as well.
+    newest_first = invoked.order_by(Coalesce("last_invoked_at", "created_at").desc(), "-pk")
+    session = newest_first.only("pk", "agent", "owner").first()
+    return None if session is None else session.invocations.order_by("-number").only("pk").first()
+
+
 def with_totals(sessions: QuerySet[Session]) -> QuerySet[Session]:
     """Add `invocation_total` and `last_status` to each session."""
     newest = Invocation.objects.filter(session=OuterRef("pk")).order_by("-number")

@@ -11,7 +11,9 @@ from loom_client.models import _Answer
 
 @dataclass(frozen=True, slots=True)
 class ListedRun(_Answer):
-    """A run as a list shows it, its prompt cut after 4,000 characters; `session_id` is the runtime session id."""
+    """A run as a list shows it, its prompt cut after 4,000 characters; `session_id` is the runtime session id. Tokens are None
+    where the agent reported none.
+    """
 
     id: int
     agent_id: int
@@ -24,6 +26,8 @@ class ListedRun(_Answer):
     started_at: str
     time_to_first_token_ms: float | None = None
     total_latency_ms: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     cost_usd: float | None = None
     cost_source: str | None = None
     tags: list[str] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AnonymousUser
@@ -36,8 +36,9 @@ PERIODS = {
 }  # fmt: skip
 STARTS = {"cold": ("created", "pooled"), "warm": ("reused",), "unknown": ("unknown",)}
 
-NEWEST, TTFT, TOTAL, COST = "-time", "ttft", "total", "cost"
-ORDERS = [NEWEST, TTFT, f"-{TTFT}", TOTAL, f"-{TOTAL}", COST, f"-{COST}"]
+NEWEST = "-time"
+TTFT, TOTAL, TOKENS_IN, TOKENS_OUT, COST = FIGURES = ("ttft", "total", "tokens_in", "tokens_out", "cost")
+ORDERS = [NEWEST, *(order for figure in FIGURES for order in (figure, f"-{figure}"))]
 
 STATUSES: Choices = [(RUNNING, _("Running")), *((status.value, status.label) for status in Invocation.FINISHED)]
 _NAMES: tuple[Choice[Invocation], ...] = (
@@ -73,25 +74,30 @@ class Asked:
             value for name, value in self.chosen.items() if value and not (name == "measure_start" and value == SHOWN)
         )
 
+    def of_agent(self, agent_id: int) -> Asked:
+        """The same of one agent alone."""
+        return replace(self, chosen={**self.chosen, "agent": str(agent_id)})
+
 
 def nothing(**chosen: str) -> Asked:
     """What is wanted where no address says it."""
     return Asked("", NEWEST, dict.fromkeys(NAMES, "") | chosen)
 
 
-def filter_form(user: User, query: QueryDict) -> FilterForm:
-    """The form of the page, with the values that there are to choose from."""
+def filter_form(user: User, query: QueryDict, *, but: str = "") -> FilterForm:
+    """The form of the page, with the values that there are to choose from; without the filter named `but`."""
     values = _values(user)
     own_range = query.get("range", "")
     if own := between(own_range, timezone.now()):
         values["range"] = [*values["range"], (own_range, own.words)]
-    return FilterForm(query, [(choice, values[choice.name]) for choice in _NAMES], ORDERS, _("Search runs"))
+    choices = [(choice, values[choice.name]) for choice in _NAMES if choice.name != but]
+    return FilterForm(query, choices, ORDERS, _("Search runs"))
 
 
 def asked_of(form: FilterForm) -> Asked:
     """What a filled form asks for."""
     wanted = form.wanted(NEWEST)
-    return Asked(wanted.text, wanted.sort, wanted.chosen)
+    return Asked(wanted.text, wanted.sort, {**dict.fromkeys(NAMES, ""), **wanted.chosen})
 
 
 def saved_query(query: QueryDict) -> str:

@@ -57,6 +57,8 @@ class _Milliseconds(Func):
 
 _VALUES = {
     asking.TTFT: _Milliseconds(F("first_token_at")) - _Milliseconds(F("invoked_at")),
+    asking.TOKENS_IN: Cast(F("input_token_count"), FloatField()),
+    asking.TOKENS_OUT: Cast(F("output_token_count"), FloatField()),
     asking.COST: Cast(F("cost_usd"), FloatField()),
     asking.TOTAL: _Milliseconds(F("completed_at")) - _Milliseconds(F("invoked_at")) - Coalesce(F("waited_ms"), 0.0),
 }

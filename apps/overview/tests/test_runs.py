@@ -144,7 +144,7 @@ def test_each_filter_keeps_what_it_names_of_what_one_may_see(
     assert prompts(client, **asked) == expected
 
 
-@pytest.mark.parametrize("sort", ["", "ttft", "-ttft", "total", "-total"])
+@pytest.mark.parametrize("sort", ["", "ttft", "-ttft", "total", "-total", "tokens_in", "-tokens_out"])
 @pytest.mark.parametrize("text", ["", "needle"])
 @pytest.mark.parametrize("few", [200, 0], ids=["few sessions", "many sessions"])
 def test_pages_follow_each_other_without_a_gap_whatever_the_order(
@@ -156,7 +156,11 @@ def test_pages_follow_each_other_without_a_gap_whatever_the_order(
     monkeypatch.setattr(finding, "PAGE_SIZE", 3)
     session = make_session()
     for number in range(11):
-        add_run(session, f"needle {number:02}", minutes_ago=number // 2, ttft_ms=(None, 70, 20, 70)[number % 4])
+        tokens = (None, 7, 0, 7)[number % 4]
+        add_run(
+            session, f"needle {number:02}", minutes_ago=number // 2, ttft_ms=(None, 70, 20, 70)[number % 4],
+            input_token_count=tokens, output_token_count=tokens,
+        )  # fmt: skip
     while indexing.index_texts():
         pass
     client.force_login(alice)
@@ -279,6 +283,8 @@ def test_the_api_lists_runs_page_by_page(client: Client, said: dict[str, Any]) -
         "started_at": first["items"][2]["started_at"],
         "time_to_first_token_ms": 3_000.0,
         "total_latency_ms": 2_000.0,
+        "input_tokens": None,
+        "output_tokens": None,
         "cost_usd": None,
         "cost_source": None,
         "tags": [],

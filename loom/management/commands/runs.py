@@ -13,7 +13,8 @@ from loom_client import ListedRun
 
 STATUSES = ("running", "completed", "failed", "stopped", "interrupted")
 SOURCES = ("manual", "api", "task", "demo", "prompt_set", "side_by_side")
-ORDERS = ("-time", "ttft", "-ttft", "total", "-total", "cost", "-cost")
+FIGURES = ("ttft", "total", "tokens_in", "tokens_out", "cost")
+ORDERS = ("-time", *FIGURES, *(f"-{figure}" for figure in FIGURES))
 PASSED_ON = (
     "qualifier", "status", "rated", "error", "start", "source", "owner", "tag", "range", "measure_start", "sort",
     "limit", "after",

@@ -10,7 +10,13 @@ from loom.tests.doors.test_api_routes import SCOPE_OF
 from loom.tests.walking import addresses
 
 NOUNS = ("sessions:", "overview:", "prompt_sets:", "compare:", "takeout:")
-IN_OTHER_APPS = ("agents:sessions", "metrics:latency-fragment", "metrics:latency-check")
+IN_OTHER_APPS = (
+    "agents:sessions",
+    "agents:runs",
+    "agents:last-run",
+    "metrics:latency-fragment",
+    "metrics:latency-check",
+)
 
 SESSION = "/agents/{agent_id}/sessions/{session_id}"
 READ, RUN = f"GET {SESSION}", f"GET {SESSION}/invocations/{{number}}"
@@ -21,6 +27,8 @@ START = "POST /agents/{agent_id}/invoke"
 
 DOES: dict[str, tuple[str, ...]] = {
     "agents:sessions": ("GET /sessions", "GET /agents/{agent_id}/sessions"),
+    "agents:runs": (RUNS,),
+    "agents:last-run": (RUNS,),
     "sessions:list": ("GET /sessions",),
     "sessions:list-csv": ("GET /sessions",),
     "sessions:new": ("GET /agents",),

@@ -57,6 +57,8 @@ PAGES = {
     "agents:aws-account-fragment": shared("GET", 200),
     "agents:aws-permissions-fragment": shared("GET", 200),
     "agents:sessions": shared("GET", 200),
+    "agents:runs": shared("GET", 200),
+    "agents:last-run": shared("GET", GONE_ON),
     "agents:measure": shared("GET", 200),
     "agents:import": shared("GET", 200),
     "agents:import-chosen": shared("POST", 422),

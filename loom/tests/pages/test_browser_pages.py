@@ -28,7 +28,8 @@ pytestmark = pytest.mark.browser
 # Every named address that is not the administration's or the API's is one of these. A new one has to be put here.
 PAGES = [
     "sessions:replay",
-    "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:sessions", "agents:measure",
+    "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:sessions", "agents:runs",
+    "agents:measure",
     "agents:versions", "agents:settings", "agents:register", "sessions:list",
     "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:log-doctor",
     "sessions:agent-log-doctor", "sessions:new", "sessions:deleted", "overview:runs", "metrics:operate",
@@ -54,7 +55,7 @@ FRAGMENTS = [
 ACTIONS = [
     "sessions:replay-film",
     "accounts:logout", "agents:first-steps-close", "agents:import-chosen", "agents:refresh", "agents:archive",
-    "agents:revive",
+    "agents:revive", "agents:last-run",
     "prompt_sets:from-runs", "prompt_sets:from-session", "prompt_sets:csv", "prompt_sets:jsonl",
     "prompt_sets:prompt-remove", "prompt_sets:prompt-move", "prompt_sets:results-csv", "prompt_sets:stop",
     "agents:bulk", "overview:bulk", "overview:view-save", "overview:view-remove",

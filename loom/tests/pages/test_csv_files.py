@@ -74,6 +74,7 @@ def test_runs(client: Client, alice: User, bob: User, make_session: Callable[...
             session, number=number, prompt=f"@run z{number}", requested_at=now - timedelta(minutes=number),
             status="failed" if number % 40 == 0 else "completed", error_code="Fall" if number % 40 == 0 else "",
             cost_usd=None if number == 1 else Decimal(number) / 1_000_000, cost_source="estimate",
+            input_token_count=None if number == 1 else number, output_token_count=None if number == 1 else 0,
         )  # fmt: skip
     make_run(make_session(owner=bob), prompt="not yours")
     tag_invocations(invocations=list(session.invocations.filter(number=7)), name="good")
@@ -83,6 +84,7 @@ def test_runs(client: Client, alice: User, bob: User, make_session: Callable[...
     assert [row["number"] for row in found] == [str(number) for number in range(1, 121)]
     assert {row["session_title"] for row in found} == {"'=HYPERLINK()"} and found[0]["prompt"] == "'@run z1"
     assert (found[0]["cost_usd"], found[6]["cost_usd"], found[6]["tags"]) == ("", "0.000007", "good")
+    assert [(row["input_tokens"], row["output_tokens"]) for row in found[:2]] == [("", ""), ("2", "0")]
     failed = rows(client, linked(client, "/runs/?status=failed", "/runs/csv/?status=failed"))
     assert [(row["number"], row["error_code"]) for row in failed] == [("40", "Fall"), ("80", "Fall"), ("120", "Fall")]
     assert [row["number"] for row in rows(client, "/runs/csv/?sort=-cost&after=k1")][:2] == ["120", "119"]
