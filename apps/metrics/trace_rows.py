@@ -24,6 +24,7 @@ class AgentTrace(models.Model):
     spans = models.JSONField(default=list, help_text="Names, ids and instants; no attribute that may hold a prompt.")
     damaged_count = models.PositiveIntegerField(default=0, help_text="Lines that name the trace and are no span.")
     left_out_count = models.PositiveIntegerField(default=0, help_text="Spans beyond what is kept of one run.")
+    is_cut = models.BooleanField(null=True, blank=True, help_text="The last reading was cut; false where one was once.")
     tries = models.PositiveSmallIntegerField(default=0)
     next_at = models.DateTimeField(
         null=True, blank=True, help_text="When to look again; empty when the search is over."

@@ -11,8 +11,9 @@ from loom_client.models import _Answer
 
 @dataclass(frozen=True, slots=True)
 class ListedRun(_Answer):
-    """A run as a list shows it, its prompt cut after 4,000 characters; `session_id` is the runtime session id. Tokens are None
-    where the agent reported none.
+    """A run as a list shows it, its prompt cut after 4,000 characters; `session_id` is the runtime session id.
+
+    Tokens are None where the agent reported none.
     """
 
     id: int

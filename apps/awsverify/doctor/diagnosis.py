@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from statistics import median
 from typing import Any
@@ -15,6 +16,7 @@ from apps.agentcore.logs.pages import USUAL_DELAY
 from apps.aws.arn import RuntimeArn
 from apps.aws.errors import AccessDeniedError, AwsError, ThrottledError
 from apps.aws.logs.reading import LogGroupNotFoundError
+from apps.aws.logs.spans import SPANS_GROUP
 from apps.aws.logs.streams import classify
 from apps.awsverify.doctor.looking import Asked, Seen, look
 from apps.awsverify.doctor.results import LogCheck, LogReport
@@ -52,6 +54,7 @@ def _checks(seen: Seen) -> Iterator[LogCheck]:
     if seen.asked.session is not None:
         yield _own_lines(seen)
     yield _delay(seen)
+    yield _spans(seen)
 
 
 def _group(seen: Seen) -> LogCheck:
@@ -169,6 +172,37 @@ def _delay(seen: Seen) -> LogCheck:
     if timedelta(seconds=median(late)) <= USUAL_DELAY:
         return LogCheck("delay", name, "ok", said)
     return LogCheck("delay", name, "failed", said, _("That is unusual: does the agent hold its output back?"))
+
+
+def _spans(seen: Seen) -> LogCheck:
+    """Lines are found without them, so that nothing here is a cause."""
+    name, told = _("Do the agent’s own spans come?"), seen.spans
+    counts = {"found": told.found_count, "all": told.run_count, "group": told.log_group or SPANS_GROUP}
+    if not told.run_count:
+        return LogCheck("spans", name, "unknown", _("There is no run of this time whose trace is known."))
+    if told.found_count:
+        said = _("Those of %(found)d of the %(all)d newest runs are in %(group)s.") % counts
+        return LogCheck("spans", name, "ok", said)
+    if told.is_cut:
+        return LogCheck("spans", name, "unknown", _("None in the first five pages of lines; there are more."))
+    if isinstance(told.error, LogGroupNotFoundError):
+        return LogCheck(
+            "spans", name, "unknown", _("%(group)s does not exist: Transaction Search is off.") % counts,
+            _("Lines are found without. For the agent’s own spans in a timeline, switch it on in CloudWatch (Settings, "
+              "X-Ray traces, Transaction Search)."),
+        )  # fmt: skip
+    if told.error is not None:
+        found = _permission(seen, "spans", name, READ_ACTION, told.error)
+        arn = seen.asked.agent.runtime.parsed_arn
+        statement = statement_for(READ_ACTION, arn, "spans") if found.statement is not None else None
+        return replace(found, state="unknown", statement=statement)
+    if seen.is_early:
+        return LogCheck("spans", name, "unknown", _("None of %(all)d runs so far.") % counts, _wait())
+    return LogCheck(
+        "spans", name, "unknown", _("%(group)s can be read, and has none of the %(all)d newest runs.") % counts,
+        _("Lines are found without. Deploy the agent with AGENT_OBSERVABILITY_ENABLED=true and "
+          "aws-opentelemetry-distro: then it sends its spans."),
+    )  # fmt: skip
 
 
 def _wait() -> str:

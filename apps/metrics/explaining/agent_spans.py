@@ -26,7 +26,8 @@ class AgentSpans:
 
     The first began between `low_ms` and `high_ms`: after the prompt was sent, before the first byte was here, and as
     far as the clock of its environment is known. Where its clock says otherwise all are moved by `shift_ms`, the least
-    that causality asks for.
+    that causality asks for. Where the reading of the lines `is_cut`, there may be more of them; while `is_looked_for`,
+    more may come.
     """
 
     state: Literal["waiting", "found", "not_found", "failed"]
@@ -38,6 +39,8 @@ class AgentSpans:
     shift_ms: float
     damaged_count: int
     left_out_count: int
+    is_cut: bool
+    is_looked_for: bool
 
 
 def agent_spans_of(
@@ -63,6 +66,8 @@ def agent_spans_of(
         shift_ms=shift_ms,
         damaged_count=trace.damaged_count,
         left_out_count=trace.left_out_count,
+        is_cut=bool(trace.is_cut),
+        is_looked_for=trace.next_at is not None,
     )
 
 

@@ -87,7 +87,8 @@ class AgentSpansOut(Schema):
     """What CloudWatch has of the run's trace in `log_group`.
 
     `waiting` while it is looked for, `failed` with AWS's `error_code` where it could not be. The first span began
-    between `low_ms` and `high_ms`; all are moved by `shift_ms` where the agent's clock contradicts that.
+    between `low_ms` and `high_ms`; all are moved by `shift_ms` where the agent's clock contradicts that. `is_cut`: the
+    lines were too many to be read to their end, so there may be more spans. `is_looked_for`: more may still come.
     """
 
     state: Literal["waiting", "found", "not_found", "failed"]
@@ -98,6 +99,8 @@ class AgentSpansOut(Schema):
     shift_ms: float
     damaged_count: int
     left_out_count: int
+    is_cut: bool
+    is_looked_for: bool
     spans: list[AgentSpanOut]
 
 

@@ -268,8 +268,10 @@ def _trace_notes(timeline: Timeline) -> list[str]:
     if told.state == "failed":
         words = _("The agent’s own spans could not be read (%(code)s); “check_aws” says what is missing.")
         return [words % {"code": told.error_code}]
+    cut = [_("There are more lines than Loom reads of a run, five pages: some of its spans may be missing.")]
     if told.state == "not_found":
-        return [_("The agent’s own spans did not come to CloudWatch: it sends none, or Transaction Search is off.")]
+        missing = _("The agent’s own spans did not come to CloudWatch: it sends none, or Transaction Search is off.")
+        return cut if told.is_cut else [missing]
     notes = [_("Spans in %(group)s are told by the agent’s clock.") % {"group": told.log_group}]
     if told.shift_ms:
         words = _("It contradicts this machine’s, so they are moved by %(shift)s, the least that can be.")
@@ -280,4 +282,6 @@ def _trace_notes(timeline: Timeline) -> list[str]:
     if told.left_out_count:
         words = ngettext("%(count)d more was not kept.", "%(count)d more were not kept.", told.left_out_count)
         notes.append(words % {"count": told.left_out_count})
+    if told.is_cut:
+        notes += cut
     return notes

@@ -13,6 +13,7 @@ from apps.metrics.explaining.gaps import Gap, RunInstants, begin_of, end_of, gap
 from apps.metrics.explaining.spans import Rate, Span, Stall, rate_of, spans_of, stalls_of
 from apps.metrics.models import AgentTrace
 from apps.metrics.starts.panel import LatencyPanel, latency_panel
+from apps.metrics.startup import MISSING_SOUGHT_FOR
 from apps.sessions.models import Invocation
 from apps.sessions.selectors import events_after
 from loom_events.recorded import RecordedEvent
@@ -47,6 +48,17 @@ class Timeline:
     stalls: Sequence[Stall]
     rate: Rate | None
     agent_spans: AgentSpans | None = None
+
+    @property
+    def may_change(self) -> bool:
+        """Whether more of it may come: the run goes on, its start or its agent's spans are looked for, or will be."""
+        run, told = self.invocation, self.agent_spans
+        if run.is_unfinished or self.panel.state in {"waiting", "provisional"}:
+            return True
+        if told is not None:
+            return told.is_looked_for
+        is_new = run.completed_at is not None and run.completed_at > timezone.now() - MISSING_SOUGHT_FOR
+        return is_new and bool(run.trace_id) and run.content_removed_at is None
 
 
 def timeline_of(invocation: Invocation, now: datetime | None = None) -> Timeline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 from apps.aws.tests.loopback import Exchange
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TRACES = re.compile(r'\?"([0-9a-f]{32})"')
 ENVIRONMENT = "d46c08d5-f8a1-4bb0-9b8f-c2d9519a7a95"
 
 
@@ -43,6 +45,7 @@ def streaming_line(at: datetime) -> str:
 class CloudWatch:
     """Log groups in memory. `asked` holds each operation with its parameters; `before` is called ahead of each answer.
 
+    Of a filter pattern the ids of traces are heard, and nothing else.
     `error` is (code, message) that FilterLogEvents answers with HTTP 400; pages hold `page_size` events.
     """
 
@@ -86,10 +89,12 @@ class CloudWatch:
 
     def _page(self, parameters: dict[str, Any]) -> dict[str, Any]:
         end = parameters.get("endTime", float("inf"))
+        traces = _TRACES.findall(parameters.get("filterPattern", ""))
         found = [
             event
             for group, event in self.lines
             if group == parameters["logGroupName"] and parameters["startTime"] <= event["timestamp"] <= end
+            if not traces or any(trace in event["message"] for trace in traces)
         ]
         first = int(parameters.get("nextToken", 0))
         rest = first + self.page_size

@@ -21,6 +21,7 @@ from apps.aws.errors import AccessDeniedError, AwsError
 from apps.aws.logs.reading import LogGroupNotFoundError, RuntimeLogs
 from apps.aws.logs.spans import SPANS_GROUP
 from apps.aws.traces import trace_hex
+from apps.core.notices.notices import notify
 from apps.metrics.models import AgentTrace
 from apps.metrics.starts.log_groups import LEASE, Lease, LeaseLostError, take_lease
 from apps.metrics.startup import ALL_TRIES, MISSING_SOUGHT_FOR, next_try_at
@@ -109,22 +110,30 @@ def _fetch_region(lease: Lease, logs: RuntimeLogs) -> int:
     waiting = [row for row in rows if row.tries < ALL_TRIES]
     # Next to each other in time, so that one reading has a short range.
     waiting.sort(key=_sent_at)
-    for first in range(0, len(waiting), IDS_AT_ONCE):
-        _look(waiting[first : first + IDS_AT_ONCE], lease, logs)
+    for together in _readings(waiting):
+        _look(together, lease, logs)
     return len(waiting)
+
+
+def _readings(traces: Sequence[AgentTrace]) -> Iterator[Sequence[AgentTrace]]:
+    """What is asked for together. What was cut when it was read with others has all further readings for itself."""
+    yield from ([trace] for trace in traces if trace.is_cut is not None)
+    others = [trace for trace in traces if trace.is_cut is None]
+    yield from (others[first : first + IDS_AT_ONCE] for first in range(0, len(others), IDS_AT_ONCE))
 
 
 def _look(traces: Sequence[AgentTrace], lease: Lease, logs: RuntimeLogs) -> None:
     """One try: the account's group for all, then each runtime's own stream for those that are not there."""
     _count_try(traces, lease.clock())
     found: dict[str, tuple[str, Trace]] = {}
+    cut: set[str] = set()
     error = None
     for place, those in _places(traces):
         missing = [trace for trace in those if trace.trace_id not in found]
         if not missing:
             continue
         try:
-            events, _is_complete = read_lines(
+            events, is_complete = read_lines(
                 logs, place, region=lease.group.region, trace_ids=[trace.trace_id for trace in missing],
                 start=min(map(_sent_at, missing)), end=max(map(_ended_at, missing)), before_page=lease.extend,
             )  # fmt: skip
@@ -134,12 +143,16 @@ def _look(traces: Sequence[AgentTrace], lease: Lease, logs: RuntimeLogs) -> None
             continue
         kept = traces_in(events, [trace.trace_id for trace in missing])
         found |= {trace_id: (place.log_group, one) for trace_id, one in kept.items()}
+        if not is_complete:
+            cut |= {trace.trace_id for trace in missing}
     if error is not None:
         _say(error, traces)
     for trace in traces:
         group, one = found.get(trace.trace_id, ("", None))
+        is_cut, was_alone = trace.trace_id in cut, trace.is_cut is not None
         if one is not None:
-            _take(trace, group, one)
+            _take(trace, group, one, is_settled=was_alone or not is_cut)
+        trace.is_cut = is_cut if is_cut or was_alone else None
         _conclude(trace, error)
 
 
@@ -155,8 +168,9 @@ def _places(traces: Iterable[AgentTrace]) -> Iterator[tuple[Place, list[AgentTra
         yield places_of(group)[1], list(those)
 
 
-def _take(trace: AgentTrace, group: str, found: Trace) -> None:
-    """Put what was found into the row, and stop where a second look has brought nothing more.
+def _take(trace: AgentTrace, group: str, found: Trace, *, is_settled: bool) -> None:
+    """Put what was found into the row, and stop where a second look has brought nothing more and the reading
+    `is_settled`: it was whole, or would be cut by itself as well.
 
     Spans are sent when they end, in batches: those of a tool may be there before those around it.
     """
@@ -164,7 +178,7 @@ def _take(trace: AgentTrace, group: str, found: Trace) -> None:
     is_same = (trace.spans, trace.damaged_count, trace.left_out_count) == (
         spans, found.damaged_count, found.left_out_count,
     )  # fmt: skip
-    if trace.state == AgentTrace.State.FOUND and is_same:
+    if trace.state == AgentTrace.State.FOUND and is_same and is_settled:
         trace.next_at = None
     if len(spans) < len(trace.spans):
         # Fewer than before: this reading did not see all of them.
@@ -182,9 +196,11 @@ def _conclude(trace: AgentTrace, error: AwsError | None) -> None:
     if trace.state != AgentTrace.State.FOUND and trace.next_at is None:
         has_failed = error is not None and not isinstance(error, LogGroupNotFoundError)
         trace.state = AgentTrace.State.FAILED if has_failed else AgentTrace.State.NOT_FOUND
-    names = ("state", "next_at", "log_group", "spans", "damaged_count", "left_out_count", "error_code")
-    rows = AgentTrace.objects.filter(pk=trace.pk, next_at__isnull=False)
-    rows.update(**{name: getattr(trace, name) for name in names})
+    names = ("state", "next_at", "log_group", "spans", "damaged_count", "left_out_count", "is_cut", "error_code")
+    with transaction.atomic():
+        rows = AgentTrace.objects.filter(pk=trace.pk, next_at__isnull=False)
+        if rows.update(**{name: getattr(trace, name) for name in names}):
+            notify(trace.invocation.session.topic, "spans")
 
 
 def _count_try(traces: Sequence[AgentTrace], now: datetime) -> None:

@@ -29,9 +29,8 @@ def as_alice(client: Client, alice: User) -> Client:
 
 def run(session: Session, prompt: str, *, minutes_ago: float = 1, **fields: Any) -> Invocation:
     at = timezone.now() - timedelta(minutes=minutes_ago)
-    return make_run(
-        session, prompt=prompt, requested_at=at, invoked_at=at, first_token_at=at, completed_at=at, **fields
-    )
+    instants = dict.fromkeys(("requested_at", "invoked_at", "first_token_at", "completed_at"), at)
+    return make_run(session, prompt=prompt, **{**instants, **fields})
 
 
 def prompts(client: Client, path: str, **query: str) -> list[str]:
@@ -121,7 +120,7 @@ def test_each_row_of_the_agents_leads_to_its_last_run_and_its_logs(
     Agent.objects.filter(pk=used.pk).update(last_invoked_at=timezone.now())
     for page in (as_alice.get("/agents/").content.decode(), as_alice.get("/operate/").content.decode()):
         assert f'href="/agents/{used.pk}/runs/last/" title="Last run" aria-label="Last run of used"' in page
-        assert f'href="/agents/{used.pk}/logs/" title="Logs" aria-label="Logs of used"' in page
+        assert f'href="/sessions/logs/{used.pk}/" title="Logs" aria-label="Logs of used"' in page
         assert f"/agents/{unused.pk}/runs/last/" not in page
     operate = as_alice.get("/operate/").content.decode()
     assert f'href="/agents/{used.pk}/" title="Details" aria-label="Details of used"' in operate

@@ -188,7 +188,7 @@ class SessionConsumer(SignedInConsumer):
     async def hear(self, kind: str) -> None:
         """Something about this session changed, here or in another process."""
         kind, _, subject = kind.partition(":")
-        if kind in {"measurement", PROMPTS_CHANGED}:
+        if kind in {"measurement", "spans", PROMPTS_CHANGED}:
             self._signal(kind)
             return
         if kind == "changed":
@@ -278,6 +278,7 @@ class SessionConsumer(SignedInConsumer):
         self._line.outbox.clear()
         self._is_behind = self._has_environment_changed = True
         self._signal("measurement")
+        self._signal("spans")
 
     async def _send_frame(self, frame: Frame) -> None:
         if frame.is_failure:

@@ -65,3 +65,14 @@ def test_a_cold_start_that_takes_long_says_what_is_usual(page: Page, loom: Loom)
     loom.emulator.end_silences()
     expect(page.locator("article")).to_contain_text("Completed")
     expect(page.locator(".waiting:visible")).to_have_count(0)
+
+
+def test_an_open_timeline_shows_the_spans_once_they_come_and_leaves_open_what_is_open(page: Page, loom: Loom) -> None:
+    page.goto(f"{loom.url}/sessions/new/?agent={loom.agent_id('inventory_analyst')}")
+    page.get_by_label("Prompt").first.fill("What is low?")
+    page.get_by_label("Prompt").first.press("Enter")
+    page.locator(".timeline-fold summary").click()
+    expect(page.locator(".timeline-rows")).to_contain_text("query_stock")
+    page.locator(".timeline-table summary").click()
+    expect(page.locator(".timeline-rows")).to_contain_text("execute_tool query_stock", timeout=30_000)
+    expect(page.get_by_role("row", name=re.compile("^Together"))).to_be_visible()
