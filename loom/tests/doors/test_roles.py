@@ -28,6 +28,7 @@ from apps.overview.models import SavedView
 from apps.sessions.models import Session
 from apps.sessions.viewing.routing import websocket_urlpatterns
 from loom.tests.comparisons import make_comparison
+from loom.tests.doors.administration import ADMIN, ADMIN_OF_MODELS
 from loom.tests.doors.door import of_staff, owned, private, shared
 from loom.tests.doors.furnishing import furnish, make_plan, refuse
 from loom.tests.doors.test_api_routes import SCOPE_OF
@@ -236,27 +237,6 @@ API = {
     "api:make_link": owned("POST", 201),
     "api:revoke_link": owned("DELETE", 204),
     "api:answer_unknown_path": shared("GET", 404),
-}
-# The administration, whose permissions nobody of the staff here was given: staff, superuser.
-ADMIN = {
-    "admin:index": (200, 200),
-    "admin:app_list": (404, 200),
-    "admin:autocomplete": (403, 403),
-    "admin:jsi18n": (200, 200),
-    "admin:password_change": (200, 200),
-    "admin:password_change_done": (200, 200),
-    "admin:auth_user_password_change": (403, 404),
-    "admin:view_on_site": (404, 404),
-    "admin:/admin/<url>": (404, 404),
-}
-# The same for the pages of every model, of which no row is there. What only Loom makes cannot be added.
-ADMIN_OF_MODELS = {
-    "changelist": {(403, 200)},
-    "add": {(403, 200), (403, 403)},
-    "history": {(302, 302)},
-    "delete": {(403, 302), (403, 403)},
-    "change": {(403, 302)},
-    "": {(302, 302)},  # an old address, which leads to `change`
 }
 # For the owner and staff. What a socket closes with, tests of the consumer know.
 TOPICS = {"session."}
