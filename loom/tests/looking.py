@@ -63,9 +63,14 @@ class Witness:
         return [*self.complaints, *(f"report: {report}" for report in reports)]
 
 
+def picker(page: Page | Locator, label: str) -> Locator:
+    """The field of this label that is searched, once it has taken the place of the plain choice."""
+    return page.locator(".picker").get_by_role("combobox", name=label, exact=True)
+
+
 def choose_target(page: Page | Locator, label: str, agent: str, endpoint: str = "DEFAULT") -> None:
     """Choose an agent's endpoint in a field that is searched, by a piece of its name."""
-    field = page.get_by_role("combobox", name=label, exact=True)
+    field = picker(page, label)
     field.fill(agent[:-1])
     page.get_by_role("option", name=re.compile(rf"^{agent} · {endpoint}\b")).click()
     expect(field).to_have_value(re.compile(rf"^{agent} · {endpoint}\b"))

@@ -128,8 +128,8 @@ function mount(select, { signal }) {
     const option = target.closest("[role=option]");
     if (option) choose(option);
   }, { signal });
-  const moved = ({ target }) => list.contains(target) || close();
-  document.addEventListener("scroll", (event) => isOpen() && moved(event), { signal, capture: true });
+  // What moves below the open list takes it along.
+  document.addEventListener("scroll", ({ target }) => isOpen() && target !== list && place(field, list), { signal, capture: true });
 
   select.removeAttribute("id");
   select.required = false;

@@ -92,6 +92,9 @@ def test_a_session_has_its_newest_runs_fields_and_every_run(as_alice: Client, ma
         "invocation_count": 2,
         "url": f"/sessions/{session.public_id}/",
         "environment_expires_at": "2026-11-20T12:15:13Z",
+        "public_id": str(session.public_id),
+        "is_pinned": False,
+        "archived_at": None,
     }
 
 

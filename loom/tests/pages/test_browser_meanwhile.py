@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from loom.tests.fixtures import Loom
-from loom.tests.looking import choose_target, settle
+from loom.tests.looking import settle
 from loom.tests.running import wait_until
 
 pytestmark = pytest.mark.browser
@@ -45,7 +45,7 @@ def test_what_is_typed_and_chosen_before_htmx_listens_is_asked_for(page: Page, l
 
     with before_htmx(page, f"{loom.url}/compare/new/"):
         for number, name in enumerate(("travel_concierge", "code_tutor"), 1):
-            choose_target(page, f"Target {number}", name)
+            page.get_by_label(f"Target {number}").select_option(f"{loom.agent_id(name)}:DEFAULT")
     expect(page.locator("#compare-estimate")).to_contain_text("Up to $")
 
 

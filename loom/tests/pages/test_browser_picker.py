@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from loom.tests.fixtures import Loom
-from loom.tests.looking import PHONE, SIDEWAYS, Witness, axe_findings, look, settle
+from loom.tests.looking import PHONE, SIDEWAYS, Witness, axe_findings, look, picker, settle
 
 pytestmark = pytest.mark.browser
 ACTIVE = "(field) => document.getElementById(field.getAttribute('aria-activedescendant'))?.textContent.trim()"
@@ -18,7 +18,7 @@ def test_an_agent_is_found_by_a_piece_of_its_name_and_chosen_by_keys(page: Page,
     witness = Witness(page)
     page.goto(f"{loom.url}/sessions/new/")
     settle(page)
-    field = page.get_by_role("combobox", name="Agent", exact=True)
+    field = picker(page, "Agent")
     before = field.input_value()
     field.focus()
     expect(page.get_by_role("listbox")).to_be_hidden()
@@ -37,11 +37,11 @@ def test_an_agent_is_found_by_a_piece_of_its_name_and_chosen_by_keys(page: Page,
     expect(option).to_be_visible()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(rf"agent={loom.agent_id('code_tutor')}$"))
-    expect(page.get_by_role("combobox", name="Agent", exact=True)).to_have_value(re.compile("code_tutor"))
+    expect(picker(page, "Agent")).to_have_value(re.compile("code_tutor"))
     expect(page.locator("form[action*='/start/']")).to_have_attribute(
         "action", f"/sessions/start/{loom.agent_id('code_tutor')}/"
     )
-    expect(page.get_by_role("combobox", name="Agent", exact=True)).to_be_focused()
+    expect(picker(page, "Agent")).to_be_focused()
     assert [*look(page), *witness.all_complaints()] == []
 
 
@@ -49,7 +49,7 @@ def test_on_a_phone_it_fits_and_what_is_not_there_is_said(page: Page, loom: Loom
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.goto(f"{loom.url}/compare/new/")
     settle(page)
-    field = page.get_by_role("combobox", name="Target 2", exact=True)
+    field = picker(page, "Target 2")
     field.click()
     expect(page.get_by_role("listbox")).to_be_in_viewport(ratio=1)
     assert page.evaluate(SIDEWAYS) == 0
