@@ -11,7 +11,7 @@ CLIENTS := build/clients
 # Behind a proxy that opens TLS, only the machine's own certificates know its name; pip uses them already.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help dev run otlp build test test.unit test.browser test.deep test.clients coverage lint budget format migrate migrations lock secrets-scan screenshots bench.first bench.register bench.stream bench.markdown bench.parser bench.runs bench.wire bench.pages clean
+.PHONY: help dev run otlp build test test.unit test.browser test.deep test.clients coverage lint budget format migrate migrations lock secrets-scan screenshots screenshots.all bench.first bench.register bench.stream bench.markdown bench.parser bench.runs bench.wire bench.pages clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -127,6 +127,9 @@ lock: $(VENV)/bootstrap.stamp ## Pin the dependencies of pyproject.toml anew.
 
 screenshots: $(VENV)/test.stamp ## Take the pictures in docs/images anew.
 	@$(BIN)/python -m bench.screenshots
+
+screenshots.all: $(VENV)/test.stamp ## Every page in every state as a picture, in build/pictures.
+	@$(BIN)/python -m bench.page_walk
 
 bench.register: $(VENV)/test.stamp ## Measure how fast 1,000 agents are registered.
 	@$(BIN)/python -m bench.register

@@ -65,10 +65,12 @@ def is_answering(url: str) -> bool:
 
 
 @contextmanager
-def demo_server() -> Iterator[str]:
-    """`manage.py dev` in emulator mode with an empty database; yields its address, ends it as Ctrl-C does."""
+def demo_server(**settings: str) -> Iterator[tuple[str, str]]:
+    """`manage.py dev` in emulator mode with an empty database; yields its address and its emulator's, ends it as Ctrl-C
+    does.
+    """
     with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
-        port = free_port()
+        port, emulator_port = free_port(), free_port()
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ} | {
             "LOOM_ENVIRONMENT_FILE": "",
             "LOOM_AWS": "emulator",
@@ -76,8 +78,9 @@ def demo_server() -> Iterator[str]:
             "DEBUG": "1",
             "AUTH_DISABLED": "1",
             "BACKEND_PORT": str(port),
-            "EMULATOR_PORT": str(free_port()),
+            "EMULATOR_PORT": str(emulator_port),
             "DATABASE_URL": f"sqlite:///{folder}/loom.db",
+            **settings,
         }
         url = f"http://127.0.0.1:{port}"
         with started([sys.executable, "manage.py", "dev"], TOP, environment) as server:
@@ -86,7 +89,7 @@ def demo_server() -> Iterator[str]:
                 if server.poll() is not None or time.monotonic() > deadline:
                     raise SystemExit("manage.py dev did not start; its output is above")
                 time.sleep(0.2)
-            yield url
+            yield url, f"http://127.0.0.1:{emulator_port}"
 
 
 def _call(url: str, body: dict[str, str] | None = None) -> bytes:
@@ -184,7 +187,7 @@ def main() -> None:
     if chosen.url:
         take_pictures(chosen.url.rstrip("/"))
     else:
-        with demo_server() as url:
+        with demo_server() as (url, _emulator):
             take_pictures(url)
 
 

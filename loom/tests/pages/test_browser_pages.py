@@ -81,7 +81,7 @@ def names_below(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
 
 
 # The timeline of a turn, which Loom fetches where it is opened.
-OWN_FOLD = ".turn-state .timeline-fold > :is(div, div > span)[hx-get^='/sessions/'][hx-get*='/timeline/']"
+OWN_FOLD = ".turn-state .timeline-fold :is(div, div > span)[hx-get^='/sessions/'][hx-get*='/timeline/']"
 # What no text of an agent, a user or AWS may become.
 HARMFUL = ", ".join(
     f":is([data-part=transcript], #log-lines, .run-lines .log-list, h1, td, .toast) {selector}"
