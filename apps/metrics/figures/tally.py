@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from apps.metrics.figures.statistics import Percentile, Summary, summarise_ordered
+from apps.metrics.figures.statistics import Summary, summarise_ordered
 from apps.metrics.startup import search_state, startup_latency_ms
 
 TEMPERATURE = {"created": "cold", "pooled": "cold", "reused": "warm"}
@@ -21,6 +21,7 @@ SOURCE_OF_RANK = {1: "start line", 2: "SDK line", 3: "SDK line"}
 UNFINISHED = ("queued", "pending", "streaming", "waiting")
 FAILED = ("failed", "interrupted")
 LONGEST = 2**32 - 1  # tenths of a millisecond: five days, and no environment lives that long
+IN_MS = 10  # of what values are kept in
 _NONE = array("I")
 
 Counts = tuple[Mapping[str, int], Mapping[str, int]]
@@ -115,7 +116,7 @@ class Tally:
 
     def summary(self, metric: str, temperature: str) -> Summary:
         """Sum up TTFT (`ttft`) or total latency (`total`), `cold` or `warm`."""
-        return _in_ms(summarise_ordered(self.ordered(f"{metric} {temperature}")))
+        return summarise_ordered(self.ordered(f"{metric} {temperature}")).divided(IN_MS)
 
     def startup(self, temperature: str) -> StartupFigures:
         """Sum up startup latencies of the source that most runs have."""
@@ -125,7 +126,9 @@ class Tally:
             return StartupFigures(summarise_ordered([]), "", 0)
         most = max(counts, key=lambda key: counts[key])
         other_count = sum(counts.values()) - counts[most]
-        return StartupFigures(_in_ms(summarise_ordered(self.ordered(most))), most.removeprefix(prefix), other_count)
+        return StartupFigures(
+            summarise_ordered(self.ordered(most)).divided(IN_MS), most.removeprefix(prefix), other_count
+        )
 
     def latency(self, metric: str, temperature: str) -> Summary:
         """The same for any of the three metrics; startup is that of its main source."""
@@ -207,17 +210,6 @@ def _little_endian(values: array[int]) -> array[int]:
     swapped = values[:]
     swapped.byteswap()
     return swapped
-
-
-def _in_ms(tenths: Summary) -> Summary:
-    """A summary of tenths of a millisecond in milliseconds."""
-
-    def percentile(found: Percentile | None) -> Percentile | None:
-        return None if found is None else Percentile(found.value / 10, found.low / 10, found.high / 10)
-
-    if tenths.minimum is None or tenths.maximum is None:
-        return tenths
-    return Summary(tenths.n, tenths.minimum / 10, tenths.maximum / 10, percentile(tenths.p50), percentile(tenths.p95))
 
 
 @dataclass(frozen=True, slots=True)
