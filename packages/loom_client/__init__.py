@@ -11,7 +11,7 @@ print(loom.latency(run.agent_id, run.session_id, wait_s=60).startup_latency_ms)
 from __future__ import annotations
 
 from loom_client.client import Client
-from loom_client.compared import ComparedRun, Comparison
+from loom_client.compared import ComparedRun, ComparedTarget, Comparison, TargetComparison
 from loom_client.errors import (
     AmbiguousAgentError,
     ApiError,
@@ -56,6 +56,7 @@ __all__ = [
     "Client",
     "ClientError",
     "ComparedRun",
+    "ComparedTarget",
     "Comparison",
     "DeletedRuns",
     "Endpoint",
@@ -84,6 +85,7 @@ __all__ = [
     "Session",
     "SharedLink",
     "StartSeries",
+    "TargetComparison",
     "Timeline",
     "UnknownAgentError",
     "UnreachableError",

@@ -1,9 +1,9 @@
-"""Runs side by side, and what differs between two of them."""
+"""Runs side by side and what differs between two of them; targets over many runs and how they differ."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from loom_client.models import _Answer
@@ -49,3 +49,44 @@ class Comparison(_Answer):
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:
         return super(Comparison, cls).read({**body, "runs": tuple(ComparedRun.read(item) for item in body["runs"])})
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedTarget(_Answer):
+    """What the runs of an agent, an endpoint or a version add up to; latencies are in milliseconds.
+
+    `n`, `p50`, `difference` and `effect` are those of the cold or warm starts that `TargetComparison.start` names;
+    `cold` and `warm` hold both. A figure that needs more runs is None.
+    """
+
+    position: int
+    target: str
+    agent_id: int
+    agent_name: str
+    qualifier: str
+    version: str
+    run_count: int
+    n: int
+    p50: dict[str, float] | None
+    difference: dict[str, Any] | None
+    effect: dict[str, Any] | None
+    cold: dict[str, Any]
+    warm: dict[str, Any]
+    error_rate: dict[str, Any] | None = None
+    usage: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetComparison(_Answer):
+    """Targets, of which the others are compared with the first; `needs` says from which n on a quantile is told."""
+
+    metric: str
+    start: str
+    origin: str
+    needs: dict[str, int]
+    targets: tuple[ComparedTarget, ...]
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        targets = tuple(ComparedTarget.read(item) for item in body["targets"])
+        return super(TargetComparison, cls).read({**body, "targets": targets})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from loom_client.compared import Comparison
+from loom_client.compared import Comparison, TargetComparison
 from loom_client.listed import DeletedRuns, RunRating, Runs, SavedView
 from loom_client.models import Timeline
 from loom_client.taken_out import Verdict
@@ -50,6 +50,14 @@ class RunCalls(Wire):
         runs = ",".join(map(str, run_ids))
         asked = urlencode({"runs": runs, "first": first, "second": second})
         return Comparison.read(self._json("GET", f"/compare?{asked}"))
+
+    def compare_targets(self, targets: Sequence[str], **query: Any) -> TargetComparison:
+        """Two to six of AGENT:ENDPOINT:VERSION over their past runs, the others compared with the first.
+
+        `query` as in the API: metric, start, range, from, to, measure_start.
+        """
+        asked = {"target": list(targets), **{name: value for name, value in query.items() if value is not None}}
+        return TargetComparison.read(self._json("GET", f"/compare?{urlencode(asked, doseq=True)}"))
 
     def tag_runs(self, run_ids: Sequence[int], tag: str) -> str:
         """Give each of these runs a tag, up to 200 at a time; returns how it is called."""

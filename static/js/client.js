@@ -5,7 +5,7 @@ import { readEvents } from "./sse-post.js";
  * @typedef {import("./sse-post.js").LoomEvent} LoomEvent
  * @typedef {{prompt?: string, payload?: unknown, qualifier?: string, session_id?: string, stream?: boolean,
  *   on_disconnect?: "continue" | "stop"}} Invoke
- * @typedef {Record<string, string | number | boolean>} Query
+ * @typedef {Record<string, string | number | boolean | string[]>} Query
  * @typedef {{requestKey?: string}} Once which names a request, so that the same one again does nothing more
  * @typedef {{agent_id?: number, qualifier?: string, is_fresh?: boolean, prompt?: string, has_earlier?: boolean}} Repeat
  */
@@ -128,7 +128,8 @@ export class Client {
 
   /** One page of the runs of all sessions. @param {Query} query */
   runs(query = {}) { return this.#json("GET", `/runs${queryOf(query)}`); }
-  /** Two to six runs side by side. @param {Query} query `runs`, their ids with commas between, `first`, `second` */
+  /** Two to six runs side by side, or targets over their runs. @param {Query} query `runs`, their ids with commas
+   *  between, `first`, `second`; or `target`, a list of AGENT:ENDPOINT:VERSION, `metric`, `start`, `range`, `from`, `to` */
   compare(query) { return this.#json("GET", `/compare${queryOf(query)}`); }
   /** Your rating. @param {number} runId */
   rating(runId) { return this.#json("GET", `/runs/${runId}/rating`); }
@@ -243,7 +244,8 @@ function onceBy({ requestKey = crypto.randomUUID() } = {}) {
 
 /** @param {Query} query @returns {string} */
 function queryOf(query) {
-  const text = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)])).toString();
+  const pairs = Object.entries(query).flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)]));
+  const text = new URLSearchParams(pairs).toString();
   return text && `?${text}`;
 }
 

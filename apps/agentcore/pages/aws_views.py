@@ -57,8 +57,12 @@ def _versions(agent: Agent, *, is_whole: bool) -> dict[str, Any]:
     for endpoint in agent.endpoints.all():
         endpoints[endpoint.live_version].append(endpoint.name)
     shown = versions if is_whole else versions[:VERSIONS_SHOWN]
+    before = [*(version.version for version in versions[1:]), ""]
     return {
-        "versions": [(version, endpoints.get(version.version, [])) for version in shown],
+        "versions": [
+            (version, endpoints.get(version.version, []), earlier)
+            for version, earlier in zip(shown, before, strict=False)
+        ],
         "hidden_count": len(versions) - len(shown),
     }
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
@@ -19,98 +19,26 @@ from django.conf import settings
 from django.db.models import Q
 
 from apps.agents.selectors import in_use
-from apps.metrics.figures.tally import COLUMNS, Gathering, Tally, counts_and_values
+from apps.metrics.figures.readings import (
+    PURPOSES,
+    STORED_AS,
+    Group,
+    GroupCount,
+    Reading,
+    Seen,
+    Selection,
+    Taker,
+)
+from apps.metrics.figures.tally import COLUMNS, Tally
 from apps.metrics.models import FigurePeriod
-from apps.sessions.models import Invocation, Session
-from apps.sessions.pages.listing import ONLY, SHOWN
+from apps.sessions.models import Invocation
+from apps.sessions.pages.listing import SHOWN
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
-Group = tuple[int, str, str]
-"""Agent's key, qualifier, version."""
-
 Gap = tuple[datetime, datetime]
 """From when to before when."""
-
-HIDDEN = ""
-STORED_AS = {
-    SHOWN: ("groups", "totals"),
-    HIDDEN: ("conversation_groups", "conversation_totals"),
-    ONLY: ("measured_groups", "measured_totals"),
-}
-"""In which columns of a stored period the groups and the totals stand, by what becomes of Measure start's runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which invocations: requested in [start, end), of one agent, endpoint and version, or of all; with those of
-    Measure start, without them, or those alone (a key of `STORED_AS`).
-    """
-
-    start: datetime
-    end: datetime
-    agent_id: int | None = None
-    qualifier: str = ""
-    version: str = ""
-    measure_start: str = SHOWN
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it holds every group, so that their totals will do."""
-        return self.agent_id is None and not self.qualifier and not self.version
-
-    def holds(self, group: Group) -> bool:
-        agent_id, qualifier, version = group
-        return self.agent_id in (None, agent_id) and self.qualifier in ("", qualifier) and self.version in ("", version)
-
-
-class Reading:
-    """The tally of a selection: of all of it, by agent, and by step of time; complete after `finish`.
-
-    By step there are only the values of `metric`, where one is given. `versions` are those of the selected agent, also
-    the ones that are not selected.
-    """
-
-    def __init__(self, selection: Selection, metric: str = "") -> None:
-        self.overall = Tally()
-        self.by_agent: dict[int, Tally] = {}
-        self.by_step: dict[datetime, Tally] = {}
-        self.versions: set[str] = set()
-        self._selection = selection
-        self._metric = metric
-        self._all = Gathering()
-        self._agents: defaultdict[int, Gathering] = defaultdict(Gathering)
-        self._steps: defaultdict[datetime, Gathering] = defaultdict(Gathering)
-
-    def take(self, at: datetime, group: Group, found: Tally | list[Any]) -> None:
-        """Add the tally of a group, as it is or as it is stored, where the selection holds it."""
-        agent_id, _, version = group
-        if self._selection.agent_id == agent_id:
-            self.versions.add(version)
-        if not self._selection.holds(group):
-            return
-        counts, raw_values = counts_and_values(found)
-        self._agents[agent_id].add(counts, raw_values)
-        self._steps[at].add(counts, raw_values, self._metric)
-        if self._selection.agent_id is None:
-            self._all.add(counts, raw_values)
-
-    def take_total(self, at: datetime, agent_id: int | None, stored: list[Any]) -> None:
-        """Add what is stored of all groups of an agent, or of all agents (None); of both, to a whole selection."""
-        counts, raw_values = counts_and_values(stored)
-        if agent_id is not None:
-            self._agents[agent_id].add(counts, raw_values)
-            return
-        self._all.add(counts, raw_values)
-        self._steps[at].add(counts, raw_values, self._metric)
-
-    def finish(self) -> None:
-        """Put together what was taken."""
-        self.by_agent = {agent_id: gathering.tally() for agent_id, gathering in self._agents.items()}
-        self.by_step = {at: gathering.tally() for at, gathering in self._steps.items()}
-        chosen = self._selection.agent_id
-        self.overall = self._all.tally() if chosen is None else self.by_agent.get(chosen, self.overall)
 
 
 def floor(at: datetime, step: timedelta) -> datetime:
@@ -122,44 +50,88 @@ def floor(at: datetime, step: timedelta) -> datetime:
 def read(selection: Selection, step: timedelta, metric: str = "") -> Reading:
     """Add up a selection; `step` is a divisor or a multiple of an hour, `metric` is for a chart of that one alone."""
     reading = Reading(selection, metric)
-    gaps = [(selection.start, selection.end)]
+    _fill([reading], selection, step)
+    reading.finish()
+    return reading
+
+
+def read_beside(selections: Sequence[Selection], step: timedelta) -> list[Reading]:
+    """Add up several selections of an agent each; those of the same range are read together."""
+    readings = [Reading(selection) for selection in selections]
+    ranges: defaultdict[Selection, list[Reading]] = defaultdict(list)
+    for selection, reading in zip(selections, readings, strict=True):
+        ranges[replace(selection, agent_id=None, qualifier="", version="")].append(reading)
+    agent_ids = {selection.agent_id for selection in selections if selection.agent_id is not None}
+    for over, together in ranges.items():
+        _fill(together, over, step, agent_ids)
+    for reading in readings:
+        reading.finish()
+    return readings
+
+
+def groups_of(selection: Selection, step: timedelta) -> dict[Group, Seen]:
+    """The groups that have runs in the range of a selection; of its agent alone, where it names one."""
+    count = GroupCount()
+    _fill([count], selection, step, () if selection.agent_id is None else (selection.agent_id,), in_groups=True)
+    return {
+        group: seen for group, seen in count.groups.items() if selection.agent_id in (None, group[0]) and seen.count
+    }
+
+
+def _fill(
+    takers: Sequence[Taker],
+    over: Selection,
+    step: timedelta,
+    agent_ids: Collection[int] = (),
+    *,
+    in_groups: bool = False,
+) -> None:
+    """Tell some takers all of a range; group by group unless `over` holds every group of it, for one taker alone."""
+    gaps = [(over.start, over.end)]
+    if over.agent_id is not None:
+        agent_ids = (over.agent_id,)
+    is_whole = over.is_whole and not agent_ids and not in_groups
     # Days first; hours for what they leave.
     lengths = [(DAY, FigurePeriod.Length.DAY), (HOUR, FigurePeriod.Length.HOUR)]
-    groups, totals = STORED_AS[selection.measure_start]
-    wanted = totals if selection.is_whole else groups
+    groups, totals = STORED_AS[over.measure_start]
+    wanted = totals if is_whole else groups
     for length, kind in [(length, kind) for length, kind in lengths if step % length == timedelta(0)]:
         periods = [
             period for start, end in gaps if end - start >= length for period in _stored(kind, start, end, wanted)
         ]
         for period in periods:
-            at = floor(period.start_at, step)
-            if selection.is_whole:
-                for agent_id, stored in getattr(period, totals):
-                    reading.take_total(at, agent_id, stored)
-            else:
-                for agent_id, qualifier, version, stored in getattr(period, groups):
-                    reading.take(at, (agent_id, qualifier, version), stored)
+            _tell(takers, floor(period.start_at, step), getattr(period, wanted), is_whole=is_whole)
         gaps = [rest for gap in gaps for rest in _rest(gap, periods)]
-    for at, group, tally in tallies_of_rows(gaps, step, selection.agent_id, selection.measure_start):
-        reading.take(at, group, tally)
-    reading.finish()
-    return reading
+    for at, group, tally in tallies_of_rows(gaps, step, agent_ids, over.measure_start):
+        for taker in takers:
+            taker.take(at, group, tally)
+
+
+def _tell(takers: Sequence[Taker], at: datetime, stored: list[Any], *, is_whole: bool) -> None:
+    """Tell what is stored of a period: totals, or groups."""
+    for taker in takers:
+        if is_whole:
+            for agent_id, found in stored:
+                taker.take_total(at, agent_id, found)
+        else:
+            for agent_id, qualifier, version, found in stored:
+                taker.take(at, (agent_id, qualifier, version), found)
 
 
 def tallies_of_rows(
-    gaps: Iterable[Gap], step: timedelta, agent_id: int | None = None, measure_start: str = SHOWN
+    gaps: Iterable[Gap], step: timedelta, agent_ids: Collection[int] = (), measure_start: str = SHOWN
 ) -> Iterator[tuple[datetime, Group, Tally]]:
-    """What the invocations of this mode requested in some gaps add up to, by step and group."""
+    """What the invocations of this mode requested in some gaps add up to, by step and group; of these agents alone,
+    where there are any. Those of prompt sets are never among them, as they are not what somebody asked.
+    """
     wanted = [Q(requested_at__gte=start, requested_at__lt=end) for start, end in gaps]
     if not wanted:
         return
     rows = Invocation.objects.filter(reduce(or_, wanted), in_use("session__agent__"), session__deleted_at=None)
     rows = rows.order_by()
-    if agent_id is not None:
-        rows = rows.filter(session__agent_id=agent_id)
-    if measure_start != SHOWN:
-        purpose = Session.Purpose.MEASURE_START if measure_start == ONLY else Session.Purpose.CONVERSATION
-        rows = rows.filter(session__purpose=purpose)
+    if agent_ids:
+        rows = rows.filter(session__agent_id__in=agent_ids)
+    rows = rows.filter(session__purpose__in=PURPOSES[measure_start])
     found: dict[tuple[datetime, Group], Tally] = {}
     names = ("requested_at", "session__agent_id", "session__qualifier", "version", *COLUMNS)
     for requested_at, *rest in rows.values_list(*names).iterator(chunk_size=2000):

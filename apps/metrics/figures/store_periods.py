@@ -12,10 +12,7 @@ from django.db.models import Min, QuerySet
 from apps.agents.models import Agent
 from apps.metrics.figures.periods import (
     DAY,
-    HIDDEN,
     HOUR,
-    STORED_AS,
-    Group,
     floor,
     gone_between,
     outdated_periods,
@@ -23,6 +20,7 @@ from apps.metrics.figures.periods import (
     stored_totals,
     tallies_of_rows,
 )
+from apps.metrics.figures.readings import HIDDEN, STORED_AS, Group
 from apps.metrics.figures.tally import Tally
 from apps.metrics.models import FigurePeriod, Measurement
 from apps.metrics.startup import MISSING_SOUGHT_FOR

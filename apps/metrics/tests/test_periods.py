@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.metrics.figures.periods import DAY, HOUR, STORED_AS, Reading, Selection, floor, read
+from apps.metrics.figures.periods import DAY, HOUR, floor, read
+from apps.metrics.figures.readings import STORED_AS, Reading, Selection
 from apps.metrics.figures.store_periods import KEPT_FOR, settle_figures
 from apps.metrics.models import FigurePeriod, Measurement
 from apps.metrics.starts.services import look_again

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
-from ninja.params import functions
+from django.utils import timezone
+from ninja import Field, Query, Router, Schema
 
 from apps.accounts.access import may_read
 from apps.core.exceptions import InvalidInputError
+from apps.metrics.figures.pages.ranges import parse_range
 from apps.overview.comparing.columns import LONGEST, MOST, Column, columns_of_runs, keys_of
 from apps.overview.comparing.outcome import Outcome, outcome_of
 from apps.overview.comparing.tools import Call, Pair
+from apps.overview.targets.asked import targets_of
+from apps.overview.targets.comparison import comparison_of
+from apps.overview.targets.schemas import TargetsOut, targets_out
 from apps.sessions.selectors import events_by_invocation
 
 router = Router(tags=["runs"])
@@ -83,14 +87,55 @@ class CompareOut(Schema):
     tools: ToolDifference | None
 
 
-@router.get("/compare", auth=may_read, response=CompareOut, summary="Put runs side by side")
-def compare_runs(
-    request: HttpRequest,
-    runs: str = functions.Query(max_length=LONGEST, description="The ids of two to six runs, with commas between."),
-    first: int = functions.Query(1, ge=1, le=MOST, description="Which of them is compared, counted from 1 …"),
-    second: int = functions.Query(2, ge=1, le=MOST, description="… with which other one."),
-) -> dict[str, Any]:
-    """What each of the runs took, and what differs between two of them: in the text, and in the tools they called."""
+class CompareQuery(Schema):
+    """Either `runs`, or `target` two to six times with what belongs to it."""
+
+    runs: str = Field("", max_length=LONGEST, description="The ids of two to six runs, with commas between.")
+    first: int = Field(1, ge=1, le=MOST, description="Which of the runs is compared, counted from 1 …")
+    second: int = Field(2, ge=1, le=MOST, description="… with which other one.")
+    target: list[str] = Field(
+        [],
+        max_length=50,
+        description="Two to six times AGENT:QUALIFIER:VERSION, the agent by its id or name, the others empty or * for "
+        "all; with @FROM/TO behind it for a period of its own. The first is what the others are compared with.",
+    )
+    metric: Literal["ttft", "startup", "total"] = Field("ttft", description="Of targets: which latency.")
+    start: Literal["", "cold", "warm"] = Field(
+        "", description="Of targets: which starts `n`, `p50` and `difference` are of; else the better known ones."
+    )
+    range: Literal["", "15m", "1h", "24h", "7d", "30d"] = Field("", description="Of targets: until now; 30d if empty.")
+    from_: str = Field("", alias="from", max_length=40, description="Of targets: from when, in place of a range.")
+    to: str = Field("", max_length=40, description="Of targets: before when; now if empty. At most 92 days.")
+    measure_start: Literal["", "shown", "only"] = Field(
+        "", description="Of targets: with the runs of Measure start, or those alone."
+    )
+
+
+@router.get("/compare", auth=may_read, response=TargetsOut | CompareOut, summary="Put runs or targets side by side")
+def compare_runs(request: HttpRequest, asked: Query[CompareQuery]) -> dict[str, Any]:
+    """With `runs`: what each of these took, and what differs between two of them, in the text and in the tools.
+
+    With `target`: what the runs of agents, endpoints or versions add up to over a range, cold and warm apart, and how
+    the others differ from the first, each with its 95 % interval.
+    """
+    if asked.target and asked.runs:
+        raise InvalidInputError("Either runs or targets are compared, not both.")
+    return _targets(request, asked) if asked.target else _runs(request, asked.runs, asked.first, asked.second)
+
+
+def _targets(request: HttpRequest, asked: CompareQuery) -> dict[str, Any]:
+    now = timezone.now()
+    query = {"range": asked.range, "from": asked.from_, "to": asked.to}
+    period = parse_range(query, now, "30d")
+    if period.problem:
+        raise InvalidInputError("The range was not understood.", advice=period.problem)
+    comparison = comparison_of(
+        targets_of(request.user, asked.target, period, now), period, asked.metric, asked.measure_start
+    )
+    return targets_out(comparison, asked.start)
+
+
+def _runs(request: HttpRequest, runs: str, first: int, second: int) -> dict[str, Any]:
     columns = columns_of_runs(request.user, keys_of(runs))
     if first == second or max(first, second) > len(columns):
         raise InvalidInputError("`first` and `second` name two different ones of the runs, counted from 1.")

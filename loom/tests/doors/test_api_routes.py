@@ -184,6 +184,7 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.save_view("Failed", "status=failed"),
             lambda: client.remove_view(1),
             lambda: client.compare([1, 2]),
+            lambda: client.compare_targets(["1::", "2::"]),
             lambda: client.repeat(1),
             lambda: client.queue(1, MISSING),
             lambda: client.add_queued(1, MISSING, "Hi"),

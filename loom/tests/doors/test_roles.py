@@ -131,6 +131,8 @@ PAGES = {
     "prompt_sets:compare": owned("GET", 200),
     "prompt_sets:stop": owned("POST", GONE_ON),
     "compare:list": shared("GET", 200),
+    "compare:targets": shared("GET", 200),
+    "compare:targets-csv": shared("GET", GONE_ON),
     "compare:new": shared("GET", 200),
     "compare:estimate-fragment": shared("GET", 200),
     "compare:chosen": shared("POST", GONE_ON),

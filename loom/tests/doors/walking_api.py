@@ -133,4 +133,6 @@ def walk_plans(walk: Walk, ids: dict[str, Any], other_id: int) -> None:
     runs = [run["run_id"] for run in beside[1]["runs"]]
     compared = walk.call("GET", "/compare", query=f"?runs={runs[0]},{runs[1]}")
     assert [run["run_id"] for run in compared[1]["runs"]] == runs
+    over = walk.call("GET", "/compare", query=f"?target={ids['agent_id']}:DEFAULT:*&target={other_id}&range=1h")
+    assert [one["agent_id"] for one in over[1]["targets"]] == [ids["agent_id"], other_id]
     assert walk.call("POST", "/plans/{plan_id}/cancel", {"plan_id": beside[1]["id"]})[0] == 202

@@ -104,7 +104,9 @@ def test_a_script_types_ahead_repeats_a_run_and_takes_it_out(own_page: Page, loo
           return { run: run.id, twice, queued, unknown, verdict: await client.checkEvidence(file), link: link.id,
             revoked: await client.revokeLink(agent, session, link.id), cleared: await client.clearQueue(agent, session),
             runs: (await client.runs()).items.map((one) => one.id),
-            compared: (await client.compare({ runs: [run.id, twice[0]].join() })).runs.map((one) => one.run_id) };
+            compared: (await client.compare({ runs: [run.id, twice[0]].join() })).runs.map((one) => one.run_id),
+            targets: (await client.compare({ target: [`${agent}:DEFAULT:`, `${agent}`] }))
+              .targets.map((one) => one.target) };
         }""",
         agent,
     )
@@ -113,4 +115,5 @@ def test_a_script_types_ahead_repeats_a_run_and_takes_it_out(own_page: Page, loo
     assert said["queued"]["invocation"] == 2 and said["unknown"] == 404 and said["cleared"] == {"removed_count": 0}
     assert said["verdict"]["is_intact"] and said["verdict"]["is_signed_here"]
     assert said["compared"] == [said["run"], first]
+    assert said["targets"] == [f"{agent}:DEFAULT:", f"{agent}::"]
     assert said["link"] and said["revoked"] is None and {said["run"], first} <= set(said["runs"])

@@ -37,7 +37,7 @@ PAGES = [
     "sessions:take-out", "takeout:evidence", "takeout:shared", "overview:rating",
     "prompt_sets:list", "prompt_sets:new", "prompt_sets:detail", "prompt_sets:rename", "prompt_sets:delete",
     "prompt_sets:prompt-new", "prompt_sets:prompt", "prompt_sets:replay", "prompt_sets:results", "prompt_sets:compare",
-    "compare:list", "compare:new", "compare:plan",
+    "compare:list", "compare:new", "compare:plan", "compare:targets",
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
@@ -65,7 +65,7 @@ ACTIONS = [
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",
     "agents:list-csv", "sessions:list-csv", "overview:runs-csv", "metrics:operate-csv", "sessions:export",
     "sessions:run-export", "sessions:link-revoke", "metrics:latency-check", "compare:again", "compare:stop",
-    "compare:stop-runs", "compare:chosen", "healthz", "readyz", "metrics", "api-home", "api-root",
+    "compare:stop-runs", "compare:chosen", "compare:targets-csv", "healthz", "readyz", "metrics", "api-home", "api-root",
 ]  # fmt: skip
 WAITING = 4711  # the key of a prompt that waits
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]

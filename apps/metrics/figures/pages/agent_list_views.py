@@ -15,7 +15,8 @@ from apps.agents.selectors import agents_visible_to
 from apps.metrics.figures.figures import Figures
 from apps.metrics.figures.pages.ranges import PRESETS
 from apps.metrics.figures.pages.wording import percent, summary_text
-from apps.metrics.figures.periods import DAY, Selection, read
+from apps.metrics.figures.periods import DAY, read
+from apps.metrics.figures.readings import Selection
 from apps.metrics.figures.tally import Tally
 
 RANGE = PRESETS["7d"]

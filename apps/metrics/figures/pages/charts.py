@@ -6,21 +6,18 @@ interval; one with too few is its points.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from apps.metrics.figures.pages.axes import Tick, place, scale, step_starts, time_ticks, value_ticks, y_of
 from apps.metrics.figures.pages.ranges import TimeRange
 from apps.metrics.figures.pages.wording import NOTHING, interval, summary_text
-from apps.metrics.figures.periods import floor
 from apps.metrics.figures.statistics import Summary
 from apps.metrics.figures.tally import Tally
 
 METRICS = {"ttft": "Time to first token", "startup": "Startup latency", "total": "Total latency"}
 TEMPERATURES = ("cold", "warm")
-X_LABELS = 6
-MOST_LINES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +90,6 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
-    """A line or label: its place in percent, and what it says."""
-
-    at: float
-    label: str
-    instant: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Chart:
     """A drawing of one metric; without a `series` there is nothing to draw."""
 
@@ -125,7 +113,7 @@ def latency_chart(
     address_of: Callable[[datetime, datetime], str],
 ) -> Chart:
     """Draw a metric (a key of `METRICS`) over a range; `address_of` gives the page that shows a step alone."""
-    starts = _starts(period)
+    starts = step_starts(period)
     empty = Tally()
     tallies = [by_step.get(start, empty) for start in starts]
     found = {temperature: [tally.latency(metric, temperature) for tally in tallies] for temperature in TEMPERATURES}
@@ -137,11 +125,11 @@ def latency_chart(
         ]
         for temperature in TEMPERATURES
     }
-    line_ms, line_count = _scale(max(_highest(summary) for summaries in found.values() for summary in summaries))
+    line_ms, line_count = scale(max(highest(summary) for summaries in found.values() for summary in summaries))
     top_ms = line_ms * line_count
-    places = [_place(period, start, min(start + period.step, period.end)) for start in starts]
+    places = [place(period, start, min(start + period.step, period.end)) for start in starts]
     series = [
-        _series(temperature, found[temperature], values[temperature], places, top_ms) for temperature in TEMPERATURES
+        series_of(temperature, found[temperature], values[temperature], places, top_ms) for temperature in TEMPERATURES
     ]
     steps = [
         Step(
@@ -163,54 +151,25 @@ def latency_chart(
         title=METRICS[metric],
         steps=steps,
         series=[drawn for drawn in series if drawn.medians or drawn.points],
-        y_ticks=_y_ticks(line_ms, line_count),
-        x_ticks=_x_ticks(period, starts, has_days=has_days),
+        y_ticks=value_ticks(line_ms, line_count),
+        x_ticks=time_ticks(period, starts, has_days=has_days),
         has_days=has_days,
     )
 
 
-def _starts(period: TimeRange) -> list[datetime]:
-    """The beginnings of a range's steps; the first may lie before the range, whose part of it is drawn."""
-    starts = []
-    at = floor(period.start, period.step)
-    while at < period.end:
-        starts.append(at)
-        at += period.step
-    return starts
-
-
-def _place(period: TimeRange, start: datetime, end: datetime) -> tuple[float, float]:
-    length = period.end - period.start
-    left = max(0.0, (start - period.start) / length * 100)
-    return round(left, 3), round((end - period.start) / length * 100 - left, 3)
-
-
-def _highest(summary: Summary) -> float:
+def highest(summary: Summary) -> float:
     """The highest value that is drawn: the end of an interval, or the highest point."""
     return (summary.p50.high if summary.p50 else summary.maximum) or 0.0
 
 
-def _scale(highest_ms: float) -> tuple[float, int]:
-    """The distance of two lines, 1, 2, 2.5 or 5 times a power of ten, and how many of it hold the highest value."""
-    if highest_ms <= 0:
-        return 500.0, 2
-    rough = highest_ms / MOST_LINES
-    power = 10.0 ** math.floor(math.log10(rough))
-    line_ms = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
-    return line_ms, math.ceil(round(highest_ms / line_ms, 6))
-
-
-def _y(value_ms: float, top_ms: float) -> float:
-    return round(100 - value_ms / top_ms * 100, 2)
-
-
-def _series(
+def series_of(
     key: str,
     summaries: list[Summary],
     values: list[list[float]],
     places: list[tuple[float, float]],
     top_ms: float,
 ) -> Series:
+    """The medians of the steps with their intervals, joined where they follow each other, and the points of others."""
     medians: list[Mark] = []
     points: list[Mark] = []
     lines: list[Line] = []
@@ -219,34 +178,16 @@ def _series(
         x = round(left + width / 2, 2)
         mark = None
         if summary.p50 is not None:
-            low, high = _y(summary.p50.low, top_ms), _y(summary.p50.high, top_ms)
-            mark = Mark(x, _y(summary.p50.value, top_ms), low, high)
+            low, high = y_of(summary.p50.low, top_ms), y_of(summary.p50.high, top_ms)
+            mark = Mark(x, y_of(summary.p50.value, top_ms), low, high)
             medians.append(mark)
             if previous is not None:
                 lines.append(Line(previous.x, previous.y, mark.x, mark.y))
         else:
-            points += [Mark(x, _y(value, top_ms)) for value in step_values]
+            points += [Mark(x, y_of(value, top_ms)) for value in step_values]
         previous = mark
     return Series(key, medians, points, lines)
 
 
 def _step_figure(summary: Summary) -> StepFigure:
     return StepFigure(summary.n, summary_text(summary), interval(summary.p50) if summary.n else NOTHING)
-
-
-def _y_ticks(line_ms: float, count: int) -> list[Tick]:
-    labels = [
-        f"{line_ms * index / 1000:g} s" if line_ms * count >= 1000 else f"{line_ms * index:g} ms"
-        for index in range(count + 1)
-    ]
-    return [Tick(round(100 - 100 * index / count, 2), label) for index, label in enumerate(labels)]
-
-
-def _x_ticks(period: TimeRange, starts: list[datetime], *, has_days: bool) -> list[Tick]:
-    inside = [start for start in starts if start >= period.start]
-    every = max(1, math.ceil(len(inside) / X_LABELS))
-    pattern = "%d %b" if has_days else "%H:%M"
-    return [
-        Tick(round((start - period.start) / (period.end - period.start) * 100, 2), f"{start:{pattern}}", start)
-        for start in inside[::every]
-    ]

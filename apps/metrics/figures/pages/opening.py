@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.agents.selectors import in_use
 from apps.metrics.figures.pages.ranges import PRESETS
-from apps.metrics.figures.periods import Selection
+from apps.metrics.figures.readings import Selection
 from apps.sessions.models import Invocation, Session
 from apps.sessions.pages.listing import MEASURE_START
 

@@ -22,7 +22,8 @@ from apps.metrics.figures.pages.ranges import PRESETS, Preset, TimeRange, is_ran
 from apps.metrics.figures.pages.recent import Place
 from apps.metrics.figures.pages.tiles import missing_starts
 from apps.metrics.figures.pages.wording import NOTHING, interval, percent, summary_text
-from apps.metrics.figures.periods import HIDDEN, STORED_AS, Reading, Selection, read
+from apps.metrics.figures.periods import read
+from apps.metrics.figures.readings import HIDDEN, STORED_AS, Reading, Selection
 from apps.metrics.figures.statistics import Summary
 from apps.sessions.models import Invocation, Session
 from apps.sessions.pages.listing import MEASURE_START
@@ -115,6 +116,18 @@ class Filters:
             "version": self.version,
             "measure_start": self.measure_start,
             "range": own if period.is_custom else period.key,
+        }
+        return urlencode({name: value for name, value in chosen.items() if value})
+
+    @property
+    def compare_query(self) -> str:
+        """What the comparison of targets is asked for to begin with what is selected here."""
+        period = self.period
+        own = {"from": f"{period.start:%Y-%m-%dT%H:%M}", "to": f"{_up(period.end):%Y-%m-%dT%H:%M}"}
+        chosen = {
+            "target": f"{self.agent.pk}:{self.qualifier}:{self.version}" if self.agent else "",
+            "measure_start": self.measure_start,
+            **(own if period.is_custom else {"range": period.key}),
         }
         return urlencode({name: value for name, value in chosen.items() if value})
 

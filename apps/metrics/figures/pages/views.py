@@ -28,7 +28,7 @@ from apps.metrics.figures.pages.operate import (
 )
 from apps.metrics.figures.pages.recent import Asked, failures_by_reason, recent_invocations
 from apps.metrics.figures.pages.tiles import Tile, make_tiles
-from apps.metrics.figures.periods import Reading
+from apps.metrics.figures.readings import Reading
 from apps.metrics.figures.tally import FAILED
 from apps.sessions.models import Invocation
 from apps.sessions.pages.listing import MEASURE_START, SHOWN

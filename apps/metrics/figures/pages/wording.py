@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from django.utils.translation import gettext as _
+
 from apps.core.templatetags.loom import duration
-from apps.metrics.figures.statistics import Percentile, Summary
+from apps.metrics.figures.statistics import Percentile, Summary, least_n
 
 NOTHING = "–"
 LEAST_FOR_MEDIAN = 6
@@ -35,6 +39,17 @@ def span(low_ms: float, high_ms: float) -> tuple[str, str]:
 def span_text(low_ms: float, high_ms: float) -> str:
     """The same as one text."""
     return " ".join(filter(None, span(low_ms, high_ms)))
+
+
+def needs(p: float) -> str:
+    """What stands for a percentile of too few runs: `needs 72`."""
+    return _("needs %(count)s") % {"count": least_n(p)}
+
+
+def signed(value: float, words: Callable[[float], str]) -> str:
+    """A difference with its sign, also where it is more; `words` writes the amount."""
+    amount = words(abs(value))
+    return amount if not value else f"{'+' if value > 0 else '−'}{amount}"
 
 
 def interval(percentile: Percentile | None) -> str:
