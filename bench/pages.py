@@ -131,6 +131,10 @@ class Filler:
         sys.stdout.write(f"{made:,} invocations stored\n")
         self.long_session = self._store([self._end - timedelta(hours=3)], [LONG_SESSION])[0]
 
+    def add(self, at: datetime) -> None:
+        """One more run."""
+        self._store([at], [1])
+
     def _at(self, index: int) -> datetime:
         return self._start + (self._end - self._start) * min(1.0, index / self._count)
 

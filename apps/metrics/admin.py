@@ -53,6 +53,7 @@ class FigurePeriodAdmin(RecordAdmin[FigurePeriod]):
     list_filter = ["length", "origin"]
     deferred_fields = (
         "groups", "totals", "conversation_groups", "conversation_totals", "measured_groups", "measured_totals",
+        "counts", "count_totals",
     )  # fmt: skip
     ordering = ["-start_at"]
 

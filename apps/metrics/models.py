@@ -102,9 +102,8 @@ class LogGroupSweep(models.Model):
 
 
 class FigurePeriod(models.Model):
-    """What the invocations of an hour or a day (of UTC) add up to, once nothing in it is running or waited for.
-
-    A cache: whatever changes a measurement in it deletes the row, and the worker makes it again.
+    """What the invocations of an hour or a day (UTC) add up to, once nothing in it is running or waited for. A cache:
+    whatever changes a measurement in it deletes the row, and the worker makes it again.
     """
 
     class Length(models.IntegerChoices):
@@ -128,6 +127,8 @@ class FigurePeriod(models.Model):
     conversation_totals = models.JSONField(null=True, blank=True)
     measured_groups = models.JSONField(null=True, blank=True)
     measured_totals = models.JSONField(null=True, blank=True)
+    counts = models.JSONField(null=True, blank=True)  # sums alone (`figures.counts`), and those of all agents
+    count_totals = models.JSONField(null=True, blank=True)
 
     class Meta:
         # Names in the database stay: processes of the release before read and write this table.

@@ -16,6 +16,8 @@ app_name = "metrics"
 urlpatterns = [
     path("", figures_views.operate, name="operate"),
     path("csv/", figures_views.operate_csv, name="operate-csv"),
+    path("drawings/", figures_views.operate_drawings_fragment, name="operate-drawings-fragment"),
+    path("live/", figures_views.operate_live_fragment, name="operate-live-fragment"),
     path("sessions/<uuid:public_id>/latency/", starts_views.latency_fragment, name="latency-fragment"),
     path("sessions/<uuid:public_id>/latency/<int:number>/check/", starts_views.latency_check, name="latency-check"),
     path(

@@ -19,6 +19,11 @@ class Figures:
         self._tally = tally
 
     @property
+    def tally(self) -> Tally:
+        """What they are the figures of."""
+        return self._tally
+
+    @property
     def invocation_count(self) -> int:
         return self._tally.invocation_count
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
@@ -19,9 +19,12 @@ from django.conf import settings
 from django.db.models import Q
 
 from apps.agents.selectors import in_use
+from apps.metrics.figures.counts import COLUMNS as COUNT_COLUMNS
+from apps.metrics.figures.counts import Counts
 from apps.metrics.figures.readings import (
     PURPOSES,
     STORED_AS,
+    CountReading,
     Group,
     GroupCount,
     Reading,
@@ -31,8 +34,7 @@ from apps.metrics.figures.readings import (
 )
 from apps.metrics.figures.tally import COLUMNS, Tally
 from apps.metrics.models import FigurePeriod
-from apps.sessions.models import Invocation
-from apps.sessions.pages.listing import SHOWN
+from apps.sessions.models import Invocation, Session
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -69,13 +71,34 @@ def read_beside(selections: Sequence[Selection], step: timedelta) -> list[Readin
     return readings
 
 
+def read_counts(selection: Selection, step: timedelta) -> CountReading:
+    """Count a selection by step, and by group and step where it is narrowed; no values are read."""
+    reading = CountReading(selection)
+    _fill([reading], selection, step, of=_COUNTS)
+    return reading
+
+
 def groups_of(selection: Selection, step: timedelta) -> dict[Group, Seen]:
     """The groups that have runs in the range of a selection; of its agent alone, where it names one."""
     count = GroupCount()
-    _fill([count], selection, step, () if selection.agent_id is None else (selection.agent_id,), in_groups=True)
+    _fill([count], selection, step, of=_COUNTS, in_groups=True)
     return {
         group: seen for group, seen in count.groups.items() if selection.agent_id in (None, group[0]) and seen.count
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What of the runs is added up: in which columns of a period it stands, and how rows are added."""
+
+    stored_as: Mapping[str, tuple[str, str]]
+    columns: tuple[str, ...]
+    make: Callable[[], Tally | Counts]
+    by_part: bool = False  # the columns hold the parts of `STORED_AS` by their keys
+
+
+_VALUES = _Kind(STORED_AS, COLUMNS, Tally)
+_COUNTS = _Kind(dict.fromkeys(STORED_AS, ("counts", "count_totals")), COUNT_COLUMNS, Counts, by_part=True)
 
 
 def _fill(
@@ -84,6 +107,7 @@ def _fill(
     step: timedelta,
     agent_ids: Collection[int] = (),
     *,
+    of: _Kind = _VALUES,
     in_groups: bool = False,
 ) -> None:
     """Tell some takers all of a range; group by group unless `over` holds every group of it, for one taker alone."""
@@ -93,18 +117,19 @@ def _fill(
     is_whole = over.is_whole and not agent_ids and not in_groups
     # Days first; hours for what they leave.
     lengths = [(DAY, FigurePeriod.Length.DAY), (HOUR, FigurePeriod.Length.HOUR)]
-    groups, totals = STORED_AS[over.measure_start]
-    wanted = totals if is_whole else groups
+    wanted = of.stored_as[over.measure_start][1 if is_whole else 0]
     for length, kind in [(length, kind) for length, kind in lengths if step % length == timedelta(0)]:
         periods = [
             period for start, end in gaps if end - start >= length for period in _stored(kind, start, end, wanted)
         ]
         for period in periods:
-            _tell(takers, floor(period.start_at, step), getattr(period, wanted), is_whole=is_whole)
+            stored = getattr(period, wanted)
+            stored = stored[over.measure_start] if of.by_part else stored
+            _tell(takers, floor(period.start_at, step), stored, is_whole=is_whole)
         gaps = [rest for gap in gaps for rest in _rest(gap, periods)]
-    for at, group, tally in tallies_of_rows(gaps, step, agent_ids, over.measure_start):
+    for at, group, found in _rows(of, gaps, step, agent_ids, over.measure_start):
         for taker in takers:
-            taker.take(at, group, tally)
+            taker.take(at, group, found)
 
 
 def _tell(takers: Sequence[Taker], at: datetime, stored: list[Any], *, is_whole: bool) -> None:
@@ -119,10 +144,24 @@ def _tell(takers: Sequence[Taker], at: datetime, stored: list[Any], *, is_whole:
 
 
 def tallies_of_rows(
-    gaps: Iterable[Gap], step: timedelta, agent_ids: Collection[int] = (), measure_start: str = SHOWN
+    gaps: Iterable[Gap], step: timedelta, measure_start: str
 ) -> Iterator[tuple[datetime, Group, Tally]]:
-    """What the invocations of this mode requested in some gaps add up to, by step and group; of these agents alone,
-    where there are any. Those of prompt sets are never among them, as they are not what somebody asked.
+    """What the invocations of this mode requested in some gaps add up to, by step and group."""
+    yield from _rows(_VALUES, gaps, step, (), measure_start)  # type: ignore[misc]
+
+
+def counts_of_rows(
+    gaps: Iterable[Gap], step: timedelta, measure_start: str
+) -> Iterator[tuple[datetime, Group, Counts]]:
+    """What they count up to."""
+    yield from _rows(_COUNTS, gaps, step, (), measure_start)  # type: ignore[misc]
+
+
+def _rows(
+    of: _Kind, gaps: Iterable[Gap], step: timedelta, agent_ids: Collection[int], measure_start: str
+) -> Iterator[tuple[datetime, Group, Tally | Counts]]:
+    """Rows added up by step and group; of these agents alone, where there are any. Those of prompt sets are never among
+    them, as they are not what somebody asked.
     """
     wanted = [Q(requested_at__gte=start, requested_at__lt=end) for start, end in gaps]
     if not wanted:
@@ -132,11 +171,13 @@ def tallies_of_rows(
     if agent_ids:
         rows = rows.filter(session__agent_id__in=agent_ids)
     rows = rows.filter(session__purpose__in=PURPOSES[measure_start])
-    found: dict[tuple[datetime, Group], Tally] = {}
-    names = ("requested_at", "session__agent_id", "session__qualifier", "version", *COLUMNS)
+    found: dict[tuple[datetime, Group], Tally | Counts] = {}
+    names = ("requested_at", "session__agent_id", "session__qualifier", "version", *of.columns)
     for requested_at, *rest in rows.values_list(*names).iterator(chunk_size=2000):
-        group = (rest[0], rest[1], rest[2])
-        found.setdefault((floor(requested_at, step), group), Tally()).add(tuple(rest[3:]))
+        place = (floor(requested_at, step), (rest[0], rest[1], rest[2]))
+        if place not in found:
+            found[place] = of.make()
+        found[place].add(tuple(rest[3:]))
     for (at, group), tally in found.items():
         yield at, group, tally
 
@@ -201,17 +242,3 @@ def _rest(gap: Gap, periods: Sequence[FigurePeriod]) -> Iterator[Gap]:
         at = piece[-1].end_at
     if at < end:
         yield at, end
-
-
-def stored_groups(tallies: Iterable[tuple[Group, Tally]]) -> list[Any]:
-    """The value of `FigurePeriod.groups`."""
-    return [[*group, tally.as_json()] for group, tally in tallies]
-
-
-def stored_totals(tallies: Iterable[tuple[Group, Tally]]) -> list[Any]:
-    """The value of `FigurePeriod.totals`; empty where there is no group."""
-    totals: dict[int | None, Tally] = {}
-    for (agent_id, _, _), tally in tallies:
-        for key in (agent_id, None):
-            totals.setdefault(key, Tally()).merge(tally)
-    return [[key, tally.as_json()] for key, tally in totals.items()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from apps.metrics.figures.counts import Counts
 from apps.metrics.figures.tally import Gathering, Tally, counts_and_values
 from apps.sessions.models import Session
 from apps.sessions.pages.listing import ONLY, SHOWN
@@ -56,7 +57,7 @@ class Selection:
 class Taker(Protocol):
     """What is told the tallies of a range, group by group, or as totals where it holds every group."""
 
-    def take(self, at: datetime, group: Group, found: Tally | list[Any]) -> None: ...
+    def take(self, at: datetime, group: Group, found: Any) -> None: ...
 
     def take_total(self, at: datetime, agent_id: int | None, stored: list[Any]) -> None: ...
 
@@ -118,14 +119,36 @@ class Seen:
     last_at: datetime
 
 
+class CountReading:
+    """The counts of a selection, of all of it and by step of time."""
+
+    def __init__(self, selection: Selection) -> None:
+        self.overall = Counts()
+        self.by_step: dict[datetime, Counts] = {}
+        self._selection = selection
+
+    def take(self, at: datetime, group: Group, found: Counts | list[Any]) -> None:
+        if self._selection.holds(group):
+            self._add(at, found)
+
+    def take_total(self, at: datetime, agent_id: int | None, stored: list[Any]) -> None:
+        if agent_id is None:
+            self._add(at, stored)
+
+    def _add(self, at: datetime, found: Counts | list[Any]) -> None:
+        counts = found if isinstance(found, Counts) else Counts.from_json(found)
+        self.overall.merge(counts)
+        self.by_step.setdefault(at, Counts()).merge(counts)
+
+
 class GroupCount:
     """Which groups have runs."""
 
     def __init__(self) -> None:
         self.groups: dict[Group, Seen] = {}
 
-    def take(self, at: datetime, group: Group, found: Tally | list[Any]) -> None:
-        count = found.invocation_count if isinstance(found, Tally) else sum(found[0].values())
+    def take(self, at: datetime, group: Group, found: Counts | list[Any]) -> None:
+        count = found.invocation_count if isinstance(found, Counts) else sum(found[0].values())
         seen = self.groups.get(group)
         self.groups[group] = (
             Seen(count, at, at)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Min, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from apps.agents.models import Agent
+from apps.metrics.figures.counts import Counts
 from apps.metrics.figures.periods import (
     DAY,
     HOUR,
+    counts_of_rows,
     floor,
     gone_between,
     outdated_periods,
-    stored_groups,
-    stored_totals,
     tallies_of_rows,
 )
 from apps.metrics.figures.readings import HIDDEN, STORED_AS, Group
@@ -37,6 +38,9 @@ PARTS = (HIDDEN, ONLY)  # what all runs are made of
 Parts = dict[str, dict[Group, Tally]]
 """What conversations and what Measure start's runs add up to, by the keys of `STORED_AS`."""
 
+CountParts = dict[str, dict[Group, Counts]]
+"""What they count up to."""
+
 
 def settle_figures(now: datetime, limit: int = HOURS_AT_ONCE) -> int:
     """Store up to `limit` hours that are over and in which nothing changes any more, the newest first; return how many.
@@ -46,7 +50,8 @@ def settle_figures(now: datetime, limit: int = HOURS_AT_ONCE) -> int:
     oldest = floor(now - KEPT_FOR, DAY)
     stored = FigurePeriod.objects.filter(origin=settings.LOOM_AWS)
     stored.filter(start_at__lt=oldest).delete()
-    stored.filter(conversation_groups__isnull=True).delete()  # a process of the release before stored it
+    # A process of a release before stored it.
+    stored.filter(Q(conversation_groups__isnull=True) | Q(counts__isnull=True)).delete()
     first = Invocation.objects.filter(requested_at__gte=oldest).aggregate(first=Min("requested_at"))["first"]
     if first is None:
         return 0
@@ -92,13 +97,11 @@ def _unsettled_hours(now: datetime, oldest: datetime) -> set[datetime]:
 def _store_hour(hour: datetime) -> None:
     with transaction.atomic():
         gap = (hour, hour + HOUR)
-        parts = {
-            part: {group: tally for _, group, tally in tallies_of_rows([gap], HOUR, measure_start=part)}
-            for part in PARTS
-        }
+        parts = {part: {group: tally for _, group, tally in tallies_of_rows([gap], HOUR, part)} for part in PARTS}
+        counts = {part: {group: found for _, group, found in counts_of_rows([gap], HOUR, part)} for part in PARTS}
         count = Invocation.objects.filter(requested_at__gte=hour, requested_at__lt=hour + HOUR).count()
         count -= len(gone_between(hour, hour + HOUR))
-        _store(FigurePeriod.Length.HOUR, hour, count, parts)
+        _store(FigurePeriod.Length.HOUR, hour, count, parts, counts)
 
 
 def _store_days(stored: QuerySet[FigurePeriod]) -> None:
@@ -111,31 +114,45 @@ def _store_days(stored: QuerySet[FigurePeriod]) -> None:
     for day in [day for day, count in hours_of.items() if count == DAY // HOUR and day not in known]:
         with transaction.atomic():
             parts: Parts = {part: {} for part in PARTS}
+            counts: CountParts = {part: {} for part in PARTS}
             count = 0
             columns = [STORED_AS[part][0] for part in PARTS]
-            hours = stored.only("invocation_count", *columns).filter(
+            hours = stored.only("invocation_count", "counts", *columns).filter(
                 length=FigurePeriod.Length.HOUR,
                 start_at__gte=day,
                 start_at__lt=day + DAY,
                 conversation_groups__isnull=False,
+                counts__isnull=False,
             )
             for hour in hours.order_by("start_at"):
                 count += hour.invocation_count
-                for part, tallies in parts.items():
-                    for agent_id, qualifier, version, found in getattr(hour, STORED_AS[part][0]):
-                        tallies.setdefault((agent_id, qualifier, version), Tally()).merge(Tally.from_json(found))
-            _store(FigurePeriod.Length.DAY, day, count, parts)
+                _add_hour(hour, parts, counts)
+            _store(FigurePeriod.Length.DAY, day, count, parts, counts)
 
 
-def _store(length: FigurePeriod.Length, start: datetime, count: int, parts: Parts) -> None:
+def _add_hour(hour: FigurePeriod, parts: Parts, counts: CountParts) -> None:
+    for part in PARTS:
+        for agent_id, qualifier, version, found in getattr(hour, STORED_AS[part][0]):
+            parts[part].setdefault((agent_id, qualifier, version), Tally()).merge(Tally.from_json(found))
+        for agent_id, qualifier, version, found in (hour.counts or {}).get(part, []):
+            counts[part].setdefault((agent_id, qualifier, version), Counts()).merge(Counts.from_json(found))
+
+
+def _store(length: FigurePeriod.Length, start: datetime, count: int, parts: Parts, counts: CountParts) -> None:
     every: dict[Group, Tally] = {}
-    for tallies in parts.values():
-        for group, tally in tallies.items():
+    counted: dict[Group, Counts] = {}
+    for part in PARTS:
+        for group, tally in parts[part].items():
             every.setdefault(group, Tally()).merge(tally)
-    columns: dict[str, list[Any]] = {}
+        for group, found in counts[part].items():
+            counted.setdefault(group, Counts()).merge(found)
+    columns: dict[str, Any] = {"counts": {}, "count_totals": {}}
     for part, tallies in {**parts, SHOWN: every}.items():
         groups, totals = STORED_AS[part]
-        columns |= {groups: stored_groups(tallies.items()), totals: stored_totals(tallies.items())}
+        columns |= {groups: _stored_groups(tallies.items()), totals: _stored_totals(tallies.items())}
+    for part, known in {**counts, SHOWN: counted}.items():
+        columns["counts"][part] = [[*group, found.as_json()] for group, found in known.items()]
+        columns["count_totals"][part] = _total_of(known.values())
     FigurePeriod.objects.get_or_create(
         origin=settings.LOOM_AWS,
         length=length,
@@ -144,7 +161,29 @@ def _store(length: FigurePeriod.Length, start: datetime, count: int, parts: Part
     )
 
 
+def _total_of(counts: Iterable[Counts]) -> list[Any]:
+    """The value of a part of `FigurePeriod.count_totals`; empty where there is no group."""
+    total = Counts()
+    for found in counts:
+        total.merge(found)
+    return [[None, total.as_json()]] if total.invocation_count else []
+
+
 def forget_figures(requested_at: datetime) -> None:
     """Delete the stored figures of the hour and the day that an invocation was requested in."""
     for length, step in ((FigurePeriod.Length.HOUR, HOUR), (FigurePeriod.Length.DAY, DAY)):
         FigurePeriod.objects.filter(length=length, start_at=floor(requested_at, step)).delete()
+
+
+def _stored_groups(tallies: Iterable[tuple[Group, Tally]]) -> list[Any]:
+    """The value of `FigurePeriod.groups`."""
+    return [[*group, tally.as_json()] for group, tally in tallies]
+
+
+def _stored_totals(tallies: Iterable[tuple[Group, Tally]]) -> list[Any]:
+    """The value of `FigurePeriod.totals`; empty where there is no group."""
+    totals: dict[int | None, Tally] = {}
+    for (agent_id, _, _), tally in tallies:
+        for key in (agent_id, None):
+            totals.setdefault(key, Tally()).merge(tally)
+    return [[key, tally.as_json()] for key, tally in totals.items()]

@@ -26,7 +26,10 @@ def usage_of(selection: Selection, by_step: Mapping[datetime, Tally]) -> dict[st
     """
     since, until = _where(selection, by_step)
     sessions = Session.objects.filter(
-        in_use("agent__"), pk=OuterRef("session_id"), purpose__in=PURPOSES[selection.measure_start]
+        in_use("agent__"),
+        pk=OuterRef("session_id"),
+        purpose__in=PURPOSES[selection.measure_start],
+        deleted_at=None,
     )
     if selection.agent_id is not None:
         sessions = sessions.filter(agent=selection.agent_id)

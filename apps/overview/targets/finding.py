@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import pairwise
 
 from django.contrib.auth.models import AnonymousUser
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.agents.selectors import registry_visible_to
+from apps.metrics.figures.changes import VersionChange, version_changes
 from apps.metrics.figures.pages.ranges import TimeRange
 from apps.metrics.figures.periods import DAY, groups_of
 from apps.metrics.figures.readings import Group, Seen, Selection
@@ -36,28 +35,12 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """That an endpoint answered in another version from some day on."""
-
-    agent: Agent
-    qualifier: str
-    before: str
-    after: str
-    at: datetime
-
-    @property
-    def texts(self) -> list[str]:
-        """The two sides of it as targets."""
-        return [f"{self.agent.pk}:{self.qualifier}:{version}" for version in (self.before, self.after)]
-
-
-@dataclass(frozen=True, slots=True)
 class Findings:
     """What was found; `more_count` options match as well."""
 
     options: list[Option]
     more_count: int
-    changes: list[Change]
+    changes: list[tuple[Agent, VersionChange]]
 
 
 def find(
@@ -71,18 +54,19 @@ def find(
     by_key = agents.in_bulk({agent_id for agent_id, _, _ in seen})
     options = [option for option in _options(seen, by_key) if _matches(option, words) and option.text not in chosen]
     options.sort(key=lambda option: (-option.count, option.agent.name, option.text))
-    return Findings(options[:SHOWN], max(0, len(options) - SHOWN), _changes(seen, by_key)[:CHANGES_SHOWN])
+    changes = [(by_key[one.agent_id], one) for one in version_changes(seen) if one.agent_id in by_key]
+    return Findings(options[:SHOWN], max(0, len(options) - SHOWN), changes[:CHANGES_SHOWN])
 
 
 def _options(seen: Mapping[Group, Seen], agents: Mapping[int, Agent]) -> list[Option]:
     """Every version at its endpoint, and what holds several of them: an endpoint, an agent."""
     counts: dict[Group, int] = defaultdict(int)
-    members: dict[Group, set[Group]] = defaultdict(set)
+    members: dict[Group, set[str]] = defaultdict(set)  # the endpoints of an agent, the versions at an endpoint
     for group, found in seen.items():
-        agent_id, qualifier, _ = group
-        for wider in {group, (agent_id, qualifier, ""), (agent_id, "", "")}:
+        agent_id, qualifier, version = group
+        for wider, member in {group: "", (agent_id, qualifier, ""): version, (agent_id, "", ""): qualifier}.items():
             counts[wider] += found.count
-            members[wider].add(group)
+            members[wider].add(member)
     return [
         Option(agents[group[0]], group[1], group[2], count)
         for group, count in counts.items()
@@ -93,16 +77,3 @@ def _options(seen: Mapping[Group, Seen], agents: Mapping[int, Agent]) -> list[Op
 def _matches(option: Option, words: str) -> bool:
     text = f"{option.agent.name} {option.qualifier} {option.version}".lower()
     return all(word in text for word in words.lower().split())
-
-
-def _changes(seen: Mapping[Group, Seen], agents: Mapping[int, Agent]) -> list[Change]:
-    versions: dict[tuple[int, str], list[tuple[datetime, int, str]]] = defaultdict(list)
-    for (agent_id, qualifier, version), found in seen.items():
-        if version and agent_id in agents:
-            versions[agent_id, qualifier].append((found.first_at, len(version), version))
-    changes = [
-        Change(agents[agent_id], qualifier, before, after, at)
-        for (agent_id, qualifier), found in versions.items()
-        for (_, _, before), (at, _, after) in pairwise(sorted(found))
-    ]
-    return sorted(changes, key=lambda change: change.at, reverse=True)

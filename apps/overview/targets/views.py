@@ -101,7 +101,9 @@ def _picking(request: SignedInRequest, asked: Asked, chosen: Sequence[Target]) -
         "options": [(option, asked.with_targets([*texts, option.text])) for option in findings.options]
         if findings
         else [],
-        "changes": [(change, asked.with_targets(change.texts)) for change in findings.changes] if findings else [],
+        "changes": [(agent, change, asked.with_targets(change.targets)) for agent, change in findings.changes]
+        if findings
+        else [],
         "search_href": asked.changed(q=""),
         "metric_links": [(key, label, asked.changed(metric=key)) for key, label in metrics],
         "range_links": [

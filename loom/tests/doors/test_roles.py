@@ -1,7 +1,6 @@
-"""Every address of Loom, walked in every role: what is missing in these tables fails here.
-
-What others than the owner and the staff may not reach answers them 404, as if there were no such thing. Statuses of
-those who may are what an empty form or body gets, and an AWS that refuses everything.
+"""Every address of Loom, walked in every role: what is missing in these tables fails here. What others than the owner
+and the staff may not reach answers them 404, as if there were no such thing. Statuses of those who may are what an
+empty form or body gets, and an AWS that refuses everything.
 """
 
 from __future__ import annotations
@@ -147,6 +146,8 @@ PAGES = {
     "costs:budget-delete": owned("POST", GONE_ON),
     "metrics:operate": shared("GET", 200),
     "metrics:operate-csv": shared("GET", 200),
+    "metrics:operate-drawings-fragment": shared("GET", 200),
+    "metrics:operate-live-fragment": shared("GET", 200),
     "metrics:latency-fragment": owned("GET", 200),
     "metrics:latency-check": owned("POST", GONE_ON),
     "sessions:timeline": owned("GET", 200),

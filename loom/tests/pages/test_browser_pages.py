@@ -29,8 +29,7 @@ pytestmark = pytest.mark.browser
 PAGES = [
     "sessions:replay",
     "home", "design", "accounts:login", "agents:list", "agents:detail", "agents:sessions", "agents:runs",
-    "agents:measure",
-    "agents:versions", "agents:settings", "agents:register", "sessions:list",
+    "agents:measure", "agents:versions", "agents:settings", "agents:register", "sessions:list",
     "sessions:detail", "sessions:logs", "sessions:agent-logs", "sessions:log-doctor",
     "sessions:agent-log-doctor", "sessions:new", "sessions:deleted", "overview:runs", "metrics:operate",
     "metrics:start-series", "sessions:timeline", "sessions:again", "sessions:queued-prompt",
@@ -45,9 +44,9 @@ FRAGMENTS = [
     "agents:import", "agents:account-fragment", "agents:aws-metrics-fragment",
     "agents:aws-account-fragment", "agents:aws-permissions-fragment", "sessions:turn-menu-fragment",
     "sessions:run-log-fragment", "sessions:turns-fragment", "sessions:queue-fragment", "sessions:expectation",
-    "sessions:agent-options-fragment",
-    "metrics:latency-fragment",
-    "metrics:agent-figures-fragment", "metrics:agent-list-figures-fragment",
+    "sessions:agent-options-fragment", "metrics:latency-fragment", "metrics:agent-figures-fragment",
+    "metrics:agent-list-figures-fragment",
+    "metrics:operate-drawings-fragment", "metrics:operate-live-fragment",
     "metrics:start-series-estimate-fragment", "metrics:start-series-progress-fragment",
     "prompt_sets:estimate-fragment", "prompt_sets:results-fragment", "compare:estimate-fragment",
 ]  # fmt: skip
@@ -55,8 +54,8 @@ FRAGMENTS = [
 ACTIONS = [
     "sessions:replay-film",
     "accounts:logout", "agents:first-steps-close", "agents:import-chosen", "agents:refresh", "agents:archive",
-    "agents:revive", "agents:last-run",
-    "prompt_sets:from-runs", "prompt_sets:from-session", "prompt_sets:csv", "prompt_sets:jsonl",
+    "agents:revive", "agents:last-run", "prompt_sets:from-runs", "prompt_sets:from-session", "prompt_sets:csv",
+    "prompt_sets:jsonl",
     "prompt_sets:prompt-remove", "prompt_sets:prompt-move", "prompt_sets:results-csv", "prompt_sets:stop",
     "agents:bulk", "overview:bulk", "overview:view-save", "overview:view-remove",
     "metrics:start-series-start", "metrics:start-series-cancel", "sessions:start",
@@ -65,7 +64,8 @@ ACTIONS = [
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",
     "agents:list-csv", "sessions:list-csv", "overview:runs-csv", "metrics:operate-csv", "sessions:export",
     "sessions:run-export", "sessions:link-revoke", "metrics:latency-check", "compare:again", "compare:stop",
-    "compare:stop-runs", "compare:chosen", "compare:targets-csv", "healthz", "readyz", "metrics", "api-home", "api-root",
+    "compare:stop-runs", "compare:chosen", "compare:targets-csv", "healthz", "readyz", "metrics",
+    "api-home", "api-root",
 ]  # fmt: skip
 WAITING = 4711  # the key of a prompt that waits
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]

@@ -7,11 +7,18 @@ from datetime import UTC
 
 from django.conf import settings
 
+from apps.metrics.figures.counts import MICRO
 from apps.metrics.figures.figures import Figures
-from apps.metrics.figures.pages.operate import Filters, agent_rows, read_figures
+from apps.metrics.figures.pages.filters import Filters
+from apps.metrics.figures.pages.operate import agent_rows, read_figures
+from apps.metrics.figures.pages.spread import spread_of
+from apps.metrics.figures.periods import HOUR, read_counts
 from apps.metrics.figures.statistics import Summary
 
-_SUMMARY = ("n", "p50_ms", "p50_low_ms", "p50_high_ms", "p95_ms", "p95_low_ms", "p95_high_ms", "min_ms", "max_ms")
+_SUMMARY = (
+    "n", "p50_ms", "p50_low_ms", "p50_high_ms", "p95_ms", "p95_low_ms", "p95_high_ms", "min_ms", "max_ms",
+    "p90_ms", "p90_low_ms", "p90_high_ms",
+)  # fmt: skip
 _COUNTS = ("invocation_count", "unfinished_count", "failed_count", "stopped_count", "error_rate")
 _TEMPERATURES = ("cold", "warm")
 _OF_AGENTS = ("ttft_cold", "ttft_warm", "startup_cold", "startup_warm", "total_cold", "total_warm")
@@ -24,13 +31,14 @@ def _heads(*names: str) -> list[str]:
 
 
 def _values(summary: Summary) -> Row:
-    p50, p95 = summary.p50, summary.p95
+    p50, p95, p90 = summary.p50, summary.p95, summary.p90
     return [
         summary.n,
         *((p50.value, p50.low, p50.high) if p50 else (None,) * 3),
         *((p95.value, p95.low, p95.high) if p95 else (None,) * 3),
         summary.minimum,
         summary.maximum,
+        *((p90.value, p90.low, p90.high) if p90 else (None,) * 3),
     ]
 
 
@@ -83,4 +91,47 @@ def _agent_rows(filters: Filters) -> Iterator[Row]:
         yield [row.agent.pk, row.agent.name, row.agent.origin, *counts, *figures]
 
 
-FILES = {"steps": step_file, "figures": figure_file, "agents": agent_file}
+def count_file(filters: Filters) -> tuple[list[str], Iterator[Row]]:
+    """What is counted by step of time: a line for each status, start, error code, and sum of tokens and dollars."""
+    return ["from", "to", "origin", "counted", "key", "run_count", "sum"], _count_rows(filters)
+
+
+def _count_rows(filters: Filters) -> Iterator[Row]:
+    period = filters.period
+    for start, counts in sorted(read_counts(filters.selection, period.step).by_step.items()):
+        first, last = max(start, period.start), min(start + period.step, period.end)
+        place: Row = [first.astimezone(UTC), last.astimezone(UTC), settings.LOOM_AWS]
+        for name, known in (("status", counts.statuses), ("start", counts.starts), ("error_code", counts.codes)):
+            yield from ([*place, name, key, count, None] for key, count in sorted(known.items()))
+        n_in, tokens_in, n_out, tokens_out = counts.tokens
+        yield [*place, "tokens", "in", n_in, tokens_in]
+        yield [*place, "tokens", "out", n_out, tokens_out]
+        for source, (count, micro) in sorted(counts.costs.items()):
+            yield [*place, "cost_usd", source, count, micro / MICRO]
+
+
+def histogram_file(filters: Filters) -> tuple[list[str], Iterator[Row]]:
+    """How many runs took how long, cold and warm."""
+    return ["origin", "metric", "from_ms", "to_ms", "cold_count", "warm_count"], _histogram_rows(filters)
+
+
+def _histogram_rows(filters: Filters) -> Iterator[Row]:
+    spread = spread_of(read_figures(filters).overall, filters.metric)
+    for one in spread.bins if spread else ():
+        yield [settings.LOOM_AWS, filters.metric, one.low_ms, one.high_ms, *one.counts]
+
+
+def hour_file(filters: Filters) -> tuple[list[str], Iterator[Row]]:
+    """How many runs each hour has, and how many of them failed."""
+    return ["from", "origin", "invocation_count", "failed_count"], _hour_rows(filters)
+
+
+def _hour_rows(filters: Filters) -> Iterator[Row]:
+    for start, counts in sorted(read_counts(filters.selection, HOUR).by_step.items()):
+        yield [start.astimezone(UTC), settings.LOOM_AWS, counts.invocation_count, counts.failed_count]
+
+
+FILES = {
+    "steps": step_file, "figures": figure_file, "agents": agent_file, "counts": count_file,
+    "histogram": histogram_file, "hours": hour_file,
+}  # fmt: skip

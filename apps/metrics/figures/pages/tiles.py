@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+from django.utils.translation import gettext as _
+
+from apps.core.templatetags.loom import duration
 from apps.metrics.figures.figures import Figures
-from apps.metrics.figures.pages.wording import LEAST_FOR_MEDIAN, NOTHING, percent, span, span_text, split
+from apps.metrics.figures.independent import Apart, rate_difference
+from apps.metrics.figures.pages.wording import LEAST_FOR_MEDIAN, NOTHING, percent, signed, span, span_text, split
 from apps.metrics.figures.statistics import Summary
 from apps.metrics.figures.tally import StartupFigures
+from apps.metrics.figures.targets import beside, latency_sample
 
 MISSING = {
     "weak": "by their first log line only",
@@ -30,6 +36,8 @@ class Tile:
     hint: str = ""
     is_emulated: bool = False
     href: str = ""
+    change: str = ""  # against the period before
+    tone: str = ""  # bad or ok, where the change is certain and one of these
 
 
 def _latency_tile(label: str, summary: Summary, hint: str, is_emulated: bool, *notes: str, href: str = "") -> Tile:
@@ -83,8 +91,60 @@ def startup_tile(figures: Figures, *, is_emulated: bool, href: str = "") -> Tile
     )
 
 
-def make_tiles(figures: Figures, *, is_emulated: bool, runs_path: str) -> list[Tile]:
-    """The tiles of the first row of Operate and of an agent's page; `runs_path` is where their runs are listed."""
+def make_tiles(figures: Figures, before: Figures | None = None, *, is_emulated: bool, runs_path: str) -> list[Tile]:
+    """The tiles of the first row of Operate and of an agent's page, with how they differ from the period before, which
+    is as long; `runs_path` is where their runs are listed.
+    """
+    tiles = _tiles(figures, is_emulated=is_emulated, runs_path=runs_path)
+    if before is None:
+        return tiles
+    changes = [
+        _count_change(figures.invocation_count, before.invocation_count),
+        _latency_change(figures, before, "ttft", "cold"),
+        _latency_change(figures, before, "ttft", "warm"),
+        _latency_change(figures, before, "startup", "cold"),
+        _rate_change(figures, before),
+    ]
+    return [replace(tile, change=text, tone=tone) for tile, (text, tone) in zip(tiles, changes, strict=True)]
+
+
+def _count_change(count: int, before: int) -> tuple[str, str]:
+    if not before:
+        return (_("none before"), "") if count else ("", "")
+    return _("%(change)s against before (%(before)s)") % {
+        "change": f"{(count - before) / before:+.0%}".replace("-", "−"),
+        "before": f"{before:,}",
+    }, ""
+
+
+def _latency_change(figures: Figures, before: Figures, metric: str, temperature: str) -> tuple[str, str]:
+    """How the median differs from the one before; only what its interval says for certain has a sign."""
+    samples = [latency_sample(one.tally, metric, temperature) for one in (before, figures)]
+    found = beside(samples)[1]
+    if found.median_apart is None:
+        return (_("n = %(n)s before") % {"n": len(samples[0].ordered)} if samples[1].ordered else ""), ""
+    return _change(found.median_apart, duration)
+
+
+def _rate_change(figures: Figures, before: Figures) -> tuple[str, str]:
+    counts = (figures.failed_count, figures.finished_count, before.failed_count, before.finished_count)
+    apart = rate_difference(*counts)
+    return ("", "") if apart is None else _change(apart, _points)
+
+
+def _points(share: float) -> str:
+    return _("%(points)s points") % {"points": f"{share * 100:.1f}"}
+
+
+def _change(apart: Apart, words: Callable[[float], str]) -> tuple[str, str]:
+    told = {"low": signed(apart.low, words), "high": signed(apart.high, words)}
+    if not apart.is_certain:
+        return _("no telling from before: %(low)s … %(high)s") % told, ""
+    change = _("%(value)s against before (%(low)s … %(high)s)") % {**told, "value": signed(apart.value, words)}
+    return change, "bad" if apart.value > 0 else "ok"
+
+
+def _tiles(figures: Figures, *, is_emulated: bool, runs_path: str) -> list[Tile]:
     rate = figures.error_rate
     return [
         Tile(
