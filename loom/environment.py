@@ -21,7 +21,7 @@ from dotenv import dotenv_values
 
 from apps.aws.arn import is_valid_region
 from apps.core.network import is_loopback
-from loom import values
+from loom import mail, values
 
 Value = TypeVar("Value")
 
@@ -35,12 +35,15 @@ EXAMPLES = {
     "DATABASE_URL": "sqlite:///loom.db or postgres://user:password@host:5432/loom",
     "REDIS_URL": "redis://127.0.0.1:6379/0",
     "SECRET_KEY": "50 random characters; remove etc/environment.sh and run `make dev` to get one",
+    "SECRET_ENCRYPTION_KEYS": "what `manage.py rotate_secrets --new-key` prints; newer ones first, by commas",
     "DEBUG": "1 or 0",
     "AUTH_DISABLED": "0, or 1 together with DEBUG=1 and BACKEND_HOST=127.0.0.1",
     "BACKEND_HOST": "127.0.0.1",
     "BACKEND_PORT": "8000",
     "PUBLIC_URL": "https://loom.example.com",
     "ALLOWED_HOSTS": "loom.example.com,10.0.0.5",
+    "ALLOWED_NETWORKS": "10.20.0.0/16,fd12:3456::/32",
+    "EMAIL_URL": "smtp://user:password@mail.example.com:587?tls=starttls&from=loom@example.com",
     "FRONTEND_PORT": "5173",
     "LOG_LEVEL": "info",
     "LOG_FORMAT": "pretty or json",
@@ -116,12 +119,15 @@ class Environment:
     )
     redis_url: str | None = setting(values.url("redis", "rediss", "unix"), None, is_secret=True)
     secret_key: str = setting(values.long_enough(32), is_secret=True)
+    secret_encryption_keys: tuple[str, ...] = setting(values.keys, (), is_secret=True)
     debug: bool = setting(values.switch, False)
     auth_disabled: bool = setting(values.switch, False)
     backend_host: str = setting(str, "127.0.0.1")
     backend_port: int = setting(values.whole_number(1, 65535), 8000)
     public_url: str = setting(_address, "")
     allowed_hosts: tuple[str, ...] = setting(values.words, ())
+    allowed_networks: tuple[values.Network, ...] = setting(values.networks, ())
+    email_url: mail.Mail | None = setting(mail.mail_url, None, is_secret=True)  # noqa: RUF009 -- a field
     frontend_port: int = setting(values.whole_number(1, 65535), 5173)
     log_level: str = setting(values.one_of("debug", "info", "warning", "error", "critical", any_case=True), "info")
     log_format: str = setting(values.one_of("pretty", "json"), "pretty")

@@ -1,10 +1,11 @@
-"""Make `etc/environment.sh` on first use: the example with a SECRET_KEY of its own.
+"""Make `etc/environment.sh` on first use: the example with a SECRET_KEY and a key for stored secrets of its own.
 
 An existing file is never touched.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import sys
@@ -18,6 +19,9 @@ def create_environment_file(folder: Path) -> bool:
     """
     text = (folder / "environment.sh.example").read_text(encoding="utf-8")
     text = text.replace("export SECRET_KEY=\n", f"export SECRET_KEY={secrets.token_urlsafe(48)}\n")
+    # What Fernet takes as a key; its own way to make one would need a library, and there may be none yet.
+    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    text = text.replace("export SECRET_ENCRYPTION_KEYS=\n", f"export SECRET_ENCRYPTION_KEYS={key}\n")
     try:
         descriptor = os.open(folder / "environment.sh", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -39,7 +43,7 @@ def main(folder: Path) -> None:
             "becomes read-only; or set everything in the process environment, with LOOM_ENVIRONMENT_FILE empty"
         )
     if is_new:
-        sys.stdout.write("etc/environment.sh made from its example, with a new SECRET_KEY\n")
+        sys.stdout.write("etc/environment.sh made from its example, with a new SECRET_KEY and SECRET_ENCRYPTION_KEYS\n")
 
 
 if __name__ == "__main__":

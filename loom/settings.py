@@ -52,6 +52,9 @@ ALLOWED_HOSTS = [
     "127.0.0.1",
     "[::1]",
 ]
+# Where addresses that users have typed may lead beside the public internet.
+ALLOWED_NETWORKS = ENVIRONMENT.allowed_networks
+SECRET_ENCRYPTION_KEYS = ENVIRONMENT.secret_encryption_keys
 ROOT_URLCONF = "loom.urls"
 ASGI_APPLICATION = "loom.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -61,6 +64,7 @@ INSTALLED_APPS = [
     "loom",
     "apps.core",
     "apps.accounts",
+    "apps.vault",
     "apps.costs",
     "apps.agents",
     "apps.agentcore",
@@ -229,6 +233,20 @@ Q_CLUSTER = {
     "max_rss": 300_000,
     "time_zone": "UTC",
 }
+
+# --- mail ------------------------------------------------------------------------------------------------------------
+
+# Without EMAIL_URL there is no host, and nothing is sent.
+_MAIL = ENVIRONMENT.email_url
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if _MAIL else 'dummy'}.EmailBackend"
+EMAIL_HOST = _MAIL.host if _MAIL else ""
+EMAIL_PORT = _MAIL.port if _MAIL else 0
+EMAIL_HOST_USER = _MAIL.user if _MAIL else ""
+EMAIL_HOST_PASSWORD = _MAIL.password if _MAIL else ""
+EMAIL_USE_SSL = _MAIL is not None and _MAIL.is_tls
+EMAIL_USE_TLS = _MAIL is not None and _MAIL.is_starttls
+EMAIL_TIMEOUT = 15  # seconds for each answer of the server
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = _MAIL.sender if _MAIL else "loom@localhost"
 
 # --- who may do what -------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ it costs to start. No message repeats a value: it may be a secret.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import shlex
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -14,6 +16,9 @@ from urllib.parse import urlsplit
 
 Value = TypeVar("Value")
 Reader = Callable[[str], Value]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# 32 bytes as Fernet takes them: 43 signs of URL-safe base 64 and one that fills up.
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 _SWITCH = {
     **dict.fromkeys(("1", "true", "yes", "on", "t", "y"), True),
@@ -74,6 +79,22 @@ def amount(text: str) -> Decimal:
 def words(text: str) -> tuple[str, ...]:
     """Names by commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def keys(text: str) -> tuple[str, ...]:
+    """Keys that secrets are encrypted with, the newest first."""
+    found = words(text)
+    if not all(_KEY.fullmatch(key) for key in found):
+        raise ValueError("each key has 44 characters of URL-safe base 64")
+    return found
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Networks of IPv4 and IPv6."""
+    try:
+        return tuple(ipaddress.ip_network(part) for part in words(text))
+    except ValueError:
+        raise ValueError("they are networks in CIDR form, with no bit set behind the length, by commas") from None
 
 
 def options(text: str) -> str:

@@ -105,6 +105,8 @@ ROWS = (
     Row(ANYTHING | {"read figures"}, "agents.Agent", everyone),
     # Lines may quote what was said: others read those of their own sessions.
     Row(frozenset({"read all lines"}), "agents.Agent", staff),
+    # Staff may see in the administration that there are some; to use them is their owner's.
+    Row(ANYTHING, "vault.Secret", owner("owner_id")),
     # AgentCore does not tie sessions to users, so these do.
     Row(ANYTHING, "agent_sessions.Session", unless_deleted(owner("owner_id"))),
     Row(ANYTHING, "agent_sessions.Session", unless_deleted(staff)),

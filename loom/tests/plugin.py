@@ -31,6 +31,7 @@ os.environ.update(
         "LOOM_ENVIRONMENT_FILE": "",
         "LOOM_AWS": "emulator",
         "SECRET_KEY": "only-for-tests-" + "x" * 40,
+        "SECRET_ENCRYPTION_KEYS": "x" * 43 + "=",
         "DEBUG": "1",
         "AUTH_DISABLED": "0",
         "DATABASE_URL": os.environ.get("LOOM_TEST_DATABASE_URL", "sqlite:///build/unused.db"),
@@ -44,6 +45,9 @@ for name in (
     "REDIS_URL",
     "ALLOWED_HOSTS",
     "CONTENT_RETENTION_DAYS",
+    "PUBLIC_URL",
+    "EMAIL_URL",
+    "ALLOWED_NETWORKS",
     "EMULATOR_RUNTIMES",
     "EMULATOR_OPTIONS",
 ):

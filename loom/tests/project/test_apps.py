@@ -20,6 +20,7 @@ def test_each_app_of_ours_is_installed_under_its_label() -> None:
         "overview": "apps.overview",
         "core": "apps.core",
         "accounts": "apps.accounts",
+        "vault": "apps.vault",
         "costs": "apps.costs",
         "agents": "apps.agents",
         "agentcore": "apps.agentcore",

@@ -4,9 +4,11 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from loom.environment import BASE_DIR, EnvironmentInvalidError, load, unknown_names
 from loom.first_use import create_environment_file
+from loom.mail import Mail
 from loom.tests.running import Running
 
 NAMES = [
@@ -14,6 +16,7 @@ NAMES = [
     "AWS_REGION",
     "DATABASE_URL",
     "SECRET_KEY",
+    "SECRET_ENCRYPTION_KEYS",
     "DEBUG",
     "AUTH_DISABLED",
     "BACKEND_HOST",
@@ -71,6 +74,32 @@ def test_every_error_is_reported_at_once_with_a_reason_and_an_example(monkeypatc
         ("AGENTCORE_GB_HOUR_USD", "cheap", "it is a number of 0 or more"),
         ("DATABASE_URL", "postgres://loom:[sesame]x@db/loom", "it is no URL"),
         ("REDIS_URL", "http://:sesame@cache", "the scheme must be redis, rediss or unix"),
+        ("SECRET_ENCRYPTION_KEYS", "sesame", "each key has 44 characters of URL-safe base 64"),
+        (
+            "ALLOWED_NETWORKS",
+            "10.0.0.1/8",
+            "they are networks in CIDR form, with no bit set behind the length, by commas",
+        ),
+        (
+            "ALLOWED_NETWORKS",
+            "intranet",
+            "they are networks in CIDR form, with no bit set behind the length, by commas",
+        ),
+        ("EMAIL_URL", "mail.example.com", "it begins with smtp:// or smtps:// and names a server"),
+        ("EMAIL_URL", "smtp://u:sesame@h?from=a@b&bcc=c@d", "behind the server stand ?tls= and &from= alone"),
+        ("EMAIL_URL", "smtp://sesame@h?from=a@b", "a user has a password, and a password a user"),
+        ("EMAIL_URL", "smtp://h", "&from= has to name the address that mail comes from"),
+        ("EMAIL_URL", "smtps://h?tls=none&from=a@b", "tls is starttls or none, and goes with smtp:// only"),
+        (
+            "EMAIL_URL",
+            "smtp://u:sesame@h?tls=none&from=a@b",
+            "without TLS a password would be read on the way: use smtps:// or tls=starttls",
+        ),
+        (
+            "EMAIL_URL",
+            "smtp://u:[sesame@h?from=a@b",
+            "it is no URL; a sign of a password such as @, / or : is written as %40, %2F or %3A",
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_it_should_be(
@@ -251,7 +280,11 @@ def test_first_use_makes_a_private_file_that_starts_and_is_never_overwritten(tmp
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     environment = load(file)
     assert (environment.loom_aws, environment.debug, environment.auth_disabled) == ("emulator", True, True)
-    assert first == example.replace("export SECRET_KEY=\n", f"export SECRET_KEY={environment.secret_key}\n")
+    assert Fernet(environment.secret_encryption_keys[0])
+    made = {"SECRET_KEY": environment.secret_key, "SECRET_ENCRYPTION_KEYS": environment.secret_encryption_keys[0]}
+    for name, value in made.items():
+        example = example.replace(f"export {name}=\n", f"export {name}={value}\n")
+    assert first == example
 
 
 def test_every_first_use_gets_a_key_of_its_own(tmp_path: Path) -> None:
@@ -348,3 +381,21 @@ def test_what_follows_from_the_public_address(address: str, followed: tuple[obje
     )
     with Running("-c", code, environment={"PUBLIC_URL": address, "SECRET_KEY": KEY}) as run:
         assert (run.wait_for_end(), run.output) == (0, [str(followed)])
+
+
+def mail_of(monkeypatch: pytest.MonkeyPatch, url: str) -> Mail:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("EMAIL_URL", url)
+    environment = load()
+    assert environment.email_url is not None
+    assert "sesame" not in repr(environment)
+    return environment.email_url
+
+
+def test_mail_leaves_as_its_address_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = mail_of(monkeypatch, "smtp://loom:open%40sesame@mail.example.com?from=loom@example.com")
+
+    assert (found.host, found.port, found.user, found.password) == ("mail.example.com", 587, "loom", "open@sesame")
+    assert (found.sender, found.is_starttls, found.is_tls) == ("loom@example.com", True, False)
+    assert mail_of(monkeypatch, "smtps://mail.example.com?from=a@b").port == 465
+    assert not mail_of(monkeypatch, "smtp://127.0.0.1:25?tls=none&from=a@b").is_starttls
