@@ -25,6 +25,7 @@ from apps.core.exceptions import InvalidInputError, LoomError, MissingError
 from apps.core.requests.middleware import TooLargeError
 from apps.core.requests.refusals import error_body
 from apps.core.requests.unavailability import unavailability
+from apps.metrics.alerts.api import router as alerts_router
 from apps.metrics.api import router as metrics_router
 from apps.metrics.explaining.api import router as timelines_router
 from apps.metrics.prompt_sets.api import router as prompt_sets_router
@@ -149,6 +150,7 @@ api.add_router("", prompt_sets_router)
 api.add_router("", budgets_router)
 api.add_router("", prompts_router)
 api.add_router("", plans_router)
+api.add_router("", alerts_router)
 api.add_router("", takeout_router)
 api.add_router("", runs_router)
 api.add_router("", bulk_router)

@@ -70,6 +70,7 @@ urlpatterns = [
     ),
     path("runs/", include("apps.overview.urls")),
     path("prompt-sets/", include((metrics.prompt_set_urlpatterns, "prompt_sets"))),
+    path("alerts/", include((metrics.alert_urlpatterns, "alerts"))),
     path("compare/", include("apps.overview.comparing.urls")),
     path("operate/", include("apps.metrics.urls")),
     path("costs/", include((metrics.cost_urlpatterns, "costs"))),

@@ -89,6 +89,11 @@ def unless_deleted(condition: Condition, session: str = "") -> Condition:
     return granted
 
 
+def nobodys(path: str) -> Condition:
+    """Of whoever is signed in, for a thing that has nobody's key at `path`: it belongs to Loom itself."""
+    return lambda subject: {path: None}
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """Lets those of the condition do the actions with things of the model. Several rows of one model add up."""
@@ -121,6 +126,16 @@ ROWS = (
     Row(ANYTHING, "metrics.PromptSet", staff),
     Row(ANYTHING, "metrics.Plan", owner("owner_id")),
     Row(ANYTHING, "metrics.Plan", staff),
+    Row(ANYTHING, "metrics.AlertRule", owner("owner_id")),
+    Row(ANYTHING, "metrics.AlertRule", staff),
+    Row(ANYTHING, "metrics.Alert", owner("rule__owner_id")),
+    Row(ANYTHING, "metrics.Alert", staff),
+    # The rules that came with Loom are nobody's: everybody sees what they find and may say that they look after it.
+    Row(frozenset({"read"}), "metrics.AlertRule", nobodys("owner_id")),
+    Row(frozenset({"read", "invoke"}), "metrics.Alert", nobodys("rule__owner_id")),
+    # Where somebody is told is nobody else's, and what is told there.
+    Row(ANYTHING, "metrics.AlertChannel", owner("owner_id")),
+    Row(ANYTHING, "metrics.AlertNotice", owner("channel__owner_id")),
     Row(ANYTHING, "costs.Budget", owner("owner_id")),
     Row(ANYTHING, "costs.Budget", staff),
     # What is shared of a session is a matter of who has the session, whoever made the link.

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils import timezone
 
 from apps.core.admin import RecordAdmin, service_action
+from apps.metrics.alerts.services import try_channels
+from apps.metrics.alerts.telling.delivering import resend
 from apps.metrics.models import (
     AgentTrace,
+    Alert,
+    AlertChange,
+    AlertChannel,
+    AlertNotice,
+    AlertRule,
+    AlertRuleChannel,
     CostDay,
     CostsSettled,
     FigurePeriod,
@@ -147,3 +156,64 @@ class CostDayAdmin(RecordAdmin[CostDay]):
 @admin.register(CostsSettled)
 class CostsSettledAdmin(RecordAdmin[CostsSettled]):
     list_display = ["id", "since", "until"]
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(RecordAdmin[AlertRule]):
+    list_display = ["name", "owner", "metric", "agent", "is_enabled", "next_at", "evaluated_at"]
+    list_select_related = ["owner", "agent"]
+    list_filter = ["is_enabled", "is_change"]
+    search_fields = ["name", "owner__email"]
+    actions = [
+        service_action(
+            AlertRule, "Send a test to the channels", lambda rule: try_channels(rule=rule),
+            among=lambda rows: rows, done="tried",
+        )
+    ]  # fmt: skip
+
+
+@admin.register(AlertChannel)
+class AlertChannelAdmin(RecordAdmin[AlertChannel]):
+    """Without the address: of a webhook that may be all it takes to write there."""
+
+    list_display = ["name", "kind", "owner", "created_at"]
+    list_select_related = ["owner"]
+    list_filter = ["kind"]
+    search_fields = ["name", "owner__email"]
+    exclude = ["address"]
+
+
+@admin.register(AlertRuleChannel)
+class AlertRuleChannelAdmin(RecordAdmin[AlertRuleChannel]):
+    list_display = ["rule", "channel"]
+    list_select_related = ["rule", "channel"]
+
+
+@admin.register(Alert)
+class AlertAdmin(RecordAdmin[Alert]):
+    list_display = ["id", "rule", "agent", "state", "level", "value", "n", "opened_at", "resolved_at"]
+    list_select_related = ["rule", "agent"]
+    list_filter = ["state", "level"]
+    search_fields = ["rule__name", "agent__name"]
+
+
+@admin.register(AlertChange)
+class AlertChangeAdmin(RecordAdmin[AlertChange]):
+    list_display = ["id", "alert_id", "number", "state", "level", "by", "at"]
+    list_select_related = ["by"]
+    list_filter = ["state"]
+    search_fields = ["=alert__id"]
+
+
+@admin.register(AlertNotice)
+class AlertNoticeAdmin(RecordAdmin[AlertNotice]):
+    list_display = ["id", "rule", "channel", "state", "tries", "next_at", "http_status", "created_at"]
+    list_select_related = ["rule", "channel"]
+    list_filter = ["state"]
+    search_fields = ["channel__name", "rule__name"]
+    actions = [
+        service_action(
+            AlertNotice, "Send again", lambda notice: resend(notice=notice, now=timezone.now()),
+            among=lambda rows: rows.filter(state="dead"), done="sent again",
+        )
+    ]  # fmt: skip

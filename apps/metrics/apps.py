@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core import checks
+
+from apps.metrics.alerts.mail_check import check_mail
 
 
 class MetricsConfig(AppConfig):
@@ -8,6 +11,7 @@ class MetricsConfig(AppConfig):
     verbose_name = "Metrics"
 
     def ready(self) -> None:
+        checks.register(check_mail)
         from apps.metrics import receivers  # noqa: F401, PLC0415 -- app ready
         from apps.metrics.exporting import otlp  # noqa: F401, PLC0415 -- its check
         from apps.metrics.spending.guard import budget_guard  # noqa: PLC0415 -- app ready

@@ -6,6 +6,12 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
+from apps.metrics.alert_rows import Alert as Alert
+from apps.metrics.alert_rows import AlertChange as AlertChange
+from apps.metrics.alert_rows import AlertChannel as AlertChannel
+from apps.metrics.alert_rows import AlertNotice as AlertNotice
+from apps.metrics.alert_rows import AlertRule as AlertRule
+from apps.metrics.alert_rows import AlertRuleChannel as AlertRuleChannel
 from apps.metrics.cost_rows import CostDay as CostDay
 from apps.metrics.cost_rows import CostsSettled as CostsSettled
 from apps.metrics.cost_rows import MetricExport as MetricExport

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.metrics.alerts.pages import alert_views, channel_views, rule_views
 from apps.metrics.explaining import replay_views as run_replay_views
 from apps.metrics.explaining import views as explaining_views
 from apps.metrics.figures.pages import agent_list_views
@@ -77,6 +78,21 @@ cost_urlpatterns = [
     path("budgets/new/", spending_views.budget_new, name="budget-new"),
     path("budgets/<int:budget_id>/", spending_views.budget_edit, name="budget"),
     path("budgets/<int:budget_id>/delete/", spending_views.budget_delete, name="budget-delete"),
+]
+# Of the namespace of alerts.
+alert_urlpatterns = [
+    path("", alert_views.alert_list, name="list"),
+    path("<int:pk>/", alert_views.alert_detail, name="detail"),
+    path("<int:pk>/act/", alert_views.alert_act, name="act"),
+    path("rules/", rule_views.rule_list, name="rules"),
+    path("rules/new/", rule_views.rule_new, name="rule-new"),
+    path("rules/<int:rule_id>/", rule_views.rule_detail, name="rule"),
+    path("rules/<int:rule_id>/delete/", rule_views.rule_delete, name="rule-delete"),
+    path("rules/<int:rule_id>/test/", rule_views.rule_test, name="rule-test"),
+    path("channels/", channel_views.channel_list, name="channels"),
+    path("channels/<int:channel_id>/delete/", channel_views.channel_delete, name="channel-delete"),
+    path("undelivered/", alert_views.notice_list, name="notices"),
+    path("undelivered/<int:notice_id>/resend/", alert_views.notice_resend, name="notice-resend"),
 ]
 # Below /agents/.
 agent_urlpatterns = [path("<int:pk>/measure/", series_views.agent_measure, name="measure")]

@@ -23,6 +23,7 @@ def throw_away_environment(**settings: str) -> Iterator[dict[str, str]]:
             "LOOM_ENVIRONMENT_FILE": "",
             "LOOM_AWS": "emulator",
             "SECRET_KEY": "only-for-checks-" + "x" * 40,
+            "SECRET_ENCRYPTION_KEYS": "x" * 43 + "=",
             "DEBUG": "1",
             "AUTH_DISABLED": "0",
             "BACKEND_HOST": "127.0.0.1",

@@ -33,6 +33,8 @@ from apps.core.notices import notices
 from apps.core.running import processes
 from apps.core.running.sqlite_space import give_back_space
 from apps.costs.services import expire_reservations
+from apps.metrics.alerts.tasks import enqueue_due_alerts
+from apps.metrics.alerts.telling.delivering import prune as prune_alert_notices
 from apps.metrics.exporting.cloudwatch import enqueue_due_export
 from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.series.advancing import advance_all
@@ -101,6 +103,8 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("purge deleted sessions", at_most_every(30, enqueue_due_purge)),
     ("sweep measurements", enqueue_due_sweep),
     ("fetch spans", enqueue_due_fetch),
+    ("alerts", enqueue_due_alerts),
+    ("prune alert notices", at_most_every(3600, lambda: prune_alert_notices(timezone.now()))),
     ("take start series on", lambda: _count(lambda _now: advance_all())),
     ("give space back", lambda: _count(lambda _now: give_back_space())),
     ("index what is missing", at_most_every(600, lambda: _count(mark_missing))),

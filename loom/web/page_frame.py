@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from apps.accounts.models import User
 from apps.agentcore.aws.caller import caller
+from apps.metrics.alerts.bell import bell
 from apps.sessions.models import Session
 from apps.sessions.selectors import recent_sessions_of
 from loom.web import places
@@ -45,6 +46,10 @@ def _recent(request: HttpRequest) -> list[Session]:
     return recent_sessions_of(request.user) if isinstance(request.user, User) else []
 
 
+def _alert_count(request: HttpRequest) -> int:
+    return bell.count_for(request.user) if isinstance(request.user, User) else 0
+
+
 def _key_bindings(request: HttpRequest) -> str:
     return json.dumps(places.bindings(is_staff=_is_staff(request)))
 
@@ -59,6 +64,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "new_actions": [action for action in places.ACTIONS if action.is_new],
         "foot_places": lambda: places.foot_for(is_staff=_is_staff(request)),
         "recent_sessions": partial(_recent, request),
+        "alert_count": partial(_alert_count, request),
         "key_bindings": partial(_key_bindings, request),
         "mode": _mode(),
         "is_sign_in_disabled": settings.AUTH_DISABLED,

@@ -87,7 +87,13 @@ GROUPS = (
             Place(_("Runs"), "overview:runs", "list", "g r"),
         ),
     ),
-    Group(_("Operate"), (Place(_("Overview"), "metrics:operate", "activity", "g o"),)),
+    Group(
+        _("Operate"),
+        (
+            Place(_("Overview"), "metrics:operate", "activity", "g o"),
+            Place(_("Alerts"), "alerts:list", "bell", "g l"),
+        ),
+    ),
 )
 FOOT = (
     Place(_("API"), "api:openapi-view", "code", "g i"),
@@ -97,6 +103,7 @@ ACTIONS = (
     Action(_("New session"), "message-square-plus", "sessions:new", keys="n", is_new=True),
     Action(_("Comparison"), "columns-3", "compare:new", is_new=True),
     Action(_("Prompt set"), "list-checks", "prompt_sets:new", is_new=True),
+    Action(_("Alert rule"), "bell-plus", "alerts:rule-new", is_new=True),
     Action(_("Register an agent"), "bot", "agents:register", anchor="#id_arn", is_new=True),
     Action(_("Import agents"), "download", "agents:import", is_new=True),
     Action(_("Check a file of evidence"), "file-check", "takeout:evidence"),

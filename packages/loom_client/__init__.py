@@ -10,6 +10,7 @@ print(loom.latency(run.agent_id, run.session_id, wait_s=60).startup_latency_ms)
 
 from __future__ import annotations
 
+from loom_client.alerting import Alert, AlertChannel, AlertNotice, AlertRule, Alerts
 from loom_client.client import Client
 from loom_client.compared import ComparedRun, ComparedTarget, Comparison, TargetComparison
 from loom_client.errors import (
@@ -51,6 +52,11 @@ from loom_client.taken_out import SharedLink, Verdict
 __all__ = [
     "Added",
     "Agent",
+    "Alert",
+    "AlertChannel",
+    "AlertNotice",
+    "AlertRule",
+    "Alerts",
     "AmbiguousAgentError",
     "ApiError",
     "Client",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from loom_client.alert_calls import AlertCalls
 from loom_client.budget_calls import BudgetCalls
 from loom_client.errors import AmbiguousAgentError, UnknownAgentError
 from loom_client.log_report import LogReport
@@ -34,7 +35,7 @@ from loom_client.wording import did_you_mean, in_sentences
 NAMES_LISTED = 8
 
 
-class Client(RunCalls, PromptSetCalls, BudgetCalls):
+class Client(RunCalls, PromptSetCalls, BudgetCalls, AlertCalls):
     """Speaks to one Loom at `url` with a token of `manage.py create_token`; may be used by several threads.
 
     Every method raises ApiError for what Loom refuses and UnreachableError where nothing answers.

@@ -209,6 +209,48 @@ export class Client {
   /** @param {number} planId */
   cancelPlan(planId) { return this.#json("POST", `/plans/${planId}/cancel`); }
 
+  budgets() { return this.#json("GET", "/budgets"); }
+  /** @param {Record<string, unknown>} body */
+  makeBudget(body) { return this.#json("POST", "/budgets", body); }
+  /** @param {number} budgetId */
+  budget(budgetId) { return this.#json("GET", `/budgets/${budgetId}`); }
+  /** @param {number} budgetId @param {Record<string, unknown>} body */
+  changeBudget(budgetId, body) { return this.#json("PATCH", `/budgets/${budgetId}`, body); }
+  /** @param {number} budgetId */
+  deleteBudget(budgetId) { return this.#json("DELETE", `/budgets/${budgetId}`); }
+
+  alertRules() { return this.#json("GET", "/alert-rules"); }
+  /** @param {Record<string, unknown>} body */
+  makeAlertRule(body) { return this.#json("POST", "/alert-rules", body); }
+  /** @param {Record<string, unknown>} body */
+  previewAlertRule(body) { return this.#json("POST", "/alert-rules/preview", body); }
+  /** @param {number} ruleId */
+  alertRule(ruleId) { return this.#json("GET", `/alert-rules/${ruleId}`); }
+  /** @param {number} ruleId @param {Record<string, unknown>} body */
+  changeAlertRule(ruleId, body) { return this.#json("PATCH", `/alert-rules/${ruleId}`, body); }
+  /** @param {number} ruleId */
+  deleteAlertRule(ruleId) { return this.#json("DELETE", `/alert-rules/${ruleId}`); }
+  /** @param {number} ruleId */
+  testAlertRule(ruleId) { return this.#json("POST", `/alert-rules/${ruleId}/test`); }
+  /** @param {Query} query */
+  alerts(query = {}) { return this.#json("GET", `/alerts${queryOf(query)}`); }
+  /** @param {number} alertId */
+  alert(alertId) { return this.#json("GET", `/alerts/${alertId}`); }
+  /** @param {number} alertId @param {Record<string, unknown>} body */
+  acknowledgeAlert(alertId, body = {}) { return this.#json("POST", `/alerts/${alertId}/acknowledge`, body); }
+  /** @param {number} alertId @param {Record<string, unknown>} body */
+  snoozeAlert(alertId, body = {}) { return this.#json("POST", `/alerts/${alertId}/snooze`, body); }
+  /** @param {number} alertId @param {Record<string, unknown>} body */
+  resolveAlert(alertId, body = {}) { return this.#json("POST", `/alerts/${alertId}/resolve`, body); }
+  alertChannels() { return this.#json("GET", "/alert-channels"); }
+  /** @param {Record<string, unknown>} body */
+  makeAlertChannel(body) { return this.#json("POST", "/alert-channels", body); }
+  /** @param {string} name */
+  deleteAlertChannel(name) { return this.#json("DELETE", `/alert-channels/${encodeURIComponent(name)}`); }
+  undeliveredAlerts() { return this.#json("GET", "/alert-notices"); }
+  /** @param {number} noticeId */
+  resendAlert(noticeId) { return this.#json("POST", `/alert-notices/${noticeId}/resend`); }
+
   /** @param {number} agentId @param {Record<string, unknown>} body */
   startSeries(agentId, body) { return this.#json("POST", `/agents/${agentId}/start-series`, body); }
   /** @param {number} seriesId */

@@ -104,6 +104,11 @@ def test_what_has_no_owner_is_nobodys() -> None:
     assert not decide(ALICE, "read", orphan)
 
 
+# Their doors say what they are for: `rules_visible_to` and `alerts_visible_to` are asked with the action.
+TOLD_APART = {"metrics.AlertRule", "metrics.Alert"}
+
+
 def test_no_row_tells_reading_from_changing_as_long_as_doors_do_not_say_which_they_are() -> None:
     """Doors take what may be read, whatever they do with it. A row for less than all three has to change them too."""
-    assert all(row.actions >= ANYTHING or not ANYTHING & row.actions for row in ROWS)
+    others = [row for row in ROWS if row.model not in TOLD_APART]
+    assert all(row.actions >= ANYTHING or not ANYTHING & row.actions for row in others)

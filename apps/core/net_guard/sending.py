@@ -117,7 +117,7 @@ def _exchange(
     # Its own host is never connected to: the line is there, and only its writing and reading of HTTP is used.
     connection = http.client.HTTPConnection("checked.invalid")
     connection.auto_open = 0
-    connection.sock = _Bounded(line, until)  # type: ignore[assignment]  # what http.client asks of a socket
+    connection.sock = _Bounded(line, until)  # what http.client asks of a socket
     connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
     for name, value in headers.items():
         connection.putheader(name, value)

@@ -23,6 +23,11 @@ from apps.costs.models import Budget
 from apps.costs.services import make_budget
 from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.models import (
+    Alert,
+    AlertChange,
+    AlertChannel,
+    AlertNotice,
+    AlertRule,
     Measurement,
     Plan,
     PlanPrompt,
@@ -40,6 +45,7 @@ from apps.sessions.models import Invocation, Recording, RecordingBatch, Session
 from apps.sessions.services import start_session
 from apps.takeout.models import SharedLink
 from apps.takeout.services import share_session
+from apps.vault.services import store_secret, use_secret
 
 DEMO_AGENT = "travel_concierge"  # the emulator answers for it, where a page asks AWS
 STATUSES = (Invocation.Status.COMPLETED, Invocation.Status.FAILED, Invocation.Status.STOPPED)
@@ -64,6 +70,7 @@ class Filling:
     plan: Plan = field(init=False)
     prompt_set_item: int = field(init=False)
     comparison: Plan = field(init=False)
+    notice: AlertNotice = field(init=False)
     link: SharedLink = field(init=False)
     link_token: str = field(init=False)
     budget: Budget = field(init=False)
@@ -80,6 +87,7 @@ class Filling:
         self.prompt_set_item = PromptSetItem.objects.get(prompt_set=self.plan.prompt_set).pk
         self.comparison = self._comparison(self.viewer)
         self._compare(self.comparison)
+        self.notice = self._alert(0)
         self.link, self.link_token = share_session(session=self.session, user=self.viewer)
         self.budget = self._limit(self.viewer)
         asyncio.run(self._begin_log_group())
@@ -127,6 +135,7 @@ class Filling:
         self._limit(owner)
         while settle_costs(self.now):
             pass
+        self._alert(number)
 
     def _turn(self, session: Session, number: int) -> Invocation:
         sent_at = self.now - AGES[number % len(AGES)] - timedelta(minutes=number)
@@ -195,6 +204,30 @@ class Filling:
     def compared(self) -> list[int]:
         """The runs of the comparison that is looked at."""
         return list(self.comparison.runs.order_by("place").values_list("invocation_id", flat=True))
+
+    def _alert(self, number: int) -> AlertNotice:
+        """A rule with a channel and a secret, an alert with its change, and a notice of it that did not arrive."""
+        secret = store_secret(owner=self.viewer, name=f"Key {number}", value="sesame")
+        use_secret(secret=secret, what="a page", now=self.now)
+        channel = AlertChannel.objects.create(
+            owner=self.viewer, name=f"Ops {number}", kind="webhook", address="https://example.com", secret=secret,
+            created_at=self.now,
+        )  # fmt: skip
+        rule = AlertRule.objects.create(
+            owner=self.viewer, name=f"Errors {number}", metric="error_rate", agent=self.agent, window_s=300, alert=0.05,
+            min_n=20, created_at=self.now, next_at=self.now + timedelta(days=1),
+        )  # fmt: skip
+        rule.channels.add(channel)
+        alert = Alert.objects.create(
+            rule=rule, agent=self.agent, state="firing", level="alert", value=0.2, low=0.1, high=0.3, n=20,
+            since_at=self.now, opened_at=self.now, seen_at=self.now,
+        )  # fmt: skip
+        change = AlertChange.objects.create(
+            alert=alert, number=1, state="firing", level="alert", by=self.viewer, at=self.now
+        )
+        return AlertNotice.objects.create(
+            change=change, rule=rule, channel=channel, state="dead", created_at=self.now, error_message="503"
+        )
 
     def _planned(self, number: int, owner: User) -> None:
         """One more prompt in the set and the plan that are looked at, with its runs, and one more set and plan."""

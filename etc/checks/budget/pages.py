@@ -43,18 +43,30 @@ class Objects:
     budget: int
     link: int
     link_token: str
+    alert: int
+    rule: int
+    channel: int
+    notice: int
+
+    def _key(self, name: str) -> int:
+        if name.startswith("alerts:"):
+            return self.alert
+        if name == "overview:rating":
+            return self.run
+        is_of_series = name.startswith(OF_SERIES) or name == "metrics:start-series"
+        return self.series if is_of_series else self.agent
 
     def arguments(self, name: str, wanted: list[str]) -> dict[str, object]:
         """The arguments of a named address; a KeyError names one that is new here."""
         known = {
-            "pk": self.run if name == "overview:rating" else self.series if name.startswith(OF_SERIES)
-            or name == "metrics:start-series" else self.agent,
+            "pk": self._key(name),
             "agent_pk": self.agent, "agent_id": self.agent, "public_id": self.session_public_id,
             "session_id": self.session_id, "series_id": self.series, "number": 1,
             "run_id": self.run,
             "set_id": self.prompt_set, "plan_id": self.plan, "item_id": self.prompt_set_item,
             "comparison_id": self.comparison, "budget_id": self.budget,
             "link_id": self.link, "token": self.link_token,
+            "alert_id": self.alert, "rule_id": self.rule, "channel_id": self.channel, "notice_id": self.notice,
         }  # fmt: skip
         return {argument: known[argument] for argument in wanted}
 

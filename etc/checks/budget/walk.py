@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from django.core.management import call_command  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
+from apps.metrics.alerts.bell import bell  # noqa: E402
 from etc.checks.budget.filling import Filling  # noqa: E402
 from etc.checks.budget.limits import Measured  # noqa: E402
 from etc.checks.budget.pages import Objects, Walk, admin_lists, pages, reads  # noqa: E402
@@ -58,9 +60,12 @@ def walk() -> Measured:
         run=filling.session.invocations.get(number=1).pk,
         prompt_set=filling.plan.prompt_set_id or 0, prompt_set_item=filling.prompt_set_item, plan=filling.plan.pk,
         comparison=filling.comparison.pk, budget=filling.budget.pk, link=filling.link.pk, link_token=filling.link_token,
+        alert=filling.notice.change.alert_id if filling.notice.change else 0, rule=filling.notice.rule_id,
+        channel=filling.notice.channel_id, notice=filling.notice.pk,
     )  # fmt: skip
     client = Client()
     client.force_login(filling.viewer)
+    bell.lasting_s = math.inf  # a page asks for it every ten seconds: what is measured must not depend on when
     queries = {
         "metrics:agent-list-figures-fragment": f"?ids={filling.agent.pk},2,3,4,5,6,7,8,9,10",
         "sessions:turns-fragment": "?before=100",

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# It leads there, or leads back: which is which, tests of the pages know.
+GONE_ON = 302
+
+EVERYBODY = ("other", "owner", "staff", "superuser")
+
 
 @dataclass(frozen=True)
 class Door:

@@ -9,7 +9,17 @@ from django.utils import timezone
 
 from apps.aws.tests.loopback import Exchange
 from apps.costs.services import make_budget
-from apps.metrics.models import Plan, PlanPrompt, PlanTarget, StartSeries
+from apps.metrics.models import (
+    Alert,
+    AlertChange,
+    AlertChannel,
+    AlertNotice,
+    AlertRule,
+    Plan,
+    PlanPrompt,
+    PlanTarget,
+    StartSeries,
+)
 from apps.metrics.prompt_sets.reading import Prompt
 from apps.metrics.prompt_sets.services import make_prompt_set
 from apps.sessions.models import Invocation, QueuedPrompt, Session
@@ -35,6 +45,34 @@ def make_plan(session: Session) -> Plan:
     PlanTarget.objects.create(plan=plan, position=0, agent=session.agent, reserved_usd=0)
     PlanPrompt.objects.create(plan=plan, position=0, text="Hi")
     return plan
+
+
+def make_alert(session: Session) -> AlertNotice:
+    """A rule of the session's owner with a channel, an alert of its agent, and a notice that did not arrive."""
+    now = timezone.now()
+    channel = AlertChannel.objects.create(
+        owner=session.owner, name="Ops", kind="email", address="ops@example.com", created_at=now
+    )
+    rule = AlertRule.objects.create(
+        owner=session.owner, name="Errors", metric="error_rate", window_s=300, alert=0.05, min_n=20, created_at=now,
+        next_at=now,
+    )  # fmt: skip
+    rule.channels.add(channel)
+    alert = Alert.objects.create(
+        rule=rule, agent=session.agent, state="firing", level="alert", value=0.2, low=0.1, high=0.3, n=20,
+        since_at=now, opened_at=now, seen_at=now,
+    )  # fmt: skip
+    change = AlertChange.objects.create(alert=alert, number=1, state="firing", level="alert", at=now)
+    return AlertNotice.objects.create(
+        change=change, rule=rule, channel=channel, state="dead", created_at=now, error_message="It answered 503."
+    )
+
+
+def keys_of_alert(notice: AlertNotice) -> dict[str, int | str]:
+    """What the addresses of alerts name, by their arguments."""
+    assert notice.change is not None
+    keys = {"rule_id": notice.rule_id, "alert_id": notice.change.alert_id, "channel_id": notice.channel_id}
+    return {**keys, "notice_id": notice.pk, "name": notice.channel.name}
 
 
 def furnish(session: Session) -> StartSeries:

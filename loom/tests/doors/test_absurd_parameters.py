@@ -25,7 +25,7 @@ from apps.sessions.engine.engine import engine
 from apps.sessions.models import Session
 from loom.api import api
 from loom.tests.doors.furnishing import furnish, make_plan, refuse
-from loom.tests.doors.test_roles import Walk
+from loom.tests.doors.knocking import Walk
 from loom.tests.fixtures import make_user
 from loom.tests.walking import Address, addresses
 

@@ -17,6 +17,7 @@ from apps.aws.tests.loopback import loopback
 from loom.api import api
 from loom.tests.doors.walking_api import (
     Walk,
+    walk_alerts,
     walk_budgets,
     walk_bulk,
     walk_keeping,
@@ -103,6 +104,23 @@ SCOPE_OF = {
     ("POST", "/side-by-side"): "invoke",
     ("POST", "/side-by-side/estimate"): "read",
     ("GET", "/plans"): "read",
+    ("GET", "/alert-rules"): "read",
+    ("POST", "/alert-rules"): "manage",
+    ("POST", "/alert-rules/preview"): "read",
+    ("GET", "/alert-rules/{rule_id}"): "read",
+    ("PATCH", "/alert-rules/{rule_id}"): "manage",
+    ("DELETE", "/alert-rules/{rule_id}"): "manage",
+    ("POST", "/alert-rules/{rule_id}/test"): "manage",
+    ("GET", "/alerts"): "read",
+    ("GET", "/alerts/{alert_id}"): "read",
+    ("POST", "/alerts/{alert_id}/acknowledge"): "invoke",
+    ("POST", "/alerts/{alert_id}/snooze"): "invoke",
+    ("POST", "/alerts/{alert_id}/resolve"): "invoke",
+    ("GET", "/alert-channels"): "read",
+    ("POST", "/alert-channels"): "manage",
+    ("DELETE", "/alert-channels/{name}"): "manage",
+    ("GET", "/alert-notices"): "read",
+    ("POST", "/alert-notices/{notice_id}/resend"): "manage",
     ("GET", "/plans/{plan_id}"): "read",
     ("POST", "/plans/{plan_id}/cancel"): "invoke",
 }
@@ -225,6 +243,23 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.side_by_side("Hi", [(1, "DEFAULT"), (2, "DEFAULT")]),
             lambda: client.estimate_side_by_side([(1, "DEFAULT")]),
             lambda: client.plans(source="side_by_side"),
+            client.alert_rules,
+            lambda: client.alert_rule(1),
+            lambda: client.make_alert_rule("Errors", "error_rate", alert=0.05),
+            lambda: client.change_alert_rule(1, alert=0.1),
+            lambda: client.delete_alert_rule(1),
+            lambda: client.preview_alert_rule("Errors", "error_rate", alert=0.05),
+            lambda: client.test_alert_rule(1),
+            lambda: client.alerts("open"),
+            lambda: client.alert(1),
+            lambda: client.acknowledge_alert(1, "On it"),
+            lambda: client.snooze_alert(1, 30),
+            lambda: client.resolve_alert(1),
+            client.alert_channels,
+            lambda: client.make_alert_channel("Ops", "email", "ops@example.com"),
+            lambda: client.delete_alert_channel("Ops"),
+            client.undelivered_alerts,
+            lambda: client.resend_alert(1),
             lambda: client.plan(1),
             lambda: client.cancel_plan(1),
         ):
@@ -287,6 +322,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     wait_until(
         lambda: walk.call("GET", "/start-series/{series_id}", ids)[1]["state"] != "running", "the series has ended"
     )
+    walk_alerts(walk, agent_id)
     walk_plans(walk, ids, loom.agent_id("inventory_analyst"))
     assert walk.call("POST", "/runs/delete", body={"run_ids": [ids["run_id"]]})[1]["deleted"] == [ids["run_id"]]
     arn = walk.call("GET", one, ids)[1]["arn"]

@@ -19,7 +19,7 @@ from apps.accounts.tokens import SCOPES
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to, registry_visible_to
 from apps.costs.models import Budget
-from apps.metrics.models import Plan, PromptSet, StartSeries
+from apps.metrics.models import Alert, AlertChannel, AlertNotice, AlertRule, Plan, PromptSet, StartSeries
 from apps.metrics.series.selectors import series_visible_to
 from apps.overview.models import Rating, SavedView
 from apps.overview.selectors import saved_views_visible_to
@@ -27,6 +27,7 @@ from apps.sessions.models import Invocation, Session
 from apps.sessions.selectors import invocations_visible_to, sessions_visible_to
 from apps.takeout.models import SharedLink
 from apps.takeout.selectors import links_visible_to
+from apps.vault.models import Secret
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +42,11 @@ MODELS: tuple[Any, ...] = (
     SharedLink,
     SavedView,
     Rating,
+    Secret,
+    AlertRule,
+    Alert,
+    AlertChannel,
+    AlertNotice,
 )
 NOW = timezone.now()
 
@@ -57,6 +63,15 @@ def make(agent: Agent, owner: User, number: int) -> None:
     SharedLink.objects.create(
         session=session, made_by=owner, digest=f"{owner.pk} {number}", shown="", created_at=NOW, expires_at=NOW
     )
+    Secret.objects.create(owner=owner, name=f"Key {number}", ciphertext="x", key_id="x", created_at=NOW, changed_at=NOW)
+    channel = AlertChannel.objects.create(owner=owner, name=f"Ops {number}", kind="email", address="x", created_at=NOW)
+    for of in (owner, None):
+        rule = AlertRule.objects.create(
+            owner=of, name=f"Errors {number}", metric="error_rate", window_s=300, alert=0.1, min_n=1, created_at=NOW,
+            next_at=NOW,
+        )  # fmt: skip
+        Alert.objects.create(rule=rule, agent=agent, level="alert", since_at=NOW, opened_at=NOW, seen_at=NOW)
+    AlertNotice.objects.create(rule=rule, channel=channel, created_at=NOW)
     StartSeries.objects.create(
         agent=agent, owner=owner, prompt="Hi", count=1, max_cost_usd=1, estimated_cost_usd=0, state="done",
         created_at=NOW,

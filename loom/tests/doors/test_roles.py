@@ -5,31 +5,23 @@ empty form or body gets, and an AWS that refuses everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import transaction
-from django.test import Client
-from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.accounts.services import create_token
 from apps.accounts.tokens import SCOPES
 from apps.aws.tests.loopback import loopback
 from apps.core.notices import topics
-from apps.costs.models import Budget
-from apps.metrics.models import Plan, PromptSetItem, StartSeries
-from apps.overview.models import SavedView
 from apps.sessions.models import Session
 from apps.sessions.viewing.routing import websocket_urlpatterns
-from loom.tests.comparisons import make_comparison
 from loom.tests.doors.administration import ADMIN, ADMIN_OF_MODELS
-from loom.tests.doors.door import of_staff, owned, private, shared
+from loom.tests.doors.door import EVERYBODY, GONE_ON, of_staff, owned, private, shared
 from loom.tests.doors.furnishing import furnish, make_plan, refuse
+from loom.tests.doors.knocking import Walk
 from loom.tests.doors.test_api_routes import SCOPE_OF
 from loom.tests.doors.test_signed_out import FOR_EVERYBODY
 from loom.tests.fixtures import make_user
@@ -37,11 +29,6 @@ from loom.tests.walking import Address, addresses
 
 pytestmark = pytest.mark.django_db
 
-
-# It leads there, or leads back: which is which, tests of the pages know.
-GONE_ON = 302
-
-EVERYBODY = ("other", "owner", "staff", "superuser")
 
 PAGES = {
     "home": shared("GET", GONE_ON),
@@ -144,6 +131,18 @@ PAGES = {
     "costs:budget-new": shared("POST", 422),
     "costs:budget": owned("GET", 200),
     "costs:budget-delete": owned("POST", GONE_ON),
+    "alerts:list": shared("GET", 200),
+    "alerts:detail": owned("GET", 200),
+    "alerts:act": owned("POST", GONE_ON),
+    "alerts:rules": shared("GET", 200),
+    "alerts:rule-new": shared("POST", 422),
+    "alerts:rule": owned("POST", 422),
+    "alerts:rule-delete": owned("POST", GONE_ON),
+    "alerts:rule-test": owned("POST", GONE_ON),
+    "alerts:channels": shared("POST", 422),
+    "alerts:channel-delete": private("POST", GONE_ON),
+    "alerts:notices": shared("GET", 200),
+    "alerts:notice-resend": private("POST", GONE_ON),
     "metrics:operate": shared("GET", 200),
     "metrics:operate-csv": shared("GET", 200),
     "metrics:operate-drawings-fragment": shared("GET", 200),
@@ -233,6 +232,23 @@ API = {
     "api:list_plans": shared("GET", 200),
     "api:get_plan": owned("GET", 200),
     "api:cancel_runs": owned("POST", 202),
+    "api:list_alert_rules": shared("GET", 200),
+    "api:make_alert_rule": shared("POST", 400),
+    "api:preview_alert_rule": shared("POST", 400),
+    "api:get_alert_rule": owned("GET", 200),
+    "api:change_alert_rule": owned("PATCH", 200),
+    "api:delete_alert_rule": owned("DELETE", 204),
+    "api:test_alert_rule": owned("POST", 202),
+    "api:list_alerts": shared("GET", 200),
+    "api:get_alert": owned("GET", 200),
+    "api:acknowledge_alert": owned("POST", 200),
+    "api:snooze_alert": owned("POST", 200),
+    "api:resolve_alert": owned("POST", 200),
+    "api:list_alert_channels": shared("GET", 200),
+    "api:make_alert_channel": shared("POST", 400),
+    "api:delete_alert_channel": private("DELETE", 204),
+    "api:list_dead_notices": shared("GET", 200),
+    "api:resend_notice": private("POST", 202),
     "api:export_session": owned("GET", 200),
     "api:export_run": owned("GET", 200),
     "api:check": shared("POST", 422),
@@ -244,81 +260,6 @@ API = {
 # For the owner and staff. What a socket closes with, tests of the consumer know.
 TOPICS = {"session."}
 SOCKETS = {"ws/sessions/<uuid:public_id>/"}
-
-
-class Walk:
-    """A Loom with a session and a series of alice's, and everybody's way to knock at an address of it."""
-
-    def __init__(self, session: Session, series: StartSeries, plan: Plan, people: Mapping[str, User]) -> None:
-        self._session, self._series, self._plan = session, series, plan
-        view = SavedView.objects.create(owner=session.owner, name="Mine", query="", created_at=timezone.now())
-        self._view_key = view.pk
-        limited = {"scope": Budget.Scope.OWNER, "scope_id": session.owner_id, "period": Budget.Period.DAY}
-        self._budget_key = Budget.objects.create(owner=session.owner, name="Mine", limit_micros=10**9, **limited).pk
-        self._comparison_key = make_comparison(session).pk
-        self._cookies = {"stranger": "", **{role: self._sign_in(user) for role, user in people.items()}}
-        self._secrets = {f"owner's token to {scope}": self._token(people["owner"], scope) for scope in SCOPES}
-        self._secrets |= {"other's token to manage": self._token(people["other"], "manage")}
-
-    @property
-    def tokens(self) -> list[str]:
-        """The roles that are tokens."""
-        return list(self._secrets)
-
-    @staticmethod
-    def _sign_in(user: User) -> str:
-        client = Client()
-        client.force_login(user)
-        return client.cookies["sessionid"].value
-
-    @staticmethod
-    def _token(user: User, scope: str) -> str:
-        return create_token(user=user, scope=scope, life=timedelta(days=1))[1]
-
-    def path(self, address: Address) -> str:
-        agent = self._session.agent_id
-        keys = {
-            "pk": self._key_of(address, agent),
-            "agent_pk": agent,
-            "agent_id": agent,
-            "series_id": self._series.pk,
-            "set_id": self._plan.prompt_set_id,
-            "item_id": PromptSetItem.objects.get(prompt_set=self._plan.prompt_set).pk,
-            "plan_id": self._plan.pk,
-            "comparison_id": self._comparison_key,
-            "link_id": self._session.shared_links.get().pk,
-            "public_id": self._session.public_id,
-            "session_id": self._session.runtime_session_id,
-            "run_id": self._session.invocations.get().pk,
-            "prompt_id": self._session.queued_prompts.get().pk,
-            "view_id": self._view_key,
-            "budget_id": self._budget_key,
-        }
-        return address.at({} if address.is_admin else keys)
-
-    def _key_of(self, address: Address, agent: int) -> int:
-        if "/runs/views/<" in address.route:
-            return self._view_key
-        if "/start-series/<" in address.route:
-            return self._series.pk
-        if "/queue/<" in address.route:
-            return self._session.queued_prompts.get().pk
-        return self._session.invocations.get().pk if "/runs/<int:pk>" in address.route else agent
-
-    def knock(self, address: Address, method: str, body: str = "{}") -> dict[str, int]:
-        """The status that each role gets; what it changes is taken back."""
-        kind = "application/json" if address.is_api else "application/x-www-form-urlencoded"
-        body = body if address.is_api and method in {"POST", "PUT", "PATCH"} else ""
-        found = {}
-        for role in (*self._cookies, *self._secrets):
-            client = Client(raise_request_exception=False)
-            client.cookies["sessionid"] = self._cookies.get(role, "")
-            headers = {"Authorization": f"Bearer {self._secrets[role]}"} if role in self._secrets else {}
-            with transaction.atomic():
-                answer = client.generic(method, self.path(address), body, content_type=kind, headers=headers)
-                transaction.set_rollback(True)
-            found[role] = answer.status_code
-        return found
 
 
 @pytest.fixture

@@ -136,3 +136,30 @@ def walk_plans(walk: Walk, ids: dict[str, Any], other_id: int) -> None:
     over = walk.call("GET", "/compare", query=f"?target={ids['agent_id']}:DEFAULT:*&target={other_id}&range=1h")
     assert [one["agent_id"] for one in over[1]["targets"]] == [ids["agent_id"], other_id]
     assert walk.call("POST", "/plans/{plan_id}/cancel", {"plan_id": beside[1]["id"]})[0] == 202
+
+
+def walk_alerts(walk: Walk, agent_id: int) -> None:
+    """Make a rule that is broken, act on its alert, try a channel that no mail leaves by: each kind of call once."""
+    assert (
+        walk.call("POST", "/alert-channels", body={"name": "Ops", "kind": "email", "address": "a@b.example"})[0] == 201
+    )
+    assert [one["name"] for one in walk.call("GET", "/alert-channels")[1]] == ["Ops"]
+    body = {
+        "name": "Used", "metric": "run_count", "target": {"agent_id": agent_id}, "alert": 0, "min_n": 0,
+        "window_s": 86_400, "channels": ["Ops"],
+    }  # fmt: skip
+    assert walk.call("POST", "/alert-rules/preview", body=body)[0] == 200
+    one = {"rule_id": walk.call("POST", "/alert-rules", body=body)[1]["id"]}
+    rule = "/alert-rules/{rule_id}"
+    assert walk.call("GET", rule, one)[0] == walk.call("GET", "/alert-rules")[0] == 200
+    wait_until(lambda: bool(walk.call("GET", "/alerts")[1]["items"]), "the rule was looked at")
+    alert = {"alert_id": walk.call("GET", "/alerts", query="?state=pending")[1]["items"][0]["id"]}
+    for act in ("acknowledge", "snooze", "resolve"):
+        assert walk.call("POST", f"/alerts/{{alert_id}}/{act}", alert, {"note": "Bien sûr"})[0] == 200
+    assert walk.call("POST", "/alerts/{alert_id}/resolve", alert, {})[0] == 409
+    assert len(walk.call("GET", "/alerts/{alert_id}", alert)[1]["changes"]) == 4
+    notice = {"notice_id": walk.call("POST", f"{rule}/test", one)[1][0]["id"]}
+    wait_until(lambda: bool(walk.call("GET", "/alert-notices")[1]), "no mail leaves, and that is said")
+    assert walk.call("POST", "/alert-notices/{notice_id}/resend", notice)[0] == 202
+    assert walk.call("PATCH", rule, one, {"alert": 1})[1]["alert"] == 1
+    assert walk.call("DELETE", rule, one)[0] == walk.call("DELETE", "/alert-channels/{name}", {"name": "Ops"})[0] == 204

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from loom.tests import evil_agent
 from loom.tests.evil_agent import EVIL
 from loom.tests.fixtures import ROOT, Loom, running_loom
 from loom.tests.looking import DESKTOP, PHONE, SIDEWAYS, Witness, look, settle
+from loom.tests.pages.poison import WAITING, poison
 from loom.tests.running import wait_until
-from loom.tests.visiting import Prompt, manage, newest_session_id, rows, send_prompt_set
+from loom.tests.visiting import Prompt, newest_session_id, rows, send_prompt_set
 
 pytestmark = pytest.mark.browser
 
@@ -37,6 +35,8 @@ PAGES = [
     "prompt_sets:list", "prompt_sets:new", "prompt_sets:detail", "prompt_sets:rename", "prompt_sets:delete",
     "prompt_sets:prompt-new", "prompt_sets:prompt", "prompt_sets:replay", "prompt_sets:results", "prompt_sets:compare",
     "compare:list", "compare:new", "compare:plan", "compare:targets",
+    "alerts:list", "alerts:detail", "alerts:rules", "alerts:rule-new", "alerts:rule", "alerts:rule-delete",
+    "alerts:channels", "alerts:channel-delete", "alerts:notices",
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
@@ -66,8 +66,8 @@ ACTIONS = [
     "sessions:run-export", "sessions:link-revoke", "metrics:latency-check", "compare:again", "compare:stop",
     "compare:stop-runs", "compare:chosen", "compare:targets-csv", "healthz", "readyz", "metrics",
     "api-home", "api-root",
+    "alerts:act", "alerts:rule-test", "alerts:notice-resend",
 ]  # fmt: skip
-WAITING = 4711  # the key of a prompt that waits
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]
 
 
@@ -113,33 +113,10 @@ class EvilLoom:
             "metrics:start-series": self.series,
             "overview:rating": self.keys["run"],
             "sessions:queued-prompt": WAITING,
+            "alerts:detail": WAITING,
         }
         keys = {**self.keys, "pk": others[name]} if name in others else self.keys
         return self.loom.url + reverse(name, kwargs={argument: keys[argument] for argument in arguments})
-
-
-def _poison(loom: Loom, folder: Path, session: str) -> None:
-    """Write attempts into the texts that no agent can reach but users and AWS can."""
-    poisoned = []
-    for row in rows(loom, "agents.agent", "agentcore.runtime", "agent_sessions.session", "agent_sessions.invocation"):
-        fields = {key: value for key, value in row.items() if key not in {"pk", "model"}}
-        if row["model"] == "agents.agent":
-            fields |= {"description": EVIL, "failure_reason": EVIL}
-            fields["name"] = EVIL[:120] if fields["name"] == "evil_agent" else f"{fields['name']:_<60}"
-        elif row["model"] == "agentcore.runtime":
-            fields |= {"raw_metadata": {"evil": EVIL}}
-        elif row["model"] == "agent_sessions.session":
-            fields |= {"title": EVIL[:200], "former_tags": [EVIL]}
-        elif fields["status"] == "failed":
-            fields |= {"error_message": EVIL, "error_advice": EVIL, "error_code": EVIL[:100], "request_id": EVIL[:200]}
-        poisoned.append({"model": row["model"], "pk": row["pk"], "fields": fields})
-        if row.get("public_id") == session:
-            waiting = {"session": row["pk"], "position": 1, "text": EVIL, "is_held": True}
-            waiting["created_at"] = timezone.now().isoformat()
-            poisoned.append({"model": "agent_sessions.queuedprompt", "pk": WAITING, "fields": waiting})
-    fixture = folder / "poison.json"
-    fixture.write_text(json.dumps(poisoned))
-    manage(loom, "loaddata", str(fixture))
 
 
 @pytest.fixture(scope="module")
@@ -165,12 +142,13 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
         _, sessions = loom.get(f"/api/agents/{agent}/sessions")
         runtime_id = next(one["session_id"] for one in sessions if session in one["url"])
         _, shared = loom.post(f"/api/agents/{agent}/sessions/{runtime_id}/links", {})
-        _poison(loom, folder, session)
+        poison(loom, folder, session)
         keys = {"pk": agent, "agent_pk": agent, "public_id": session, "number": 1}
         keys["token"] = shared["url"].split("/")[-2]
         keys |= send_prompt_set(loom, agent, EVIL)
         keys["run"] = rows(loom, "agent_sessions.invocation")[0]["pk"]
         keys["comparison_id"] = beside["id"]
+        keys |= {"rule_id": WAITING, "channel_id": WAITING}
         yield EvilLoom(loom, keys, int(series["id"]))
 
 

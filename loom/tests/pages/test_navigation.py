@@ -15,7 +15,7 @@ from django.urls import Resolver404, resolve
 from apps.aws.tests.loopback import loopback
 from apps.sessions.models import Session
 from loom.tests.doors.furnishing import furnish, make_plan, refuse
-from loom.tests.doors.test_roles import Walk
+from loom.tests.doors.knocking import Walk
 from loom.tests.fixtures import make_user
 from loom.tests.walking import Address, addresses
 from loom.web import places

@@ -8,7 +8,6 @@ from cryptography.fernet import Fernet
 
 from loom.environment import BASE_DIR, EnvironmentInvalidError, load, unknown_names
 from loom.first_use import create_environment_file
-from loom.mail import Mail
 from loom.tests.running import Running
 
 NAMES = [
@@ -381,21 +380,3 @@ def test_what_follows_from_the_public_address(address: str, followed: tuple[obje
     )
     with Running("-c", code, environment={"PUBLIC_URL": address, "SECRET_KEY": KEY}) as run:
         assert (run.wait_for_end(), run.output) == (0, [str(followed)])
-
-
-def mail_of(monkeypatch: pytest.MonkeyPatch, url: str) -> Mail:
-    monkeypatch.setenv("SECRET_KEY", KEY)
-    monkeypatch.setenv("EMAIL_URL", url)
-    environment = load()
-    assert environment.email_url is not None
-    assert "sesame" not in repr(environment)
-    return environment.email_url
-
-
-def test_mail_leaves_as_its_address_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = mail_of(monkeypatch, "smtp://loom:open%40sesame@mail.example.com?from=loom@example.com")
-
-    assert (found.host, found.port, found.user, found.password) == ("mail.example.com", 587, "loom", "open@sesame")
-    assert (found.sender, found.is_starttls, found.is_tls) == ("loom@example.com", True, False)
-    assert mail_of(monkeypatch, "smtps://mail.example.com?from=a@b").port == 465
-    assert not mail_of(monkeypatch, "smtp://127.0.0.1:25?tls=none&from=a@b").is_starttls
