@@ -15,7 +15,7 @@ from apps.metrics.alerts.sequential import find_change, next_look
 from apps.metrics.models import Alert, AlertRule
 
 PERIOD = timedelta(days=7)
-MOST_LOOKS = 300
+MOST_LOOKS = 50_000  # without those that are skipped, because nothing ran
 MOST_RUNS = 20_000
 MOST_AGENTS = 50
 State = Alert.State
@@ -56,6 +56,7 @@ class Preview:
     run_count: int = 0
     is_cut: bool = False
     is_change: bool = False
+    walked_count: int = 0
     episodes: list[Episode] = field(default_factory=list)
     compared: list[Compared] = field(default_factory=list)
 
@@ -86,17 +87,18 @@ def preview(rule: AlertRule, now: datetime) -> Preview:
 def _walk(rule: AlertRule, agent: str, runs: list[Run], made: Preview) -> None:
     """Look at one agent's runs, given in the order in which they ended, again and again."""
     ends = [run.completed_at for run in runs]
-    step = max(every(rule), (made.end_at - made.begin_at) / MOST_LOOKS)
+    step = every(rule)
     standing: Standing | None = None
     begun_at, worst, is_told = made.begin_at, None, False
     at = made.begin_at
-    while at <= made.end_at:
+    while at <= made.end_at and made.walked_count < MOST_LOOKS:
         window = runs[bisect_left(ends, at - rule.window) : bisect_left(ends, at)]
         sample = seen_of(rule, window, at).sample
         verdict = judge(rule, sample)
         made.look_count += 1
+        made.walked_count += 1
         made.silent_count += verdict.outcome == "unknown"
-        following = proceed(standing, verdict, at)
+        before, following = standing, proceed(standing, verdict, at)
         if following is not None:
             if standing is None:
                 begun_at, worst = at, sample.value
@@ -108,8 +110,21 @@ def _walk(rule: AlertRule, agent: str, runs: list[Run], made: Preview) -> None:
                     made.episodes.append(Episode(agent, begun_at, at, standing.level, worst))
                 standing, is_told = None, False
         at += step
+        if not window and (following is None or following.standing == before):
+            at = _skip(made, ends, at, step, is_silent=verdict.outcome == "unknown")
+    made.is_cut = made.is_cut or at <= made.end_at
     if standing is not None and is_told:
         made.episodes.append(Episode(agent, begun_at, None, standing.level, worst))
+
+
+def _skip(made: Preview, ends: list[datetime], at: datetime, step: timedelta, *, is_silent: bool) -> datetime:
+    """The first look at which another run has ended; those until then say what the last one said, and only count."""
+    place = bisect_left(ends, at)
+    until = ends[place] if place < len(ends) else made.end_at + step
+    count = max(0, -((at - until) // step))
+    made.look_count += count
+    made.silent_count += count if is_silent else 0
+    return at + step * count
 
 
 def _worse(rule: AlertRule, worst: float | None, value: float | None) -> float | None:

@@ -284,6 +284,19 @@ def test_a_preview_says_what_a_rule_would_have_said_and_stores_nothing(
     assert calm["episodes"] == []
 
 
+def test_a_preview_misses_no_short_window(as_alice: Client, make_session: MakeSession) -> None:
+    """Three bad minutes in a week, of a rule that is looked at every 30 seconds."""
+    session = make_session()
+    now = timezone.now()
+    runs_at(session, now - timedelta(days=3), 36, failed=36, every=timedelta(seconds=5))
+    body = {"name": "E", "metric": "error_rate", "alert": 0.2, "window_s": 300, "min_n": 10, "no_data": "ok"}
+
+    told = call(as_alice, "POST", "/alert-rules/preview", body).json()
+
+    assert [episode["worst"] for episode in told["episodes"]] == [1.0]
+    assert 20_100 <= told["look_count"] <= 20_200
+
+
 def test_a_preview_of_changes_compares_the_newest_versions(as_alice: Client, make_session: MakeSession) -> None:
     session = make_session()
     now = timezone.now()
