@@ -91,7 +91,7 @@ GROUPS = (
         _("Operate"),
         (
             Place(_("Overview"), "metrics:operate", "activity", "g o"),
-            Place(_("Alerts"), "alerts:list", "bell", "g l"),
+            Place(_("Alerts"), "alerts:list", "bell", "g n"),
         ),
     ),
 )

@@ -18,7 +18,7 @@ class Command(LoomCommand):
         "Store a value under a name, or replace the value that it has. The value is read from standard input or asked "
         "for, never taken from the command line, where others could see it; it is not shown again."
     )
-    examples = ("webhook-key < key.txt", "webhook-key --user ada@example.com")
+    examples = ("webhook-key", "webhook-key --user ada@example.com")
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME")
