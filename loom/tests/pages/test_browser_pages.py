@@ -34,7 +34,7 @@ PAGES = [
     "sessions:take-out", "takeout:evidence", "takeout:shared", "overview:rating",
     "prompt_sets:list", "prompt_sets:new", "prompt_sets:detail", "prompt_sets:rename", "prompt_sets:delete",
     "prompt_sets:prompt-new", "prompt_sets:prompt", "prompt_sets:replay", "prompt_sets:results", "prompt_sets:compare",
-    "compare:list", "compare:new", "compare:plan", "compare:targets",
+    "compare:list", "compare:new", "compare:plan", "compare:targets", "costs:list", "costs:budget",
     "alerts:list", "alerts:detail", "alerts:rules", "alerts:rule-new", "alerts:rule", "alerts:rule-delete",
     "alerts:channels", "alerts:channel-delete", "alerts:notices",
 ]  # fmt: skip
@@ -64,7 +64,8 @@ ACTIONS = [
     "sessions:answer", "sessions:unread", "sessions:logs-download", "sessions:agent-logs-download",
     "agents:list-csv", "sessions:list-csv", "overview:runs-csv", "metrics:operate-csv", "sessions:export",
     "sessions:run-export", "sessions:link-revoke", "metrics:latency-check", "compare:again", "compare:stop",
-    "compare:stop-runs", "compare:chosen", "compare:targets-csv", "healthz", "readyz", "metrics",
+    "compare:stop-runs", "compare:chosen", "compare:targets-csv",
+    "costs:csv", "costs:budget-new", "costs:budget-delete", "healthz", "readyz", "metrics",
     "api-home", "api-root",
     "alerts:act", "alerts:rule-test", "alerts:notice-resend",
 ]  # fmt: skip
@@ -148,6 +149,8 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
         keys |= send_prompt_set(loom, agent, EVIL)
         keys["run"] = rows(loom, "agent_sessions.invocation")[0]["pk"]
         keys["comparison_id"] = beside["id"]
+        limit = {"scope": "agent", "scope_id": agent, "period": "day", "limit_usd": 100, "name": EVIL[:120]}
+        keys["budget_id"] = loom.post("/api/budgets", limit)[1]["id"]
         keys |= {"rule_id": WAITING, "channel_id": WAITING}
         yield EvilLoom(loom, keys, int(series["id"]))
 
