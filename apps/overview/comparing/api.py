@@ -16,7 +16,7 @@ from apps.overview.comparing.outcome import Outcome, outcome_of
 from apps.overview.comparing.tools import Call, Pair
 from apps.overview.targets.asked import targets_of
 from apps.overview.targets.comparison import comparison_of
-from apps.overview.targets.schemas import TargetsOut, targets_out
+from apps.overview.targets.schemas import ComparedTargetsOut, targets_out
 from apps.sessions.selectors import events_by_invocation
 
 router = Router(tags=["runs"])
@@ -111,7 +111,9 @@ class CompareQuery(Schema):
     )
 
 
-@router.get("/compare", auth=may_read, response=TargetsOut | CompareOut, summary="Put runs or targets side by side")
+@router.get(
+    "/compare", auth=may_read, response=ComparedTargetsOut | CompareOut, summary="Put runs or targets side by side"
+)
 def compare_runs(request: HttpRequest, asked: Query[CompareQuery]) -> dict[str, Any]:
     """With `runs`: what each of these took, and what differs between two of them, in the text and in the tools.
 

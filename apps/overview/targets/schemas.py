@@ -65,7 +65,7 @@ class Distributed(Schema):
     effect: EffectOut | None
 
 
-class RateOut(Schema):
+class ErrorRateOut(Schema):
     count: int
     n: int
     value: float
@@ -82,7 +82,7 @@ class UsageOut(Schema):
     cost: Distributed
 
 
-class TargetOut(Schema):
+class ComparedTargetOut(Schema):
     """A target; `n`, `p50`, `difference` and `effect` are those of the starts named by `start`, in milliseconds."""
 
     position: int
@@ -100,22 +100,22 @@ class TargetOut(Schema):
     effect: EffectOut | None
     cold: Distributed
     warm: Distributed
-    error_rate: RateOut | None
+    error_rate: ErrorRateOut | None
     usage: UsageOut
 
 
-class TargetsOut(Schema):
+class ComparedTargetsOut(Schema):
     """Targets compared with the first of them; `needs` tells from which n on each quantile has an interval."""
 
     metric: Literal["ttft", "startup", "total"]
     start: Literal["cold", "warm"]
     origin: str = Field(description="emulator or aws: whose agents these are.")
     needs: dict[str, int]
-    targets: list[TargetOut]
+    targets: list[ComparedTargetOut]
 
 
 def targets_out(comparison: Comparison, start: str) -> dict[str, Any]:
-    """What `TargetsOut` describes."""
+    """What `ComparedTargetsOut` describes."""
     temperature = start or comparison.usual_temperature
     return {
         "metric": comparison.metric,

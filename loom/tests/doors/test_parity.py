@@ -104,6 +104,8 @@ DOES: dict[str, tuple[str, ...]] = {
     "compare:new": ("POST /side-by-side",),
     "compare:estimate-fragment": ("POST /side-by-side/estimate",),
     "compare:chosen": ("GET /compare",),
+    "compare:targets": ("GET /compare",),
+    "compare:targets-csv": ("GET /compare",),
     "compare:plan": (PLAN, "GET /compare"),
     "compare:again": ("POST /side-by-side",),
     "compare:stop": ("POST /plans/{plan_id}/cancel",),

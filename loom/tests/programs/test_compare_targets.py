@@ -75,7 +75,7 @@ def test_the_command_and_the_client_ask_the_running_loom(loom: Loom) -> None:
 
     assert [one["agent_name"] for one in told["targets"]] == names
     shown = manage(
-        loom, "compare", f"{names[0]}:DEFAULT:*", f"{names[1]}:DEFAULT", "--url", loom.url, "--metric", "total"
+        loom, "compare_targets", f"{names[0]}:DEFAULT:*", f"{names[1]}:DEFAULT", "--url", loom.url, "--metric", "total"
     )
     assert "1. code_tutor · DEFAULT · all versions" in shown
     found = Client(loom.url).compare_targets(names, metric="total", range="1h")
