@@ -20,13 +20,17 @@ SHEET, SEARCH, LAST = "sheet", "search", "last"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A page that every page leads to. `keys` are pressed one after the other; `is_of_staff` hides it from others."""
+    """A page that every page leads to. `keys` are pressed one after the other; `is_of_staff` hides it from others.
+
+    On a phone those that are not `is_in_bar` stand behind More.
+    """
 
     label: Any
     url_name: str
     icon: str
     keys: str = ""
     is_of_staff: bool = False
+    is_in_bar: bool = True
 
     @property
     def address(self) -> str:
@@ -91,7 +95,7 @@ GROUPS = (
         _("Operate"),
         (
             Place(_("Overview"), "metrics:operate", "activity", "g o"),
-            Place(_("Alerts"), "alerts:list", "bell", "g n"),
+            Place(_("Alerts"), "alerts:list", "bell", "g n", is_in_bar=False),
         ),
     ),
 )

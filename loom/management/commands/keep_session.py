@@ -46,7 +46,9 @@ class Command(LoomCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         how, refused = options["how"], 0
-        with connected(email=options["user"], url=options["url"], name="manage.py keep_session") as client:
+        with connected(
+            email=options["user"], url=options["url"], name="manage.py keep_session", scope="manage"
+        ) as client:
             for key in options["sessions"]:
                 try:
                     HOW[how](client, key)

@@ -58,7 +58,7 @@ def test_a_prompt_streams_in_columns_and_what_differs_comes_by_itself(page: Page
     witness = Witness(page)
     page.add_init_script(COUNT_SOCKETS)
     page.goto(f"{loom.url}/operate/")
-    page.get_by_role("link", name="Compare").click()
+    page.get_by_role("navigation", name="Operate").get_by_role("link", name="Compare").click()
     page.get_by_role("link", name="New comparison").first.click()
     fill(page, "Two days in Ghent")
     expect(page.locator("#compare-estimate")).to_contain_text("Up to $")

@@ -42,7 +42,7 @@ def test_one_click_from_home_to_the_first_token_and_none_more_to_the_measured_st
     expect(steps).to_have_count(0)
 
 
-TABS = ["Overview", "Sessions", "Measure", "Versions", "Logs", "Settings"]
+TABS = ["Overview", "Sessions", "Runs", "Measure", "Versions", "Logs", "Settings"]
 
 
 def test_every_side_of_an_agent_has_an_address_and_one_heading(page: Page, loom: Loom) -> None:

@@ -41,7 +41,7 @@ def test_a_newcomer_sees_tokens_arrive_and_reads_the_startup_latency(
     loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)  # it pauses until it was looked at
     page.goto(loom.url)
     expect(page.get_by_role("heading", level=1, name="Agents")).to_be_visible()
-    page.get_by_role("link", name=re.compile("travel_concierge")).click()
+    page.get_by_role("link", name=re.compile("^travel_concierge")).click()
     page.get_by_placeholder("Ask the agent…").fill("Two days in Ghent")
     page.get_by_role("button", name="Start session").click()
 
@@ -69,7 +69,7 @@ def test_a_second_prompt_goes_over_the_socket_and_a_reload_shows_the_same(
     page: Page, loom: Loom, complaints: list[str]
 ) -> None:
     page.goto(loom.url)
-    page.get_by_role("link", name=re.compile("travel_concierge")).click()
+    page.get_by_role("link", name=re.compile("^travel_concierge")).click()
     page.get_by_placeholder("Ask the agent…").fill("Two days in Ghent")
     page.get_by_role("button", name="Start session").click()
     expect(page.locator("article")).to_contain_text("Completed")
@@ -88,7 +88,7 @@ def test_a_second_prompt_goes_over_the_socket_and_a_reload_shows_the_same(
 def test_stop_keeps_what_had_arrived_and_a_second_tab_sees_it(page: Page, loom: Loom, complaints: list[str]) -> None:
     loom.emulator.order(kind="silence", after_chunks=30, seconds=3_600)
     page.goto(loom.url)
-    page.get_by_role("link", name=re.compile("code_tutor")).click()
+    page.get_by_role("link", name=re.compile("^code_tutor")).click()
     page.get_by_placeholder("Ask the agent…").fill("Explain generators")
     page.get_by_role("button", name="Start session").click()
     expect(page.locator(".answer .md").last).not_to_be_empty()

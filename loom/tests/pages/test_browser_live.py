@@ -378,6 +378,7 @@ def test_a_click_beside_a_dialog_closes_it_and_marking_text_does_not(
     page: Page, loom: Loom, finished_session: str
 ) -> None:
     page.goto(f"{loom.url}/sessions/{finished_session}/")
+    page.locator("summary[aria-label='What can be done with this session']").click()
     page.get_by_role("button", name="Rename").click()
     dialog = page.get_by_role("dialog", name="Rename the session")
     field: Any = dialog.get_by_label("Title").bounding_box()
