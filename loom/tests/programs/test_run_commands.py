@@ -70,7 +70,6 @@ def test_runs_are_rated_tagged_compared_shared_and_deleted(loom: Loom) -> None:
 def test_a_prompt_set_is_made_changed_run_and_deleted(loom: Loom, tmp_path: Path) -> None:
     file = tmp_path / "trips.csv"
     file.write_text("prompt,contains\nTwo days in Ghent,Ghent\nTwo days in Bruges,Bruges\n")
-    before = run(loom, "prompt_sets").stdout
 
     def sets(*arguments: str) -> str:
         done = run(loom, "prompt_sets", *arguments)
