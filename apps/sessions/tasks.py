@@ -6,11 +6,13 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from apps.core.running.put_off import put_off_while_away
 from apps.sessions import keeping
 
 PURGE_NAME = "purge deleted sessions"
 
 
+@put_off_while_away
 def purge_deleted_sessions() -> None:
     """Really delete what nobody can bring back any more."""
     keeping.purge_deleted(timezone.now())

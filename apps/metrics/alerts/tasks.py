@@ -8,6 +8,7 @@ from collections.abc import Callable
 from django.utils import timezone
 from django_q.tasks import async_task
 
+from apps.core.running.put_off import put_off_while_away
 from apps.metrics.alerts import evaluating
 from apps.metrics.alerts.telling import delivering
 from apps.metrics.models import AlertNotice, AlertRule
@@ -17,11 +18,13 @@ EVALUATE_NAME, DELIVER_NAME = "evaluate alerts", "deliver alerts"
 LONGEST_S = 60.0  # the queue ends a task after 90; what is left is due at the next tick
 
 
+@put_off_while_away
 def evaluate_alerts() -> None:
     """Look at the rules that are due."""
     evaluating.evaluate_due(timezone.now(), _until())
 
 
+@put_off_while_away
 def deliver_alerts() -> None:
     """Send the notices that are due."""
     delivering.deliver_due(timezone.now(), _until())

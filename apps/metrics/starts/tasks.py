@@ -11,12 +11,14 @@ from django_q.tasks import async_task
 
 from apps.agentcore.aws.connection import current_connection
 from apps.aws.logs.reading import RuntimeLogs
+from apps.core.running.put_off import put_off_while_away
 from apps.metrics.starts import services, sweep
 from apps.metrics.starts.log_groups import LEASE
 
 SWEEP_NAME = "sweep measurements"
 
 
+@put_off_while_away
 def sweep_measurements() -> None:
     """Look once for every due measurement."""
     sweep.sweep(now=timezone.now(), logs=RuntimeLogs(current_connection()))

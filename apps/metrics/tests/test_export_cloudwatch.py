@@ -29,8 +29,11 @@ def namespace(emulator: Emulator, settings: Any, request: pytest.FixtureRequest)
     yield settings.CLOUDWATCH_METRICS
 
 
+NOW = timezone.now()  # one for the whole of a test, which may begin in one minute and end in the next
+
+
 def minute(minutes_ago: int = 0) -> datetime:
-    return timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=minutes_ago)
+    return NOW.replace(second=0, microsecond=0) - timedelta(minutes=minutes_ago)
 
 
 def read(namespace: str, metric: str, statistic: str = "Sum", agent: str = "") -> list[float]:

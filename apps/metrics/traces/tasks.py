@@ -7,12 +7,14 @@ from django_q.tasks import async_task
 
 from apps.agentcore.aws.connection import current_connection
 from apps.aws.logs.reading import RuntimeLogs
+from apps.core.running.put_off import put_off_while_away
 from apps.metrics.starts.tasks import is_queued
 from apps.metrics.traces import fetching
 
 FETCH_NAME = "fetch spans"
 
 
+@put_off_while_away
 def fetch_spans() -> None:
     """Look once for every due trace."""
     fetching.fetch(now=timezone.now(), logs=RuntimeLogs(current_connection()))
