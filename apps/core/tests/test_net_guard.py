@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import ssl
 import threading
@@ -111,6 +112,10 @@ def answering(*pieces: bytes, gap: threading.Event | None = None) -> Iterator[tu
             line, _address = server.accept()
             with line:
                 heard.append(line.recv(65536))
+                while (length := re.search(rb"Content-Length: (\d+)", heard[0])) and not heard[0].partition(
+                    b"\r\n\r\n"
+                )[2][int(length[1]) - 1 :]:
+                    heard[0] += line.recv(65536)
                 try:
                     for piece in pieces:
                         line.sendall(piece)

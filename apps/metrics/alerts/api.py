@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router, Status
 from ninja.params import functions
+from pydantic import ValidationError
 
 from apps.accounts.access import may_invoke, may_manage, may_read
 from apps.core.exceptions import InvalidInputError, found
@@ -22,6 +23,7 @@ from apps.metrics.alerts.selectors import (
 )
 from apps.metrics.alerts.shapes import (
     HIGHEST_KEY,
+    LONGEST,
     AlertDetailOut,
     AlertNoteIn,
     AlertRuleIn,
@@ -89,7 +91,16 @@ def get_alert_rule(request: HttpRequest, rule_id: int) -> dict[str, Any]:
 def change_alert_rule(request: HttpRequest, rule_id: int, body: AlertRulePatch) -> dict[str, Any]:
     """What is left out stays; a bound that is null is taken away. What is open is judged anew at once."""
     rule = _rule(request, rule_id, to_manage=True)
-    wanted = AlertRuleIn(**rule_in(rule) | body.dict(exclude_unset=True))
+    given = body.dict(exclude_unset=True)
+    for name, value in given.items():
+        if value is None and name not in {"warning", "alert"}:
+            raise InvalidInputError(f"`{name}` cannot be null.", advice="Leave it out, and it stays as it is.")
+    try:
+        wanted = AlertRuleIn(**rule_in(rule) | given)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise InvalidInputError(f"`{place}`: {problem['msg']}.") from None
     services.change_rule(rule=rule, data=rule_data(request, wanted, rule))
     return rule_out(_rule(request, rule_id))
 
@@ -113,7 +124,7 @@ def test_alert_rule(request: HttpRequest, rule_id: int) -> Any:
 @router.get("/alerts", auth=may_read, response=AlertsOut, summary="List alerts")
 def list_alerts(
     request: HttpRequest,
-    state: str = "",
+    state: str = functions.Query("", max_length=LONGEST),
     rule_id: int | None = functions.Query(None, ge=1, le=HIGHEST_KEY),
     agent_id: int | None = functions.Query(None, ge=1, le=HIGHEST_KEY),
     before: int | None = functions.Query(None, ge=1, le=HIGHEST_KEY),

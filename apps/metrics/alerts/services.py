@@ -18,6 +18,7 @@ from apps.metrics.alerts.deciding import Next, Standing
 from apps.metrics.alerts.kinds import METRICS
 from apps.metrics.alerts.recording import move
 from apps.metrics.models import Alert, AlertChannel, AlertNotice, AlertRule
+from apps.sessions.invoking import check_storable
 
 State = Alert.State
 NAME_LENGTH = 120
@@ -148,7 +149,11 @@ def _by_hand(
     among: Sequence[Alert.State],
     until: datetime | None = None,
 ) -> None:
-    """Raises ConflictError where the alert is, or has come, where this makes no sense."""
+    """Raises ConflictError where the alert is, or has come, where this makes no sense.
+
+    Raises InvalidInputError for a note that cannot be stored.
+    """
+    check_storable(note)
     following = Next(Standing(state, Alert.Level(alert.level), 0, until), is_change=True)
     with transaction.atomic():
         is_moved = alert.state in among and move(alert, following, {}, timezone.now(), by=by, note=note[:NOTE_LENGTH])

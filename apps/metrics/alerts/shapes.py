@@ -11,37 +11,41 @@ from ninja import Field, Schema
 from apps.accounts.models import User
 from apps.agents.selectors import agents_visible_to
 from apps.core.exceptions import InvalidInputError, found
+from apps.core.net_guard.checking import LONGEST_URL
 from apps.metrics.alerts.selectors import channels_visible_to
 from apps.metrics.alerts.services import RuleData
 from apps.metrics.alerts.wording import evidence_address, headline
 from apps.metrics.models import Alert, AlertChannel, AlertNotice, AlertRule
 
 HIGHEST_KEY = 2**63 - 1
+LONGEST, LONGEST_NAME, LONGEST_NOTE = 100, 200, 2_000
 
 
 class AlertTarget(Schema):
     """Which runs a rule looks at; without an agent each one's, for itself."""
 
     agent_id: int | None = Field(None, ge=1, le=HIGHEST_KEY)
-    qualifier: str = ""
-    version: str = ""
-    start: str = Field("", description="cold, warm, or empty for both")
+    qualifier: str = Field("", max_length=LONGEST)
+    version: str = Field("", max_length=LONGEST)
+    start: str = Field("", max_length=LONGEST, description="cold, warm, or empty for both")
     counts_tests: bool = Field(False, description="Count Measure start, prompt sets and comparisons too.")
 
 
 class AlertRuleIn(Schema):
     """A rule. Bounds are in the unit of the metric, of a kind `change` shares of the value before (0.25: a quarter)."""
 
-    name: str
-    metric: str
-    kind: str = Field("threshold", description="threshold, or change: each version against the one before it")
+    name: str = Field(max_length=LONGEST_NAME)
+    metric: str = Field(max_length=LONGEST)
+    kind: str = Field(
+        "threshold", max_length=LONGEST, description="threshold, or change: each version against the one before it"
+    )
     target: AlertTarget = Field(default_factory=lambda: AlertTarget.model_validate({}))
     window_s: int = 300
-    direction: str = Field("above", description="above or below")
+    direction: str = Field("above", max_length=LONGEST, description="above or below")
     warning: float | None = None
     alert: float | None = None
     min_n: int = 20
-    no_data: str = Field("keep", description="keep, ok or alert")
+    no_data: str = Field("keep", max_length=LONGEST, description="keep, ok or alert")
     channels: list[str] = Field([], description="Names of your channels.")
     is_enabled: bool = True
 
@@ -49,16 +53,16 @@ class AlertRuleIn(Schema):
 class AlertRulePatch(Schema):
     """What of a rule is to be another; what is left out stays."""
 
-    name: str | None = None
-    metric: str | None = None
-    kind: str | None = None
+    name: str | None = Field(None, max_length=LONGEST_NAME)
+    metric: str | None = Field(None, max_length=LONGEST)
+    kind: str | None = Field(None, max_length=LONGEST)
     target: AlertTarget | None = None
     window_s: int | None = None
-    direction: str | None = None
+    direction: str | None = Field(None, max_length=LONGEST)
     warning: float | None = None
     alert: float | None = None
     min_n: int | None = None
-    no_data: str | None = None
+    no_data: str | None = Field(None, max_length=LONGEST)
     channels: list[str] | None = None
     is_enabled: bool | None = None
 
@@ -119,7 +123,7 @@ class AlertsOut(Schema):
 
 
 class AlertNoteIn(Schema):
-    note: str = ""
+    note: str = Field("", max_length=LONGEST_NOTE, description="What is beyond its first 300 characters is cut off.")
 
 
 class SnoozeIn(AlertNoteIn):
@@ -127,9 +131,9 @@ class SnoozeIn(AlertNoteIn):
 
 
 class ChannelIn(Schema):
-    name: str
-    kind: str = Field(description="email, webhook or slack")
-    address: str = Field(description="Mail addresses by commas, or the address of the webhook.")
+    name: str = Field(max_length=LONGEST_NAME)
+    kind: str = Field(max_length=LONGEST, description="email, webhook or slack")
+    address: str = Field(max_length=LONGEST_URL, description="Mail addresses by commas, or the address of the webhook.")
 
 
 class ChannelOut(Schema):

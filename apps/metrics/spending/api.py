@@ -13,6 +13,7 @@ from apps.accounts.access import may_manage, may_read
 from apps.core.exceptions import found
 from apps.costs.models import Budget
 from apps.metrics.spending import budgets
+from apps.metrics.spending.budgets import NAME_LENGTH
 from apps.metrics.spending.selectors import SHOWN, BudgetState, budget_states, scoped_budgets_visible_to
 
 router = Router(tags=["budgets"])
@@ -26,7 +27,7 @@ class BudgetIn(Schema):
     period: Literal["run", "day", "month", "total"]
     limit_usd: Decimal = Field(gt=0)
     ends_session: bool = False
-    name: str = ""
+    name: str = Field("", max_length=NAME_LENGTH)
 
 
 class BudgetChangeIn(Schema):
@@ -34,7 +35,7 @@ class BudgetChangeIn(Schema):
 
     limit_usd: Decimal | None = Field(None, gt=0)
     ends_session: bool | None = None
-    name: str | None = None
+    name: str | None = Field(None, max_length=NAME_LENGTH)
 
 
 class BudgetOut(Schema):

@@ -42,7 +42,7 @@ def test_the_place_where_the_reader_is_is_marked(rf: RequestFactory, path: str, 
     context = shell(request)
 
     every = [entry for group in context["navigation"] for entry in group.places]
-    assert [str(entry.label) for entry in every] == ["Agents", "Sessions", "Runs", "Overview"]
+    assert [str(entry.label) for entry in every] == ["Agents", "Sessions", "Runs", "Overview", "Alerts"]
     assert [str(entry.label) for entry in every if entry.url_name == context["current_place"]] == [place]
 
 

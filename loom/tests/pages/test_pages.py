@@ -23,6 +23,7 @@ from apps.costs.services import make_budget
 from apps.metrics.models import Plan, PlanPrompt, PlanRun, PlanTarget, StartSeries
 from apps.metrics.prompt_sets.reading import Prompt
 from apps.metrics.prompt_sets.services import make_prompt_set
+from apps.metrics.spending.budgets import limit_spending
 from apps.metrics.starts.services import create_measurement
 from apps.sessions.engine import host
 from apps.sessions.models import Invocation, Recording, Session
@@ -30,6 +31,7 @@ from apps.sessions.services import set_session_tags
 from apps.sessions.tests.memory_host import MemoryHost
 from apps.takeout.services import share_session
 from loom.tests.comparisons import make_comparison
+from loom.tests.doors.furnishing import keys_of_alert, make_alert
 from loom.tests.fixtures import make_user
 
 pytestmark = pytest.mark.django_db
@@ -44,12 +46,17 @@ EVENTS: list[dict[str, Any]] = [
 OBJECT_OF_ARGUMENT = {
     "pk": "agent", "agent_pk": "agent", "public_id": "session", "number": "number", "link_id": "link",
     "token": "secret", "set_id": "set", "item_id": "item", "plan_id": "plan",
-    "comparison_id": "comparison",
+    "comparison_id": "comparison", "budget_id": "budget", "rule_id": "rule", "channel_id": "channel",
+    "notice_id": "notice",
 }  # fmt: skip
 # Their `pk` is that of a measurement of an agent's start.
 OF_SERIES = {"metrics:start-series", "metrics:start-series-progress-fragment", "metrics:start-series-cancel"}
 # Its `pk` is that of a run.
 OF_RUNS = {"sessions:run", "overview:rating"}
+# Their `pk` is that of an alert.
+OF_ALERTS = {"alerts:detail", "alerts:act"}
+# For programs with a token.
+OF_TOKENS = {"metrics"}
 # Others see it as if it were not there.
 OF_STAFF = {"design"}
 # A part of a page whose name does not say so.
@@ -85,11 +92,13 @@ def address_of(name: str, keys: dict[str, Any]) -> str:
         return reverse(name, kwargs={"pk": keys.get("series", 99_999)})
     if name in OF_RUNS:
         return reverse(name, kwargs={"pk": keys.get("run", 99_999)})
+    if name in OF_ALERTS:
+        return reverse(name, kwargs={"pk": keys.get("alert", 99_999)})
     known = {
         "number": 1,
         "link": 99_999,
         "secret": "nowhere",
-        **dict.fromkeys(("set", "item", "plan", "comparison"), 99_999),
+        **dict.fromkeys(("set", "item", "plan", "comparison", "budget", "rule", "channel", "notice"), 99_999),
         **keys,
     }
     return reverse(name, kwargs={argument: known[OBJECT_OF_ARGUMENT[argument]] for argument in ARGUMENTS[name]})
@@ -130,6 +139,8 @@ def visit(client: Client, name: str, keys: dict[str, Any]) -> None:
         client.force_login(make_user("staff@example.com", is_staff=True))
     response = client.get(address_of(name, keys))
     if response.status_code in {302, 405}:  # home leads on, the others only change something
+        return
+    if name in OF_TOKENS and response.status_code == 401:
         return
     if name.endswith("logs-download") and response.status_code == 502:  # no CloudWatch here
         return
@@ -178,9 +189,16 @@ def make_plan(session: Session, run: Invocation | None = None) -> dict[str, Any]
 
 
 def share(session: Session) -> dict[str, Any]:
-    """The keys of a new link to the session, and of a comparison of its owner's."""
+    """The keys of a new link to the session, and of a comparison, a budget and an alert of its owner's."""
     link, secret = share_session(session=session, user=session.owner)
-    return {"link": link.pk, "secret": secret, "comparison": make_comparison(session).pk}
+    limited: Any = {"scope": "owner", "scope_id": session.owner_id, "period": "day", "limit_usd": Decimal(9)}
+    return {
+        "link": link.pk,
+        "secret": secret,
+        "comparison": make_comparison(session).pk,
+        "budget": limit_spending(owner=session.owner, name=EVIL, **limited).pk,
+        **{argument.removesuffix("_id"): key for argument, key in keys_of_alert(make_alert(session)).items()},
+    }
 
 
 @pytest.fixture
