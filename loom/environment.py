@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -100,6 +101,16 @@ def _address(text: str) -> str:
     return f"{parts.scheme}://{name}" + ("" if is_usual else f":{port}")
 
 
+def _collector(text: str) -> str:
+    try:
+        is_installed = find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:  # a package that it would be in
+        is_installed = False
+    if not is_installed:
+        raise ValueError("what sends spans is not installed; run `make otlp`")
+    return values.url("http", "https")(text)
+
+
 def _namespace(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.#:/-]{1,255}", text) or text.startswith("AWS/"):
         raise ValueError("it is a namespace of CloudWatch: letters, digits and ._-#:/, and not one of AWS's own")
@@ -132,7 +143,7 @@ class Environment:
     log_level: str = setting(values.one_of("debug", "info", "warning", "error", "critical", any_case=True), "info")
     log_format: str = setting(values.one_of("pretty", "json"), "pretty")
     cloudwatch_metrics: str = setting(_namespace, "")
-    otel_exporter_otlp_endpoint: str = setting(values.url("http", "https"), "", is_secret=True)
+    otel_exporter_otlp_endpoint: str = setting(_collector, "", is_secret=True)
     emulator_port: int = setting(values.whole_number(1, 65535), 8770)
     emulator_runtimes: str = setting(str, "")
     emulator_options: str = setting(values.options, "")

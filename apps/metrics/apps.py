@@ -13,7 +13,6 @@ class MetricsConfig(AppConfig):
     def ready(self) -> None:
         checks.register(check_mail)
         from apps.metrics import receivers  # noqa: F401, PLC0415 -- app ready
-        from apps.metrics.exporting import otlp  # noqa: F401, PLC0415 -- its check
         from apps.metrics.spending.guard import budget_guard  # noqa: PLC0415 -- app ready
         from apps.sessions.engine import guards  # noqa: PLC0415 -- app ready
 

@@ -24,7 +24,7 @@ class CostDay(models.Model):
 
     day = models.DateField()
     agent = models.ForeignKey("agents.Agent", on_delete=models.CASCADE, related_name="+")
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     source = models.CharField(max_length=12, blank=True, default="")
     run_count = models.PositiveIntegerField()
     unknown_count = models.PositiveIntegerField(help_text="Runs of which nobody knows what they cost.")

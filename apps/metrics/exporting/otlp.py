@@ -16,11 +16,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
 
 from apps.aws.traces import trace_hex
 from apps.sessions.models import Invocation
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +130,3 @@ def _provider() -> TracerProvider:
 
 
 spans = Spans(_provider)
-
-
-def is_wanted() -> bool:
-    return bool(settings.OTEL_EXPORTER_OTLP_ENDPOINT)
-
-
-@register()
-def check_extra(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Whether what the setting asks for is installed."""
-    if not is_wanted() or _is_installed():
-        return []
-    hint = "Install it with `make otlp`, or take OTEL_EXPORTER_OTLP_ENDPOINT out."
-    return [Error("OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed.", hint=hint, id="loom.E020")]
-
-
-def _is_installed() -> bool:
-    try:
-        return all(find_spec(name) is not None for name in NEEDED)
-    except ModuleNotFoundError:
-        return False

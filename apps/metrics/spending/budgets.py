@@ -98,7 +98,8 @@ def change_budget(
         check_storable(name)
         changes["name"] = name.strip()[:NAME_LENGTH]
     with transaction.atomic():
-        Budget.objects.filter(pk=budget.pk).update(**changes) if changes else None
+        if changes:
+            Budget.objects.filter(pk=budget.pk).update(**changes)
         budget.refresh_from_db()
         if limit_usd is not None:
             # Told anew by the new limit.
@@ -119,29 +120,20 @@ def delete_budget(*, budget: Budget) -> None:
     logger.info("budget deleted id=%s", key)
 
 
-def count_run(invocation: Invocation) -> list[Budget]:
-    """Count what a run cost in the budgets that hold it; in the transaction that ends it.
-
-    Return those that have nothing left now, or whose limit of each run it passed.
-    """
+def count_run(invocation: Invocation) -> None:
+    """Count what a run cost in the budgets that hold it; in the transaction that ends it."""
     session = invocation.session
     held = budgets_of_run(agent_id=session.agent_id, owner_id=session.owner_id)
     if not held or not invocation.cost_usd:
-        return []
+        return
     micros, now = micros_of(invocation.cost_usd), timezone.now()
-    spent: list[Budget] = []
     for budget in held:
         if budget.period == Period.RUN:
-            if micros >= budget.limit_micros:
-                spent.append(budget)
             continue
         row, _is_new = BudgetPeriod.objects.get_or_create(budget=budget, start_at=budget.period_start(now))
         BudgetPeriod.objects.filter(pk=row.pk).update(spent_micros=F("spent_micros") + micros)
         row.refresh_from_db()
         _tell(budget, row, now)
-        if row.spent_micros >= budget.limit_micros:
-            spent.append(budget)
-    return spent
 
 
 def _tell(budget: Budget, row: BudgetPeriod, now: datetime) -> None:

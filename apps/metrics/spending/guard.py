@@ -95,6 +95,7 @@ class RunWatch:
 
     def __init__(self, guard: BudgetGuard, invocation: Invocation, budgets: list[Left]) -> None:
         self._guard = guard
+        self._invocation_id = invocation.pk
         self._budgets = budgets
         kind = invocation.kind or invocation.session.agent.kind
         self._micros_a_s = float(environment_usd(kind, HOUR)) * MICROS / HOUR.total_seconds()
@@ -117,7 +118,10 @@ class RunWatch:
             left.read_again()
             if passed is None and left.is_passed(self.micros):
                 passed = left
-        return None if passed is None else _stopped_text(passed.budget)
+        if passed is None:
+            return None
+        self._guard.stopped[self._invocation_id] = passed.budget
+        return _stopped_text(passed.budget)
 
     def _add_tokens(self, events: Sequence[RecordedEvent]) -> None:
         for event in events:
@@ -128,6 +132,7 @@ class RunWatch:
     def close(self) -> None:
         for left in self._budgets:
             left.running -= self.micros
+        self._guard.stopped.pop(self._invocation_id, None)
         self._guard.let_go(self._budgets)
 
 
@@ -136,6 +141,8 @@ class BudgetGuard:
 
     def __init__(self) -> None:
         self._left: dict[int, Left] = {}
+        # Runs of this process that are being stopped, until they are over, and by which budget.
+        self.stopped: dict[int, Budget] = {}
         self._lock = threading.Lock()
 
     def before(self, session: Session) -> None:
@@ -161,9 +168,13 @@ class BudgetGuard:
             lefts = [self._left.setdefault(budget.pk, Left(budget)) for budget in budgets]
             for left in lefts:
                 left.run_count += 1
-        for left in lefts:
-            left.read()
-        return RunWatch(self, invocation, lefts)
+        try:
+            for left in lefts:
+                left.read()
+            return RunWatch(self, invocation, lefts)
+        except BaseException:
+            self.let_go(lefts)
+            raise
 
     def let_go(self, lefts: list[Left]) -> None:
         """A run is over: what nobody looks at any more is forgotten."""

@@ -9,19 +9,18 @@ from django_q.tasks import async_task
 
 from apps.core.exceptions import LoomError
 from apps.metrics.spending.budgets import count_run
+from apps.metrics.spending.guard import budget_guard
 from apps.sessions.models import Invocation, Session
 from apps.sessions.services import end_session
 
 logger = logging.getLogger(__name__)
 
-STOPPED = "stopped_by_loom"
-
 
 def count_cost(invocation: Invocation) -> None:
-    """Count what a run cost, and end its session where a budget that stopped it asks for that; at the end of a run."""
-    spent = count_run(invocation)
-    is_stopped = invocation.status == Invocation.Status.STOPPED and invocation.error_code == STOPPED
-    if is_stopped and any(budget.ends_session for budget in spent):
+    """At the end of a run: count what it cost, and end its session where the budget that stopped it asks for that."""
+    count_run(invocation)
+    stopped_by = budget_guard.stopped.get(invocation.pk)
+    if stopped_by is not None and stopped_by.ends_session:
         key = invocation.session_id
         transaction.on_commit(
             lambda: async_task(end_stopped_session, key, q_options={"task_name": "end session", "save": False}),

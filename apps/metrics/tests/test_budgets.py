@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from asgiref.sync import sync_to_async
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from apps.accounts.models import User
 from apps.agents.models import Agent
@@ -103,7 +104,7 @@ def test_a_run_of_unknown_cost_counts_nothing(carol: User, session: Session) -> 
     budget = of_agent(carol, session)
     run = make_run(session, invoked_at=None, completed_at=timezone.now())
 
-    assert budgets.count_run(run) == []
+    budgets.count_run(run)
     assert state_of(budget) == ("open", Decimal(0))
 
 
@@ -210,9 +211,30 @@ async def test_a_run_is_stopped_at_the_first_event_beyond_its_limit(
     assert budget.name in run.error_message and "estimate" in run.error_message
     assert run.response_text  # what came until then is kept
     assert not guards.watches
+    assert not budget_guard.stopped
+    assert [task.name() async for task in OrmQ.objects.all() if task.name() == "end session"] == ["end session"]
     await sync_to_async(tasks.end_stopped_session)(session.pk)
     await session.arefresh_from_db()
     assert session.ended_at is not None
+
+
+async def test_a_run_that_others_have_left_nothing_ends_its_session_too(
+    running_engine: Engine, demo_agent: Callable[[str], Agent], carol: User
+) -> None:
+    """Its own cost is far below the limit, and what was counted is as well."""
+    agent = await sync_to_async(demo_agent)("travel_concierge")
+    session = await sync_to_async(start_session)(agent=agent, owner=carol)
+    budget = await sync_to_async(of_agent)(carol, session, ends_session=True)
+    other = await sync_to_async(budget_guard.watch)(Invocation(pk=4711, session=session, kind="agentcore"))
+    assert other is not None
+    other._budgets[0].running = 2_000_000.0
+
+    run = await answered(running_engine, session)
+    other._budgets[0].running = 0.0
+    other.close()
+
+    assert (run.status, run.error_code, budget.name in run.error_message) == ("stopped", "stopped_by_loom", True)
+    assert [task.name() async for task in OrmQ.objects.all() if task.name() == "end session"] == ["end session"]
 
 
 async def test_one_that_was_queued_is_refused_when_its_turn_comes(

@@ -107,14 +107,3 @@ def test_without_the_setting_nothing_is_loaded(session: Session, settings: Any) 
     otlp.spans = otlp.Spans(lambda: pytest.fail("it was made"))
     with transaction.atomic():
         invocation_completed.send(sender=Invocation, invocation=make_run(session))
-
-    assert otlp.check_extra(None) == []
-
-
-def test_the_start_says_what_is_missing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"
-    assert otlp.check_extra(None) == []
-    monkeypatch.setattr(otlp, "NEEDED", ("opentelemetry_that_is_not_there",))
-
-    (message,) = otlp.check_extra(None)
-    assert message.hint is not None and "make otlp" in message.hint

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 
+from django.db import Error as DatabaseError
+
 from apps.sessions.models import Invocation, Session
 from loom_events.recorded import RecordedEvent
+
+logger = logging.getLogger(__name__)
 
 
 class Watch(Protocol):
@@ -49,8 +54,15 @@ def check_before(session: Session) -> None:
 
 
 def watch(invocation: Invocation) -> None:
-    """Have a run looked at that this process is about to answer, from a thread; `unwatch` ends it."""
-    found = [watch for guard in _guards if (watch := guard.watch(invocation)) is not None]
+    """Have a run looked at that this process is about to answer, from a thread; `unwatch` ends it.
+
+    It is stored already, and nobody else answers it: where the database fails just now, it goes on unseen.
+    """
+    try:
+        found = [watch for guard in _guards if (watch := guard.watch(invocation)) is not None]
+    except DatabaseError as error:
+        logger.warning("run is not held to budgets id=%s error=%s", invocation.pk, type(error).__name__)
+        return
     if found:
         watches[invocation.pk] = found
 

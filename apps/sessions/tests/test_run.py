@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 
 import pytest
+from django.db import OperationalError
 
 from apps.sessions.engine import guards
 from apps.sessions.engine.run import AnswerTooLargeError, Run
@@ -84,6 +85,27 @@ def budget() -> Iterator[Budget]:
     guards.register(guard)
     yield guard
     guards.forget(guard)
+
+
+class Away(Budget):
+    """Cannot ask the database."""
+
+    def watch(self, invocation: Invocation) -> Budget:
+        raise OperationalError("server closed the connection")
+
+
+def test_a_run_that_is_stored_is_not_lost_where_its_guard_finds_the_database_away(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard = Away()
+    guards.register(guard)
+    try:
+        guards.watch(run.invocation)
+    finally:
+        guards.forget(guard)
+
+    assert not guards.watches
+    assert "run is not held to budgets" in caplog.text
 
 
 def test_a_guard_says_why_a_run_has_to_stop(run: Run, budget: Budget) -> None:

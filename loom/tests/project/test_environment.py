@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ NAMES = [
     "RUNNERS",
 ]
 KEY = "k" * 40
+NO_NAMESPACE = "it is a namespace of CloudWatch: letters, digits and ._-#:/, and not one of AWS's own"
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +70,10 @@ def test_every_error_is_reported_at_once_with_a_reason_and_an_example(monkeypatc
         ("MAX_REQUESTS", "\u0663", "it is a whole number of 1 or more"),
         ("DEBUG", "maybe", "it is 1 or 0"),
         ("LOG_LEVEL", "loud", "it is debug, info, warning, error or critical"),
+        ("LOG_FORMAT", "xml", "it is pretty or json"),
+        ("CLOUDWATCH_METRICS", "AWS/Loom", NO_NAMESPACE),
+        ("CLOUDWATCH_METRICS", "my loom", NO_NAMESPACE),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", "the scheme must be http or https"),
         ("AGENTCORE_GB_HOUR_USD", "NaN", "it is a number of 0 or more"),
         ("AGENTCORE_GB_HOUR_USD", "-0.1", "it is a number of 0 or more"),
         ("AGENTCORE_GB_HOUR_USD", "cheap", "it is a number of 0 or more"),
@@ -149,6 +155,16 @@ def test_a_command_ends_with_the_list_instead_of_a_traceback() -> None:
             "  SECRET_KEY",
             "  LOG_LEVEL",
         ]
+
+
+def test_a_start_that_is_to_send_spans_says_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    assert load().otel_exporter_otlp_endpoint == "http://127.0.0.1:4318"
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto", None)  # as where the extra is not there
+
+    with pytest.raises(EnvironmentInvalidError, match="run `make otlp`"):
+        load()
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
