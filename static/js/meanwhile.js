@@ -35,7 +35,10 @@ function isChanged(field) {
 function catchUp() {
   for (const asking of document.querySelectorAll("[hx-trigger]")) {
     const fields = [...asking.querySelectorAll("[type=search], select:not([multiple])")];
-    if (/\bchange\b/.test(asking.getAttribute("hx-trigger")) && fields.some(isChanged)) window.htmx?.trigger(asking, "change");
+    if (!fields.some(isChanged)) continue;
+    // Where both are listened for, a change is often that of a select alone.
+    const heard = /\bsubmit\b|\bchange\b(?!.*\bsubmit\b)/.exec(asking.getAttribute("hx-trigger"));
+    if (heard) window.htmx?.trigger(asking, heard[0]);
   }
 }
 

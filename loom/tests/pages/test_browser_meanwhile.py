@@ -48,6 +48,10 @@ def test_what_is_typed_and_chosen_before_htmx_listens_is_asked_for(page: Page, l
             page.get_by_label(f"Target {number}").select_option(f"{loom.agent_id(name)}:DEFAULT")
     expect(page.locator("#compare-estimate")).to_contain_text("Up to $")
 
+    with before_htmx(page, f"{loom.url}/compare/targets/"):
+        page.get_by_role("searchbox", name="Find a target").fill("no agent is called so")
+    expect(page.locator("#target-options")).to_contain_text("has all of these words")
+
 
 def test_a_part_that_comes_anew_waits_for_who_presses_a_button_in_it(page: Page, loom: Loom) -> None:
     page.goto(f"{loom.url}/sessions/")

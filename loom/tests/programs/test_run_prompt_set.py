@@ -34,7 +34,9 @@ def test_it_fails_below_the_share_and_writes_what_failed(loom: Loom, tmp_path: P
     assert status == 201, made
     junit = tmp_path / "trips.xml"
     enough = run(loom, "Trips", "--target", "travel_concierge", "--fail-under", "0.5", "--junit", str(junit))
-    assert (enough.returncode, enough.stderr.splitlines()[-1]) == (0, "1 of 2 runs are over"), enough.stderr
+    # How often it looks while they go on, and whether it sees the last one end before the plan does, nobody knows.
+    told = {f"{number} of 2 runs are over" for number in range(3)}
+    assert enough.returncode == 0 and set(enough.stderr.splitlines()) <= told, enough.stderr
     assert enough.stdout.startswith("travel_concierge:DEFAULT: 1 of 2 prompts passed, 50% (95 %: 9% – 91%)")
     [suite] = ElementTree.parse(junit).getroot()  # noqa: S314 -- our own file
     assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("travel_concierge:DEFAULT", "2", "1")
