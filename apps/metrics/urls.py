@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.metrics.alerts.pages import alert_views, channel_views, rule_views
+from apps.metrics.environments import views as environment_views
 from apps.metrics.explaining import replay_views as run_replay_views
 from apps.metrics.explaining import views as explaining_views
 from apps.metrics.figures.pages import agent_list_views
@@ -19,6 +20,9 @@ urlpatterns = [
     path("csv/", figures_views.operate_csv, name="operate-csv"),
     path("drawings/", figures_views.operate_drawings_fragment, name="operate-drawings-fragment"),
     path("live/", figures_views.operate_live_fragment, name="operate-live-fragment"),
+    path("environments/", environment_views.environments, name="environments"),
+    path("environments/csv/", environment_views.environments_csv, name="environments-csv"),
+    path("environments/end/", environment_views.environments_end, name="environments-end"),
     path("sessions/<uuid:public_id>/latency/", starts_views.latency_fragment, name="latency-fragment"),
     path("sessions/<uuid:public_id>/latency/<int:number>/check/", starts_views.latency_check, name="latency-check"),
     path(

@@ -13,6 +13,7 @@ from __future__ import annotations
 from loom_client.alerting import Alert, AlertChannel, AlertNotice, AlertRule, Alerts
 from loom_client.client import Client
 from loom_client.compared import ComparedRun, ComparedTarget, Comparison, TargetComparison
+from loom_client.environment_calls import Environment
 from loom_client.errors import (
     AmbiguousAgentError,
     ApiError,
@@ -66,6 +67,7 @@ __all__ = [
     "Comparison",
     "DeletedRuns",
     "Endpoint",
+    "Environment",
     "Estimate",
     "Event",
     "Gap",

@@ -209,6 +209,9 @@ export class Client {
   /** @param {number} planId */
   cancelPlan(planId) { return this.#json("POST", `/plans/${planId}/cancel`); }
 
+  /** @param {Query} query */
+  environments(query = {}) { return this.#json("GET", `/environments${queryOf(query)}`); }
+
   budgets() { return this.#json("GET", "/budgets"); }
   /** @param {Record<string, unknown>} body */
   makeBudget(body) { return this.#json("POST", "/budgets", body); }

@@ -105,6 +105,16 @@ def ago(value: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def left(value: datetime | None) -> SafeString | str:
+    """A `<time>` element; countdown.js writes how long it is until then, and the instant itself into the title."""
+    if value is None:
+        return NOTHING
+    utc = localtime(value)
+    machine, reader = utc.isoformat(timespec="milliseconds"), f"{utc:%Y-%m-%d %H:%M:%S}"
+    return format_html('<time datetime="{}" data-left>until {} UTC</time>', machine, reader)
+
+
+@register.filter
 def precise(value: datetime) -> SafeString:
     """A `<time>` element with milliseconds; page.js shows it in the reader's own zone."""
     utc = localtime(value)

@@ -53,9 +53,14 @@ def _named(text: str) -> Q:
     return named
 
 
+def sessions_named(sessions: QuerySet[Session], text: str) -> QuerySet[Session]:
+    """Those whose names hold every word of `text`, or whose id a word is; what their runs say is not looked through."""
+    return sessions.filter(_named(text))
+
+
 def conversations_named(sessions: QuerySet[Session], text: str) -> QuerySet[Session]:
     """The conversations among `sessions` by their names alone, the newest first: quickly, while somebody types."""
-    conversations = sessions.filter(_named(text), purpose=Session.Purpose.CONVERSATION)
+    conversations = sessions_named(sessions, text).filter(purpose=Session.Purpose.CONVERSATION)
     return conversations.order_by("-created_at", "-pk")
 
 

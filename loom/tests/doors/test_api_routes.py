@@ -85,6 +85,7 @@ SCOPE_OF = {
     ("POST", "/agents/{agent_id}/start-series"): "invoke",
     ("GET", "/start-series/{series_id}"): "read",
     ("POST", "/start-series/{series_id}/cancel"): "invoke",
+    ("GET", "/environments"): "read",
     ("GET", "/budgets"): "read",
     ("POST", "/budgets"): "manage",
     ("GET", "/budgets/{budget_id}"): "read",
@@ -224,6 +225,7 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.start_series(1, "Hi", count=6),
             lambda: client.series(1),
             lambda: client.cancel_series(1),
+            client.environments,
             client.budgets,
             lambda: client.budget(1),
             lambda: client.make_budget("all", None, period="day", limit_usd=1),
@@ -297,6 +299,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert walk.call("GET", "/runs/{run_id}/timeline", ids)[1]["gaps"]
     assert [run["id"] for run in walk.call("GET", "/runs", query="?limit=1")[1]["items"]] == [ids["run_id"]]
     walk_opinions(walk, ids)
+    assert walk.call("GET", "/environments")[1][0]["state"] == "idle"
     walk_budgets(walk, ids)
     walk_bulk(walk, ids)
     taken = walk.call("GET", f"{session}/export", ids, query="?format=json")

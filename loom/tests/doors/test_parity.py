@@ -16,6 +16,9 @@ IN_OTHER_APPS = (
     "agents:last-run",
     "metrics:latency-fragment",
     "metrics:latency-check",
+    "metrics:environments",
+    "metrics:environments-csv",
+    "metrics:environments-end",
 )
 
 SESSION = "/agents/{agent_id}/sessions/{session_id}"
@@ -68,6 +71,9 @@ DOES: dict[str, tuple[str, ...]] = {
     "sessions:expectation": ("GET /runs",),  # the median of what a program finds with start= and sort=
     "metrics:latency-fragment": (f"GET {SESSION}/latency",),
     "metrics:latency-check": ("POST /runs/{run_id}/latency/check",),
+    "metrics:environments": ("GET /environments",),
+    "metrics:environments-csv": ("GET /environments",),
+    "metrics:environments-end": (f"POST {SESSION}/end",),
     "sessions:take-out": (f"GET {SESSION}/links", f"POST {SESSION}/links"),
     "sessions:link-revoke": (f"DELETE {SESSION}/links/{{link_id}}",),
     "sessions:export": (f"GET {SESSION}/export",),

@@ -1,0 +1,47 @@
+"""What AgentCore keeps for sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from loom_client.models import _Answer
+from loom_client.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Environment(_Answer):
+    """A session's environment: warm, idle or ended. `end` is the last end that was asked for, with its `proof`."""
+
+    session_id: str
+    session_public_id: str
+    title: str
+    agent_id: int
+    agent_name: str
+    qualifier: str
+    version: str
+    owner: str
+    state: str
+    reason: str
+    expires_at: str | None
+    idle_ends_at: str | None
+    lifetime_ends_at: str | None
+    runs: int
+    cost_usd: float | None
+    idle_usd: float
+    runs_of_unknown_cost: int
+    end: Mapping[str, Any] | None
+    url: str
+
+
+class EnvironmentCalls(Wire):
+    """One method for each thing that the API tells of environments; `Client.end` ends one."""
+
+    def environments(self, text: str = "", **query: Any) -> list[Environment]:
+        """Those that are warm or idle, the last used first; `query` in the words of the API: state, agent, owner, sort,
+        limit, offset.
+        """
+        asked = {"q": text, **{name: value for name, value in query.items() if value is not None}}
+        return [Environment.read(item) for item in self._json("GET", f"/environments?{urlencode(asked)}")]
