@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.metrics.alerts.pages import alert_views, channel_views, rule_views
+from apps.metrics.environments import cold_views
 from apps.metrics.environments import views as environment_views
 from apps.metrics.explaining import replay_views as run_replay_views
 from apps.metrics.explaining import views as explaining_views
@@ -23,6 +24,8 @@ urlpatterns = [
     path("environments/", environment_views.environments, name="environments"),
     path("environments/csv/", environment_views.environments_csv, name="environments-csv"),
     path("environments/end/", environment_views.environments_end, name="environments-end"),
+    path("cold-starts/", cold_views.cold_starts, name="cold-starts"),
+    path("cold-starts/csv/", cold_views.cold_starts_csv, name="cold-starts-csv"),
     path("sessions/<uuid:public_id>/latency/", starts_views.latency_fragment, name="latency-fragment"),
     path("sessions/<uuid:public_id>/latency/<int:number>/check/", starts_views.latency_check, name="latency-check"),
     path(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from loom_client.alerting import Alert, AlertChannel, AlertNotice, AlertRule, Alerts
 from loom_client.client import Client
 from loom_client.compared import ComparedRun, ComparedTarget, Comparison, TargetComparison
-from loom_client.environment_calls import Environment
+from loom_client.environment_calls import ColdStarts, Environment
 from loom_client.errors import (
     AmbiguousAgentError,
     ApiError,
@@ -62,6 +62,7 @@ __all__ = [
     "ApiError",
     "Client",
     "ClientError",
+    "ColdStarts",
     "ComparedRun",
     "ComparedTarget",
     "Comparison",

@@ -36,6 +36,18 @@ class Environment(_Answer):
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class ColdStarts(_Answer):
+    """Cold starts and what goes with slow ones: `factors` with their `levels`, each against all others."""
+
+    n: int
+    p50: Mapping[str, float] | None
+    source: str
+    left_out: int
+    comparisons: int
+    factors: list[dict[str, Any]]
+
+
 class EnvironmentCalls(Wire):
     """One method for each thing that the API tells of environments; `Client.end` ends one."""
 
@@ -45,3 +57,8 @@ class EnvironmentCalls(Wire):
         """
         asked = {"q": text, **{name: value for name, value in query.items() if value is not None}}
         return [Environment.read(item) for item in self._json("GET", f"/environments?{urlencode(asked)}")]
+
+    def cold_starts(self, **query: Any) -> ColdStarts:
+        """What goes with slow cold starts; `query` in the words of the API: agent, days, metric, measure_start."""
+        asked = {name: value for name, value in query.items() if value is not None}
+        return ColdStarts.read(self._json("GET", f"/cold-starts?{urlencode(asked)}"))

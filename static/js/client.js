@@ -211,6 +211,8 @@ export class Client {
 
   /** @param {Query} query */
   environments(query = {}) { return this.#json("GET", `/environments${queryOf(query)}`); }
+  /** @param {Query} query `agent`, `days`, `metric`, `measure_start` */
+  coldStarts(query = {}) { return this.#json("GET", `/cold-starts${queryOf(query)}`); }
 
   budgets() { return this.#json("GET", "/budgets"); }
   /** @param {Record<string, unknown>} body */

@@ -86,6 +86,7 @@ SCOPE_OF = {
     ("GET", "/start-series/{series_id}"): "read",
     ("POST", "/start-series/{series_id}/cancel"): "invoke",
     ("GET", "/environments"): "read",
+    ("GET", "/cold-starts"): "read",
     ("GET", "/budgets"): "read",
     ("POST", "/budgets"): "manage",
     ("GET", "/budgets/{budget_id}"): "read",
@@ -226,6 +227,7 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.series(1),
             lambda: client.cancel_series(1),
             client.environments,
+            client.cold_starts,
             client.budgets,
             lambda: client.budget(1),
             lambda: client.make_budget("all", None, period="day", limit_usd=1),
@@ -300,6 +302,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert [run["id"] for run in walk.call("GET", "/runs", query="?limit=1")[1]["items"]] == [ids["run_id"]]
     walk_opinions(walk, ids)
     assert walk.call("GET", "/environments")[1][0]["state"] == "idle"
+    assert walk.call("GET", "/cold-starts", query=f"?agent={agent_id}")[1]["n"] == 0
     walk_budgets(walk, ids)
     walk_bulk(walk, ids)
     taken = walk.call("GET", f"{session}/export", ids, query="?format=json")

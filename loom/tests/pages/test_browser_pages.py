@@ -35,7 +35,7 @@ PAGES = [
     "prompt_sets:list", "prompt_sets:new", "prompt_sets:detail", "prompt_sets:rename", "prompt_sets:delete",
     "prompt_sets:prompt-new", "prompt_sets:prompt", "prompt_sets:replay", "prompt_sets:results", "prompt_sets:compare",
     "compare:list", "compare:new", "compare:plan", "compare:targets", "costs:list", "costs:budget",
-    "metrics:environments",
+    "metrics:environments", "metrics:cold-starts",
     "alerts:list", "alerts:detail", "alerts:rules", "alerts:rule-new", "alerts:rule", "alerts:rule-delete",
     "alerts:channels", "alerts:channel-delete", "alerts:notices",
 ]  # fmt: skip
@@ -66,7 +66,7 @@ ACTIONS = [
     "agents:list-csv", "sessions:list-csv", "overview:runs-csv", "metrics:operate-csv", "sessions:export",
     "sessions:run-export", "sessions:link-revoke", "metrics:latency-check", "compare:again", "compare:stop",
     "compare:stop-runs", "compare:chosen", "compare:targets-csv",
-    "metrics:environments-csv", "metrics:environments-end",
+    "metrics:environments-csv", "metrics:environments-end", "metrics:cold-starts-csv",
     "costs:csv", "costs:budget-new", "costs:budget-delete", "healthz", "readyz", "metrics",
     "api-home", "api-root",
     "alerts:act", "alerts:rule-test", "alerts:notice-resend",
