@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any, NoReturn
 
 from apps.core.exceptions import InvalidInputError
@@ -31,6 +32,9 @@ def read_json(text: str, max_length: int) -> Any:
         raise PayloadError(f"It is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from None
     except UnicodeEncodeError:
         raise PayloadError("It holds half of a surrogate pair, which is no character.") from None
+    except ValueError:
+        digits = sys.get_int_max_str_digits()
+        raise PayloadError(f"It holds a number of more than {digits:,} digits. Write it as a string.") from None
     except RecursionError:
         raise PayloadError(f"It is nested more than {MAX_DEPTH} deep.") from None
     _check_value(value)

@@ -30,15 +30,18 @@ _TELL_EVERY_PERCENT = 25
 
 
 def parts() -> dict[str, list[str]]:
-    """Each part and what pytest is told to run, the longest first. But for deep ones every test is in one of them."""
+    """Each part and what pytest is told to run; but for deep ones every test is in one of them.
+
+    The longest come first: what began last would go on alone, and leave a core idle.
+    """
     paths = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
     return {
+        "processes": ["loom", "-m", "not whole and not browser and not services and not deep"],
+        "apps": [*(path for path in paths if path != "loom"), "-m", "not deep"],
+        "browser": ["loom", "-m", "browser and not deep"],
         # marked by loom.tests.plugin: uses the running Loom of a fixture
         "whole": ["loom", "-m", "whole and not browser and not services and not deep"],
-        "browser": ["loom", "-m", "browser and not deep"],
-        "processes": ["loom", "-m", "not whole and not browser and not services and not deep"],
         "services": ["loom", "-m", "services and not browser and not deep"],
-        "apps": [*(path for path in paths if path != "loom"), "-m", "not deep"],
     }
 
 

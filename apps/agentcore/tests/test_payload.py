@@ -57,6 +57,7 @@ def test_a_template_is_any_json_with_the_placeholder_in_a_string(value: Any) -> 
         ('{"p": "{{prompt}}", "t": NaN}', "It is not JSON: NaN is no number there. Write null, or a string."),
         ('["{{prompt}}\\u0000"]', "It holds a NUL character, which cannot be stored. Remove \\u0000."),
         ('["{{prompt}}\\ud800"]', "It holds half of a surrogate pair, which is no character."),
+        (f'["{{{{prompt}}}}", {"9" * 5000}]', "It holds a number of more than 4,300 digits. Write it as a string."),
         ("[" * 51 + '"{{prompt}}"' + "]" * 51, "It is nested more than 50 deep."),
         ("[" * 5000 + "]" * 5000, "It is nested more than 50 deep."),
         ('"{{prompt}}' + "x" * 20_000 + '"', "It has 20,012 characters; at most 20,000 are taken."),

@@ -16,6 +16,8 @@ from apps.core.requests.return_to import return_to
         ("//evil.example/", "/otherwise/"),
         ("/\\evil.example/", "/otherwise/"),
         ("javascript:alert(1)", "/otherwise/"),
+        ("0", "/otherwise/"),
+        ("agents", "/otherwise/"),
     ],
 )
 def test_a_form_leads_back_within_our_own_host_only(target: str, leads_to: str) -> None:

@@ -72,7 +72,7 @@ def prompt_of(payload: bytes) -> str:
         value = json.loads(payload)
     except UnicodeDecodeError as error:
         raise PayloadError("Invalid encoding in request") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PayloadError("Invalid JSON in request") from error
     if isinstance(value, dict):
         for member in PROMPT_MEMBERS:

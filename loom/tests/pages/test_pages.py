@@ -34,7 +34,7 @@ from loom.tests.comparisons import make_comparison
 from loom.tests.doors.furnishing import keys_of_alert, make_alert
 from loom.tests.fixtures import make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("refusing_aws")]
 
 EVIL = '</pre></textarea><script>alert(1)</script><b style="color:red" onclick="alert(1)">'
 EVENTS: list[dict[str, Any]] = [
