@@ -29,6 +29,7 @@ from apps.metrics.alerts.api import router as alerts_router
 from apps.metrics.api import router as metrics_router
 from apps.metrics.environments.api import router as environments_router
 from apps.metrics.environments.cold_api import router as cold_starts_router
+from apps.metrics.environments.keep_warm_api import router as keep_warm_router
 from apps.metrics.explaining.api import router as timelines_router
 from apps.metrics.prompt_sets.api import router as prompt_sets_router
 from apps.metrics.prompt_sets.plans_api import router as plans_router
@@ -152,6 +153,7 @@ api.add_router("", prompt_sets_router)
 api.add_router("", budgets_router)
 api.add_router("", environments_router)
 api.add_router("", cold_starts_router)
+api.add_router("", keep_warm_router)
 api.add_router("", prompts_router)
 api.add_router("", plans_router)
 api.add_router("", alerts_router)

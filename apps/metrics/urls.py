@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.metrics.alerts.pages import alert_views, channel_views, rule_views
-from apps.metrics.environments import cold_views
+from apps.metrics.environments import cold_views, keep_warm_views
 from apps.metrics.environments import views as environment_views
 from apps.metrics.explaining import replay_views as run_replay_views
 from apps.metrics.explaining import views as explaining_views
@@ -102,4 +102,7 @@ alert_urlpatterns = [
     path("undelivered/<int:notice_id>/resend/", alert_views.notice_resend, name="notice-resend"),
 ]
 # Below /agents/.
-agent_urlpatterns = [path("<int:pk>/measure/", series_views.agent_measure, name="measure")]
+agent_urlpatterns = [
+    path("<int:pk>/measure/", series_views.agent_measure, name="measure"),
+    path("<int:pk>/keep-warm/", keep_warm_views.keep_warm, name="keep-warm"),
+]

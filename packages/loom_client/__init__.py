@@ -13,7 +13,7 @@ from __future__ import annotations
 from loom_client.alerting import Alert, AlertChannel, AlertNotice, AlertRule, Alerts
 from loom_client.client import Client
 from loom_client.compared import ComparedRun, ComparedTarget, Comparison, TargetComparison
-from loom_client.environment_calls import ColdStarts, Environment
+from loom_client.environment_calls import ColdStarts, Environment, KeepWarm
 from loom_client.errors import (
     AmbiguousAgentError,
     ApiError,
@@ -73,6 +73,7 @@ __all__ = [
     "Event",
     "Gap",
     "Invocation",
+    "KeepWarm",
     "KeptSession",
     "Latency",
     "ListedPlan",

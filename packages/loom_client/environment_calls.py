@@ -48,6 +48,26 @@ class ColdStarts(_Answer):
     factors: list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class KeepWarm(_Answer):
+    """What pings and another idle timeout would make of an agent's own runs; costs are of a month, at most."""
+
+    runs: int
+    sessions: int
+    is_enough: bool
+    seen: Mapping[str, float] | None
+    present: Mapping[str, Any]
+    asked: Mapping[str, Any]
+    avoided: float
+    penalty_ms: float | None
+    saved_s: float | None
+    saved_low_s: float | None
+    saved_high_s: float | None
+    more_usd: float
+    best_idle_timeout_ms: int | None
+    idle_timeouts: list[dict[str, Any]]
+
+
 class EnvironmentCalls(Wire):
     """One method for each thing that the API tells of environments; `Client.end` ends one."""
 
@@ -62,3 +82,10 @@ class EnvironmentCalls(Wire):
         """What goes with slow cold starts; `query` in the words of the API: agent, days, metric, measure_start."""
         asked = {name: value for name, value in query.items() if value is not None}
         return ColdStarts.read(self._json("GET", f"/cold-starts?{urlencode(asked)}"))
+
+    def keep_warm(self, agent_id: int, **query: Any) -> KeepWarm:
+        """Replay an agent's runs; `query` in the words of the API: days, ping_minutes, from_hour, to_hour, keep_hours,
+        idle_minutes.
+        """
+        asked = {name: value for name, value in query.items() if value is not None}
+        return KeepWarm.read(self._json("GET", f"/agents/{agent_id}/keep-warm?{urlencode(asked)}"))

@@ -213,6 +213,8 @@ export class Client {
   environments(query = {}) { return this.#json("GET", `/environments${queryOf(query)}`); }
   /** @param {Query} query `agent`, `days`, `metric`, `measure_start` */
   coldStarts(query = {}) { return this.#json("GET", `/cold-starts${queryOf(query)}`); }
+  /** @param {number} agentId @param {Query} query `days`, `ping_minutes`, `from_hour`, `to_hour`, `keep_hours`, `idle_minutes` */
+  keepWarm(agentId, query = {}) { return this.#json("GET", `/agents/${agentId}/keep-warm${queryOf(query)}`); }
 
   budgets() { return this.#json("GET", "/budgets"); }
   /** @param {Record<string, unknown>} body */

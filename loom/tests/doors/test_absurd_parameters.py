@@ -38,12 +38,13 @@ pytestmark = pytest.mark.django_db
 NAMES = (
     "account", "add", "after", "again", "agent", "all", "arn", "ask", "at", "at_once", "before", "chart", "check",
     "check-0-kind", "check-0-ms", "check-0-text", "count", "days", "download", "ends_session", "environment", "error",
-    "file", "find", "first", "format", "from", "has_warm_turn", "idle", "ids", "invocation", "kind", "last", "level",
+    "file", "find", "first", "format", "from", "from_hour", "has_warm_turn", "idle", "idle_minutes",
+    "ids", "invocation", "keep_hours", "kind", "last", "level",
     "mark", "max_cost_usd", "measure_start", "metric", "mode", "name", "next", "of", "order", "owner", "page",
-    "password", "payload", "payload_template", "prompt", "purpose", "q", "qualifier", "range", "read_timeout_ms",
-    "read_timeout_s", "region", "repeats", "request_key", "row", "run", "runs", "second", "seed", "seen",
-    "series", "session_id", "shape", "show", "since", "sort", "state", "status", "strict", "tag", "target_1", "text",
-    "theme", "title", "to", "username", "version", "wait", "words", "wrap",
+    "password", "ping_minutes", "payload", "payload_template", "prompt", "purpose", "q", "qualifier", "range",
+    "read_timeout_ms", "read_timeout_s", "region", "repeats", "request_key", "row", "run", "runs", "second", "seed",
+    "seen", "series", "session_id", "shape", "show", "since", "sort", "state", "status", "strict", "tag", "target_1",
+    "text", "theme", "title", "to", "to_hour", "username", "version", "wait", "words", "wrap",
 )  # fmt: skip
 VALUES = {
     "nothing": "",

@@ -87,6 +87,7 @@ SCOPE_OF = {
     ("POST", "/start-series/{series_id}/cancel"): "invoke",
     ("GET", "/environments"): "read",
     ("GET", "/cold-starts"): "read",
+    ("GET", "/agents/{agent_id}/keep-warm"): "read",
     ("GET", "/budgets"): "read",
     ("POST", "/budgets"): "manage",
     ("GET", "/budgets/{budget_id}"): "read",
@@ -228,6 +229,7 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.cancel_series(1),
             client.environments,
             client.cold_starts,
+            lambda: client.keep_warm(1, ping_minutes=10),
             client.budgets,
             lambda: client.budget(1),
             lambda: client.make_budget("all", None, period="day", limit_usd=1),
@@ -303,6 +305,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     walk_opinions(walk, ids)
     assert walk.call("GET", "/environments")[1][0]["state"] == "idle"
     assert walk.call("GET", "/cold-starts", query=f"?agent={agent_id}")[1]["n"] == 0
+    assert not walk.call("GET", f"{one}/keep-warm", ids, query="?ping_minutes=10")[1]["is_enough"]
     walk_budgets(walk, ids)
     walk_bulk(walk, ids)
     taken = walk.call("GET", f"{session}/export", ids, query="?format=json")

@@ -35,7 +35,7 @@ PAGES = [
     "prompt_sets:list", "prompt_sets:new", "prompt_sets:detail", "prompt_sets:rename", "prompt_sets:delete",
     "prompt_sets:prompt-new", "prompt_sets:prompt", "prompt_sets:replay", "prompt_sets:results", "prompt_sets:compare",
     "compare:list", "compare:new", "compare:plan", "compare:targets", "costs:list", "costs:budget",
-    "metrics:environments", "metrics:cold-starts",
+    "metrics:environments", "metrics:cold-starts", "agents:keep-warm",
     "alerts:list", "alerts:detail", "alerts:rules", "alerts:rule-new", "alerts:rule", "alerts:rule-delete",
     "alerts:channels", "alerts:channel-delete", "alerts:notices",
 ]  # fmt: skip
