@@ -17,6 +17,7 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 
 from apps.accounts.access import may_manage, may_read
+from apps.agentcore.accounts.api import router as accounts_router
 from apps.agentcore.api import router as agents_router
 from apps.agentcore.logs.api import router as logs_router
 from apps.agents.selectors import agents_visible_to
@@ -154,6 +155,7 @@ api.add_router("", budgets_router)
 api.add_router("", environments_router)
 api.add_router("", cold_starts_router)
 api.add_router("", keep_warm_router)
+api.add_router("", accounts_router)
 api.add_router("", prompts_router)
 api.add_router("", plans_router)
 api.add_router("", alerts_router)

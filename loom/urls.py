@@ -74,6 +74,7 @@ urlpatterns = [
     path("compare/", include("apps.overview.comparing.urls")),
     path("operate/", include("apps.metrics.urls")),
     path("costs/", include((metrics.cost_urlpatterns, "costs"))),
+    path("aws-accounts/", include("apps.agentcore.accounts.urls")),
     path("palette/", palette_fragment, name="palette-fragment"),
     path("palette/results/", palette_results_fragment, name="palette-results-fragment"),
     path("design/", design, name="design"),

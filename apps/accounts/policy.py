@@ -110,6 +110,9 @@ ROWS = (
     Row(ANYTHING | {"read figures"}, "agents.Agent", everyone),
     # Lines may quote what was said: others read those of their own sessions.
     Row(frozenset({"read all lines"}), "agents.Agent", staff),
+    # A role may let Loom in where a user is not let in: who says which ones Loom takes on is of the staff.
+    Row(frozenset({"read"}), "agentcore.AwsAccount", everyone),
+    Row(ANYTHING, "agentcore.AwsAccount", staff),
     # Staff may see in the administration that there are some; to use them is their owner's.
     Row(ANYTHING, "vault.Secret", owner("owner_id")),
     # AgentCore does not tie sessions to users, so these do.

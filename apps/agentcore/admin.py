@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.models import User
-from apps.agentcore.models import Runtime
+from apps.agentcore.models import AccountRegion, AwsAccount, Runtime
 from apps.agentcore.payload import check_template
 from apps.agentcore.selectors import with_runtime
 from apps.agentcore.services import refresh_agent, register_agent, save_invocation_settings
@@ -19,7 +19,7 @@ from apps.agents.admin import AgentAdmin, PartOfAgent
 from apps.agents.forms import ARN_MAX_LENGTH
 from apps.agents.models import Agent
 from apps.agents.payload import PayloadError
-from apps.core.admin import LargeTableAdmin, ModelForm, StackedInline, service_action
+from apps.core.admin import LargeTableAdmin, ModelForm, RecordAdmin, StackedInline, service_action
 from apps.core.exceptions import LoomError
 
 admin.site.unregister(Agent)
@@ -143,3 +143,20 @@ class RuntimeAdmin(LargeTableAdmin[Runtime]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Runtime | None = None) -> bool:
         return False
+
+
+@admin.register(AwsAccount)
+class AwsAccountAdmin(RecordAdmin[AwsAccount]):
+    """Which roles Loom takes on; they are changed on their own page, which asks the account at once."""
+
+    list_display = ["label", "account_id", "role_arn", "is_enabled", "origin", "created_at"]
+    list_filter = ["origin", "is_enabled"]
+    search_fields = ["label", "account_id", "role_arn"]
+
+
+@admin.register(AccountRegion)
+class AccountRegionAdmin(RecordAdmin[AccountRegion]):
+    list_display = ["region", "account", "checked_at", "runtime_count", "error_code"]
+    list_select_related = ["account"]
+    list_filter = ["region"]
+    search_fields = ["account__label", "account__account_id"]

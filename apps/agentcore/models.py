@@ -10,6 +10,53 @@ from apps.agentcore.obstacles import Obstacle, find_obstacles
 from apps.agentcore.payload import template_in_use
 from apps.agents.models import Agent, default_payload_template
 from apps.aws.arn import RuntimeArn
+from apps.aws.roles import Role
+
+
+class AwsAccount(models.Model):
+    """Another account on AWS, into which Loom's own identity goes by a role."""
+
+    origin = models.CharField(max_length=10, choices=Agent.Origin.choices)
+    label = models.CharField(max_length=60)
+    account_id = models.CharField(max_length=12, help_text="As the role's ARN says it.")
+    role_arn = models.CharField("role ARN", max_length=640)
+    external_id = models.CharField(max_length=1224, blank=True)
+    is_enabled = models.BooleanField(default=True, help_text="Without it nothing is asked of the account.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "AWS account"
+        ordering = ["label", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["origin", "account_id"], name="aws_account_once"),
+            models.UniqueConstraint(fields=["origin", "label"], name="aws_account_label_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.account_id})"
+
+    @property
+    def role(self) -> Role:
+        return Role(self.role_arn, self.external_id)
+
+
+class AccountRegion(models.Model):
+    """A region of an account in which agents are looked for, and how that went when it was tried last."""
+
+    account = models.ForeignKey(AwsAccount, on_delete=models.CASCADE, related_name="regions")
+    region = models.CharField(max_length=30)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    runtime_count = models.PositiveIntegerField(null=True, blank=True, help_text="As AWS listed them.")
+    error_code = models.CharField(max_length=100, blank=True)
+    error_message = models.CharField(max_length=1000, blank=True)
+    next_check_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["region"]
+        constraints = [models.UniqueConstraint(fields=["account", "region"], name="account_region_once")]
+
+    def __str__(self) -> str:
+        return self.region
 
 
 class Runtime(models.Model):
@@ -24,6 +71,15 @@ class Runtime(models.Model):
     runtime_id = models.CharField(max_length=120)
     region = models.CharField(max_length=30)
     account_id = models.CharField(max_length=12)
+    aws_account = models.ForeignKey(
+        AwsAccount,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="runtimes",
+        verbose_name="AWS account",
+        help_text="By whose role it is reached; empty for Loom's own identity.",
+    )
     log_group = models.CharField(max_length=512)
     raw_metadata = models.JSONField(default=dict)
     protocol = models.CharField(max_length=10, default="HTTP")

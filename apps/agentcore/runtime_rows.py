@@ -13,13 +13,13 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from apps.agentcore.models import Runtime
+from apps.agentcore.models import AwsAccount, Runtime
 from apps.agents.models import Agent
 
 logger = logging.getLogger(__name__)
 
 # What both have, the same under `former_` in the agent's row.
-NEW_COLUMNS = frozenset({"log_stream"})
+NEW_COLUMNS = frozenset({"aws_account", "log_stream"})
 SHARED_COLUMNS = [
     field.name for field in Runtime._meta.fields if not field.primary_key and field.name not in NEW_COLUMNS
 ]
@@ -39,6 +39,12 @@ def store_changes(runtime: Runtime, columns: Collection[str], *, agent_columns: 
         # The agent's row first, here and below: nobody then waits for the other's lock while holding one.
         runtime.agent.save(update_fields=[*agent_columns, *_repeat(runtime, columns)])
         runtime.save(update_fields=columns)
+
+
+def attach_to_account(account: AwsAccount) -> int:
+    """Have every runtime of the account, archived ones too, reached by its role from now on; return how many."""
+    runtimes = Runtime.objects.filter(agent__origin=account.origin, account_id=account.account_id)
+    return runtimes.update(aws_account=account)
 
 
 def _repeat(runtime: Runtime, columns: Collection[str]) -> list[str]:

@@ -12,15 +12,16 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.agentcore.aws.connection import current_connection
+from apps.agentcore.aws.connection import Connections, connection_of
 from apps.agentcore.exceptions import AgentExistsError, AgentRuntimeError
-from apps.agentcore.models import Runtime
+from apps.agentcore.models import AwsAccount, Runtime
 from apps.agentcore.runtime_rows import adopt_unsplit_agents, store_changes, store_new
 from apps.agents.models import Agent, Endpoint
 from apps.agents.selectors import origins_in_use
 from apps.agents.services import in_order, position_of_new
 from apps.aws import control
 from apps.aws.arn import DEFAULT_QUALIFIER, InvalidArnError, RuntimeArn
+from apps.aws.connection import Connection
 from apps.aws.control import EndpointDescription, RuntimeDescription, RuntimeSummary
 from apps.aws.errors import AccessDeniedError, AwsError
 from apps.core.exceptions import InvalidInputError
@@ -46,6 +47,7 @@ DESCRIBED_OF_RUNTIME = (
     "runtime_id",
     "region",
     "account_id",
+    "aws_account",
     "log_group",
     "raw_metadata",
     "protocol",
@@ -66,15 +68,15 @@ class Description:
     endpoints: list[EndpointDescription]
 
 
-def describe(arn: RuntimeArn) -> Description:
+def describe(arn: RuntimeArn, connection: Connection) -> Description:
     """Ask AWS about a runtime and its endpoints. Blocks; raises AgentRuntimeError.
 
-    AWS is asked for the id alone and answers for the caller's own account, so an ARN of another account with the same
-    id would come back as somebody else: InvalidInputError.
+    AWS is asked for the id alone and answers for the account of whoever signed, so an ARN of another account with the
+    same id would come back as somebody else: InvalidInputError.
     """
     try:
-        runtime = control.describe_runtime(current_connection(), arn)
-        endpoints = control.list_endpoints(current_connection(), arn)
+        runtime = control.describe_runtime(connection, arn)
+        endpoints = control.list_endpoints(connection, arn)
     except AwsError as error:
         logger.warning(
             "describe failed code=%s http_status=%s request_id=%s", error.code, error.http_status, error.request_id
@@ -100,7 +102,8 @@ def register_agent(*, arn: str, user: User | None) -> Agent:
     except InvalidArnError as error:
         raise InvalidInputError(str(error)) from error
     check_unregistered(Agent.objects.filter(runtime__arn=parsed.runtime_arn).first())
-    return store_described(description=describe(parsed), user=user)
+    description = describe(parsed, Connections().of(parsed.account_id))
+    return store_described(description=description, user=user)
 
 
 def store_described(*, description: Description, user: User | None) -> Agent:
@@ -155,7 +158,7 @@ def refresh_agent(*, agent: Agent) -> Agent:
 
     Only what AWS says is written: while it was asked, others may have invoked, changed or archived the agent.
     """
-    update_described(agent=agent, description=describe(agent.runtime.parsed_arn))
+    update_described(agent=agent, description=describe(agent.runtime.parsed_arn, connection_of(agent.runtime)))
     return agent
 
 
@@ -172,7 +175,7 @@ def update_described(*, agent: Agent, description: Description) -> None:
 def versions_of(agent: Agent) -> list[RuntimeSummary]:
     """Ask AWS for the agent's versions, the newest first. Blocks; raises AgentRuntimeError."""
     try:
-        return control.list_versions(current_connection(), agent.runtime.parsed_arn)
+        return control.list_versions(connection_of(agent.runtime), agent.runtime.parsed_arn)
     except AwsError as error:
         if isinstance(error, AccessDeniedError):
             error.advice = VERSIONS_ADVICE
@@ -213,6 +216,7 @@ def _take_over(runtime: Runtime, description: Description, now: datetime) -> Non
     runtime.runtime_id = arn.runtime_id
     runtime.region = arn.region
     runtime.account_id = arn.account_id
+    runtime.aws_account = AwsAccount.objects.filter(origin=settings.LOOM_AWS, account_id=arn.account_id).first()
     runtime.log_group = arn.log_group()
     runtime.raw_metadata = described.raw
     runtime.protocol = described.protocol

@@ -193,7 +193,7 @@ class AgentCoreClient:
 
     async def _keys(self) -> Keys:
         """Who signs now. botocore renews the keys in time, without holding up the loop."""
-        if self._connection.origin == "emulator":
+        if self._connection.origin == "emulator" and self._connection.role is None:
             arguments = client_arguments(self._connection)
             return Keys(arguments["aws_access_key_id"], arguments["aws_secret_access_key"])
         credentials = await self._session.get_credentials()

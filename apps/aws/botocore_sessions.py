@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import botocore.loaders
 import botocore.session
 from aiobotocore.session import AioSession
+from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+
+from apps.aws.role_credentials import sign_as
 
 if TYPE_CHECKING:
     from apps.aws.connection import Connection
 
 # Keys that sign requests to the emulator; it accepts any.
-_EMULATOR_ACCESS_KEY = "emulator"
-_EMULATOR_SECRET_KEY = "emulator"  # noqa: S105 -- not a secret, the emulator accepts any
+EMULATOR_KEYS = {"aws_access_key_id": "emulator", "aws_secret_access_key": "emulator"}
+# STS answers at once, or something is wrong; a prompt may be waiting for it.
+_STS_TIMEOUT_S = 5
 
 # botocore and aiobotocore log requests with their bodies at DEBUG, which would put prompts and keys into a log.
 _LOGGERS_WITH_CONTENT = ("aiobotocore", "boto3", "botocore", "urllib3")
@@ -39,13 +44,10 @@ def client_arguments(connection: Connection) -> dict[str, Any]:
     """What `create_client` needs beside service, region and config, the same for boto3 and aiobotocore."""
     if connection.origin == "aws":
         return {}
-    return {
-        "endpoint_url": connection.endpoint_url,
-        "aws_access_key_id": _EMULATOR_ACCESS_KEY,
-        "aws_secret_access_key": _EMULATOR_SECRET_KEY,
-        # Loopback only; and a bundle named by the environment would be read even for plain HTTP.
-        "verify": False,
-    }
+    # Loopback only; and a bundle named by the environment would be read even for plain HTTP.
+    emulated = {"endpoint_url": connection.endpoint_url, "verify": False}
+    # With a role the session has credentials of its own.
+    return emulated if connection.role is not None else {**emulated, **EMULATOR_KEYS}
 
 
 def config_arguments(connection: Connection) -> dict[str, Any]:
@@ -65,7 +67,23 @@ def _prepared(session_class: type[_Session], connection: Connection) -> _Session
         session = session_class(profile=connection.profile)
     # Later, because this reads the files of AWS, and what is wrong with them is told when a client is made.
     session.lazy_register_component("data_loader", lambda: _loader(session.get_config_variable("data_path")))
+    if connection.role is not None:
+        own = replace(connection, role=None)
+        source = _prepared(session_class, own)
+        if own.origin == "emulator":
+            source.set_credentials(*EMULATOR_KEYS.values())
+        sign_as(session, connection.role, source, partial(_sts_client, source, own))
     return session
+
+
+def _sts_client(source: botocore.session.Session, own: Connection, service: str, **keys: Any) -> Any:
+    """The client that AssumeRole goes by: of the region's own STS, whose tokens hold in every region."""
+    config = Config(
+        connect_timeout=_STS_TIMEOUT_S, read_timeout=_STS_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": 2}, **config_arguments(own),
+    )  # fmt: skip
+    arguments = {**client_arguments(own), **keys}
+    return source.create_client(service, region_name=own.region, config=config, **arguments)
 
 
 @cache

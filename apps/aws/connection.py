@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from apps.aws.roles import Role
+
 _LOOPBACK_URL = re.compile(
     r"https?://(?:localhost|127(?:\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3}|\[::1\])(?::[0-9]{1,5})?/?"
 )
@@ -21,7 +23,8 @@ class Connection:
     """Where requests go and who signs them.
 
     `region` is the default for discovery only: a call about an agent goes to the region of its ARN. `endpoint_url`
-    belongs to the emulator, where it is required and must be a loopback address; `profile` belongs to AWS.
+    belongs to the emulator, where it is required and must be a loopback address; `profile` belongs to AWS. With a
+    `role` every request is signed as that, in its account. Connections that differ share no client and no credentials.
     Raises `ValueError` for any other combination.
     """
 
@@ -29,6 +32,7 @@ class Connection:
     region: str
     profile: str | None = None
     endpoint_url: str | None = None
+    role: Role | None = None
 
     def __post_init__(self) -> None:
         if self.origin == "aws":

@@ -74,6 +74,14 @@ class RuntimeSummary:
     description: str
     updated_at: datetime
 
+    @property
+    def account_id(self) -> str:
+        return self.arn.split(":")[4]
+
+    @property
+    def region(self) -> str:
+        return self.arn.split(":")[3]
+
 
 def describe_runtime(connection: Connection, arn: RuntimeArn, version: str | None = None) -> RuntimeDescription:
     """GetAgentRuntime, for the newest version or the given one."""

@@ -113,6 +113,15 @@ class CredentialsError(AwsError):
     )
 
 
+class RoleRefusedError(CredentialsError):
+    """The role of an account did not let Loom's own identity in; nothing was asked of the account."""
+
+    default_advice = (
+        "Check three things: the role exists in that account, its trust policy names Loom's own identity with this "
+        "external id, and that identity is granted sts:AssumeRole on the role (iac/policies/assume.json)."
+    )
+
+
 class ConnectFailedError(AwsError):
     """No connection could be made, so nothing was sent."""
 
@@ -280,6 +289,8 @@ def _from_answer(error: botocore_errors.ClientError) -> AwsError:
     code = str(details.get("Code") or http_status or "Unknown")
     by_status = _ERROR_BY_STATUS.get(http_status or 0, UnavailableError if (http_status or 0) >= 500 else AwsError)
     error_class = ERROR_BY_CODE.get(code, by_status)
+    if error.operation_name == "AssumeRole" and error_class in (AccessDeniedError, InvalidRequestError):
+        error_class = RoleRefusedError
     # Without a code nothing shows that the text is AWS's: botocore then takes the whole body, which may be anyone's.
     has_code = not code.isdigit() and code != "Unknown"
     text = " ".join(str(details.get("Message") or "").split())[:_LONGEST_MESSAGE] if has_code else ""

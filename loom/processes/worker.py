@@ -27,6 +27,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from apps.agentcore.accounts.tasks import enqueue_due_account_check
 from apps.core import limits
 from apps.core.models import Process
 from apps.core.notices import notices
@@ -103,6 +104,7 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("purge deleted sessions", at_most_every(30, enqueue_due_purge)),
     ("sweep measurements", enqueue_due_sweep),
     ("fetch spans", enqueue_due_fetch),
+    ("check accounts", enqueue_due_account_check),
     ("alerts", enqueue_due_alerts),
     ("prune alert notices", at_most_every(3600, lambda: prune_alert_notices(timezone.now()))),
     ("take start series on", lambda: _count(lambda _now: advance_all())),

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
@@ -33,6 +33,9 @@ from apps.aws.tests.emulator_process import EXACT, Emulator, running_emulator
 from apps.sessions.models import Session
 from apps.sessions.services import start_session
 from loom.tests.running import free_port
+
+if TYPE_CHECKING:
+    from apps.aws.tests.two_accounts import TwoAccounts
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "correct horse battery staple"
@@ -129,6 +132,16 @@ def emulator(emulator_process: Emulator, settings: Any) -> Emulator:
     settings.EMULATOR_URL = emulator_process.url
     emulator_process.clear()
     return emulator_process
+
+
+@pytest.fixture
+def cloud(settings: Any) -> Iterator[TwoAccounts]:
+    """Loom's own account and two others on loopback, with the settings of this process pointing at them."""
+    from apps.aws.tests.two_accounts import two_accounts  # noqa: PLC0415 -- moto: seconds, and few tests need it
+
+    with two_accounts() as running:
+        settings.EMULATOR_URL = running.url
+        yield running
 
 
 @pytest.fixture

@@ -110,6 +110,7 @@ ACTIONS = (
     Action(_("Alert rule"), "bell-plus", "alerts:rule-new", is_new=True),
     Action(_("Register an agent"), "bot", "agents:register", anchor="#id_arn", is_new=True),
     Action(_("Import agents"), "download", "agents:import", is_new=True),
+    Action(_("AWS accounts"), "cloud", "aws_accounts:list"),
     Action(_("Check a file of evidence"), "file-check", "takeout:evidence"),
     Action(_("The session that was open last"), "history", command=LAST, keys="g l"),
     Action(_("Keys"), "keyboard", command=SHEET, keys="?"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from loom_client.account_calls import AccountCalls
 from loom_client.alert_calls import AlertCalls
 from loom_client.budget_calls import BudgetCalls
 from loom_client.environment_calls import EnvironmentCalls
@@ -36,7 +37,7 @@ from loom_client.wording import did_you_mean, in_sentences
 NAMES_LISTED = 8
 
 
-class Client(RunCalls, PromptSetCalls, BudgetCalls, EnvironmentCalls, AlertCalls):
+class Client(RunCalls, PromptSetCalls, BudgetCalls, EnvironmentCalls, AlertCalls, AccountCalls):
     """Speaks to one Loom at `url` with a token of `manage.py create_token`; may be used by several threads.
 
     Every method raises ApiError for what Loom refuses and UnreachableError where nothing answers.

@@ -216,6 +216,18 @@ export class Client {
   /** @param {number} agentId @param {Query} query `days`, `ping_minutes`, `from_hour`, `to_hour`, `keep_hours`, `idle_minutes` */
   keepWarm(agentId, query = {}) { return this.#json("GET", `/agents/${agentId}/keep-warm${queryOf(query)}`); }
 
+  awsAccounts() { return this.#json("GET", "/aws-accounts"); }
+  /** @param {Record<string, unknown>} body */
+  addAwsAccount(body) { return this.#json("POST", "/aws-accounts", body); }
+  /** @param {number} key */
+  awsAccount(key) { return this.#json("GET", `/aws-accounts/${key}`); }
+  /** @param {number} key @param {Record<string, unknown>} body */
+  changeAwsAccount(key, body) { return this.#json("PATCH", `/aws-accounts/${key}`, body); }
+  /** @param {number} key @param {Query} query */
+  deleteAwsAccount(key, query = {}) { return this.#json("DELETE", `/aws-accounts/${key}${queryOf(query)}`); }
+  /** @param {number} key */
+  checkAwsAccount(key) { return this.#json("POST", `/aws-accounts/${key}/check`); }
+
   budgets() { return this.#json("GET", "/budgets"); }
   /** @param {Record<string, unknown>} body */
   makeBudget(body) { return this.#json("POST", "/budgets", body); }

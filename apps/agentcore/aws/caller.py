@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from functools import cache, partial
 
-from apps.agentcore.aws.connection import current_connection
+from apps.agentcore.aws.connection import connection_of, current_connection
+from apps.agentcore.exceptions import AccountDisabledError
 from apps.agents.models import Agent
 from apps.aws.connection import Connection
 from apps.aws.errors import AwsError
@@ -82,12 +83,15 @@ def caller() -> Caller:
 
 
 def foreign_account(agent: Agent) -> str | None:
-    """Our account where the agent's is another, None where they are the same or AWS does not say.
+    """The account of whoever signs for an agent where its own is another, None where they are the same or AWS does not
+    say.
 
     Such an agent was registered with other credentials. Loom must not guess: only a known difference is told.
     """
     try:
-        own = caller().identity().account_id
+        own = _caller_of(connection_of(agent.runtime)).identity().account_id
+    except AccountDisabledError:
+        return None
     except AwsError as error:
         logger.warning("account not compared agent=%s code=%s", agent.pk, error.code)
         return None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from django.core.cache import cache
 
-from apps.agentcore.aws.connection import current_connection
+from apps.agentcore.aws.connection import connection_of
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agents.models import Agent
 from apps.aws.errors import AccessDeniedError, AwsError
@@ -48,9 +48,9 @@ def metrics_of(agent: Agent, metric_range: MetricRange, now: datetime) -> Runtim
     """What CloudWatch counted of `agent` in the range up to the period of `now`.
 
     Remembered for a minute, since AWS charges for each metric asked for; failures are not. Blocks; raises
-    AgentRuntimeError.
+    AgentRuntimeError and AccountDisabledError.
     """
-    connection = current_connection()
+    connection = connection_of(agent.runtime)
     end_s = (int(now.timestamp()) // metric_range.period_s + 1) * metric_range.period_s
     key = f"agents.metrics.{connection.origin}.{connection.endpoint_url}.{agent.pk}.{metric_range.name}.{end_s}"
     known: RuntimeMetrics | None = cache.get(key)

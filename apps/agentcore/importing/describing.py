@@ -9,11 +9,12 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from apps.agentcore.aws.connection import current_connection
+from apps.agentcore.aws.connection import Connections
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.importing.pace import description_pace
 from apps.agentcore.services import Description, describe
 from apps.aws.arn import RuntimeArn
+from apps.aws.connection import Connection
 from apps.aws.errors import ConnectFailedError, CredentialsError, ThrottledError
 from apps.aws.retries import AGENTCORE
 from apps.core.exceptions import LoomError
@@ -34,24 +35,26 @@ class DescriptionFailedError(LoomError):
 
 
 class _Reachability:
-    """Which regions answer, so that a thousand agents do not each wait for the same dead line."""
+    """Which accounts and regions answer, so that a thousand agents do not each wait for the same dead line."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._failed_connects: Counter[str] = Counter()
         self._closed: dict[str, AgentRuntimeError] = {}
-        self._refused: AgentRuntimeError | None = None
+        self._refused: dict[Connection, AgentRuntimeError] = {}
 
-    def closed(self, region: str) -> AgentRuntimeError | None:
-        """What closed the region, or everything."""
-        return self._refused or self._closed.get(region)
+    def closed(self, connection: Connection, region: str) -> AgentRuntimeError | None:
+        """What closed the region, or all of the account."""
+        return self._refused.get(connection) or self._closed.get(region)
 
-    def note(self, region: str, error: AgentRuntimeError | None) -> None:
-        """Learn from a call: credentials fail for every region, a connection after a few times for its own."""
+    def note(self, connection: Connection, region: str, error: AgentRuntimeError | None) -> None:
+        """Learn from a call: credentials fail for every region of an account, a connection after a few times for its
+        region.
+        """
         cause = None if error is None else error.__cause__
         with self._lock:
-            if isinstance(cause, CredentialsError):
-                self._refused = error
+            if error is not None and isinstance(cause, CredentialsError):
+                self._refused[connection] = error
             elif not isinstance(cause, ConnectFailedError):
                 self._failed_connects[region] = 0
             else:
@@ -68,11 +71,11 @@ def describe_many(
     `arns` is consumed as the answers are, never more than twice `concurrency` ahead. The threads touch no database.
     Blocks; closing the iterator early waits for the calls under way and makes no others.
     """
-    reachability = _Reachability()
+    reachability, connections = _Reachability(), Connections()
     under_way: deque[Future[Description | LoomError]] = deque()
     with _threads(concurrency) as pool:
         for arn in arns:
-            under_way.append(pool.submit(_describe, arn, reachability))
+            under_way.append(pool.submit(_describe, arn, connections, reachability))
             if len(under_way) >= 2 * concurrency:
                 yield under_way.popleft().result()
         while under_way:
@@ -88,23 +91,24 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _describe(arn: RuntimeArn, reachability: _Reachability) -> Description | LoomError:
+def _describe(arn: RuntimeArn, connections: Connections, reachability: _Reachability) -> Description | LoomError:
     """One description, tried again while AWS throttles. The top frame of a thread's work: never raises."""
-    pace = description_pace(current_connection(), arn.region)
     try:
+        connection = connections.of(arn.account_id)
+        pace = description_pace(connection, arn.region)
         for attempt in range(1, _MAX_THROTTLED_TRIES + 1):
-            if closed := reachability.closed(arn.region):
+            if closed := reachability.closed(connection, arn.region):
                 return closed
             pace.wait()
             try:
-                description = describe(arn)
+                description = describe(arn, connection)
             except AgentRuntimeError as error:
-                reachability.note(arn.region, error)
+                reachability.note(connection, arn.region, error)
                 if not isinstance(error.__cause__, ThrottledError) or attempt == _MAX_THROTTLED_TRIES:
                     return error
                 pace.slow_down(AGENTCORE.delay_after(attempt))
             else:
-                reachability.note(arn.region, None)
+                reachability.note(connection, arn.region, None)
                 pace.speed_up()
                 return description
     except LoomError as error:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.http import QueryDict
 
+from apps.agentcore.models import AwsAccount
 from apps.agents.forms import ARN_MAX_LENGTH
 from apps.aws.arn import REGION_PATTERN
 
+EVERYWHERE = "all"
 MAX_CHOSEN = 500  # Django reads at most 1,000 fields of a form
 
 
@@ -27,9 +30,29 @@ class RegionForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    account = forms.ChoiceField(label="Account", required=False)
+
+    def __init__(self, *args: Any, accounts: Sequence[AwsAccount] = (), **kwargs: Any) -> None:
         # Its dialog stands on the page of the list, whose filter has a region as well.
         super().__init__(*args, **{"auto_id": "import-%s", **kwargs})
+        self._accounts = {str(account.pk): account for account in accounts if account.is_enabled}
+        if not self._accounts:
+            del self.fields["account"]
+            return
+        field = self.fields["account"]
+        assert isinstance(field, forms.ChoiceField)
+        named = [(key, account.label) for key, account in self._accounts.items()]
+        field.choices = [("", "Loom's own"), *named, (EVERYWHERE, "All accounts and regions")]
+        if self.data.get("account") == EVERYWHERE:
+            self.fields["region"].required = False
+
+    @property
+    def account_chosen(self) -> AwsAccount | None:
+        return self._accounts.get(self.cleaned_data.get("account") or "")
+
+    @property
+    def is_everywhere(self) -> bool:
+        return self.cleaned_data.get("account") == EVERYWHERE
 
 
 class ChosenForm(forms.Form):

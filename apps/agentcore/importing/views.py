@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -18,8 +19,9 @@ from django_htmx.http import trigger_client_event
 from apps.accounts.http import SignedInRequest
 from apps.agentcore.importing.arn_lists import ArnEntry
 from apps.agentcore.importing.bulk import Result, register_many
-from apps.agentcore.importing.discovery import find_runtimes, suggested_regions
+from apps.agentcore.importing.discovery import find_everywhere, find_runtimes, suggested_regions
 from apps.agentcore.importing.forms import MAX_CHOSEN, ChosenForm, RegionForm
+from apps.agentcore.selectors import accounts_visible_to
 from apps.core.exceptions import LoomError
 
 PAGE = "agentcore/agent_import.html"
@@ -49,13 +51,15 @@ class ImportState:
 @vary_on_headers("HX-Request", "HX-Target")
 @require_safe
 def agent_import(request: SignedInRequest) -> HttpResponse:
-    """The unregistered runtimes of `region`, to choose from."""
-    form = RegionForm(request.GET if "region" in request.GET else {"region": settings.AWS_REGION})
-    context = {"form": form, "regions": suggested_regions()}
+    """The unregistered runtimes of a region of an account, or of all accounts, to choose from."""
+    form = _form(request, request.GET if "region" in request.GET else {"region": settings.AWS_REGION})
     is_valid = form.is_valid()
+    account = form.account_chosen if is_valid else None
+    context: dict[str, Any] = {"form": form, "regions": suggested_regions(account), "account": account}
     if is_valid:
         try:
-            found = find_runtimes(form.cleaned_data["region"])
+            is_everywhere = form.is_everywhere
+            found = find_everywhere() if is_everywhere else find_runtimes(form.cleaned_data["region"], account)
         except LoomError as error:
             context["error"] = error
         else:
@@ -70,7 +74,8 @@ def agent_import_chosen(request: SignedInRequest) -> HttpResponse:
     """Register the chosen runtimes, or with htmx the next few of them, and tell what became of each."""
     form = ChosenForm(request.POST)
     if not form.is_valid():
-        context = {"form": RegionForm({"region": settings.AWS_REGION}), "regions": suggested_regions(), "refusal": form}
+        region_form = _form(request, {"region": settings.AWS_REGION})
+        context = {"form": region_form, "regions": suggested_regions(None), "refusal": form}
         return render(request, PAGE + ("#import-panel" if request.htmx else ""), context, status=422)
     arns = form.cleaned_data["arns"]
     chunk = arns[:CHUNK_SIZE] if request.htmx else arns
@@ -90,3 +95,7 @@ def agent_import_chosen(request: SignedInRequest) -> HttpResponse:
     fragment = "import-next" if request.htmx.target == "import-state" else "import-panel"
     response = render(request, f"agentcore/agent_import_report.html#{fragment}", context)
     return response if state.is_running else trigger_client_event(response, "loom:agents-changed")
+
+
+def _form(request: SignedInRequest, data: Any) -> RegionForm:
+    return RegionForm(data, accounts=list(accounts_visible_to(request.user)))

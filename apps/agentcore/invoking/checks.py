@@ -26,6 +26,11 @@ def check_invokable(agent: Agent) -> None:
             f"{agent.name} accepts only JWT bearer tokens, and Loom signs requests with IAM.",
             advice="Invoke an agent without a customJWTAuthorizer, or give this one a second runtime with IAM.",
         )
+    if agent.runtime.aws_account is not None and not agent.runtime.aws_account.is_enabled:
+        raise AgentUnavailableError(
+            f"{agent.name} lives in the AWS account {agent.runtime.aws_account.label}, which is disabled.",
+            advice="It can be enabled on the page of AWS accounts.",
+        )
 
 
 def check_origin(agent: Agent) -> None:

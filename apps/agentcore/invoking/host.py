@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from apps.agentcore.aws.connection import current_connection
-from apps.agentcore.exceptions import AgentRuntimeError
+from apps.agentcore.aws.connection import connection_of, current_connection
+from apps.agentcore.exceptions import AccountDisabledError, AgentRuntimeError
 from apps.agentcore.invoking.checks import check_invokable, check_origin, check_qualifier
 from apps.agentcore.invoking.environment import environment_of
 from apps.agentcore.models import Runtime
@@ -28,6 +28,7 @@ from loom_events.kinds import HeadersEvent, RunEvent
 
 if TYPE_CHECKING:
     from apps.aws.agentcore import AgentCoreClient
+    from apps.aws.connection import Connection
     from apps.aws.dataplane.response import InvocationResponse
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ _CREDENTIAL_WORDS = ("Credential", "Token", "SSO", "Login", "Profile")
 
 
 class AgentCoreHost:
-    """Invokes runtimes over one client, which belongs to the loop that it was opened on."""
+    """Invokes runtimes over one client for each account, which belong to the loop that it was opened on."""
 
     kind = Agent.Kind.AGENTCORE.value
     has_environment = True
@@ -64,20 +65,21 @@ class AgentCoreHost:
 
     def __init__(self, client: AgentCoreClient | None = None) -> None:
         self._client = client
+        self._clients_of_accounts: dict[Connection, AgentCoreClient] = {}
 
     async def open(self) -> None:
-        from apps.aws.agentcore import AgentCoreClient  # noqa: PLC0415 -- aiobotocore: only processes that run agents
-
-        self._client = AgentCoreClient(current_connection(), data_plane=settings.LOOM_DATA_PLANE)
+        self._client = _new_client(current_connection())
 
     async def warm_up(self) -> None:
         if self._client is not None:
             await self._client.warm_up()
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()
+        for client in (self._client, *self._clients_of_accounts.values()):
+            if client is not None:
+                await client.close()
         self._client = None
+        self._clients_of_accounts = {}
 
     def check(self, agent: Agent, qualifier: str | None = None) -> None:
         check_invokable(agent)
@@ -104,21 +106,25 @@ class AgentCoreHost:
                 error.code, error.http_status, error.request_id, exc_info=True,
             )  # fmt: skip
             return _failed(error)
+        except AccountDisabledError as error:
+            return RunEnd(
+                Invocation.Status.FAILED, code=error.code, message=str(error), advice=error.advice, is_unsent=True
+            )  # fmt: skip
         errors = [event for event in run.events if event["kind"] == "error"]
         if errors:
             return agent_failed(errors[0], "The agent itself reported this in its stream; its log says more.")
         return COMPLETED
 
     async def _send(self, run: RunHandle) -> InvocationResponse:
-        assert self._client is not None, "the host was not opened"
         session = run.invocation.session
         runtime = await _runtime_of(session.agent)
+        client = await self._client_for(runtime)
 
         def tell_retry(attempt: int, delay_s: float, refusal: AwsError) -> None:
             delay_ms = round(delay_s * 1000, 3)
             run.emit({"kind": "retry", "attempt": attempt, "delay_ms": delay_ms, "reason": refusal.code})
 
-        response = await self._client.invoke(
+        response = await client.invoke(
             runtime.parsed_arn,
             qualifier=session.qualifier,
             runtime_session_id=session.runtime_session_id,
@@ -142,6 +148,17 @@ class AgentCoreHost:
         )
         return response
 
+    async def _client_for(self, runtime: Runtime) -> AgentCoreClient:
+        """The client of the runtime's account. Most have Loom's own, and ask the database nothing."""
+        assert self._client is not None, "the host was not opened"
+        if runtime.aws_account_id is None:
+            return self._client
+        connection = await sync_to_async(connection_of, thread_sensitive=False)(runtime)
+        # One whose role was changed meanwhile is kept: an answer may be on its way by it.
+        if connection not in self._clients_of_accounts:
+            self._clients_of_accounts[connection] = _new_client(connection)
+        return self._clients_of_accounts[connection]
+
     async def _read(self, run: RunHandle, response: InvocationResponse) -> None:
         parser = StreamParser(response.content_type)
 
@@ -160,10 +177,11 @@ class AgentCoreHost:
 
     async def end_session(self, session: Session) -> None:
         check_origin(session.agent)
-        assert self._client is not None, "the host was not opened"
+        runtime = await _runtime_of(session.agent)
+        client = await self._client_for(runtime)
         try:
-            await self._client.stop_session(
-                (await _runtime_of(session.agent)).parsed_arn,
+            await client.stop_session(
+                runtime.parsed_arn,
                 qualifier=session.qualifier,
                 runtime_session_id=session.runtime_session_id,
             )
@@ -196,6 +214,12 @@ class AgentCoreHost:
         if any(word in invocation.error_code for word in _CREDENTIAL_WORDS):
             return HTTPStatus.UNAUTHORIZED
         return HTTPStatus.GATEWAY_TIMEOUT if "Timeout" in invocation.error_code else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _new_client(connection: Connection) -> AgentCoreClient:
+    from apps.aws.agentcore import AgentCoreClient  # noqa: PLC0415 -- aiobotocore: only processes that run agents
+
+    return AgentCoreClient(connection, data_plane=settings.LOOM_DATA_PLANE)
 
 
 async def _runtime_of(agent: Agent) -> Runtime:

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from django.utils import timezone
 
-from apps.agentcore.aws.connection import current_connection
+from apps.agentcore.aws.connection import Connections, connection_of
 from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agents.models import Agent
 from apps.aws.arn import is_valid_qualifier
@@ -96,8 +96,8 @@ def read_logs(
 
     `search` is a plain text, whatever its case. With `only_ids`, runtime session ids, the lines of all others are as if
     they did not exist: not even their number tells what they say. `start_at` defaults to a day before the agent's
-    newest run. Blocks for some calls of CloudWatch. Raises InvalidInputError, LogGroupMissingError (a 404) and
-    AgentRuntimeError.
+    newest run. Blocks for some calls of CloudWatch. Raises InvalidInputError, LogGroupMissingError (a 404),
+    AccountDisabledError and AgentRuntimeError.
     """
     _check(qualifier, runtime_session_id, start_at, end_at, limit)
     arn = agent.runtime.parsed_arn
@@ -105,7 +105,7 @@ def read_logs(
     start_at, end_at = _possible(start_at), _possible(end_at)
     if start_at is None:
         start_at = min(agent.last_invoked_at or timezone.now(), end_at or timezone.now()) - _DEFAULT_SPAN
-    logs = RuntimeLogs(current_connection())
+    logs = RuntimeLogs(connection_of(agent.runtime))
     reading = _Reading(logs, arn.region, log_group, start_at, end_at, agent.runtime.log_stream or "")
     try:
         if runtime_session_id is None:
@@ -115,6 +115,13 @@ def read_logs(
     except AwsError as error:
         raise _translated(error) from error
     return LogPage(log_group, lines[-1].stream if lines else "", lines, has_more)
+
+
+def logs_of_accounts() -> dict[str, RuntimeLogs]:
+    """What reads the logs of each account that a role leads to, by its id; of disabled ones nothing does."""
+    known = Connections()
+    enabled = [account.account_id for account in known.accounts.values() if account.is_enabled]
+    return {account_id: RuntimeLogs(known.of(account_id)) for account_id in enabled}
 
 
 def _check(

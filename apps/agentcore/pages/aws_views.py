@@ -14,7 +14,6 @@ from django.views.decorators.vary import vary_on_headers
 from apps.accounts.http import SignedInRequest
 from apps.agentcore.aws.caller import foreign_account
 from apps.agentcore.aws.metrics import DEFAULT_RANGE, RANGES, metrics_of
-from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.selectors import with_runtime
 from apps.agentcore.services import versions_of
 from apps.agents.models import Agent
@@ -75,6 +74,6 @@ def aws_metrics_fragment(request: SignedInRequest, pk: int) -> HttpResponse:
     context = {"agent": agent, "ranges": RANGES.values(), "chosen": chosen}
     try:
         metrics = metrics_of(agent, chosen, timezone.now())
-    except AgentRuntimeError as error:
+    except LoomError as error:
         return render(request, "agentcore/_aws_metrics.html", context | {"error": error})
     return render(request, "agentcore/_aws_metrics.html", context | {"metrics": metrics})

@@ -61,6 +61,7 @@ def test_what_aws_says_is_stored(control_plane: ControlPlane, alice: User) -> No
         "runtime_id": RUNTIME_ID,
         "region": "us-east-1",
         "account_id": "123456789012",
+        "aws_account": None,
         "log_group": f"/aws/bedrock-agentcore/runtimes/{RUNTIME_ID}-DEFAULT",
         "protocol": "MCP",
         "idle_timeout_ms": 60_000,

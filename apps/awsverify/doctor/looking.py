@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from django.utils import timezone
 
-from apps.agentcore.aws.connection import current_connection
+from apps.agentcore.aws.connection import connection_of
 from apps.agentcore.logs.pages import USUAL_DELAY, range_of, range_of_run
 from apps.agents.models import Agent
 from apps.aws.connection import Connection
@@ -113,7 +113,7 @@ class Seen:
 def look(asked: Asked) -> Seen:
     """Read and list; blocks for some calls of CloudWatch, and raises nothing that AWS answers."""
     now = timezone.now()
-    connection, arn = current_connection(), asked.agent.runtime.parsed_arn
+    connection, arn = connection_of(asked.agent.runtime), asked.agent.runtime.parsed_arn
     logs, group = RuntimeLogs(connection), asked.log_group
     start_at, end_at = asked.range(now)
     named = asked.agent.runtime.log_stream

@@ -15,15 +15,17 @@ DISCOVER_ACTION = "bedrock-agentcore:ListAgentRuntimes"
 
 def check_credentials(connection: Connection) -> tuple[Finding, Identity | None]:
     """Ask AWS who is calling; the emulator takes any caller."""
-    if connection.origin == "emulator":
+    if connection.origin == "emulator" and connection.role is None:
         return Finding(ACCOUNT, "credentials", "ok", "none needed: the emulator takes any caller"), None
     try:
         caller = identity(connection)
     except AwsError as error:
         request = f" (request id {error.request_id})" if error.request_id else ""
         return Finding(ACCOUNT, "credentials", "missing", f"{error.code}: {error.message}{request}", error.advice), None
-    profile = f"profile {connection.profile}" if connection.profile else "the default chain"
-    message = f"account {caller.account_id}, {caller.role}, from {profile}"
+    source = f"profile {connection.profile}" if connection.profile else "the default chain"
+    if connection.role is not None:
+        source = f"the role {connection.role.arn}"
+    message = f"account {caller.account_id}, {caller.role}, from {source}"
     return Finding(ACCOUNT, "credentials", "ok", message), caller
 
 

@@ -6,9 +6,10 @@ AWS; the lease of a reader that died runs out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from django.db.models import Q, QuerySet
 
@@ -26,6 +27,10 @@ GroupKey = tuple[str, str, str]
 """Account, region, name of the log group."""
 
 Clock = Callable[[], datetime]
+
+LogsOf = Mapping[str, RuntimeLogs]
+"""What reads for an account, by its id, where that is not Loom's own identity."""
+NO_ACCOUNTS: LogsOf = MappingProxyType({})
 
 
 class LeaseLostError(Exception):

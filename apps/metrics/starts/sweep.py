@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Min, QuerySet
 
 from apps.agentcore.logs.reading import LOGS_ADVICE
+from apps.agentcore.selectors import is_reachable
 from apps.agents.selectors import in_use
 from apps.aws.errors import AccessDeniedError, AwsError
 from apps.aws.logs.markers import Start
@@ -24,7 +25,17 @@ from apps.aws.logs.streams import LogEvent, attribute, classify
 from apps.core.notices.notices import notify
 from apps.metrics.figures.store_periods import forget_figures
 from apps.metrics.models import Measurement
-from apps.metrics.starts.log_groups import LEASE, GroupKey, Lease, LeaseLostError, read_between, read_since, take_lease
+from apps.metrics.starts.log_groups import (
+    LEASE,
+    NO_ACCOUNTS,
+    GroupKey,
+    Lease,
+    LeaseLostError,
+    LogsOf,
+    read_between,
+    read_since,
+    take_lease,
+)
 from apps.metrics.starts.search import find_skewed_start, find_start_of_run, is_better
 from apps.metrics.starts.services import keep_version
 from apps.metrics.starts.start_kind import Verdict, refine
@@ -49,9 +60,13 @@ SOUGHT = (Measurement.State.WAITING, Measurement.State.MEASURED)
 
 
 def due_measurements(now: datetime) -> QuerySet[Measurement]:
-    """The measurements of this mode to look for now: emulated logs are not looked for in AWS, nor AWS's here."""
+    """The measurements of this mode to look for now: emulated logs are not looked for in AWS, nor AWS's here.
+
+    Those of an account that is disabled wait until it no longer is.
+    """
     return Measurement.objects.filter(
         in_use(f"{AGENT}__"),
+        is_reachable(f"{AGENT}__runtime__"),
         state__in=SOUGHT,
         next_at__lte=now,
         invocation__session__agent__runtime__isnull=False,
@@ -67,8 +82,12 @@ def due_groups(now: datetime) -> list[GroupKey]:
     return [(account_id, region, log_group) for account_id, region, log_group, _ in waiting]
 
 
-def sweep(*, now: datetime, logs: RuntimeLogs) -> int:
-    """Look once for every due measurement; return how many were looked for."""
+def sweep(*, now: datetime, logs: RuntimeLogs, logs_of: LogsOf = NO_ACCOUNTS) -> int:
+    """Look once for every due measurement; return how many were looked for.
+
+    `logs` reads with Loom's own identity, `logs_of` says what reads for each account that a role leads to. One that
+    refuses keeps nobody else waiting: its runs say why, and the next group is read.
+    """
     started_s = time.monotonic()
 
     def clock() -> datetime:
@@ -81,7 +100,7 @@ def sweep(*, now: datetime, logs: RuntimeLogs) -> int:
             continue
         with lease:
             try:
-                looked += _sweep_group(key, lease, logs)
+                looked += _sweep_group(key, lease, logs_of.get(key[0], logs))
             except LeaseLostError:
                 logger.warning("lease lost log_group=%s", lease.group.log_group)
     return looked

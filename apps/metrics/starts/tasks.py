@@ -10,6 +10,7 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from apps.agentcore.aws.connection import current_connection
+from apps.agentcore.logs.reading import logs_of_accounts
 from apps.aws.logs.reading import RuntimeLogs
 from apps.core.running.put_off import put_off_while_away
 from apps.metrics.starts import services, sweep
@@ -21,7 +22,7 @@ SWEEP_NAME = "sweep measurements"
 @put_off_while_away
 def sweep_measurements() -> None:
     """Look once for every due measurement."""
-    sweep.sweep(now=timezone.now(), logs=RuntimeLogs(current_connection()))
+    sweep.sweep(now=timezone.now(), logs=RuntimeLogs(current_connection()), logs_of=logs_of_accounts())
 
 
 def enqueue_due_sweep() -> None:

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from apps.agentcore.selectors import is_reachable
 from apps.agents.selectors import in_use
 from apps.aws.errors import AccessDeniedError, AwsError
 from apps.aws.logs.reading import LogGroupNotFoundError, RuntimeLogs
@@ -23,7 +24,7 @@ from apps.aws.logs.spans import SPANS_GROUP
 from apps.aws.traces import trace_hex
 from apps.core.notices.notices import notify
 from apps.metrics.models import AgentTrace
-from apps.metrics.starts.log_groups import LEASE, Lease, LeaseLostError, take_lease
+from apps.metrics.starts.log_groups import LEASE, NO_ACCOUNTS, Lease, LeaseLostError, LogsOf, take_lease
 from apps.metrics.startup import ALL_TRIES, MISSING_SOUGHT_FOR, next_try_at
 from apps.metrics.traces.keeping import Trace, as_kept, traces_in
 from apps.metrics.traces.reading import IDS_AT_ONCE, Place, places_of, read_lines
@@ -69,14 +70,20 @@ def remove_expired_traces(now: datetime) -> int:
 
 
 def due_traces(now: datetime) -> QuerySet[AgentTrace]:
-    """The traces of this mode to look for now: emulated spans are not looked for in AWS, nor AWS's here."""
+    """The traces of this mode to look for now: emulated spans are not looked for in AWS, nor AWS's here.
+
+    Those of an account that is disabled wait until it no longer is.
+    """
     return AgentTrace.objects.filter(
-        in_use(f"{AGENT}__"), next_at__lte=now, invocation__session__agent__runtime__isnull=False
+        in_use(f"{AGENT}__"),
+        is_reachable(f"{AGENT}__runtime__"),
+        next_at__lte=now,
+        invocation__session__agent__runtime__isnull=False,
     )
 
 
-def fetch(*, now: datetime, logs: RuntimeLogs) -> int:
-    """Look once for every due trace; return how many were looked for."""
+def fetch(*, now: datetime, logs: RuntimeLogs, logs_of: LogsOf = NO_ACCOUNTS) -> int:
+    """Look once for every due trace; return how many were looked for. The accounts are read as in `sweep`."""
     started_s = time.monotonic()
 
     def clock() -> datetime:
@@ -90,7 +97,7 @@ def fetch(*, now: datetime, logs: RuntimeLogs) -> int:
             continue
         with lease:
             try:
-                looked += _fetch_region(lease, logs)
+                looked += _fetch_region(lease, logs_of.get(account_id, logs))
             except LeaseLostError:
                 logger.warning("lease lost log_group=%s", SPANS_GROUP)
     return looked

@@ -6,6 +6,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from apps.agentcore.aws.connection import current_connection
+from apps.agentcore.logs.reading import logs_of_accounts
 from apps.aws.logs.reading import RuntimeLogs
 from apps.core.running.put_off import put_off_while_away
 from apps.metrics.starts.tasks import is_queued
@@ -17,7 +18,7 @@ FETCH_NAME = "fetch spans"
 @put_off_while_away
 def fetch_spans() -> None:
     """Look once for every due trace."""
-    fetching.fetch(now=timezone.now(), logs=RuntimeLogs(current_connection()))
+    fetching.fetch(now=timezone.now(), logs=RuntimeLogs(current_connection()), logs_of=logs_of_accounts())
 
 
 def enqueue_due_fetch() -> None:

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from apps.agentcore.aws.connection import current_connection
+from apps.agentcore.aws.connection import connection_of
+from apps.agentcore.exceptions import AccountDisabledError
 from apps.agentcore.logs.reading import MAX_LINES, read_logs
 from apps.aws.dataplane.response import ACCEPT, CONTENT_TYPE
 from apps.aws.errors import AwsError
@@ -188,10 +189,10 @@ def _span_lines(run: Invocation) -> dict[str, Any] | None:
     told: dict[str, Any] = {"trace_id": trace.trace_id, "log_group": "", "lines": [], "is_complete": False}
     try:
         told["log_group"], events, told["is_complete"] = lines_of_trace(
-            RuntimeLogs(current_connection()), region=runtime.region, trace_id=trace.trace_id,
+            RuntimeLogs(connection_of(runtime)), region=runtime.region, trace_id=trace.trace_id,
             own_group=runtime.parsed_arn.log_group(run.session.qualifier), start=run.invoked_at, end=run.completed_at,
         )  # fmt: skip
-    except AwsError as error:
+    except (AwsError, AccountDisabledError) as error:
         return {**told, "problem": error.code}
     for event in events[:MAX_LINES]:
         span = parse_span(event.message)

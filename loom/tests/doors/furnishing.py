@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from django.utils import timezone
 
+from apps.agentcore.accounts.services import add_account
+from apps.agentcore.models import AwsAccount
 from apps.aws.tests.loopback import Exchange
 from apps.costs.services import make_budget
 from apps.metrics.models import (
@@ -32,6 +34,12 @@ def refuse(exchange: Exchange) -> None:
     is_sts = exchange.request.path == "/" and "x-amz-target" not in headers
     body = b"<E><Error><Code>ValidationError</Code></Error></E>" if is_sts else b'{"__type": "ValidationException"}'
     exchange.reply(400, body)
+
+
+def make_account() -> AwsAccount:
+    """An account beside Loom's own, which is in nobody's hand but the staff's."""
+    role = "arn:aws:iam::444455556666:role/loom-access"
+    return add_account(label="production", role_arn=role, external_id="loom-1", regions=["us-east-1"])
 
 
 def make_plan(session: Session) -> Plan:

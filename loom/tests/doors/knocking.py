@@ -17,7 +17,7 @@ from apps.metrics.models import Plan, PromptSetItem, StartSeries
 from apps.overview.models import SavedView
 from apps.sessions.models import Session
 from loom.tests.comparisons import make_comparison
-from loom.tests.doors.furnishing import keys_of_alert, make_alert
+from loom.tests.doors.furnishing import keys_of_alert, make_account, make_alert
 from loom.tests.walking import Address
 
 
@@ -30,6 +30,7 @@ class Walk:
         self._view_key = view.pk
         limited = {"scope": Budget.Scope.OWNER, "scope_id": session.owner_id, "period": Budget.Period.DAY}
         self._budget_key = Budget.objects.create(owner=session.owner, name="Mine", limit_micros=10**9, **limited).pk
+        self._account_key = make_account().pk
         self._comparison_key = make_comparison(session).pk
         self._of_alert = keys_of_alert(make_alert(session))
         self._cookies = {"stranger": "", **{role: self._sign_in(user) for role, user in people.items()}}
@@ -69,6 +70,7 @@ class Walk:
             "prompt_id": self._session.queued_prompts.get().pk,
             "view_id": self._view_key,
             "budget_id": self._budget_key,
+            "account_key": self._account_key,
             **self._of_alert,
         }
         return address.at({} if address.is_admin else keys)

@@ -45,6 +45,7 @@ NAMES = (
     "read_timeout_ms", "read_timeout_s", "region", "repeats", "request_key", "row", "run", "runs", "second", "seed",
     "seen", "series", "session_id", "shape", "show", "since", "sort", "state", "status", "strict", "tag", "target_1",
     "text", "theme", "title", "to", "to_hour", "username", "version", "wait", "words", "wrap",
+    "external_id", "hands_back", "is_enabled", "label", "regions", "role_arn",
 )  # fmt: skip
 VALUES = {
     "nothing": "",

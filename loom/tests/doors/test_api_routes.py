@@ -17,6 +17,7 @@ from apps.aws.tests.loopback import loopback
 from loom.api import api
 from loom.tests.doors.walking_api import (
     Walk,
+    walk_accounts,
     walk_alerts,
     walk_budgets,
     walk_bulk,
@@ -88,6 +89,12 @@ SCOPE_OF = {
     ("GET", "/environments"): "read",
     ("GET", "/cold-starts"): "read",
     ("GET", "/agents/{agent_id}/keep-warm"): "read",
+    ("GET", "/aws-accounts"): "read",
+    ("POST", "/aws-accounts"): "manage",
+    ("GET", "/aws-accounts/{account_key}"): "read",
+    ("PATCH", "/aws-accounts/{account_key}"): "manage",
+    ("DELETE", "/aws-accounts/{account_key}"): "manage",
+    ("POST", "/aws-accounts/{account_key}/check"): "manage",
     ("GET", "/budgets"): "read",
     ("POST", "/budgets"): "manage",
     ("GET", "/budgets/{budget_id}"): "read",
@@ -230,6 +237,12 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             client.environments,
             client.cold_starts,
             lambda: client.keep_warm(1, ping_minutes=10),
+            client.aws_accounts,
+            lambda: client.aws_account(1),
+            lambda: client.add_aws_account("production", "arn:aws:iam::444455556666:role/loom", ["us-east-1"]),
+            lambda: client.change_aws_account(1, is_enabled=False),
+            lambda: client.delete_aws_account(1, hands_back=True),
+            lambda: client.check_aws_account(1),
             client.budgets,
             lambda: client.budget(1),
             lambda: client.make_budget("all", None, period="day", limit_usd=1),
@@ -307,6 +320,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert walk.call("GET", "/cold-starts", query=f"?agent={agent_id}")[1]["n"] == 0
     assert not walk.call("GET", f"{one}/keep-warm", ids, query="?ping_minutes=10")[1]["is_enough"]
     walk_budgets(walk, ids)
+    walk_accounts(walk)
     walk_bulk(walk, ids)
     taken = walk.call("GET", f"{session}/export", ids, query="?format=json")
     assert taken[1]["invocations"][0]["id"] == ids["run_id"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from loom.tests.doors.test_api_routes import SCOPE_OF
 from loom.tests.walking import addresses
 
-NOUNS = ("sessions:", "overview:", "prompt_sets:", "compare:", "takeout:")
+NOUNS = ("sessions:", "overview:", "prompt_sets:", "compare:", "takeout:", "aws_accounts:")
 IN_OTHER_APPS = (
     "agents:sessions",
     "agents:runs",
@@ -24,6 +24,7 @@ IN_OTHER_APPS = (
 SESSION = "/agents/{agent_id}/sessions/{session_id}"
 READ, RUN = f"GET {SESSION}", f"GET {SESSION}/invocations/{{number}}"
 KEPT = "/sessions/{public_id}"
+ACCOUNT = "/aws-accounts/{account_key}"
 RUNS, PLAN = "GET /runs", "GET /plans/{plan_id}"
 SET, PROMPT = "/prompt-sets/{set_id}", "/prompt-sets/{set_id}/prompts/{item_id}"
 START = "POST /agents/{agent_id}/invoke"
@@ -106,6 +107,13 @@ DOES: dict[str, tuple[str, ...]] = {
     "prompt_sets:results-csv": (PLAN,),
     "prompt_sets:compare": (PLAN, "GET /compare"),
     "prompt_sets:stop": ("POST /plans/{plan_id}/cancel",),
+    "aws_accounts:list": ("GET /aws-accounts",),
+    "aws_accounts:new": ("POST /aws-accounts",),
+    "aws_accounts:detail": (f"GET {ACCOUNT}", f"PATCH {ACCOUNT}"),
+    "aws_accounts:check": (f"POST {ACCOUNT}/check",),
+    "aws_accounts:check-all": (f"POST {ACCOUNT}/check",),
+    "aws_accounts:enable": (f"PATCH {ACCOUNT}",),
+    "aws_accounts:delete": (f"DELETE {ACCOUNT}",),
     "compare:list": ("GET /plans", "GET /compare"),
     "compare:new": ("POST /side-by-side",),
     "compare:estimate-fragment": ("POST /side-by-side/estimate",),

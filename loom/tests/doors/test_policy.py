@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from apps.accounts.models import User
 from apps.accounts.policy import ROWS, SCOPE_OF, Subject, decide, subject_of, visible
 from apps.accounts.tokens import SCOPES
+from apps.agentcore.models import AwsAccount
 from apps.agents.models import Agent
 from apps.agents.selectors import agents_visible_to, registry_visible_to
 from apps.costs.models import Budget
@@ -36,6 +37,7 @@ MODELS: tuple[Any, ...] = (
     Session,
     Invocation,
     StartSeries,
+    AwsAccount,
     Budget,
     PromptSet,
     Plan,
@@ -54,6 +56,7 @@ NOW = timezone.now()
 def make(agent: Agent, owner: User, number: int) -> None:
     """A session of the owner's with a rated run and a shared link, a series, a budget, a prompt set, a plan, a view."""
     SavedView.objects.create(owner=owner, name=f"Mine {number}", created_at=NOW)
+    AwsAccount.objects.create(origin="emulator", label=f"Account {number}", account_id=f"{number:012}")
     budget = Budget.objects.create(owner=owner, name="Trials", limit_micros=1)
     PromptSet.objects.create(owner=owner, name=f"Trips {number}", created_at=NOW)
     Plan.objects.create(owner=owner, name="Trips", source="prompt_set", budget=budget, until_at=NOW, created_at=NOW)

@@ -89,6 +89,18 @@ def walk_budgets(walk: Walk, ids: dict[str, Any]) -> None:
     assert walk.call("DELETE", "/budgets/{budget_id}", one)[0] == 204
 
 
+def walk_accounts(walk: Walk) -> None:
+    """Add an account whose role nobody gets into, ask it and let it go: each kind of call once."""
+    asked = {"label": "production", "role_arn": "arn:aws:iam::444455556666:role/loom", "regions": ["us-east-1"]}
+    status, made = walk.call("POST", "/aws-accounts", body=asked)
+    assert (status, made["state"]) == (201, "unchecked")
+    path, one = "/aws-accounts/{account_key}", {"account_key": made["id"]}
+    assert walk.call("GET", path, one)[1] == walk.call("GET", "/aws-accounts")[1][0] == made
+    assert walk.call("POST", f"{path}/check", one)[1]["state"] == "failing"
+    assert walk.call("PATCH", path, one, {"is_enabled": False})[1]["state"] == "disabled"
+    assert walk.call("DELETE", path, one)[0] == 204
+
+
 def walk_bulk(walk: Walk, ids: dict[str, Any]) -> None:
     """Tag a run, take the tag away, give its session a title, and look for its start again."""
     body = {"run_ids": [ids["run_id"]], "tag": "School"}

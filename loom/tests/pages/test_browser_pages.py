@@ -38,6 +38,7 @@ PAGES = [
     "metrics:environments", "metrics:cold-starts", "agents:keep-warm",
     "alerts:list", "alerts:detail", "alerts:rules", "alerts:rule-new", "alerts:rule", "alerts:rule-delete",
     "alerts:channels", "alerts:channel-delete", "alerts:notices",
+    "aws_accounts:list", "aws_accounts:new", "aws_accounts:detail", "aws_accounts:delete",
 ]  # fmt: skip
 # Parts of the pages above, looked at where they stand.
 FRAGMENTS = [
@@ -70,6 +71,7 @@ ACTIONS = [
     "costs:csv", "costs:budget-new", "costs:budget-delete", "healthz", "readyz", "metrics",
     "api-home", "api-root",
     "alerts:act", "alerts:rule-test", "alerts:notice-resend",
+    "aws_accounts:check", "aws_accounts:check-all", "aws_accounts:enable",
 ]  # fmt: skip
 ADMIN_PAGES = ["admin:index", "admin:password_change", "api:openapi-view"]
 
@@ -154,6 +156,9 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
         limit = {"scope": "agent", "scope_id": agent, "period": "day", "limit_usd": 100, "name": EVIL[:120]}
         keys["budget_id"] = loom.post("/api/budgets", limit)[1]["id"]
         keys |= {"rule_id": WAITING, "channel_id": WAITING}
+        role = "arn:aws:iam::444455556666:role/loom"
+        account = {"label": EVIL[:60], "role_arn": role, "regions": ["us-east-1"]}
+        keys["account_key"] = loom.post("/api/aws-accounts", account)[1]["id"]
         yield EvilLoom(loom, keys, int(series["id"]))
 
 

@@ -31,7 +31,7 @@ from apps.sessions.services import set_session_tags
 from apps.sessions.tests.memory_host import MemoryHost
 from apps.takeout.services import share_session
 from loom.tests.comparisons import make_comparison
-from loom.tests.doors.furnishing import keys_of_alert, make_alert
+from loom.tests.doors.furnishing import keys_of_alert, make_account, make_alert
 from loom.tests.fixtures import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("refusing_aws")]
@@ -47,7 +47,7 @@ OBJECT_OF_ARGUMENT = {
     "pk": "agent", "agent_pk": "agent", "public_id": "session", "number": "number", "link_id": "link",
     "token": "secret", "set_id": "set", "item_id": "item", "plan_id": "plan",
     "comparison_id": "comparison", "budget_id": "budget", "rule_id": "rule", "channel_id": "channel",
-    "notice_id": "notice",
+    "notice_id": "notice", "account_key": "account",
 }  # fmt: skip
 # Their `pk` is that of a measurement of an agent's start.
 OF_SERIES = {"metrics:start-series", "metrics:start-series-progress-fragment", "metrics:start-series-cancel"}
@@ -58,7 +58,7 @@ OF_ALERTS = {"alerts:detail", "alerts:act"}
 # For programs with a token.
 OF_TOKENS = {"metrics"}
 # Others see it as if it were not there.
-OF_STAFF = {"design"}
+OF_STAFF = {"design", "aws_accounts:new", "aws_accounts:delete"}
 # A part of a page whose name does not say so.
 FRAGMENTS = {"sessions:expectation"}
 # What an agent of another kind has not.
@@ -98,7 +98,9 @@ def address_of(name: str, keys: dict[str, Any]) -> str:
         "number": 1,
         "link": 99_999,
         "secret": "nowhere",
-        **dict.fromkeys(("set", "item", "plan", "comparison", "budget", "rule", "channel", "notice"), 99_999),
+        **dict.fromkeys(
+            ("set", "item", "plan", "comparison", "budget", "rule", "channel", "notice", "account"), 99_999
+        ),
         **keys,
     }
     return reverse(name, kwargs={argument: known[OBJECT_OF_ARGUMENT[argument]] for argument in ARGUMENTS[name]})
@@ -196,6 +198,7 @@ def share(session: Session) -> dict[str, Any]:
         "link": link.pk,
         "secret": secret,
         "comparison": make_comparison(session).pk,
+        "account": make_account().pk,
         "budget": limit_spending(owner=session.owner, name=EVIL, **limited).pk,
         **{argument.removesuffix("_id"): key for argument, key in keys_of_alert(make_alert(session)).items()},
     }

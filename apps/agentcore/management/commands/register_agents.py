@@ -12,13 +12,15 @@ from apps.accounts.models import User
 from apps.agentcore.importing.arn_lists import ArnEntry, ArnListError, read_arns
 from apps.agentcore.importing.bulk import Registration, Result, register_many
 from apps.agentcore.importing.describing import CONCURRENCY, MAX_CONCURRENCY
-from apps.agentcore.importing.discovery import find_runtimes
+from apps.agentcore.importing.discovery import Place, find_runtimes, places_everywhere, suggested_regions
 from apps.agentcore.importing.report import Report, said_once
+from apps.agentcore.selectors import account_named
 from apps.core.commands import LoomCommand
-from apps.core.exceptions import LoomError
+from apps.core.exceptions import LoomError, MissingError
 from apps.core.text.encodings import decoded
 
 STDIN = "-"
+EVERY_ACCOUNT = "all"
 NOTHING_USABLE = 2
 INTERRUPTED = 130
 
@@ -30,6 +32,7 @@ class Command(LoomCommand):
     )
     examples = (
         "--discover --region us-east-1",
+        "--discover --account all",
         "arns.csv --dry-run",
     )
 
@@ -42,6 +45,9 @@ class Command(LoomCommand):
         parser.add_argument(
             "--region", action="append", metavar="R", help="with --discover, may be repeated; AWS_REGION by default"
         )
+        parser.add_argument(
+            "--account", metavar="A", help="with --discover, the name or id of an AWS account in the list; all for each"
+        )
         parser.add_argument("--user", metavar="EMAIL", help="who is shown as having registered them")
         parser.add_argument("--dry-run", action="store_true", help="ask AWS, store nothing")
         parser.add_argument(
@@ -53,35 +59,36 @@ class Command(LoomCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["region"] and not options["discover"]:
-            raise CommandError("--region goes with --discover; an ARN names its own region.", returncode=NOTHING_USABLE)
+        for name in ("region", "account"):
+            if options[name] and not options["discover"]:
+                raise CommandError(
+                    f"--{name} goes with --discover; an ARN names its own {name}.", returncode=NOTHING_USABLE
+                )
         if not 1 <= options["concurrency"] <= MAX_CONCURRENCY:
             raise CommandError(f"--concurrency takes 1 to {MAX_CONCURRENCY}.", returncode=NOTHING_USABLE)
         user = _find_user(options["user"])
         failed_regions = 0
         if options["discover"]:
-            entries, failed_regions = self._discover(options["region"] or [settings.AWS_REGION])
+            entries, failed_regions = self._discover(_places(options["account"], options["region"]))
         else:
             entries = _read_entries(options["file"])
         counts = self._register(entries, user, options["dry_run"], options["concurrency"])
         _raise_for(counts, len(entries), failed_regions)
 
-    def _discover(self, regions: list[str]) -> tuple[list[ArnEntry], int]:
-        """The unregistered runtimes of `regions`, and how many regions could not be listed."""
+    def _discover(self, places: list[Place]) -> tuple[list[ArnEntry], int]:
+        """The unregistered runtimes of `places`, and how many of them could not be listed."""
         entries: list[ArnEntry] = []
         failed = 0
-        for region in dict.fromkeys(regions):
+        for place in places:
             try:
-                found = find_runtimes(region)
+                found = find_runtimes(place.region, place.account)
             except LoomError as error:
-                self.stderr.write(f"{region}: {error.text()}")
+                self.stderr.write(f"{place}: {error.text()}")
                 failed += 1
                 continue
-            self.stdout.write(
-                f"{region}: {len(found.unregistered)} to register, {found.registered_count} known already"
-            )
-            entries += [ArnEntry(region, runtime.arn) for runtime in found.unregistered]
-        if failed == len(set(regions)):
+            self.stdout.write(f"{place}: {len(found.unregistered)} to register, {found.registered_count} known already")
+            entries += [ArnEntry(str(place), runtime.arn) for runtime in found.unregistered]
+        if failed == len(places):
             raise CommandError("The runtimes could not be listed.", returncode=NOTHING_USABLE)
         return entries, failed
 
@@ -101,6 +108,19 @@ class Command(LoomCommand):
             ) from None
         report.finish(_summary(counts, report.elapsed_s, is_dry_run))
         return counts
+
+
+def _places(account: str | None, regions: list[str] | None) -> list[Place]:
+    """Where to look: in the regions that were named, else in those of each account."""
+    if account == EVERY_ACCOUNT:
+        return [place for place in places_everywhere() if not regions or place.region in regions]
+    if account is None:
+        return [Place(None, region) for region in dict.fromkeys(regions or [settings.AWS_REGION])]
+    try:
+        found = account_named(account)
+    except MissingError as error:
+        raise CommandError(error.text(), returncode=NOTHING_USABLE) from error
+    return [Place(found, region) for region in dict.fromkeys(regions or suggested_regions(found))]
 
 
 def _find_user(email: str | None) -> User | None:
