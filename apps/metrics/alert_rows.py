@@ -24,6 +24,7 @@ class AlertChannel(models.Model):
         max_length=2000, help_text="Mail addresses by commas, a webhook's address, or the host of a chat's hook."
     )
     secret = models.ForeignKey("vault.Secret", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    budgets = models.ManyToManyField("costs.Budget", related_name="channels", blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -207,15 +208,25 @@ class AlertChange(models.Model):
 
 
 class AlertNotice(models.Model):
-    """That a change is told in a channel, once; or without a change that a channel is tried out."""
+    """What is told in a channel, once: a change of an alert of `rule`; without a change, that the rule's channels are
+    tried out; or, without a rule, that `budget_period` is nearly or wholly spent.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting"
         SENT = "sent"
         DEAD = "dead"
 
+    class BudgetLevel(models.TextChoices):
+        WARNED = "warned"
+        EXCEEDED = "exceeded"
+
     change = models.ForeignKey(AlertChange, on_delete=models.CASCADE, null=True, blank=True, related_name="notices")
-    rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE, related_name="notices")
+    rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE, null=True, blank=True, related_name="notices")
+    budget_period = models.ForeignKey(
+        "costs.BudgetPeriod", on_delete=models.CASCADE, null=True, blank=True, related_name="notices"
+    )
+    budget_level = models.CharField(max_length=8, choices=BudgetLevel.choices, blank=True, db_default="")
     channel = models.ForeignKey(AlertChannel, on_delete=models.CASCADE, related_name="notices")
     state = models.CharField(max_length=7, choices=State.choices, default=State.WAITING)
     tries = models.PositiveSmallIntegerField(default=0)
@@ -234,7 +245,12 @@ class AlertNotice(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["change", "channel"], condition=models.Q(change__isnull=False), name="alert_notice_once"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(rule__isnull=False, budget_period__isnull=True, budget_level="")
+                | models.Q(rule__isnull=True, change__isnull=True, budget_period__isnull=False),
+                name="alert_notice_of_a_rule_or_a_budget",
+            ),
         ]
 
     def __str__(self) -> str:

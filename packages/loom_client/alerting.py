@@ -69,11 +69,12 @@ class AlertNotice(_Answer):
 
     id: int
     channel: str
-    rule_id: int
+    rule_id: int | None
     alert_id: int | None
     state: str
     tries: int
     error: str
+    budget_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ class Budget(_Answer):
     state: str
     period_start_at: str | None
     period_end_at: str | None
+    channels: tuple[str, ...] = ()
 
 
 class BudgetCalls(Wire):
@@ -47,16 +49,19 @@ class BudgetCalls(Wire):
         limit_usd: float,
         ends_session: bool = False,
         name: str = "",
+        channels: Sequence[str] = (),
     ) -> Budget:
-        """Limit what the runs of an agent, of a person or of all may cost."""
+        """Limit what the runs of an agent, of a person or of all may cost. `channels` are the names of those of yours
+        that are told when most and when all of it is spent.
+        """
         body = {
             "scope": scope, "scope_id": scope_id, "period": period, "limit_usd": limit_usd,
-            "ends_session": ends_session, "name": name,
+            "ends_session": ends_session, "name": name, "channels": list(channels),
         }  # fmt: skip
         return Budget.read(self._json("POST", "/budgets", body))
 
     def change_budget(self, budget_id: int, **changes: Any) -> Budget:
-        """Give it another `limit_usd`, `name` or `ends_session`."""
+        """Give it another `limit_usd`, `name`, `ends_session` or `channels`."""
         return Budget.read(self._json("PATCH", f"/budgets/{budget_id}", changes))
 
     def delete_budget(self, budget_id: int) -> None:

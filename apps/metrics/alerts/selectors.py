@@ -37,7 +37,7 @@ def channels_visible_to(user: User | AnonymousUser) -> QuerySet[AlertChannel]:
 def notices_visible_to(user: User | AnonymousUser) -> QuerySet[AlertNotice]:
     """The notices that go out by a user's channels."""
     notices = AlertNotice.objects.filter(visible(subject_of(user), AlertNotice))
-    return notices.select_related("channel", "rule", "change__alert__agent")
+    return notices.select_related("channel", "rule", "change__alert__agent", "budget_period__budget")
 
 
 def firing_count(user: User) -> int:

@@ -147,10 +147,13 @@ class NewChannelOut(ChannelOut):
 
 
 class NoticeOut(Schema):
+    """A notice of a rule, or of a budget: then `rule_id` is null."""
+
     id: int
     channel: str
-    rule_id: int
+    rule_id: int | None
     alert_id: int | None
+    budget_id: int | None
     state: str
     tries: int
     error: str
@@ -202,7 +205,7 @@ def rule_data(request: HttpRequest, body: AlertRuleIn, rule: AlertRule | None = 
         kept = rule.agent if rule is not None and rule.agent_id == target.agent_id else None
         agent = kept or agents_visible_to(request.user).filter(pk=target.agent_id).first()
         found(agent, "agent", target.agent_id)
-    named = {channel.name: channel for channel in channels_visible_to(request.user).filter(name__in=body.channels)}
+    named = {channel.name: channel for channel in channels_visible_to(request.user)}
     named |= {channel.name: channel for channel in (rule.channels.all() if rule is not None else ())}
     channels = [found(named.get(name), "alert channel", name) for name in dict.fromkeys(body.channels)]
     return RuleData(
@@ -279,7 +282,9 @@ def channel_out(channel: AlertChannel) -> dict[str, Any]:
 def notice_out(notice: AlertNotice) -> dict[str, Any]:
     return {
         "id": notice.pk, "channel": notice.channel.name, "rule_id": notice.rule_id,
-        "alert_id": notice.change.alert_id if notice.change else None, "state": notice.state, "tries": notice.tries,
+        "alert_id": notice.change.alert_id if notice.change else None,
+        "budget_id": notice.budget_period.budget_id if notice.budget_period else None,
+        "state": notice.state, "tries": notice.tries,
         "error": notice.error_message, "http_status": notice.http_status, "created_at": notice.created_at,
         "next_at": notice.next_at,
     }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
@@ -12,9 +12,14 @@ from ninja import Field, Router, Schema, Status
 from apps.accounts.access import may_manage, may_read
 from apps.core.exceptions import found
 from apps.costs.models import Budget
+from apps.metrics.alerts.selectors import channels_visible_to
 from apps.metrics.spending import budgets
 from apps.metrics.spending.budgets import NAME_LENGTH
 from apps.metrics.spending.selectors import SHOWN, BudgetState, budget_states, scoped_budgets_visible_to
+
+TOLD = "Names of your alert channels: told when most and when all of it is spent."
+MOST_CHANNELS = 50
+ChannelName = Annotated[str, Field(max_length=60)]
 
 router = Router(tags=["budgets"])
 
@@ -28,6 +33,7 @@ class BudgetIn(Schema):
     limit_usd: Decimal = Field(gt=0)
     ends_session: bool = False
     name: str = Field("", max_length=NAME_LENGTH)
+    channels: list[ChannelName] = Field([], max_length=MOST_CHANNELS, description=TOLD)
 
 
 class BudgetChangeIn(Schema):
@@ -36,6 +42,7 @@ class BudgetChangeIn(Schema):
     limit_usd: Decimal | None = Field(None, gt=0)
     ends_session: bool | None = None
     name: str | None = Field(None, max_length=NAME_LENGTH)
+    channels: list[ChannelName] | None = Field(None, max_length=MOST_CHANNELS, description=TOLD)
 
 
 class BudgetOut(Schema):
@@ -53,6 +60,7 @@ class BudgetOut(Schema):
     spent_usd: float | None
     left_usd: float | None
     state: Literal["open", "nearly spent", "spent"]
+    channels: list[str]
     period_start_at: datetime | None
     period_end_at: datetime | None
     created_at: datetime
@@ -73,6 +81,7 @@ def _out(state: BudgetState) -> dict[str, Any]:
         "spent_usd": state.spent_usd,
         "left_usd": state.left_usd,
         "state": state.state,
+        "channels": list(state.channels),
         "period_start_at": state.start_at,
         "period_end_at": state.end_at,
         "created_at": budget.created_at,
@@ -87,6 +96,17 @@ def _find(request: HttpRequest, budget_id: int) -> Budget:
     return found(scoped_budgets_visible_to(request.user).filter(pk=budget_id).first(), "budget", budget_id)
 
 
+def _with_channels(request: HttpRequest, values: dict[str, Any], budget: Budget | None = None) -> dict[str, Any]:
+    """The names as one's own channels, or those that the budget has already. Raises MissingError."""
+    if values.get("channels") is None:
+        return values
+    known = {channel.name: channel for channel in budgets.channels_of(budget)} if budget else {}
+    known |= {channel.name: channel for channel in channels_visible_to(request.user)}
+    return values | {
+        "channels": [found(known.get(name), "alert channel", name) for name in dict.fromkeys(values["channels"])]
+    }
+
+
 @router.get("/budgets", auth=may_read, response=list[BudgetOut], summary="List budgets")
 def list_budgets(request: HttpRequest) -> list[dict[str, Any]]:
     """The newest 200 that you may see, the newest first, each with what is spent of it."""
@@ -99,7 +119,7 @@ def make_budget(request: HttpRequest, body: BudgetIn) -> Any:
     limit, everything else the staff.
     """
     owner: Any = request.user  # signed in, or the route was not reached
-    return Status(201, _one(budgets.limit_spending(owner=owner, **body.dict())))
+    return Status(201, _one(budgets.limit_spending(owner=owner, **_with_channels(request, body.dict()))))
 
 
 @router.get("/budgets/{int:budget_id}", auth=may_read, response=BudgetOut, summary="Read a budget")
@@ -110,7 +130,8 @@ def get_budget(request: HttpRequest, budget_id: int) -> Any:
 @router.patch("/budgets/{int:budget_id}", auth=may_manage, response=BudgetOut, summary="Change a budget")
 def change_budget(request: HttpRequest, budget_id: int, body: BudgetChangeIn) -> Any:
     """A higher limit lets runs begin again at once."""
-    return _one(budgets.change_budget(budget=_find(request, budget_id), **body.dict(exclude_unset=True)))
+    budget = _find(request, budget_id)
+    return _one(budgets.change_budget(budget=budget, **_with_channels(request, body.dict(exclude_unset=True), budget)))
 
 
 @router.delete("/budgets/{int:budget_id}", auth=may_manage, response={204: None}, summary="Delete a budget")

@@ -8,12 +8,13 @@ nobody knows counts nothing.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -24,6 +25,7 @@ from apps.core.notices.notices import notify
 from apps.costs.models import Budget, BudgetPeriod
 from apps.costs.selectors import budgets_of_run
 from apps.costs.services import micros_of
+from apps.metrics.models import AlertChannel, AlertNotice
 from apps.sessions.invoking import check_storable
 from apps.sessions.models import Invocation
 
@@ -51,10 +53,12 @@ def limit_spending(
     limit_usd: Decimal,
     ends_session: bool = False,
     name: str = "",
+    channels: Sequence[AlertChannel] = (),
 ) -> Budget:
     """Make a budget that holds every run of what its scope names, from what has been spent in its period so far.
 
-    Of oneself by anybody, of everything else by staff: it refuses the runs of all. Raises LoomError.
+    `channels` are told when most and when all of it is spent. Of oneself by anybody, of everything else by staff: it
+    refuses the runs of all. Raises LoomError.
     """
     named = _check_scope(owner, scope, scope_id)
     if period not in Period.values:
@@ -75,6 +79,7 @@ def limit_spending(
             scope_id=None if scope == Scope.ALL else scope_id,
             ends_session=ends_session,
         )
+        set_channels(budget, channels)
         if period != Period.RUN:
             now = timezone.now()
             start_at = budget.period_start(now)
@@ -86,9 +91,17 @@ def limit_spending(
 
 
 def change_budget(
-    *, budget: Budget, limit_usd: Decimal | None = None, ends_session: bool | None = None, name: str | None = None
+    *,
+    budget: Budget,
+    limit_usd: Decimal | None = None,
+    ends_session: bool | None = None,
+    name: str | None = None,
+    channels: Sequence[AlertChannel] | None = None,
 ) -> Budget:
-    """Give a budget another limit or name. A higher limit lets runs begin again at once. Raises InvalidInputError."""
+    """Give a budget another limit, name or other channels. A higher limit lets runs begin again at once.
+
+    Raises InvalidInputError.
+    """
     changes: dict[str, object] = {}
     if limit_usd is not None:
         changes["limit_micros"] = _limit(limit_usd)
@@ -101,6 +114,8 @@ def change_budget(
         if changes:
             Budget.objects.filter(pk=budget.pk).update(**changes)
         budget.refresh_from_db()
+        if channels is not None:
+            set_channels(budget, channels)
         if limit_usd is not None:
             # Told anew by the new limit.
             budget.periods.update(warned_at=None, exceeded_at=None)
@@ -109,6 +124,19 @@ def change_budget(
                 _tell(budget, row, now)
         notify(TOPIC, "changed")
     return budget
+
+
+def set_channels(budget: Budget, channels: Sequence[AlertChannel]) -> None:
+    """Let these be told of it, and no others."""
+    named = AlertChannel.budgets.through.objects.filter(budget=budget)
+    named.exclude(alertchannel__in=channels).delete()
+    for channel in channels:
+        channel.budgets.add(budget)
+
+
+def channels_of(budget: Budget) -> QuerySet[AlertChannel]:
+    """Who is told when most and when all of it is spent."""
+    return AlertChannel.objects.filter(budgets=budget)
 
 
 def delete_budget(*, budget: Budget) -> None:
@@ -143,6 +171,11 @@ def _tell(budget: Budget, row: BudgetPeriod, now: datetime) -> None:
     is_exceeded = row.spent_micros >= budget.limit_micros
     told = is_warned and mine.filter(warned_at=None).update(warned_at=now)
     if (is_exceeded and mine.filter(exceeded_at=None).update(exceeded_at=now)) or told:
+        level = AlertNotice.BudgetLevel.EXCEEDED if is_exceeded else AlertNotice.BudgetLevel.WARNED
+        for channel in channels_of(budget):
+            AlertNotice.objects.create(
+                channel=channel, budget_period=row, budget_level=level, created_at=now, next_at=now
+            )
         notify(TOPIC, "exceeded" if is_exceeded else "warned")
         logger.warning("budget %s id=%s", "spent" if is_exceeded else "nearly spent", budget.pk)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,8 @@ from apps.accounts.models import User
 from apps.agents.selectors import agents_visible_to
 from apps.costs.models import Budget
 from apps.costs.services import HIGHEST_USD
+from apps.metrics.alerts.selectors import channels_visible_to
+from apps.metrics.models import AlertChannel
 
 LEAST = Decimal("0.000001")
 MOST_AGENTS = 500
@@ -21,7 +24,26 @@ def _limit_field() -> forms.DecimalField:
     )
 
 
-class BudgetForm(forms.Form):
+class ToldForm(forms.Form):
+    """What has channels that are told when most and when all of it is spent."""
+
+    def __init__(self, *args: Any, channels: Sequence[AlertChannel], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._channels = {str(channel.pk): channel for channel in channels}
+        self.fields["channels"] = forms.MultipleChoiceField(
+            label=_("Tell at 80 % and when it is spent"), required=False, widget=forms.CheckboxSelectMultiple,
+            choices=[(key, channel.name) for key, channel in self._channels.items()],
+        )  # fmt: skip
+
+    @property
+    def has_channels(self) -> bool:
+        return bool(self._channels)
+
+    def told(self) -> list[AlertChannel]:
+        return [self._channels[key] for key in self.cleaned_data["channels"]]
+
+
+class BudgetForm(ToldForm):
     """A new budget; who is not of the staff limits his own runs alone."""
 
     what = forms.ChoiceField(label=_("For"))
@@ -34,7 +56,7 @@ class BudgetForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, user: User, initial: Any = None) -> None:
-        super().__init__(data, initial=initial)
+        super().__init__(data, initial=initial, channels=list(channels_visible_to(user)))
         choices: list[Any] = [(f"owner:{user.pk}", _("My own runs"))]
         if user.is_staff:
             agents = agents_visible_to(user).order_by("name").values_list("pk", "name")[:MOST_AGENTS]
@@ -55,10 +77,11 @@ class BudgetForm(forms.Form):
             "period": self.cleaned_data["period"],
             "limit_usd": self.cleaned_data["limit_usd"],
             "ends_session": self.cleaned_data["ends_session"],
+            "channels": self.told(),
         }
 
 
-class LimitForm(forms.Form):
+class LimitForm(ToldForm):
     """A budget that is changed."""
 
     name = forms.CharField(label=_("Name"), max_length=120)

@@ -12,15 +12,14 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
+from types import ModuleType
 from typing import Any
 
 from django.db import connections
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from apps.costs.models import MICROS, Budget, BudgetPeriod, usd_of
+from apps.costs.models import MICROS, Budget, BudgetPeriod
 from apps.costs.runs import environment_usd
 from apps.costs.selectors import budgets_of_run, token_price
 from apps.costs.services import BudgetExceededError
@@ -29,23 +28,12 @@ from loom_events.recorded import RecordedEvent
 
 READ_AGAIN_S = 2.0
 HOUR = timedelta(hours=1)
-PERIODS = {
-    Budget.Period.RUN: gettext_lazy("a run"),
-    Budget.Period.DAY: gettext_lazy("a day"),
-    Budget.Period.MONTH: gettext_lazy("a month"),
-    Budget.Period.TOTAL: gettext_lazy("altogether"),
-}
 
 
-def limit_text(budget: Budget) -> str:
-    """As “$2.00 a day”."""
-    return f"{_usd(budget.limit_usd)} {PERIODS[Budget.Period(budget.period)]}"
+def _words() -> ModuleType:
+    from apps.costs import wording  # noqa: PLC0415 -- every process has a guard, and few refuse
 
-
-def _usd(amount: Decimal) -> str:
-    from apps.core.templatetags.loom import usd  # noqa: PLC0415 -- every process has a guard, and few refuse
-
-    return usd(amount)
+    return wording
 
 
 class Left:
@@ -154,8 +142,8 @@ class BudgetGuard:
             row = budget.periods.filter(start_at=budget.period_start(now)).first()
             if row is not None and row.spent_micros >= budget.limit_micros:
                 raise BudgetExceededError(
-                    _("The budget %(name)s is spent: %(spent)s of %(limit)s.")
-                    % {"name": budget.name, "spent": _usd(usd_of(row.spent_micros)), "limit": limit_text(budget)},
+                    _("The budget %(name)s is spent: %(spent)s.")
+                    % {"name": budget.name, "spent": _words().spent_text(budget, row.spent_micros)},
                     advice=_("Raise its limit under Costs, or wait for its next period."),
                 )
 
@@ -188,7 +176,7 @@ class BudgetGuard:
 def _stopped_text(budget: Budget) -> str:
     return _("Stopped by the budget %(name)s: %(limit)s, by an estimate of what this run has cost so far.") % {
         "name": budget.name,
-        "limit": limit_text(budget),
+        "limit": _words().limit_text(budget),
     }
 
 

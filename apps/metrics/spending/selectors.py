@@ -17,6 +17,7 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.costs.models import TOTAL_STARTS_AT, Budget, BudgetPeriod, usd_of
 from apps.costs.selectors import budgets_visible_to
+from apps.metrics.models import AlertChannel
 from apps.metrics.spending.days import Spent, total_of
 
 SHOWN = 200
@@ -31,6 +32,7 @@ class BudgetState:
     spent_micros: int
     start_at: datetime | None
     end_at: datetime | None
+    channels: tuple[str, ...] = ()
 
     @property
     def spent_usd(self) -> Decimal | None:
@@ -65,17 +67,21 @@ def scoped_budgets_visible_to(user: User | AnonymousUser) -> QuerySet[Budget]:
 
 
 def budget_states(budgets: Iterable[Budget]) -> list[BudgetState]:
-    """Each budget with what is spent of it now, in two or three statements however many there are."""
+    """Each budget with what is spent of it now, in three or four statements however many there are."""
     found, now = list(budgets), timezone.now().astimezone(UTC)
     starts = {budget.pk: budget.period_start(now) for budget in found}
     periods = {
         (row.budget_id, row.start_at): row.spent_micros
         for row in BudgetPeriod.objects.filter(budget__in=starts, start_at__in=set(starts.values()))
     }
+    told: dict[int, list[str]] = defaultdict(list)
+    for key, channel in AlertChannel.objects.filter(budgets__in=starts).values_list("budgets", "name"):
+        told[key].append(channel)
     names = _names(found)
     return [
         BudgetState(
-            budget, names(budget), periods.get((budget.pk, starts[budget.pk]), 0), *_span(budget, starts[budget.pk])
+            budget, names(budget), periods.get((budget.pk, starts[budget.pk]), 0), *_span(budget, starts[budget.pk]),
+            tuple(told[budget.pk]),
         )
         for budget in found
     ]  # fmt: skip

@@ -20,6 +20,7 @@ from apps.core.exceptions import LoomError
 from apps.core.tables.export import csv_response
 from apps.core.templatetags.loom import usd
 from apps.costs.models import Budget
+from apps.metrics.alerts.selectors import channels_visible_to
 from apps.metrics.figures.pages.tiles import Tile
 from apps.metrics.figures.pages.wording import NOTHING
 from apps.metrics.spending import budgets
@@ -94,11 +95,17 @@ def budget_new(request: SignedInRequest) -> HttpResponse:
 def budget_edit(request: SignedInRequest, budget_id: int) -> HttpResponse:
     """Give a budget another limit or name."""
     budget = _found(request, budget_id)
-    initial = {"name": budget.name, "limit_usd": budget.limit_usd.normalize(), "ends_session": budget.ends_session}
-    form = LimitForm(request.POST if request.method == "POST" else None, initial=initial)
+    told = list(budgets.channels_of(budget))
+    initial = {
+        "name": budget.name, "limit_usd": budget.limit_usd.normalize(), "ends_session": budget.ends_session,
+        "channels": [str(channel.pk) for channel in told],
+    }  # fmt: skip
+    # What another person has it told stays to be chosen.
+    known = list(dict.fromkeys([*told, *channels_visible_to(request.user)]))
+    form = LimitForm(request.POST if request.method == "POST" else None, initial=initial, channels=known)
     if form.is_valid():
         try:
-            budgets.change_budget(budget=budget, **form.cleaned_data)
+            budgets.change_budget(budget=budget, **form.cleaned_data | {"channels": form.told()})
         except LoomError as error:
             form.add_error(None, error.text())
         else:

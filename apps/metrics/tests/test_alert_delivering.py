@@ -9,6 +9,7 @@ import ipaddress
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from email import policy
 from typing import Any
 
@@ -26,8 +27,10 @@ from apps.metrics.alerts.services import try_channels as tell_channels
 from apps.metrics.alerts.telling.channels import ChannelNameTakenError, delete_channel, make_channel
 from apps.metrics.alerts.telling.delivering import LATER, LEASE, deliver, deliver_due, due_notices, prune, resend
 from apps.metrics.models import AlertChannel, AlertNotice, AlertRule
+from apps.metrics.spending.budgets import change_budget, count_run, limit_spending
 from apps.metrics.tests.alerting import look_again, rule_of, runs_at
 from apps.metrics.tests.mail_sink import MailSink, mail_sink
+from apps.metrics.tests.runs import make_run
 from apps.sessions.models import Session
 from apps.vault.models import Secret, SecretUse
 
@@ -111,6 +114,42 @@ def test_a_webhook_is_signed_over_its_time_and_body(make_session: MakeSession, a
     assert PLANTED.encode() not in request.body
     assert (notice.state, notice.http_status) == ("sent", 204)
     assert SecretUse.objects.get().what == "alert channel Hook"
+
+
+def test_a_budget_is_told_when_most_and_when_all_of_it_is_spent(
+    mail: MailSink, make_session: MakeSession, alice: User, bob: User
+) -> None:
+    session = make_session()
+    with loopback(answer(204)) as hook:
+        post, _key = make_channel(owner=alice, name="Ops", kind="email", address="ops@example.com")
+        signed, _key = make_channel(owner=alice, name="Hook", kind="webhook", address=f"{hook.url}/in")
+        make_channel(owner=bob, name="Others", kind="email", address="bob@example.com")
+        budget = limit_spending(
+            owner=alice, scope="owner", scope_id=alice.pk, period="day", limit_usd=Decimal(2), name="Mine\nBcc: x",
+            channels=[post, signed],
+        )  # fmt: skip
+        for usd in ("1.00", "0.66", "0.10", "0.34"):
+            run = make_run(session, completed_at=timezone.now(), cost_usd=Decimal(usd))
+            count_run(run)
+            deliver_due(timezone.now())
+
+    subjects = [email.message_from_string(text, policy=policy.default)["Subject"] for _to, text in mail.mails]
+    assert subjects == [
+        "[nearly spent] Budget Mine Bcc: x: $1.66 of $2.00 a day", "[spent] Budget Mine Bcc: x: $2.10 of $2.00 a day",
+    ]  # fmt: skip
+    assert {tuple(recipients) for recipients, _text in mail.mails} == {("ops@example.com",)}
+    assert "https://loom.example.com/costs/" in mail.mails[0][1]
+    bodies = [json.loads(request.body) for request in hook.requests]
+    assert [body["type"] for body in bodies] == ["budget.warned", "budget.exceeded"]
+    assert (bodies[1]["budget"]["id"], bodies[1]["budget"]["spent_usd"]) == (budget.pk, 2.1)
+    assert set(AlertNotice.objects.values_list("state", flat=True)) == {"sent"}
+
+    change_budget(budget=budget, limit_usd=Decimal(3), channels=[signed])
+    assert deliver_due(timezone.now()) == 0
+    count_run(make_run(session, completed_at=timezone.now(), cost_usd=Decimal("0.50")))
+    assert list(AlertNotice.objects.filter(state="waiting").values_list("channel__name", "budget_level")) == [
+        ("Hook", "warned")
+    ]
 
 
 def test_a_chat_gets_text_without_markup_of_anybodys(make_session: MakeSession, alice: User, now: datetime) -> None:

@@ -8,6 +8,7 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.costs.models import Budget
+from apps.metrics.alerts.telling.channels import make_channel
 from apps.sessions.models import Session
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +35,28 @@ def test_a_budget_over_json(client: Client, carol: User, session: Session) -> No
     assert send(client, "GET", f"/budgets/{made['id']}") == (200, changed)
     assert send(client, "DELETE", f"/budgets/{made['id']}") == (204, None)
     assert not Budget.objects.exists()
+
+
+def test_its_channels_are_ones_own_and_stay_when_somebody_else_changes_it(
+    client: Client, alice: User, carol: User
+) -> None:
+    make_channel(owner=alice, name="Ops", kind="email", address="ops@example.com")
+    make_channel(owner=carol, name="Carol", kind="email", address="carol@example.com")
+    client.force_login(alice)
+    asked = {"scope": "owner", "scope_id": alice.pk, "period": "day", "limit_usd": 1}
+    for name in ("Carol", "nobody's", "\0"):
+        assert send(client, "POST", "/budgets", asked | {"channels": [name]})[0] == 404
+    status, made = send(client, "POST", "/budgets", asked | {"channels": ["Ops", "Ops"]})
+    assert (status, made["channels"]) == (201, ["Ops"])
+
+    client.force_login(carol)
+    page = client.get(f"/costs/budgets/{made['id']}/").content.decode()
+    assert "Ops" in page and "Carol" in page
+    status, changed = send(client, "PATCH", f"/budgets/{made['id']}", {"channels": ["Ops", "Carol"]})
+    assert (status, sorted(changed["channels"])) == (200, ["Carol", "Ops"])
+    status, changed = send(client, "PATCH", f"/budgets/{made['id']}", {"limit_usd": 2})
+    assert sorted(changed["channels"]) == ["Carol", "Ops"]
+    assert send(client, "PATCH", f"/budgets/{made['id']}", {"channels": []})[1]["channels"] == []
 
 
 @pytest.mark.parametrize(

@@ -78,9 +78,11 @@ def make_alert(session: Session) -> AlertNotice:
 
 def keys_of_alert(notice: AlertNotice) -> dict[str, int | str]:
     """What the addresses of alerts name, by their arguments."""
-    assert notice.change is not None
-    keys = {"rule_id": notice.rule_id, "alert_id": notice.change.alert_id, "channel_id": notice.channel_id}
-    return {**keys, "notice_id": notice.pk, "name": notice.channel.name}
+    assert notice.change is not None and notice.rule_id is not None
+    return {
+        "rule_id": notice.rule_id, "alert_id": notice.change.alert_id, "channel_id": notice.channel_id,
+        "notice_id": notice.pk, "name": notice.channel.name,
+    }  # fmt: skip
 
 
 def furnish(session: Session) -> StartSeries:

@@ -80,7 +80,7 @@ def deliver(pk: int, now: datetime) -> bool:
     """Try one notice; False where it did not arrive, or somebody else has it."""
     notice = (
         AlertNotice.objects.select_related(
-            "channel__secret", "rule__agent", "change__alert__agent", "change__alert__rule"
+            "channel__secret", "rule__agent", "change__alert__agent", "change__alert__rule", "budget_period__budget"
         )
         .filter(pk=pk, state=State.WAITING, next_at__lte=now)
         .first()

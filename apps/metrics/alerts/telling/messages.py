@@ -12,6 +12,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.utils.translation import gettext as _
 
 from apps.metrics.alerts.kinds import METRICS
+from apps.metrics.alerts.telling import budget_messages
 from apps.metrics.alerts.wording import (
     bounds_words,
     evidence_address,
@@ -28,6 +29,8 @@ TIMESTAMP, SIGNATURE, DELIVERY = "X-Loom-Timestamp", "X-Loom-Signature", "X-Loom
 
 def title(notice: AlertNotice) -> str:
     """One line: the state and what is wrong, or that it is a test."""
+    if notice.budget_period is not None:
+        return budget_messages.title(notice.budget_period, notice.budget_level)
     if notice.change is None:
         return _("Test of %(rule)s") % {"rule": notice.rule}
     state = notice.change.state
@@ -37,7 +40,10 @@ def title(notice: AlertNotice) -> str:
 
 def lines(notice: AlertNotice) -> list[str]:
     """What stands below the title."""
+    if notice.budget_period is not None:
+        return budget_messages.lines(notice.budget_period)
     rule = notice.rule
+    assert rule is not None, "a notice has a rule or a budget"
     looked = _("Rule: %(name)s (%(metric)s of %(target)s, %(window)s; %(bounds)s)") % {
         "name": rule.name, "metric": METRICS[rule.metric].label, "target": target_words(rule),
         "window": window_words(rule), "bounds": bounds_words(rule),
@@ -57,6 +63,12 @@ def lines(notice: AlertNotice) -> list[str]:
 def webhook_body(notice: AlertNotice) -> bytes:
     """The JSON that a signed webhook gets."""
     rule, change = notice.rule, notice.change
+    if notice.budget_period is not None:
+        return _json(
+            {"type": f"budget.{notice.budget_level}", "delivery": notice.pk, "title": title(notice)}
+            | budget_messages.body(notice.budget_period)
+        )
+    assert rule is not None, "a notice has a rule or a budget"
     body: dict[str, Any] = {
         "type": "alert.test" if change is None else f"alert.{change.state}",
         "delivery": notice.pk,
@@ -79,6 +91,10 @@ def webhook_body(notice: AlertNotice) -> bytes:
             "url": outside(alert.get_absolute_url()),
             "evidence_url": outside(evidence_address(alert)),
         }  # fmt: skip
+    return _json(body)
+
+
+def _json(body: dict[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
