@@ -154,6 +154,7 @@ class FigurePeriod(models.Model):
 
 class StartSeries(models.Model):
     """A measurement of an agent's start: new sessions one after the other, each with one prompt, or two for a warm one.
+    Or all of them at once, each with one prompt: what finds the size of the warm pool.
 
     Its runs are queued ones; each that ends lets the next begin. `process` is written by the release before only.
     """
@@ -177,6 +178,9 @@ class StartSeries(models.Model):
     count = models.PositiveSmallIntegerField()
     has_warm_turn = models.BooleanField(default=True, help_text="Send the prompt a second time in each session.")
     ends_session = models.BooleanField(default=True, help_text="End each session after its last prompt.")
+    is_at_once = models.BooleanField(
+        db_default=False, help_text="Begin all sessions at once, which tells how many environments stand ready."
+    )
     max_cost_usd = models.DecimalField(max_digits=10, decimal_places=4)
     estimated_cost_usd = models.DecimalField(max_digits=10, decimal_places=4)
     request_key = models.CharField(max_length=64, blank=True, default="")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -19,6 +20,8 @@ LOGS_WAIT_S = 150.0
 def measure_starts(client: Client, agent: Agent, prompt: str, options: dict[str, Any], output: Any) -> None:
     """Measure `count` starts and write what was found; Ctrl-C cancels the series and keeps what was measured."""
     asked: dict[str, Any] = {"end_session": options["end_session"]}
+    if options["at_once"]:
+        asked["at_once"] = True
     if options["qualifier"]:
         asked["qualifier"] = options["qualifier"]
     if options["max_cost"]:
@@ -92,5 +95,17 @@ def _describe(series: StartSeries, agent: Agent) -> str:
             f"TTFT p50 cold {in_words(series.cold_p50_ms)}, warm {in_words(series.warm_p50_ms)}: "
             f"cold penalty {in_words(series.cold_penalty_ms)}"
         )
+    if series.pool is not None:
+        lines.append(_describe_pool(series.pool))
     lines.append(f"estimated cost {series.estimated_cost_usd:.4f} USD")
     return "\n".join(lines)
+
+
+def _describe_pool(pool: Mapping[str, Any]) -> str:
+    """How many environments stood ready, and by what that is known."""
+    told = f"the logs tell of {pool['told']} of {pool['sent']} starts, {pool['pooled']} from the pool"
+    if pool["knee"] is not None:
+        told += f"; knee after {pool['knee']}: {in_words(pool['below_ms'])}, then {in_words(pool['above_ms'])}"
+    if pool["size"] is None:
+        return f"warm pool: not known; {told}"
+    return f"warm pool: {'at least ' if pool['is_least'] else ''}{pool['size']} by the {pool['by']}; {told}"

@@ -349,6 +349,7 @@ class StartSeries(_Answer):
     cold_penalty_ms: float | None
     estimated_cost_usd: float
     message: str
+    pool: Mapping[str, Any] | None = None  # of a series at once
 
     @property
     def is_running(self) -> bool:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 # After as many failures one after the other the rest would most likely only cost.
 FAILURES_IN_A_ROW = 3
+NONE_ANSWERED = "None of the sessions was answered. The page of each says what the agent answered."
 CANCELLED = "Cancelled. What was measured until then is kept."
 State = StartSeries.State
 
@@ -62,6 +63,9 @@ def advance_all() -> int:
 
 def _advance(series: StartSeries) -> None:
     runs = list(series.runs.select_related("invocation__session__agent").order_by("position", "is_warm"))
+    if series.is_at_once:
+        _advance_at_once(series, runs)
+        return
     newest = runs[-1] if runs else None
     is_cancelled = series.cancel_requested_at is not None
     if newest is not None and newest.invocation.is_unfinished and is_cancelled:
@@ -87,6 +91,38 @@ def _advance(series: StartSeries) -> None:
     _begin(series, due(steps(repeats=series.count), begun)[0].place)
 
 
+def _advance_at_once(series: StartSeries, runs: list[StartSeriesRun]) -> None:
+    """Begin all sessions together, and end them together when the last one is answered."""
+    is_cancelled = series.cancel_requested_at is not None
+    if not is_cancelled and len(runs) < series.count:
+        _begin_all(series, {run.position for run in runs})
+        return
+    for run in runs:
+        if is_cancelled and run.invocation.is_unfinished:
+            stop_invocation(invocation=run.invocation)
+            run.invocation.refresh_from_db(fields=["status"])
+    if any(run.invocation.is_unfinished for run in runs):
+        return
+    for run in runs:
+        _end(series, run)
+    if is_cancelled:
+        has_begun = any(run.invocation.has_reached_agent for run in runs)
+        finish_series(series=series, state=State.CANCELLED, message=CANCELLED if has_begun else CANCELLED_BEFORE)
+    elif any(run.invocation.status == Invocation.Status.COMPLETED for run in runs):
+        finish_series(series=series, state=State.DONE, message="")
+    else:
+        finish_series(series=series, state=State.FAILED, message=NONE_ANSWERED)
+
+
+def _begin_all(series: StartSeries, begun: set[int]) -> None:
+    """Start the sessions of all positions in one transaction, so that they are taken up together."""
+    check_agent(series.agent, series.qualifier)  # may ask AWS: not while a transaction is open
+    with transaction.atomic():
+        for position in range(1, series.count + 1):
+            if position not in begun and not _is_taken(series, position, is_warm=False):
+                _start(series, position)
+
+
 def _reason_to_finish(series: StartSeries, runs: list[StartSeriesRun]) -> tuple[StartSeries.State, str] | None:
     position = runs[-1].position
     last_by_position = {run.position: run.invocation.status for run in runs}
@@ -108,18 +144,22 @@ def _begin(series: StartSeries, position: int) -> None:
     """Start the session of a position with its first prompt, both or neither, unless somebody else just has."""
     check_agent(series.agent, series.qualifier)  # may ask AWS: not while a transaction is open
     with transaction.atomic():
-        if _is_taken(series, position, is_warm=False):
-            return
-        session = start_session(
-            agent=series.agent,
-            owner=series.owner,
-            qualifier=series.qualifier,
-            title=series.prompt,
-            purpose=Session.Purpose.MEASURE_START,
-        )
-        _enqueue(series, session, position, is_warm=False)
-        first = StartSeries.objects.filter(pk=series.pk, state=State.QUEUED)
-        first.update(state=State.RUNNING, started_at=timezone.now())
+        if not _is_taken(series, position, is_warm=False):
+            _start(series, position)
+
+
+def _start(series: StartSeries, position: int) -> None:
+    """The session of a position with its first prompt; in a transaction of the caller's."""
+    session = start_session(
+        agent=series.agent,
+        owner=series.owner,
+        qualifier=series.qualifier,
+        title=series.prompt,
+        purpose=Session.Purpose.MEASURE_START,
+    )
+    _enqueue(series, session, position, is_warm=False)
+    first = StartSeries.objects.filter(pk=series.pk, state=State.QUEUED)
+    first.update(state=State.RUNNING, started_at=timezone.now())
 
 
 def _warm(series: StartSeries, first: StartSeriesRun) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
@@ -16,7 +16,8 @@ from apps.core.exceptions import found
 from apps.metrics.models import StartSeries
 from apps.metrics.series import selectors, services
 from apps.metrics.series.advancing import advance_series
-from apps.metrics.series.services import DEFAULT_COUNT, DEFAULT_MAX_COST_USD, MAX_COUNT, Plan
+from apps.metrics.series.pool import Pool, pool_of
+from apps.metrics.series.services import DEFAULT_COUNT, DEFAULT_MAX_COST_USD, MAX_AT_ONCE, MAX_COUNT, Plan
 
 router = Router(tags=["metrics"])
 
@@ -29,7 +30,25 @@ class StartSeriesIn(Schema):
     prompt: str = Field(max_length=PROMPT_MAX_LENGTH)
     end_session: bool = True
     warm_turn: bool = Field(True, description="Send the prompt a second time in each session, for the cold penalty.")
+    at_once: bool = Field(
+        False, description=f"Begin all at once, {MAX_AT_ONCE} at most and each with one prompt, to find the warm pool."
+    )
     max_cost_usd: Decimal = Field(DEFAULT_MAX_COST_USD, gt=0, description="Refused where the estimate is higher.")
+
+
+class WarmPoolOut(Schema):
+    """What sessions that began at once tell of the environments that stand ready."""
+
+    sent: int = Field(description="Starts that were answered.")
+    told: int = Field(description="Of them, those whose environment the logs tell.")
+    pooled: int = Field(description="Of these, those whose environment was waiting.")
+    knee: int | None = Field(description="After how many, the quickest first, the latencies jump by half or more.")
+    below_ms: float | None
+    above_ms: float | None
+    spread_ms: float | None = Field(description="From the first prompt that was sent to the last one.")
+    size: int | None = Field(description="By the logs where they tell of all, else by the latencies.")
+    by: Literal["logs", "latency", ""]
+    is_least: bool = Field(description="The pool may hold more: every start was one of it.")
 
 
 class StartSeriesOut(Schema):
@@ -58,6 +77,7 @@ class StartSeriesOut(Schema):
     cold_penalty_ms: float | None = Field(description="cold_p50_ms − warm_p50_ms")
     estimated_cost_usd: float
     message: str
+    pool: WarmPoolOut | None = Field(description="Of a series at once.")
 
 
 def series_out(series: StartSeries) -> dict[str, Any]:
@@ -84,7 +104,18 @@ def series_out(series: StartSeries) -> dict[str, Any]:
         "cold_penalty_ms": result.cold_penalty_ms,
         "estimated_cost_usd": float(series.estimated_cost_usd),
         "message": series.message,
+        "pool": _pool_out(pool_of(series)),
     }
+
+
+def _pool_out(pool: Pool | None) -> dict[str, Any] | None:
+    if pool is None:
+        return None
+    return {
+        "sent": pool.sent_count, "told": pool.told_count, "pooled": pool.pooled_count, "knee": pool.knee,
+        "below_ms": pool.below_ms, "above_ms": pool.above_ms, "spread_ms": pool.spread_ms, "size": pool.size,
+        "by": pool.by, "is_least": pool.is_least,
+    }  # fmt: skip
 
 
 @router.post(
@@ -106,6 +137,7 @@ def start_series(request: HttpRequest, agent_id: int, body: StartSeriesIn) -> An
         has_warm_turn=body.warm_turn,
         ends_session=body.end_session,
         max_cost_usd=body.max_cost_usd,
+        is_at_once=body.at_once,
     )
     series = services.start_series(
         agent=agent,

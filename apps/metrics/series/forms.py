@@ -36,6 +36,7 @@ class StartSeriesForm(forms.Form):
     )
     has_warm_turn = forms.BooleanField(label="Send it twice, for a warm comparison", required=False, initial=True)
     ends_session = forms.BooleanField(label="End each session", required=False, initial=True)
+    is_at_once = forms.BooleanField(label="All at once, to find the warm pool", required=False)
     max_cost_usd = forms.DecimalField(
         label="Highest cost, USD",
         initial=DEFAULT_MAX_COST_USD,

@@ -74,7 +74,7 @@ def results_of(shown: Collection[StartSeries]) -> dict[int, SeriesResult]:
     """Add up what the invocations of each series say now; by the series' key, in one query for all."""
     cold, warm = ({series.pk: Tally() for series in shown} for _ in range(2))
     names = ("series_id", "is_warm", *(f"invocation__{name}" for name in COLUMNS))
-    for key, is_warm, *columns in _runs_left().filter(series__in=shown).values_list(*names):
+    for key, is_warm, *columns in runs_left().filter(series__in=shown).values_list(*names):
         (warm if is_warm else cold)[key].add(tuple(columns))
     return {key: SeriesResult(Figures(cold[key]), warm[key].summary("ttft", "warm")) for key in cold}
 
@@ -102,14 +102,14 @@ class SessionRow:
         return panel_state(self.first, self.startup_ms).replace("_", " ")
 
 
-def _runs_left() -> QuerySet[StartSeriesRun]:
+def runs_left() -> QuerySet[StartSeriesRun]:
     """Runs of series, without those of a session that was deleted."""
     return StartSeriesRun.objects.filter(invocation__session__deleted_at=None)
 
 
 def session_rows(series: StartSeries) -> list[SessionRow]:
     """The sessions of a series, the newest first."""
-    runs = _runs_left().filter(series=series).select_related("invocation__session", "invocation__measurement")
+    runs = runs_left().filter(series=series).select_related("invocation__session", "invocation__measurement")
     by_position: dict[int, dict[bool, Invocation]] = {}
     for run in runs:
         by_position.setdefault(run.position, {})[run.is_warm] = run.invocation

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_COUNT = 20
 MAX_COUNT = 100
+MAX_AT_ONCE = 50  # what one process answers at a time
 DEFAULT_MAX_COST_USD = Decimal("1.00")
 HIGHEST_MAX_COST_USD = Decimal(1000)
 # Assumed of an agent that has answered nothing yet.
@@ -49,6 +50,12 @@ class Plan:
     has_warm_turn: bool = True
     ends_session: bool = True
     max_cost_usd: Decimal = DEFAULT_MAX_COST_USD
+    is_at_once: bool = False
+
+    @property
+    def turn_count(self) -> int:
+        """How many prompts each session is sent; those that begin at once one."""
+        return 2 if self.has_warm_turn and not self.is_at_once else 1
 
 
 def idle_after(agent: Agent, *, ends_session: bool) -> timedelta:
@@ -75,7 +82,7 @@ def typical_answer(agent: Agent) -> timedelta:
 
 def estimate_usd(*, agent: Agent, plan: Plan, answer: timedelta | None = None) -> Decimal:
     """What a series costs at most, if the agent answers as it did lately; `answer` is `typical_answer`, if known."""
-    busy = (answer or typical_answer(agent)) * (2 if plan.has_warm_turn else 1)
+    busy = (answer or typical_answer(agent)) * plan.turn_count
     idle = idle_after(agent, ends_session=plan.ends_session)
     return rounded_up(plan.count * prices().session_usd(busy, idle=idle))
 
@@ -115,8 +122,9 @@ def start_series(*, agent: Agent, owner: User, plan: Plan, request_key: str = ""
                 qualifier=plan.qualifier,
                 prompt=plan.prompt,
                 count=plan.count,
-                has_warm_turn=plan.has_warm_turn,
+                has_warm_turn=plan.turn_count > 1,
                 ends_session=plan.ends_session,
+                is_at_once=plan.is_at_once,
                 max_cost_usd=plan.max_cost_usd,
                 estimated_cost_usd=estimate,
                 request_key=request_key,
@@ -134,6 +142,11 @@ def _check_plan(plan: Plan) -> None:
         raise InvalidInputError("A start is measured with a prompt.", advice="Give the prompt that each session sends.")
     if not 1 <= plan.count <= MAX_COUNT:
         raise InvalidInputError(f"A series has 1 to {MAX_COUNT} sessions.")
+    if plan.is_at_once and plan.count > MAX_AT_ONCE:
+        raise InvalidInputError(
+            f"At most {MAX_AT_ONCE} sessions begin at once.",
+            advice="Take fewer, or let them begin one after the other.",
+        )
     if not 0 < plan.max_cost_usd <= HIGHEST_MAX_COST_USD:
         raise InvalidInputError(f"The highest cost is above 0 and at most {HIGHEST_MAX_COST_USD} US dollars.")
 

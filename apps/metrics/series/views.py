@@ -23,6 +23,7 @@ from apps.metrics.models import StartSeries
 from apps.metrics.series import selectors, services
 from apps.metrics.series.advancing import advance_series
 from apps.metrics.series.forms import StartSeriesForm
+from apps.metrics.series.pool import pool_of
 from apps.metrics.series.services import Plan
 
 SERIES_SHOWN = 20
@@ -47,7 +48,7 @@ def _estimate_context(agent: Agent, form: StartSeriesForm) -> dict[str, Any]:
         form.is_valid()
         given = {
             name: form.cleaned_data[name]
-            for name in ("count", "has_warm_turn", "ends_session", "max_cost_usd")
+            for name in ("count", "has_warm_turn", "ends_session", "is_at_once", "max_cost_usd")
             if form.cleaned_data.get(name) is not None
         }
     else:
@@ -110,6 +111,7 @@ def _series_context(series: StartSeries) -> dict[str, Any]:
         "series": series,
         "agent": series.agent,
         "result": result,
+        "pool": pool_of(series),
         "startup_tile": startup_tile(result.figures, is_emulated=series.agent.origin == "emulator"),
         "sessions": selectors.session_rows(series),
         "spent_usd": services.spent_usd(series=series, now=timezone.now()),

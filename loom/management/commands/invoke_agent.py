@@ -50,6 +50,7 @@ class Command(LoomCommand):
         series = parser.add_argument_group("measuring starts")
         series.add_argument("--count", type=int, metavar="N", help="measure N starts, each in a new session")
         series.add_argument("--new-session", action="store_true", help="needed with --count: no session is reused")
+        series.add_argument("--at-once", action="store_true", help="begin all N at once, to find the warm pool")
         series.add_argument("--max-cost", metavar="USD", help="refuse a series whose estimate is higher")
         add_connection_arguments(parser)
 

@@ -39,7 +39,7 @@ NAMES = (
     "account", "add", "after", "again", "agent", "all", "arn", "ask", "at", "at_once", "before", "chart", "check",
     "check-0-kind", "check-0-ms", "check-0-text", "count", "days", "download", "ends_session", "environment", "error",
     "file", "find", "first", "format", "from", "from_hour", "has_warm_turn", "idle", "idle_minutes",
-    "ids", "invocation", "keep_hours", "kind", "last", "level",
+    "ids", "invocation", "is_at_once", "keep_hours", "kind", "last", "level",
     "mark", "max_cost_usd", "measure_start", "metric", "mode", "name", "next", "of", "order", "owner", "page",
     "password", "ping_minutes", "payload", "payload_template", "prompt", "purpose", "q", "qualifier", "range",
     "read_timeout_ms", "read_timeout_s", "region", "repeats", "request_key", "row", "run", "runs", "second", "seed",

@@ -76,3 +76,14 @@ def test_a_series_that_only_fails_gives_up(loom: Loom) -> None:
 
     assert (ended["state"], ended["done"], ended["failed"]) == ("failed", 3, 3)
     assert ended["message"].startswith("3 sessions failed one after the other")
+
+
+def test_forty_sessions_at_once_find_the_emulators_pool(loom: Loom) -> None:
+    series = start(loom, "contract_reviewer", count=40, at_once=True)
+    assert finished(loom, series)["state"] == "done"
+
+    wait_until(lambda: read(loom, series)["waiting"] == 0, "the starts are found", LOGS_TIMEOUT_S)
+    pool = read(loom, series)["pool"]
+    assert (pool["sent"], pool["by"], pool["is_least"]) == (40, "logs", False)
+    assert abs(pool["size"] - 3) <= 1  # POOL_SIZE of the emulator, of which Loom is told nothing
+    assert "stood ready" in get_page(loom, f"/operate/start-series/{series['id']}/")
