@@ -28,6 +28,7 @@ from apps.core.requests.refusals import error_body
 from apps.core.requests.unavailability import unavailability
 from apps.metrics.alerts.api import router as alerts_router
 from apps.metrics.api import router as metrics_router
+from apps.metrics.benches.api import router as benches_router
 from apps.metrics.environments.api import router as environments_router
 from apps.metrics.environments.cold_api import router as cold_starts_router
 from apps.metrics.environments.keep_warm_api import router as keep_warm_router
@@ -158,6 +159,7 @@ api.add_router("", keep_warm_router)
 api.add_router("", accounts_router)
 api.add_router("", prompts_router)
 api.add_router("", plans_router)
+api.add_router("", benches_router)
 api.add_router("", alerts_router)
 api.add_router("", takeout_router)
 api.add_router("", runs_router)

@@ -73,6 +73,7 @@ urlpatterns = [
     path("alerts/", include((metrics.alert_urlpatterns, "alerts"))),
     path("compare/", include("apps.overview.comparing.urls")),
     path("operate/", include("apps.metrics.urls")),
+    path("bench/", include((metrics.bench_urlpatterns, "bench"))),
     path("costs/", include((metrics.cost_urlpatterns, "costs"))),
     path("aws-accounts/", include("apps.agentcore.accounts.urls")),
     path("palette/", palette_fragment, name="palette-fragment"),

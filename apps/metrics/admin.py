@@ -16,6 +16,7 @@ from apps.metrics.models import (
     AlertNotice,
     AlertRule,
     AlertRuleChannel,
+    Bench,
     CostDay,
     CostsSettled,
     FigurePeriod,
@@ -120,6 +121,13 @@ class PlanAdmin(RecordAdmin[Plan]):
         among=lambda chosen: chosen.filter(state=Plan.State.RUNNING, cancel_requested_at=None),
         done="asked to end",
     )
+
+
+@admin.register(Bench)
+class BenchAdmin(RecordAdmin[Bench]):
+    list_display = ["plan_id", "metric", "start", "rungs", "pair_count", "stops_early"]
+    list_filter = ["metric", "start"]
+    search_fields = ["plan__name", "plan__owner__email"]
 
 
 @admin.register(PlanTarget)

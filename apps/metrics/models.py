@@ -12,6 +12,7 @@ from apps.metrics.alert_rows import AlertChannel as AlertChannel
 from apps.metrics.alert_rows import AlertNotice as AlertNotice
 from apps.metrics.alert_rows import AlertRule as AlertRule
 from apps.metrics.alert_rows import AlertRuleChannel as AlertRuleChannel
+from apps.metrics.bench_rows import Bench as Bench
 from apps.metrics.cost_rows import CostDay as CostDay
 from apps.metrics.cost_rows import CostsSettled as CostsSettled
 from apps.metrics.cost_rows import MetricExport as MetricExport
@@ -290,7 +291,9 @@ class Plan(models.Model):
     prompt_set = models.ForeignKey(PromptSet, on_delete=models.SET_NULL, null=True, blank=True, related_name="plans")
     budget = models.ForeignKey("costs.Budget", on_delete=models.RESTRICT, related_name="+")
     name = models.CharField(max_length=120)
-    source = models.CharField(max_length=12, help_text="What its runs are marked with: prompt_set or side_by_side.")
+    source = models.CharField(
+        max_length=12, help_text="What its runs are marked with: prompt_set, side_by_side or bench."
+    )
     state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
     repeat_count = models.PositiveSmallIntegerField(default=1)
     order = models.CharField(max_length=11, choices=Order.choices, default=Order.INTERLEAVED)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.metrics.alerts.pages import alert_views, channel_views, rule_views
+from apps.metrics.benches import views as bench_views
 from apps.metrics.environments import cold_views, keep_warm_views
 from apps.metrics.environments import views as environment_views
 from apps.metrics.explaining import replay_views as run_replay_views
@@ -77,6 +78,16 @@ prompt_set_urlpatterns = [
     path("<int:set_id>/results/<int:plan_id>/csv/", result_views.results_csv, name="results-csv"),
     path("<int:set_id>/results/<int:plan_id>/prompts/<int:number>/", result_views.compare, name="compare"),
     path("<int:set_id>/results/<int:plan_id>/stop/", replay_views.plan_stop, name="stop"),
+]
+# Latency benches, a tab of Overview with a namespace of its own.
+bench_urlpatterns = [
+    path("", bench_views.bench_list, name="list"),
+    path("new/", bench_views.bench_new, name="new"),
+    path("estimate/", bench_views.estimate_fragment, name="estimate-fragment"),
+    path("<int:bench_id>/", bench_views.bench_detail, name="detail"),
+    path("<int:bench_id>/progress/", bench_views.bench_progress_fragment, name="progress-fragment"),
+    path("<int:bench_id>/csv/", bench_views.bench_csv, name="csv"),
+    path("<int:bench_id>/stop/", bench_views.bench_stop, name="stop"),
 ]
 # What runs cost, a tab of Overview with a namespace of its own.
 cost_urlpatterns = [

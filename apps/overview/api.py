@@ -77,7 +77,7 @@ class RunQuery(Schema):
     rated: Literal["up", "down", "note"] | None = Field(None, description="How somebody rated it.")
     error: str = Field("", max_length=LONGEST_VALUE, description="The code of an error; `any` for each.")
     start: Literal["cold", "warm", "unknown"] | None = Field(None, description="Whether an environment was made.")
-    source: Literal["manual", "api", "task", "demo", "prompt_set", "side_by_side"] | None = Field(
+    source: Literal["manual", "api", "task", "demo", "prompt_set", "side_by_side", "bench"] | None = Field(
         None, description="What asked for it."
     )
     owner: int | None = Field(None, ge=1, le=KEY_MOST, description="The id of an account, for staff.")

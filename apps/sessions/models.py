@@ -37,6 +37,7 @@ class Session(models.Model):
         CONVERSATION = "conversation"
         MEASURE_START = "measure_start", "Measure start"
         PROMPT_SET = "prompt_set", "Prompt set"
+        BENCH = "bench", "Bench"
 
     RUNS_LOOKED_AT = 100  # for what becomes of an environment; more of them in one only happen to programs
 
@@ -181,7 +182,9 @@ class Invocation(models.Model):
         MEASURE = "measure", "Measure start"
         PROMPT_SET = "prompt_set", "Prompt set"
         SIDE_BY_SIDE = "side_by_side", "Side by side"
+        BENCH = "bench", "Bench"
 
+    OF_MANY = (Source.DEMO, Source.MEASURE, Source.PROMPT_SET, Source.BENCH)  # nobody asks for each of them by hand
     RUNNING = (Status.PENDING, Status.STREAMING)  # a process has it
     UNFINISHED = (Status.QUEUED, *RUNNING, Status.WAITING)
     FINISHED = (Status.COMPLETED, Status.FAILED, Status.STOPPED, Status.INTERRUPTED)
@@ -307,7 +310,7 @@ class Invocation(models.Model):
     @property
     def log_level(self) -> int:
         """How loudly logs tell of it: of what nobody asks by hand there may be a hundred in a row."""
-        is_one_of_many = self.source in {self.Source.DEMO, self.Source.MEASURE, self.Source.PROMPT_SET}
+        is_one_of_many = self.source in self.OF_MANY
         return logging.DEBUG if is_one_of_many else logging.INFO
 
     @property

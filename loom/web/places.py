@@ -145,7 +145,7 @@ _PLACE_OF_VIEW = {
     "takeout:evidence": "sessions",
 }
 # Namespaces without a place of their own, and the one of the place that their pages stand below.
-_PLACE_OF_NAMESPACE = {"prompt_sets": "overview", "compare": "metrics", "costs": "metrics"}
+_PLACE_OF_NAMESPACE = {"prompt_sets": "overview", "compare": "metrics", "bench": "metrics", "costs": "metrics"}
 
 
 def place_of(view_name: str, namespace: str) -> str:

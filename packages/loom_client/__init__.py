@@ -11,6 +11,7 @@ print(loom.latency(run.agent_id, run.session_id, wait_s=60).startup_latency_ms)
 from __future__ import annotations
 
 from loom_client.alerting import Alert, AlertChannel, AlertNotice, AlertRule, Alerts
+from loom_client.bench_calls import Bench, ListedBench
 from loom_client.client import Client
 from loom_client.compared import ComparedRun, ComparedTarget, Comparison, TargetComparison
 from loom_client.environment_calls import ColdStarts, Environment, KeepWarm
@@ -60,6 +61,7 @@ __all__ = [
     "Alerts",
     "AmbiguousAgentError",
     "ApiError",
+    "Bench",
     "Client",
     "ClientError",
     "ColdStarts",
@@ -76,6 +78,7 @@ __all__ = [
     "KeepWarm",
     "KeptSession",
     "Latency",
+    "ListedBench",
     "ListedPlan",
     "ListedRun",
     "LogCheck",

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from loom_client.account_calls import AccountCalls
 from loom_client.alert_calls import AlertCalls
+from loom_client.bench_calls import BenchCalls
 from loom_client.budget_calls import BudgetCalls
 from loom_client.environment_calls import EnvironmentCalls
 from loom_client.errors import AmbiguousAgentError, UnknownAgentError
@@ -37,7 +38,7 @@ from loom_client.wording import did_you_mean, in_sentences
 NAMES_LISTED = 8
 
 
-class Client(RunCalls, PromptSetCalls, BudgetCalls, EnvironmentCalls, AlertCalls, AccountCalls):
+class Client(RunCalls, PromptSetCalls, BenchCalls, BudgetCalls, EnvironmentCalls, AlertCalls, AccountCalls):
     """Speaks to one Loom at `url` with a token of `manage.py create_token`; may be used by several threads.
 
     Every method raises ApiError for what Loom refuses and UnreachableError where nothing answers.

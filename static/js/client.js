@@ -228,6 +228,18 @@ export class Client {
   /** @param {number} key */
   checkAwsAccount(key) { return this.#json("POST", `/aws-accounts/${key}/check`); }
 
+  /** Two targets against each other; differences are told as second − first.
+   * @param {Record<string, unknown>} body @param {Once} options */
+  startBench(body, options) { return this.#json("POST", "/benches", body, onceBy(options)); }
+  /** @param {Record<string, unknown>} body */
+  estimateBench(body) { return this.#json("POST", "/benches/estimate", body); }
+  /** @param {Query} query */
+  benches(query = {}) { return this.#json("GET", `/benches${queryOf(query)}`); }
+  /** @param {number} benchId */
+  bench(benchId) { return this.#json("GET", `/benches/${benchId}`); }
+  /** @param {number} benchId */
+  cancelBench(benchId) { return this.#json("POST", `/benches/${benchId}/cancel`); }
+
   budgets() { return this.#json("GET", "/budgets"); }
   /** @param {Record<string, unknown>} body */
   makeBudget(body) { return this.#json("POST", "/budgets", body); }

@@ -23,7 +23,12 @@ USED_WITHIN = timedelta(days=7)
 VERSIONS_WITHIN = timedelta(days=30)
 SETTLED_AFTER = timedelta(minutes=10)  # until then a start is still looked for
 QUARTER_H = 6
-TESTS = (Invocation.Source.MEASURE, Invocation.Source.PROMPT_SET, Invocation.Source.SIDE_BY_SIDE)
+TESTS = (
+    Invocation.Source.MEASURE,
+    Invocation.Source.PROMPT_SET,
+    Invocation.Source.SIDE_BY_SIDE,
+    Invocation.Source.BENCH,
+)
 STARTS = {AlertRule.Start.COLD: ("created", "pooled"), AlertRule.Start.WARM: ("reused",)}
 
 

@@ -41,6 +41,7 @@ UNCOUNTED = (
     Invocation.Source.MEASURE,
     Invocation.Source.PROMPT_SET,
     Invocation.Source.SIDE_BY_SIDE,
+    Invocation.Source.BENCH,
 )
 AGENT = "Agent"
 Values = dict[tuple[datetime, str], list[float]]

@@ -76,12 +76,12 @@ def estimate_side_by_side(request: HttpRequest, body: LimitsIn) -> dict[str, Any
 def list_plans(
     request: HttpRequest,
     prompt_set: Annotated[Key | None, functions.Query(description="The id of a prompt set.")] = None,
-    source: Annotated[Literal["prompt_set", "side_by_side"] | None, functions.Query()] = None,
+    source: Annotated[Literal["prompt_set", "side_by_side", "bench"] | None, functions.Query()] = None,
     state: Annotated[Literal["running", "done", "cancelled", "failed"] | None, functions.Query()] = None,
     limit: int = functions.Query(50, ge=1, le=MOST),
     before: Annotated[Key | None, functions.Query(description="Those that were asked for before this one.")] = None,
 ) -> list[dict[str, Any]]:
-    """Those that you may see, the newest first: of prompt sets, and of prompts that were sent side by side."""
+    """Those that you may see, the newest first: of prompt sets, of prompts sent side by side, of benches."""
     asked = {"prompt_set": prompt_set, "source": source, "state": state, "pk__lt": before}
     plans = plans_visible_to(request.user).filter(**{name: value for name, value in asked.items() if value is not None})
     keys = list(plans.order_by("-pk").values_list("pk", flat=True)[:limit])

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 # After as many failures one after the other the rest would most likely only cost.
 FAILURES_IN_A_ROW = 3
 NONE_ANSWERED = "None of the sessions was answered. The page of each says what the agent answered."
+OF_PLANS = (Invocation.Source.PROMPT_SET, Invocation.Source.SIDE_BY_SIDE, Invocation.Source.BENCH)
 CANCELLED = "Cancelled. What was measured until then is kept."
 State = StartSeries.State
 
@@ -240,7 +241,7 @@ def advance_soon(invocation: Invocation) -> None:
     if invocation.source == Invocation.Source.MEASURE:
         advance = advance_series
         key = StartSeriesRun.objects.filter(invocation=invocation.pk).values_list("series_id", flat=True).first()
-    elif invocation.source in {Invocation.Source.PROMPT_SET, Invocation.Source.SIDE_BY_SIDE}:
+    elif invocation.source in OF_PLANS:
         advance = advance_plan
         key = PlanRun.objects.filter(invocation=invocation.pk).values_list("plan_id", flat=True).first()
     else:

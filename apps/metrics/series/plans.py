@@ -116,38 +116,59 @@ def start_plan(
             % {"estimate": estimate, "allowed": f"{limits.max_cost_usd:f}"},
             advice=_("Take fewer prompts, targets or repeats, or allow a higher cost."),
         )
-    now = timezone.now()
+    each = [run_may_cost_usd(target, ends_session=limits.ends_session) for target in targets]
     try:
-        with transaction.atomic():
-            plan = Plan.objects.create(
-                owner=owner,
-                prompt_set=prompt_set,
-                budget=make_budget(owner=owner, name=name, limit_usd=limits.max_cost_usd),
-                name=name,
-                source=source,
-                repeat_count=limits.repeats,
-                order=limits.order.value,
-                seed=secrets.randbelow(2**31) if limits.seed is None else limits.seed,
-                at_once=limits.at_once,
-                ends_session=limits.ends_session,
-                until_at=now + timedelta(minutes=limits.max_minutes),
-                request_key=request_key,
-                created_at=now,
-            )
-            PlanTarget.objects.bulk_create(
-                PlanTarget(
-                    plan=plan, position=position, agent=target.agent, qualifier=target.qualifier,
-                    reserved_usd=run_may_cost_usd(target, ends_session=limits.ends_session),
-                )
-                for position, target in enumerate(targets)
-            )  # fmt: skip
-            PlanPrompt.objects.bulk_create(
-                PlanPrompt(plan=plan, position=position, text=prompt.text, checks=list(prompt.checks))
-                for position, prompt in enumerate(prompts)
-            )
+        plan = store_plan(
+            owner=owner, name=name, source=source, targets=targets, each_usd=each, prompts=prompts, limits=limits,
+            prompt_set=prompt_set, request_key=request_key,
+        )  # fmt: skip
     except IntegrityError:  # the same request, sent twice at once
         return Plan.objects.get(owner=owner, request_key=request_key)
     logger.info("plan asked for id=%s source=%s runs=%d", plan.pk, source, run_count(targets, len(prompts), limits))
+    return plan
+
+
+def store_plan(
+    *,
+    owner: User,
+    name: str,
+    source: Invocation.Source,
+    targets: Sequence[Target],
+    each_usd: Sequence[Decimal],
+    prompts: Sequence[Asked],
+    limits: Limits,
+    prompt_set: PromptSet | None = None,
+    request_key: str = "",
+) -> Plan:
+    """Write a plan that was looked at, all of it or nothing; `each_usd` is what a run of each target may cost.
+
+    Raises IntegrityError where the same owner has asked with this key.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        plan = Plan.objects.create(
+            owner=owner,
+            prompt_set=prompt_set,
+            budget=make_budget(owner=owner, name=name, limit_usd=limits.max_cost_usd),
+            name=name,
+            source=source,
+            repeat_count=limits.repeats,
+            order=limits.order.value,
+            seed=secrets.randbelow(2**31) if limits.seed is None else limits.seed,
+            at_once=limits.at_once,
+            ends_session=limits.ends_session,
+            until_at=now + timedelta(minutes=limits.max_minutes),
+            request_key=request_key,
+            created_at=now,
+        )
+        PlanTarget.objects.bulk_create(
+            PlanTarget(plan=plan, position=at, agent=target.agent, qualifier=target.qualifier, reserved_usd=usd)
+            for at, (target, usd) in enumerate(zip(targets, each_usd, strict=True))
+        )
+        PlanPrompt.objects.bulk_create(
+            PlanPrompt(plan=plan, position=position, text=prompt.text, checks=list(prompt.checks))
+            for position, prompt in enumerate(prompts)
+        )
     return plan
 
 

@@ -28,6 +28,7 @@ from apps.metrics.models import (
     AlertChannel,
     AlertNotice,
     AlertRule,
+    Bench,
     Measurement,
     Plan,
     PlanPrompt,
@@ -70,6 +71,7 @@ class Filling:
     plan: Plan = field(init=False)
     prompt_set_item: int = field(init=False)
     comparison: Plan = field(init=False)
+    bench: Plan = field(init=False)
     notice: AlertNotice = field(init=False)
     link: SharedLink = field(init=False)
     link_token: str = field(init=False)
@@ -87,6 +89,7 @@ class Filling:
         self.prompt_set_item = PromptSetItem.objects.get(prompt_set=self.plan.prompt_set).pk
         self.comparison = self._comparison(self.viewer)
         self._compare(self.comparison)
+        self.bench = self._bench(self.viewer)
         self.notice = self._alert(0)
         self.link, self.link_token = share_session(session=self.session, user=self.viewer)
         self.budget = self._limit(self.viewer)
@@ -178,17 +181,33 @@ class Filling:
             PlanTarget.objects.create(plan=plan, position=position, agent=self.agent, qualifier=name, reserved_usd=0)
         return plan
 
-    def _comparison(self, owner: User) -> Plan:
+    def _comparison(self, owner: User, source: str = "side_by_side") -> Plan:
         """A prompt for two endpoints."""
         budget = make_budget(owner=owner, name="When does it leave?", limit_usd=Decimal(1))
         plan = Plan.objects.create(
-            owner=owner, budget=budget, name="When does it leave?", source="side_by_side", state="done",
+            owner=owner, budget=budget, name="When does it leave?", source=source, state="done",
             until_at=self.now, created_at=self.now,
         )  # fmt: skip
         PlanPrompt.objects.create(plan=plan, position=0, text="When does it leave?")
         for position, name in enumerate(("DEFAULT", "other")):
             PlanTarget.objects.create(plan=plan, position=position, agent=self.agent, qualifier=name, reserved_usd=0)
         return plan
+
+    def _bench(self, owner: User) -> Plan:
+        """Two endpoints measured against each other."""
+        plan = self._comparison(owner, source="bench")
+        Bench.objects.create(plan=plan, rungs=[1, 2, 5], pair_count=40, warm_up_count=2)
+        return plan
+
+    def _measured_pair(self, number: int) -> None:
+        """One more pair of the bench that is looked at."""
+        prompt = self.bench.prompts.get()
+        for target in self.bench.targets.all():
+            session = start_session(agent=self.agent, owner=self.viewer, purpose=Session.Purpose.BENCH)
+            PlanRun.objects.create(
+                plan=self.bench, place=2 * number + target.position, target=target, prompt=prompt, repeat=0,
+                has_passed=True, invocation=self._turn(session, 1),
+            )  # fmt: skip
 
     def _compare(self, plan: Plan) -> None:
         """An answer of each of its targets, in sessions that lists leave out: what those cost stays comparable."""
@@ -247,6 +266,8 @@ class Filling:
             state="done", until_at=self.now, created_at=self.now,
         )  # fmt: skip
         self._comparison(owner)
+        self._bench(owner)
+        self._measured_pair(number)
 
 
 def _description(number: int) -> Description:

@@ -40,6 +40,7 @@ class Objects:
     prompt_set_item: int
     plan: int
     comparison: int
+    bench: int
     budget: int
     link: int
     link_token: str
@@ -64,7 +65,7 @@ class Objects:
             "session_id": self.session_id, "series_id": self.series, "number": 1,
             "run_id": self.run,
             "set_id": self.prompt_set, "plan_id": self.plan, "item_id": self.prompt_set_item,
-            "comparison_id": self.comparison, "budget_id": self.budget,
+            "comparison_id": self.comparison, "bench_id": self.bench, "budget_id": self.budget,
             "link_id": self.link, "token": self.link_token,
             "alert_id": self.alert, "rule_id": self.rule, "channel_id": self.channel, "notice_id": self.notice,
         }  # fmt: skip

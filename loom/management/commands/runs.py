@@ -12,7 +12,7 @@ from loom.cli.terminal import NotTextError, add_connection_arguments, connected,
 from loom_client import ListedRun
 
 STATUSES = ("running", "completed", "failed", "stopped", "interrupted")
-SOURCES = ("manual", "api", "task", "demo", "prompt_set", "side_by_side")
+SOURCES = ("manual", "api", "task", "demo", "prompt_set", "side_by_side", "bench")
 FIGURES = ("ttft", "total", "tokens_in", "tokens_out", "cost")
 ORDERS = ("-time", *FIGURES, *(f"-{figure}" for figure in FIGURES))
 PASSED_ON = (

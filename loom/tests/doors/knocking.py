@@ -16,7 +16,7 @@ from apps.costs.models import Budget
 from apps.metrics.models import Plan, PromptSetItem, StartSeries
 from apps.overview.models import SavedView
 from apps.sessions.models import Session
-from loom.tests.comparisons import make_comparison
+from loom.tests.comparisons import make_bench, make_comparison
 from loom.tests.doors.furnishing import keys_of_alert, make_account, make_alert
 from loom.tests.walking import Address
 
@@ -31,7 +31,7 @@ class Walk:
         limited = {"scope": Budget.Scope.OWNER, "scope_id": session.owner_id, "period": Budget.Period.DAY}
         self._budget_key = Budget.objects.create(owner=session.owner, name="Mine", limit_micros=10**9, **limited).pk
         self._account_key = make_account().pk
-        self._comparison_key = make_comparison(session).pk
+        self._comparison_key, self._bench_key = make_comparison(session).pk, make_bench(session).pk
         self._of_alert = keys_of_alert(make_alert(session))
         self._cookies = {"stranger": "", **{role: self._sign_in(user) for role, user in people.items()}}
         self._secrets = {f"owner's token to {scope}": self._token(people["owner"], scope) for scope in SCOPES}
@@ -63,6 +63,7 @@ class Walk:
             "item_id": PromptSetItem.objects.get(prompt_set=self._plan.prompt_set).pk,
             "plan_id": self._plan.pk,
             "comparison_id": self._comparison_key,
+            "bench_id": self._bench_key,
             "link_id": self._session.shared_links.get().pk,
             "public_id": self._session.public_id,
             "session_id": self._session.runtime_session_id,

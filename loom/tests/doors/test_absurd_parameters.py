@@ -38,14 +38,14 @@ pytestmark = pytest.mark.django_db
 NAMES = (
     "account", "add", "after", "again", "agent", "all", "arn", "ask", "at", "at_once", "before", "chart", "check",
     "check-0-kind", "check-0-ms", "check-0-text", "count", "days", "download", "ends_session", "environment", "error",
-    "file", "find", "first", "format", "from", "from_hour", "has_warm_turn", "idle", "idle_minutes",
-    "ids", "invocation", "is_at_once", "keep_hours", "kind", "last", "level",
-    "mark", "max_cost_usd", "measure_start", "metric", "mode", "name", "next", "of", "order", "owner", "page",
-    "password", "ping_minutes", "payload", "payload_template", "prompt", "purpose", "q", "qualifier", "range",
-    "read_timeout_ms", "read_timeout_s", "region", "repeats", "request_key", "row", "run", "runs", "second", "seed",
-    "seen", "series", "session_id", "shape", "show", "since", "sort", "state", "status", "strict", "tag", "target_1",
-    "text", "theme", "title", "to", "to_hour", "username", "version", "wait", "words", "wrap",
-    "external_id", "hands_back", "is_enabled", "label", "regions", "role_arn",
+    "external_id", "file", "find", "first", "format", "from", "from_hour", "hands_back", "has_warm_turn", "idle",
+    "idle_minutes", "ids", "invocation", "is_at_once", "is_enabled", "keep_hours", "kind", "label", "last", "level",
+    "mark", "max_cost_usd", "max_minutes", "measure_start", "metric", "mode", "name", "next", "of", "order", "owner",
+    "page", "pairs", "password", "payload", "payload_template", "ping_minutes", "prompt", "purpose", "q", "qualifier",
+    "range", "read_timeout_ms", "read_timeout_s", "region", "regions", "repeats", "request_key", "role_arn", "row",
+    "run", "rungs", "runs", "second", "seed", "seen", "series", "session_id", "shape", "show", "since", "sort",
+    "start", "state", "status", "stops_early", "strict", "tag", "target_1", "text", "theme", "title", "to", "to_hour",
+    "username", "version", "wait", "warm_up", "words", "wrap",
 )  # fmt: skip
 VALUES = {
     "nothing": "",

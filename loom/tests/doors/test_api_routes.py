@@ -19,6 +19,7 @@ from loom.tests.doors.walking_api import (
     Walk,
     walk_accounts,
     walk_alerts,
+    walk_benches,
     walk_budgets,
     walk_bulk,
     walk_keeping,
@@ -114,6 +115,11 @@ SCOPE_OF = {
     ("POST", "/side-by-side"): "invoke",
     ("POST", "/side-by-side/estimate"): "read",
     ("GET", "/plans"): "read",
+    ("GET", "/benches"): "read",
+    ("POST", "/benches"): "invoke",
+    ("POST", "/benches/estimate"): "read",
+    ("GET", "/benches/{bench_id}"): "read",
+    ("POST", "/benches/{bench_id}/cancel"): "invoke",
     ("GET", "/alert-rules"): "read",
     ("POST", "/alert-rules"): "manage",
     ("POST", "/alert-rules/preview"): "read",
@@ -279,6 +285,11 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.delete_alert_channel("Ops"),
             client.undelivered_alerts,
             lambda: client.resend_alert(1),
+            lambda: client.start_bench((1, "DEFAULT"), (2, "DEFAULT"), "Hi", pairs=8),
+            lambda: client.estimate_bench((1, "DEFAULT"), (2, "DEFAULT"), "Hi"),
+            lambda: client.benches(state="running"),
+            lambda: client.bench(1),
+            lambda: client.cancel_bench(1),
             lambda: client.plan(1),
             lambda: client.cancel_plan(1),
         ):
@@ -347,6 +358,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     )
     walk_alerts(walk, agent_id)
     walk_plans(walk, ids, loom.agent_id("inventory_analyst"))
+    walk_benches(walk, agent_id)
     assert walk.call("POST", "/runs/delete", body={"run_ids": [ids["run_id"]]})[1]["deleted"] == [ids["run_id"]]
     arn = walk.call("GET", one, ids)[1]["arn"]
     assert walk.call("DELETE", one, ids)[0] == 204
@@ -359,6 +371,8 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
         ("POST", "/prompt-sets", {"name": "Days"}, 400),
         ("POST", "/side-by-side", {"targets": [], "prompt": "Hi"}, 400),
         ("GET", "/plans/{plan_id}", None, 404),
+        ("GET", "/benches/{bench_id}", None, 404),
+        ("POST", "/benches", {"prompt": "Hi"}, 400),
         ("GET", "/compare", None, 400),
         ("PUT", "/runs/{run_id}/rating", {"thumb": "sideways"}, 400),
         ("POST", "/views", {"name": "All", "query": "colour=red"}, 400),
@@ -378,7 +392,15 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
         found = walk.call(
             method,
             path,
-            {**ids, "session_id": MISSING, "series_id": 10**6, "run_id": 10**6, "plan_id": 10**6, "view_id": 10**6},
+            {
+                **ids,
+                "session_id": MISSING,
+                "series_id": 10**6,
+                "run_id": 10**6,
+                "plan_id": 10**6,
+                "bench_id": 10**6,
+                "view_id": 10**6,
+            },
             body,
         )
         assert (method, path, found[0]) == (method, path, status), json.dumps(found[1])

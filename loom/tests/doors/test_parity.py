@@ -9,7 +9,7 @@ from __future__ import annotations
 from loom.tests.doors.test_api_routes import SCOPE_OF
 from loom.tests.walking import addresses
 
-NOUNS = ("sessions:", "overview:", "prompt_sets:", "compare:", "takeout:", "aws_accounts:")
+NOUNS = ("sessions:", "overview:", "prompt_sets:", "compare:", "bench:", "takeout:", "aws_accounts:")
 IN_OTHER_APPS = (
     "agents:sessions",
     "agents:runs",
@@ -114,6 +114,13 @@ DOES: dict[str, tuple[str, ...]] = {
     "aws_accounts:check-all": (f"POST {ACCOUNT}/check",),
     "aws_accounts:enable": (f"PATCH {ACCOUNT}",),
     "aws_accounts:delete": (f"DELETE {ACCOUNT}",),
+    "bench:list": ("GET /benches",),
+    "bench:new": ("POST /benches", "GET /benches/{bench_id}"),
+    "bench:estimate-fragment": ("POST /benches/estimate",),
+    "bench:detail": ("GET /benches/{bench_id}",),
+    "bench:progress-fragment": ("GET /benches/{bench_id}",),
+    "bench:csv": ("GET /benches/{bench_id}", "GET /runs"),
+    "bench:stop": ("POST /benches/{bench_id}/cancel",),
     "compare:list": ("GET /plans", "GET /compare"),
     "compare:new": ("POST /side-by-side",),
     "compare:estimate-fragment": ("POST /side-by-side/estimate",),

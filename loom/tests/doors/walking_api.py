@@ -150,6 +150,18 @@ def walk_plans(walk: Walk, ids: dict[str, Any], other_id: int) -> None:
     assert walk.call("POST", "/plans/{plan_id}/cancel", {"plan_id": beside[1]["id"]})[0] == 202
 
 
+def walk_benches(walk: Walk, agent_id: int) -> None:
+    """Measure an agent against itself: each kind of call once, until it is cancelled."""
+    asked = {"first": {"agent_id": agent_id}, "second": {"agent_id": agent_id}, "prompt": "Hi", "pairs": 8}
+    assert walk.call("POST", "/benches/estimate", body=asked)[1]["run_count"] == 2 * (3 * 8 + 2 + 2 + 5)
+    begun = walk.call("POST", "/benches", body=asked)
+    assert begun[0] == 202
+    one = {"bench_id": begun[1]["id"]}
+    assert walk.call("GET", "/benches", query="?limit=1")[1][0]["id"] == one["bench_id"]
+    assert walk.call("POST", "/benches/{bench_id}/cancel", one)[0] == 202
+    wait_until(lambda: walk.call("GET", "/benches/{bench_id}", one)[1]["outcome"] == "cancelled", "the bench has ended")
+
+
 def walk_alerts(walk: Walk, agent_id: int) -> None:
     """Make a rule that is broken, act on its alert, try a channel that no mail leaves by: each kind of call once."""
     assert (

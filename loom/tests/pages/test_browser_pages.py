@@ -36,6 +36,7 @@ PAGES = [
     "prompt_sets:prompt-new", "prompt_sets:prompt", "prompt_sets:replay", "prompt_sets:results", "prompt_sets:compare",
     "compare:list", "compare:new", "compare:plan", "compare:targets", "costs:list", "costs:budget",
     "metrics:environments", "metrics:cold-starts", "agents:keep-warm",
+    "bench:list", "bench:new", "bench:detail",
     "alerts:list", "alerts:detail", "alerts:rules", "alerts:rule-new", "alerts:rule", "alerts:rule-delete",
     "alerts:channels", "alerts:channel-delete", "alerts:notices",
     "aws_accounts:list", "aws_accounts:new", "aws_accounts:detail", "aws_accounts:delete",
@@ -51,6 +52,7 @@ FRAGMENTS = [
     "metrics:operate-drawings-fragment", "metrics:operate-live-fragment",
     "metrics:start-series-estimate-fragment", "metrics:start-series-progress-fragment",
     "prompt_sets:estimate-fragment", "prompt_sets:results-fragment", "compare:estimate-fragment",
+    "bench:estimate-fragment", "bench:progress-fragment",
 ]  # fmt: skip
 # They answer a form or a program, and show nothing of their own.
 ACTIONS = [
@@ -68,6 +70,7 @@ ACTIONS = [
     "sessions:run-export", "sessions:link-revoke", "metrics:latency-check", "compare:again", "compare:stop",
     "compare:stop-runs", "compare:chosen", "compare:targets-csv",
     "metrics:environments-csv", "metrics:environments-end", "metrics:cold-starts-csv",
+    "bench:csv", "bench:stop",
     "costs:csv", "costs:budget-new", "costs:budget-delete", "healthz", "readyz", "metrics",
     "api-home", "api-root",
     "alerts:act", "alerts:rule-test", "alerts:notice-resend",
@@ -153,6 +156,9 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvilLoom]:
         keys |= send_prompt_set(loom, agent, EVIL)
         keys["run"] = rows(loom, "agent_sessions.invocation")[0]["pk"]
         keys["comparison_id"] = beside["id"]
+        target = {"agent_id": agent}
+        against = {"first": target, "second": target, "prompt": EVIL, "rungs": [1], "pairs": 8, "warm_up": 0}
+        keys["bench_id"] = loom.post("/api/benches", against)[1]["id"]
         limit = {"scope": "agent", "scope_id": agent, "period": "day", "limit_usd": 100, "name": EVIL[:120]}
         keys["budget_id"] = loom.post("/api/budgets", limit)[1]["id"]
         keys |= {"rule_id": WAITING, "channel_id": WAITING}

@@ -30,7 +30,7 @@ from apps.sessions.models import Invocation, Recording, Session
 from apps.sessions.services import set_session_tags
 from apps.sessions.tests.memory_host import MemoryHost
 from apps.takeout.services import share_session
-from loom.tests.comparisons import make_comparison
+from loom.tests.comparisons import make_bench, make_comparison
 from loom.tests.doors.furnishing import keys_of_alert, make_account, make_alert
 from loom.tests.fixtures import make_user
 
@@ -46,8 +46,8 @@ EVENTS: list[dict[str, Any]] = [
 OBJECT_OF_ARGUMENT = {
     "pk": "agent", "agent_pk": "agent", "public_id": "session", "number": "number", "link_id": "link",
     "token": "secret", "set_id": "set", "item_id": "item", "plan_id": "plan",
-    "comparison_id": "comparison", "budget_id": "budget", "rule_id": "rule", "channel_id": "channel",
-    "notice_id": "notice", "account_key": "account",
+    "comparison_id": "comparison", "bench_id": "bench", "budget_id": "budget", "rule_id": "rule",
+    "channel_id": "channel", "notice_id": "notice", "account_key": "account",
 }  # fmt: skip
 # Their `pk` is that of a measurement of an agent's start.
 OF_SERIES = {"metrics:start-series", "metrics:start-series-progress-fragment", "metrics:start-series-cancel"}
@@ -99,7 +99,7 @@ def address_of(name: str, keys: dict[str, Any]) -> str:
         "link": 99_999,
         "secret": "nowhere",
         **dict.fromkeys(
-            ("set", "item", "plan", "comparison", "budget", "rule", "channel", "notice", "account"), 99_999
+            ("set", "item", "plan", "comparison", "bench", "budget", "rule", "channel", "notice", "account"), 99_999
         ),
         **keys,
     }
@@ -199,6 +199,7 @@ def share(session: Session) -> dict[str, Any]:
         "secret": secret,
         "comparison": make_comparison(session).pk,
         "account": make_account().pk,
+        "bench": make_bench(session).pk,
         "budget": limit_spending(owner=session.owner, name=EVIL, **limited).pk,
         **{argument.removesuffix("_id"): key for argument, key in keys_of_alert(make_alert(session)).items()},
     }
