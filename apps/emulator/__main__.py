@@ -25,6 +25,9 @@ def main() -> None:
     parser.add_argument(
         "--clock-skew-ms", type=float, default=15.0, help="standard deviation of an environment's clock"
     )
+    parser.add_argument(
+        "--shifts", default="", help='answer later by milliseconds, scaled: "name=150, name:endpoint=20"'
+    )
     parser.add_argument("--no-quotas", action="store_true", help="never throttle")
     parser.add_argument(
         "--print-port", action="store_true", help="print the port alone on a line of its own, after the start-up line"
@@ -40,6 +43,7 @@ def main() -> None:
             runtimes=options.runtimes,
             clock_skew_ms=options.clock_skew_ms,
             has_quotas=not options.no_quotas,
+            shifts=options.shifts,
         )
         serve(config, print_port=options.print_port)
     except EmulatorConfigError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.emulator.answer_memory import AnswerMemory
 from apps.emulator.clock import Clock
-from apps.emulator.config import EmulatorConfig
+from apps.emulator.config import EmulatorConfig, read_shifts
 from apps.emulator.environments.environments import Environments
 from apps.emulator.faults import FaultBoard
 from apps.emulator.ground_truth import Ledger
@@ -30,6 +30,7 @@ class EmulatedAccount:
         self.answers = AnswerMemory()
         self.ledger = Ledger()
         self.faults = FaultBoard()
+        self.shifts = read_shifts(config.shifts)
         self.quotas = Quotas(config.has_quotas)
         self.environments = Environments(
             config=config, seed=seed, clock=self.clock, logs=self.logs, quotas=self.quotas, faults=self.faults

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
+
+SHIFT = re.compile(r"(?P<name>[a-zA-Z]\w{0,47}(:[a-zA-Z]\w{0,47})?)=(?P<ms>\d{1,6}(\.\d{1,3})?)", re.ASCII)
 
 
 class EmulatorConfigError(ValueError):
@@ -20,6 +23,8 @@ class EmulatorConfig:
     runtimes: real agents to put behind the emulator, "name=http://127.0.0.1:8080, other=cmd:python main.py".
     clock_skew_ms: standard deviation of the difference between an environment's clock and this machine's.
     has_quotas: answer with throttling above the published request rates.
+    shifts: milliseconds, scaled, by which a scripted agent or one of its endpoints answers later than its script says,
+    "name=150, name:endpoint=20"; both add up.
     """
 
     host: str = "127.0.0.1"
@@ -30,6 +35,7 @@ class EmulatorConfig:
     runtimes: str = ""
     clock_skew_ms: float = 15.0
     has_quotas: bool = True
+    shifts: str = ""
 
     def __post_init__(self) -> None:
         if not is_loopback(self.host):
@@ -41,6 +47,18 @@ class EmulatorConfig:
         for name in ("time_scale", "log_delay_scale", "clock_skew_ms"):
             if getattr(self, name) < 0:
                 raise EmulatorConfigError(f"{name} must not be negative")
+        read_shifts(self.shifts)
+
+
+def read_shifts(text: str) -> dict[str, float]:
+    """By how many milliseconds what is named (`name` or `name:endpoint`) answers later; raises EmulatorConfigError."""
+    shifts: dict[str, float] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        found = SHIFT.fullmatch(item)
+        if found is None:
+            raise EmulatorConfigError(f"shifts: {item!r} is not name=MILLISECONDS or name:endpoint=MILLISECONDS")
+        shifts[found["name"]] = float(found["ms"])
+    return shifts
 
 
 def is_loopback(host: str) -> bool:

@@ -81,6 +81,8 @@ class _Play:
             "service.name": f"{runtime.name}.{qualifier}",
             "telemetry.sdk.language": "python",
         }
+        shifts = account.shifts
+        self._shift_s = sum(shifts.get(key, 0.0) for key in (runtime.name, f"{runtime.name}:{qualifier}")) / 1000
         self._has_failed = False
         self._spans = SpanWriter(
             trace_header=answer.trace_header, resource=self._resource, session_id=session_id,
@@ -96,7 +98,7 @@ class _Play:
         if performance.content_type == EVENT_STREAM:
             await answer.start(200, performance.content_type)
         loop = asyncio.get_running_loop()
-        deadline = loop.time()
+        deadline = loop.time() + self._shift_s * scale
         chunk_count = 0
         for step in performance.steps:
             deadline += step.gap_s * scale

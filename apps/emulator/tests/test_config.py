@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from apps.emulator.config import EmulatorConfig, EmulatorConfigError, is_loopback
+from apps.emulator.config import EmulatorConfig, EmulatorConfigError, is_loopback, read_shifts
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])
@@ -27,6 +27,17 @@ def test_another_host_is_refused(host: str) -> None:
 def test_a_value_out_of_range_is_refused_by_name(setting: str, value: float, reason: str) -> None:
     with pytest.raises(EmulatorConfigError, match=reason):
         EmulatorConfig(**{setting: value})  # type: ignore[arg-type]
+
+
+def test_shifts_are_read_by_agent_and_endpoint() -> None:
+    assert read_shifts("") == {}
+    assert read_shifts("code_tutor=150, code_tutor:prod=2.5") == {"code_tutor": 150.0, "code_tutor:prod": 2.5}
+
+
+@pytest.mark.parametrize("text", ["code_tutor", "code_tutor=", "=1", "a:b:c=1", "a=-1", "a=1e3", "a=x", "a b=1"])
+def test_a_shift_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(EmulatorConfigError, match="shifts: "):
+        EmulatorConfig(shifts=text)
 
 
 def test_the_command_refuses_to_bind_another_host_than_loopback() -> None:

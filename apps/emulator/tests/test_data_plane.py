@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,13 @@ from botocore.exceptions import ClientError
 
 from apps.emulator.agents.answers import CLAIMS, TRAVEL, TRAVEL_BRIEF, TUTOR
 from apps.emulator.faults import STATUS_OF_CODE
-from apps.emulator.tests.running_emulator import RunningEmulator, new_session_id, text_of, wait_until
+from apps.emulator.tests.running_emulator import (
+    RunningEmulator,
+    new_session_id,
+    running_emulator,
+    text_of,
+    wait_until,
+)
 
 SIGNED = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=testing/20261120/us-east-1/bedrock-agentcore/aws4_request, "
@@ -321,3 +328,17 @@ def test_a_second_invocation_while_the_first_is_provisioned_may_be_retried(emula
         "Message": "Session operation in progress, please retry",
     }
     assert [record["start_kind"] for record in emulator.truth(session_id)] == ["created", None, "reused"]
+
+
+def test_a_planted_shift_delays_the_endpoint_that_it_names() -> None:
+    """What a bench of two endpoints is to find."""
+    first_bytes: dict[str, list[float]] = {"DEFAULT": [], "prod": []}
+    with running_emulator("--seed", "7", "--time-scale", "0.02", "--shifts", "code_tutor:prod=20000") as emulator:
+        for qualifier, found in first_bytes.items():
+            session_id = new_session_id()
+            emulator.invoke("code_tutor", "Hi", runtimeSessionId=session_id, qualifier=qualifier)
+            [record] = emulator.truth(session_id)
+            begun, first = (datetime.fromisoformat(record[name]) for name in ("started_at", "first_byte_at"))
+            found.append((first - begun).total_seconds())
+    assert first_bytes["prod"][0] >= 0.4  # 20 s at this scale
+    assert first_bytes["DEFAULT"][0] < first_bytes["prod"][0]

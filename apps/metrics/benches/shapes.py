@@ -174,7 +174,7 @@ def bench_out(result: BenchResult) -> dict[str, Any]:
             for target in result.targets
         ],
         "is_found": None if verdict.tone == "open" else verdict.tone == "found",
-        "verdict": " ".join(filter(None, (verdict.text, verdict.advice))),
+        "verdict": verdict.text,
         "detectable_ms": result.detectable_ms,
         "results": [_rung_out(rung) for rung in result.rungs],
     }

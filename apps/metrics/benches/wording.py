@@ -31,15 +31,15 @@ RUNG_STATES: dict[str, Promise] = {
     "waiting": gettext_lazy("waiting"),
     "warming_up": gettext_lazy("warming up"),
     "measuring": gettext_lazy("measuring"),
-    "found": gettext_lazy("stopped early: a difference was found"),
+    "found": gettext_lazy("stopped early"),
     "measured": gettext_lazy("all pairs measured"),
     "ended": gettext_lazy("not measured to its end"),
 }
 SIZES: dict[str, Promise] = {
-    "negligible": gettext_lazy("a negligible effect"),
-    "small": gettext_lazy("a small effect"),
-    "medium": gettext_lazy("a medium effect"),
-    "large": gettext_lazy("a large effect"),
+    "negligible": gettext_lazy("negligible"),
+    "small": gettext_lazy("small"),
+    "medium": gettext_lazy("medium"),
+    "large": gettext_lazy("large"),
 }
 Tone = Literal["found", "none", "open"]
 
@@ -49,8 +49,13 @@ class Verdict:
     """What follows: a difference was found, none was, or nothing can be said."""
 
     tone: Tone
-    text: str
+    lines: list[str]
     advice: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it on one line."""
+        return " ".join(filter(None, (*self.lines, self.advice)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +81,24 @@ class RungRow:
 def verdict_of(result: BenchResult) -> Verdict:
     """The sentence that a bench was made for."""
     if result.found:
-        return Verdict("found", " ".join(_difference(rung) for rung in result.found), _others(result))
+        return Verdict("found", [_difference(rung) for rung in result.found], _others(result))
     if result.is_whole and result.detectable_ms is not None:
         told = _("No difference found. One of more than %(ms)s at any rung would have been found in 9 of 10 benches.")
-        return Verdict("none", told % {"ms": duration(result.detectable_ms)})
+        return Verdict("none", [told % {"ms": duration(result.detectable_ms)}])
     if result.plan.is_active:
         waits = next((rung.next_look for rung in result.rungs if rung.next_look), None)
         told = _("The next look comes after %(pairs)s pairs of the rung.") % {"pairs": waits} if waits else ""
-        return Verdict("open", _("Nothing can be said yet."), told)
+        return Verdict("open", [_("Nothing can be said yet.")], told)
     if result.is_whole:
         return Verdict(
-            "open", _("Nothing can be said: too few runs have the figure that was asked for."), _left_out(result)
+            "open", [_("Nothing can be said: too few runs have the figure that was asked for.")], _left_out(result)
         )
     seen = [rung.look.detectable_ms for rung in result.rungs if rung.look and rung.look.detectable_ms is not None]
     if not seen:
-        return Verdict("open", _("Nothing can be said: the bench ended before a look was made."))
+        return Verdict("open", [_("Nothing can be said: the bench ended before a look was made.")])
     told = _("No difference found until the bench ended. Where a look was made, one of more than %(ms)s would have "
              "been found in 9 of 10 benches.")  # fmt: skip
-    return Verdict("none", told % {"ms": duration(max(seen))})
+    return Verdict("none", [told % {"ms": duration(max(seen))}])
 
 
 def _difference(rung: RungResult) -> str:
@@ -163,7 +168,7 @@ def _state_words(rung: RungResult) -> str:
 
 def side_figure(side: SideResult) -> Figure:
     """The median of a target's runs with its interval and n, and which runs have no part in it."""
-    parts = [f"n = {side.figures.n}"]
+    parts = [f"n\u00a0=\u00a0{side.figures.n}"]
     if side.figures.p50 is not None:
         parts.insert(0, interval(side.figures.p50))
     for count, words in (
@@ -192,7 +197,7 @@ def effect_figure(effect: Effect | None) -> Figure:
     if effect is None:
         return Figure(NOTHING)
     told = _("B longer in %(count)s of 100") % {"count": round(effect.longer * 100)}
-    return Figure(told, f"{SIZES[effect.size]}, δ = {effect.delta:+.2f}".replace("-", "−"))
+    return Figure(str(SIZES[effect.size]), f"{told}, δ\u00a0=\u00a0{effect.delta:+.2f}".replace("-", "−"))
 
 
 def _verdict_words(rung: RungResult) -> str:
