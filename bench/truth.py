@@ -1,6 +1,6 @@
 """Whether benches say what is true, end to end: python -m bench.truth [--benches 40] [--at-once 4]
 
-It starts `manage.py dev` on free ports with an empty database, and an emulator whose clock runs ten times as fast. Two
+It starts `manage.py dev` on free ports with an empty database, and an emulator whose clock runs three times as fast. Two
 endpoints of one demo agent lead to the same version. First they do not differ, and so many benches of them are made;
 then as many of one of them and a third one, which answers 150 ms (of the emulator's clock) later. Of the first not more
 than 6 of 40 may claim a difference, of the others 36 of 40 have to find it and say that it is more, not less. The exit
@@ -23,9 +23,9 @@ from bench.screenshots import demo_server
 from loom_client import Bench, Client
 
 AGENT, VERSION = "travel_concierge", "2"  # a short answer, whose first token comes between 500 and 800 ms
-SCALE, SHIFT_MS = 0.1, 150
+SCALE, SHIFT_MS = 0.3, 150
 PLAIN, SAME, LATER = "plain", "same", "later"
-RUNGS, PAIRS = [1, 2], 24
+RUNGS, PAIRS = [1, 2], 16
 CLAIMED_AT_MOST, FOUND_AT_LEAST = 6 / 40, 36 / 40
 LOOK_EVERY_S = 1.0
 
