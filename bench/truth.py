@@ -1,10 +1,10 @@
 """Whether benches say what is true, end to end: python -m bench.truth [--benches 40] [--at-once 4]
 
-It starts `manage.py dev` on free ports with an empty database, and an emulator whose clock runs three times as fast. Two
-endpoints of one demo agent lead to the same version. First they do not differ, and so many benches of them are made;
-then as many of one of them and a third one, which answers 150 ms (of the emulator's clock) later. Of the first not more
-than 6 of 40 may claim a difference, of the others 36 of 40 have to find it and say that it is more, not less. The exit
-status is 1 where that does not hold. Order and warm-up follow from seeds: the number of the bench.
+It starts `manage.py dev` on free ports with an empty database, and an emulator whose clock runs three times as fast.
+Two endpoints of one demo agent lead to the same version. First they do not differ, and so many benches of them are
+made; then as many of one of them and a third one, which answers 150 ms (of the emulator's clock) later. Of the first
+not more than 6 of 40 may claim a difference, of the others 36 of 40 have to find it and say that it is more, not less.
+The exit status is 1 where that does not hold. The order of the runs follows from seeds: the number of the bench.
 """
 
 from __future__ import annotations
