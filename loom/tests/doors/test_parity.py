@@ -6,7 +6,7 @@ operation, `test_api_routes.py` tests, and `test_browser_client.py` the same of 
 
 from __future__ import annotations
 
-from loom.tests.doors.test_api_routes import SCOPE_OF
+from loom.tests.doors.scopes import SCOPE_OF
 from loom.tests.walking import addresses
 
 NOUNS = ("sessions:", "overview:", "prompt_sets:", "compare:", "bench:", "takeout:", "aws_accounts:")

@@ -22,7 +22,7 @@ from loom.tests.doors.administration import ADMIN, ADMIN_OF_MODELS
 from loom.tests.doors.door import EVERYBODY, GONE_ON, of_staff, owned, private, shared
 from loom.tests.doors.furnishing import furnish, make_plan, refuse
 from loom.tests.doors.knocking import Walk
-from loom.tests.doors.test_api_routes import SCOPE_OF
+from loom.tests.doors.scopes import SCOPE_OF
 from loom.tests.doors.test_signed_out import FOR_EVERYBODY
 from loom.tests.fixtures import make_user
 from loom.tests.walking import Address, addresses
