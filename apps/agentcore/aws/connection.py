@@ -34,7 +34,9 @@ def connection_of(runtime: Runtime) -> Connection:
     if runtime.aws_account_id is None:
         return current_connection()
     # As it is now: whoever holds a runtime for long would go on with a role that was changed.
-    return connection_through(AwsAccount.objects.get(pk=runtime.aws_account_id))
+    account = AwsAccount.objects.filter(pk=runtime.aws_account_id).first()
+    # One that was deleted meanwhile has handed its agents back.
+    return current_connection() if account is None else connection_through(account)
 
 
 class Connections:

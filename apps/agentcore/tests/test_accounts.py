@@ -17,6 +17,7 @@ from django_q.models import OrmQ
 from apps.accounts.models import User
 from apps.agentcore.accounts import services
 from apps.agentcore.accounts.tasks import check_all_accounts, enqueue_due_account_check
+from apps.agentcore.aws.connection import connection_of, current_connection
 from apps.agentcore.exceptions import AccountDisabledError, AccountExistsError, AccountInUseError, AgentRuntimeError
 from apps.agentcore.importing.bulk import refresh_many
 from apps.agentcore.importing.discovery import find_everywhere, find_runtimes
@@ -125,6 +126,7 @@ def test_agents_that_are_registered_change_to_a_role_when_it_is_added_and_back_w
         services.delete_account(account=account)
     services.delete_account(account=account, hands_back=True)
 
+    assert connection_of(agent.runtime) == current_connection(), "read before the account went"
     agent.runtime.refresh_from_db()
     assert agent.runtime.aws_account is None
 
