@@ -145,7 +145,13 @@ _PLACE_OF_VIEW = {
     "takeout:evidence": "sessions",
 }
 # Namespaces without a place of their own, and the one of the place that their pages stand below.
-_PLACE_OF_NAMESPACE = {"prompt_sets": "overview", "compare": "metrics", "bench": "metrics", "costs": "metrics"}
+_PLACE_OF_NAMESPACE = {
+    "aws_accounts": "agents",
+    "bench": "metrics",
+    "compare": "metrics",
+    "costs": "metrics",
+    "prompt_sets": "overview",
+}
 
 
 def place_of(view_name: str, namespace: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -65,7 +66,7 @@ def test_agents_of_two_accounts_are_found_registered_and_refreshed_each_by_its_o
     arns = [cloud.add_runtime(account_id, "tutor") for account_id in (OWN_ACCOUNT, SECOND_ACCOUNT, THIRD_ACCOUNT)]
 
     found = find_everywhere()
-    assert sorted(runtime.arn for runtime in found.unregistered) == [arn.runtime_arn for arn in arns]
+    assert {runtime.arn for runtime in found.unregistered} == {arn.runtime_arn for arn in arns}
     agents = [register_agent(arn=arn.runtime_arn, user=None) for arn in arns]
     assert [outcome.error for outcome in refresh_many(Agent.objects.order_by("pk"))] == [None] * 3
 
@@ -312,3 +313,31 @@ def test_the_command_registers_from_an_account_or_from_all(cloud: TwoAccounts) -
     assert Agent.objects.count() == 2
     with pytest.raises(CommandError, match=r"There is no AWS account nowhere\. These there are: partner"):
         call_command("register_agents", "--discover", "--account", "nowhere")
+
+
+def told(*arguments: str) -> tuple[int, str]:
+    """What the command prints, and its exit status."""
+    output = StringIO()
+    try:
+        call_command("aws_accounts", *arguments, stdout=output)
+    except SystemExit as end:
+        return int(str(end.code)), output.getvalue()
+    return 0, output.getvalue()
+
+
+def test_the_command_lists_adds_checks_disables_and_deletes(cloud: TwoAccounts) -> None:
+    cloud.add_runtime(SECOND_ACCOUNT, "tutor")
+    assert told() == (0, "Loom goes into no other account.\n")
+    role = ("--role-arn", SECOND["role_arn"], "--external-id")
+
+    status, text_of_it = told("--add", "production", *role, EXTERNAL_ID)
+    assert (status, text_of_it) == (0, f"production ({SECOND_ACCOUNT})  {REGION}  ok  0 agents, 1 on AWS\n")
+    assert told("--disable", "production")[1].split()[3] == "disabled"
+    assert told("--enable", SECOND_ACCOUNT)[1].split()[3] == "ok"
+    AwsAccount.objects.update(external_id="guessed")
+    status, text_of_it = told("--check", "--json")
+    assert (status, json.loads(text_of_it)[0]["regions"][0]["error_code"]) == (1, "AccessDenied")
+    assert EXTERNAL_ID not in text_of_it
+    with pytest.raises(CommandError, match="This is not an ARN"):
+        told("--add", "other")
+    assert told("--delete", "production") == (0, "Loom goes into no other account.\n")

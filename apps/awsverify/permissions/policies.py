@@ -14,7 +14,20 @@ from apps.aws.arn import RuntimeArn
 POLICIES = settings.BASE_DIR / "iac" / "policies"
 
 # The narrowest first: `check` and `smoke` bundle what these grant one by one.
-FEATURES = ("base", "discover", "describe", "invoke", "stop", "logs", "spans", "metrics", "publish", "check", "smoke")
+FEATURES = (
+    "base",
+    "discover",
+    "describe",
+    "invoke",
+    "stop",
+    "logs",
+    "spans",
+    "metrics",
+    "assume",
+    "publish",
+    "check",
+    "smoke",
+)
 
 
 class UnknownActionError(LookupError):
