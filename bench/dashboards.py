@@ -1,110 +1,72 @@
-"""What Overview and the comparison of targets cost: python -m bench.dashboards [--invocations 1000000] [--requests 5]
+"""What open dashboards cost that are kept up to date: python -m bench.dashboards [--invocations 100000]
 
-Fills a throw-away database like bench.pages, without recordings, lets the worker's own step store the past hours, and
-asks for the parts of the page as nobody did before, as they are kept, and for one and for a hundred open pages that are
-brought up to date every five seconds while runs go on. Prints milliseconds of processor time and statements.
+One and a hundred open pages, asked for what is new every five seconds for a minute in which runs go on, over a
+throw-away database like that of bench.pages, which measures the parts of the page themselves. Prints statements and
+milliseconds of processor time.
 """
 
-from __future__ import annotations  # noqa: I001 -- bench.pages reads the settings
+from __future__ import annotations
 
 import argparse
-import os
-import statistics
 import sys
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from bench.pages import (
-    FOLDER,
-    Client,
-    Filler,
-    _Counter,
-    _gauge_ms,
-    _timed,
-    call_command,
-    connection,
-    settle_figures,
-    timezone,
-)
-from apps.metrics.figures.pages.kept import parts
+from bench.pages.database import SQLITE, database
+
+if TYPE_CHECKING:
+    from bench.pages.filling import Filler
 
 ROUNDS = 12  # a minute of a page that is asked for every five seconds
 OPEN_PAGES = 100
+ADDRESS = "/operate/live/?range=24h&refresh=5"
 
 
-def addresses(filler: Filler) -> dict[str, str]:
-    """The address of each part by its name."""
-    one, two = (agent.pk for agent in filler.agents[:2])
-    found = {}
-    for span in ("24h", "7d", "30d"):
-        found[f"page, {span}"] = f"/operate/?range={span}"
-        found[f"drawings, {span}"] = f"/operate/drawings/?range={span}"
-        found[f"up to date, {span}"] = f"/operate/live/?range={span}&refresh=5"
-    return found | {
-        "page, 30d, one agent": f"/operate/?range=30d&agent={one}",
-        "drawings, 30d, one agent": f"/operate/drawings/?range=30d&agent={one}",
-        "targets to choose from": "/compare/targets/",
-        "two versions compared": f"/compare/targets/?target={one}:DEFAULT:2&target={one}:DEFAULT:3",
-        "six targets compared": "/compare/targets/?" + "&".join(f"target={agent.pk}::" for agent in filler.agents[:6]),
-        "API: two agents compared": f"/api/compare?target={one}&target={two}",
-    }
+def measure(count: int) -> None:
+    """Fill a database and ask."""
+    from django.core.management import call_command  # noqa: PLC0415 -- models come after setup
+
+    from bench.pages.filling import Filler  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    filler = Filler(count, has_recordings=False)
+    filler.fill()
+    for pages in (1, OPEN_PAGES):
+        statements, spent = _open_pages(filler, pages)
+        sys.stdout.write(f"{pages} open for a minute: {statements} statements, {spent:.0f} ms\n")
 
 
-def cpu_ms(client: Client, address: str, requests: int, before: Callable[[], None]) -> float:
-    times = []
-    for _ in range(requests):
-        before()
-        times.append(_timed(client, address)[1])
-    return statistics.median(times)
+def _open_pages(filler: Filler, count: int) -> tuple[int, float]:
+    """Statements that are not of the sign-in, and milliseconds, of `count` pages; a run ends between two rounds."""
+    from django.db import connection  # noqa: PLC0415 -- after setup
+    from django.test import Client  # noqa: PLC0415
+    from django.utils import timezone  # noqa: PLC0415
 
+    from apps.metrics.figures.pages.kept import parts  # noqa: PLC0415
+    from bench.pages.measuring import Counter  # noqa: PLC0415
 
-def open_pages(client: Client, filler: Filler, count: int, address: str) -> tuple[int, float]:
-    """Statements that are not of the sign-in, and milliseconds, of `count` pages that are asked for a minute long; a
-    run ends between two rounds.
-    """
-    now = [0.0]
+    client, counted, spent, now = Client(), Counter(), 0.0, [0.0]
+    client.force_login(filler.owner)
     parts.clear()
     parts.clock = lambda: now[0]
-    counted, spent = _Counter(), 0.0
     for _ in range(ROUNDS):
         now[0] += 5.0
         filler.add(timezone.now())
         worked = time.process_time()
         with connection.execute_wrapper(counted):
             for _page in range(count):
-                client.get(address)
+                client.get(ADDRESS)
         spent += time.process_time() - worked
     parts.clock = time.monotonic
     return counted.count - 2 * ROUNDS * count, spent * 1000
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--invocations", type=int, default=1_000_000)
-    options.add_argument("--requests", type=int, default=5)
+    options = argparse.ArgumentParser(prog="bench.dashboards", description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--invocations", type=int, default=100_000)
     chosen = options.parse_args()
-    with FOLDER:
-        call_command("migrate", verbosity=0)
-        filler = Filler(chosen.invocations, has_recordings=False)
-        filler.fill()
-        started = time.perf_counter()
-        hours = sum(iter(lambda: settle_figures(timezone.now()), 0))
-        sys.stdout.write(f"{hours} hours stored in {time.perf_counter() - started:.1f} s\n")
-        sys.stdout.write(f"load {os.getloadavg()[0]:.1f}, 100,000 numbers sorted in {_gauge_ms():.0f} ms\n")
-        client = Client()
-        client.force_login(filler.owner)
-        for name, address in addresses(filler).items():
-            answer = client.get(address)
-            if answer.status_code != 200:
-                raise SystemExit(f"{address} answered {answer.status_code}")
-            made = cpu_ms(client, address, chosen.requests, parts.clear)
-            sys.stdout.write(f"{name:<28}{made:>8.1f} ms")
-            if "/live/" in address:
-                sys.stdout.write(f", kept {cpu_ms(client, address, chosen.requests, lambda: None):.1f} ms")
-            sys.stdout.write("\n")
-        for count in (1, OPEN_PAGES):
-            statements, spent = open_pages(client, filler, count, "/operate/live/?range=24h&refresh=5")
-            sys.stdout.write(f"{count} open for a minute: {statements} statements, {spent:.0f} ms\n")
+    with database(SQLITE, None):
+        measure(chosen.invocations)
     return 0
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from loom.tests.fixtures import running_loom
 from loom.tests.running import wait_until
-from loom.tests.services import PostgresServer
+from loom.tests.servers import PostgresServer
 from loom.tests.visiting import Prompt, another_web_process, newest_session_id, status_of
 
 pytestmark = [pytest.mark.services, pytest.mark.slow("starts a whole Loom with a second web process")]

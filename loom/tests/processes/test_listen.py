@@ -9,7 +9,7 @@ import pytest
 
 from loom.tests.fixtures import Loom, running_loom
 from loom.tests.processes.test_redis import follow_from_elsewhere, stop_from_elsewhere
-from loom.tests.services import PostgresServer
+from loom.tests.servers import PostgresServer
 from loom.tests.visiting import another_web_process, rows
 
 pytestmark = [pytest.mark.services, pytest.mark.slow("each starts two web processes")]

@@ -10,7 +10,7 @@ import pytest
 
 from loom.tests.fixtures import Loom
 from loom.tests.running import wait_until
-from loom.tests.services import PostgresServer
+from loom.tests.servers import PostgresServer
 from loom.tests.visiting import (
     LOGS_TIMEOUT_S,
     Prompt,

@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from loom.tests.fixtures import Loom
-from loom.tests.services import RedisServer
+from loom.tests.servers import RedisServer
 from loom.tests.visiting import (
     LOGS_TIMEOUT_S,
     Prompt,

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from loom.tests.fixtures import Loom, running_loom
 from loom.tests.running import wait_until
-from loom.tests.services import PostgresServer, RedisServer
+from loom.tests.servers import PostgresServer, RedisServer
 from loom.tests.visiting import Prompt, SessionPage, newest_run, newest_session_id, rows, status_of
 
 pytestmark = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loom.tests.services import PostgresServer
+from loom.tests.servers import PostgresServer
 from loom.tests.upgrades.driving import Database, unpack_landed_code
 
 
