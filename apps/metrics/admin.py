@@ -20,6 +20,7 @@ from apps.metrics.models import (
     CostDay,
     CostsSettled,
     FigurePeriod,
+    FigureSum,
     LogGroupSweep,
     Measurement,
     MetricExport,
@@ -66,6 +67,15 @@ class FigurePeriodAdmin(RecordAdmin[FigurePeriod]):
         "counts", "count_totals",
     )  # fmt: skip
     ordering = ["-start_at"]
+
+
+@admin.register(FigureSum)
+class FigureSumAdmin(RecordAdmin[FigureSum]):
+    list_display = ["start_at", "length", "origin", "agent", "invocation_count"]
+    list_select_related = ["agent"]
+    list_filter = ["length", "origin"]
+    deferred_fields = ("tallies", "counts", "hours", "agents", "seen")
+    ordering = ["-start_at", "-id"]
 
 
 @admin.register(StartSeries)

@@ -16,6 +16,7 @@ from apps.metrics.bench_rows import Bench as Bench
 from apps.metrics.cost_rows import CostDay as CostDay
 from apps.metrics.cost_rows import CostsSettled as CostsSettled
 from apps.metrics.cost_rows import MetricExport as MetricExport
+from apps.metrics.figure_rows import FigureSum as FigureSum
 from apps.metrics.trace_rows import AgentTrace as AgentTrace
 
 
@@ -109,13 +110,13 @@ class LogGroupSweep(models.Model):
 
 
 class FigurePeriod(models.Model):
-    """What the invocations of an hour or a day (UTC) add up to, once nothing in it is running or waited for. A cache:
-    whatever changes a measurement in it deletes the row, and the worker makes it again.
+    """What the invocations of an hour (UTC) add up to, once nothing in it is running or waited for. A cache: whatever
+    changes a measurement in it deletes the row, and the worker makes it again. What is longer is a `FigureSum`.
     """
 
     class Length(models.IntegerChoices):
         HOUR = 1
-        DAY = 24
+        DAY = 24  # stored by the release before only
 
     origin = models.CharField(max_length=10)
     length = models.PositiveSmallIntegerField(choices=Length.choices, help_text="In hours.")

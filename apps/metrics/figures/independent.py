@@ -27,8 +27,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from apps.metrics.figures.buckets import Buckets
 from apps.metrics.figures.comparing import Z
-from apps.metrics.figures.statistics import interval_ranks, least_n, percentile
+from apps.metrics.figures.statistics import interval_ranks, least_n, percentile, values_between
 
 # Of a larger group so many evenly spaced ones of its ordered values are looked at: A is off by less than 1/2000.
 MOST_COMPARED = 2000
@@ -89,7 +90,9 @@ def quantile_difference(ordered: Sequence[float], reference: Sequence[float], p:
 
 
 def _is_coarse(ordered: Sequence[float], p: float) -> bool:
-    """Whether many of the values from one end of a quantile's interval to the other are equal."""
+    """Whether many of the values from one end of a quantile's interval to the other are equal, as those of buckets."""
+    if isinstance(ordered, Buckets):
+        return True
     ranks = interval_ranks(len(ordered), p)
     if ranks is None:
         return False
@@ -102,7 +105,7 @@ def _joint_ends(ordered: Sequence[float], p: float) -> tuple[float, float]:
     these are too few for it.
     """
     lower, upper = interval_ranks(len(ordered), p, JOINT_TAIL) or (1, len(ordered))
-    return ordered[lower - 1], ordered[upper - 1]
+    return values_between(ordered, lower, upper)
 
 
 def rate_difference(count: int, n: int, reference_count: int, reference_n: int) -> Apart | None:

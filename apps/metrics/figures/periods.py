@@ -1,4 +1,4 @@
-"""Reading the figures of a range of time: stored days and hours where there are any, invocations for the rest.
+"""Reading the figures of a range of time: stored days, quarters and hours where there are any, runs for the rest.
 
 A stored period is used only while it is up to date; where none is, the same is added up from the rows. So the figures
 are right at any moment, and a hundred thousand invocations cost as much as some hundred rows.
@@ -6,11 +6,10 @@ are right at any moment, and a hundred thousand invocations cost as much as some
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -19,6 +18,10 @@ from django.conf import settings
 from django.db.models import Q
 
 from apps.agents.selectors import in_use
+from apps.metrics.figures.counting import DAY as DAY
+from apps.metrics.figures.counting import HOUR as HOUR
+from apps.metrics.figures.counting import Gap, PeriodT, gone_between, outdated_periods, unbroken
+from apps.metrics.figures.counting import floor as floor
 from apps.metrics.figures.counts import COLUMNS as COUNT_COLUMNS
 from apps.metrics.figures.counts import Counts
 from apps.metrics.figures.readings import (
@@ -27,32 +30,25 @@ from apps.metrics.figures.readings import (
     CountReading,
     Group,
     GroupCount,
+    HourReading,
     Reading,
     Seen,
     Selection,
     Taker,
 )
+from apps.metrics.figures.sums import entries, stored_sums, with_columns
 from apps.metrics.figures.tally import COLUMNS, Tally
-from apps.metrics.models import FigurePeriod
-from apps.sessions.models import Invocation, Session
-
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-
-Gap = tuple[datetime, datetime]
-"""From when to before when."""
+from apps.metrics.models import FigurePeriod, FigureSum
+from apps.sessions.models import Invocation
 
 
-def floor(at: datetime, step: timedelta) -> datetime:
-    """The beginning of the step that an instant lies in; steps count from 1970 in UTC."""
-    seconds = int(step.total_seconds())
-    return datetime.fromtimestamp(int(at.timestamp()) // seconds * seconds, UTC)
+def read(selection: Selection, step: timedelta, metric: str = "", *, by_agent: bool = True) -> Reading:
+    """Add up a selection; `step` is a divisor or a multiple of an hour, `metric` is for a chart of that one alone.
 
-
-def read(selection: Selection, step: timedelta, metric: str = "") -> Reading:
-    """Add up a selection; `step` is a divisor or a multiple of an hour, `metric` is for a chart of that one alone."""
+    Where nobody asks what each agent's runs add up to, a selection of all is read without that (`by_agent`).
+    """
     reading = Reading(selection, metric)
-    _fill([reading], selection, step)
+    _fill([reading], selection, step, of=_VALUES if by_agent else _VALUES_OF_ALL)
     reading.finish()
     return reading
 
@@ -78,6 +74,13 @@ def read_counts(selection: Selection, step: timedelta) -> CountReading:
     return reading
 
 
+def read_hours(selection: Selection) -> dict[datetime, tuple[int, int]]:
+    """How many runs of a selection each hour has, and how many of them failed."""
+    reading = HourReading(selection)
+    _fill([reading], selection, HOUR, of=_HOURS)
+    return reading.by_hour
+
+
 def groups_of(selection: Selection, step: timedelta) -> dict[Group, Seen]:
     """The groups that have runs in the range of a selection; of its agent alone, where it names one."""
     count = GroupCount()
@@ -89,16 +92,24 @@ def groups_of(selection: Selection, step: timedelta) -> dict[Group, Seen]:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What of the runs is added up: in which columns of a period it stands, and how rows are added."""
+    """What of the runs is added up: in which columns of a period it stands, and how rows are added; and in which column
+    of a sum, beside `agents` where those are asked for.
+    """
 
     stored_as: Mapping[str, tuple[str, str]]
     columns: tuple[str, ...]
     make: Callable[[], Tally | Counts]
+    summed_as: str
     by_part: bool = False  # the columns hold the parts of `STORED_AS` by their keys
+    with_agents: bool = False
+    in_any_step: bool = False  # a sum holds it by the hour, however long it is
 
 
-_VALUES = _Kind(STORED_AS, COLUMNS, Tally)
-_COUNTS = _Kind(dict.fromkeys(STORED_AS, ("counts", "count_totals")), COUNT_COLUMNS, Counts, by_part=True)
+_VALUES_OF_ALL = _Kind(STORED_AS, COLUMNS, Tally, "tallies")
+_VALUES = replace(_VALUES_OF_ALL, with_agents=True)
+_COUNTED_AS = dict.fromkeys(STORED_AS, ("counts", "count_totals"))
+_COUNTS = _Kind(_COUNTED_AS, COUNT_COLUMNS, Counts, "counts", by_part=True)
+_HOURS = replace(_COUNTS, summed_as="hours", in_any_step=True)
 
 
 def _fill(
@@ -111,17 +122,15 @@ def _fill(
     in_groups: bool = False,
 ) -> None:
     """Tell some takers all of a range; group by group unless `over` holds every group of it, for one taker alone."""
-    gaps = [(over.start, over.end)]
     if over.agent_id is not None:
         agent_ids = (over.agent_id,)
     is_whole = over.is_whole and not agent_ids and not in_groups
-    # Days first; hours for what they leave.
-    lengths = [(DAY, FigurePeriod.Length.DAY), (HOUR, FigurePeriod.Length.HOUR)]
+    gone = gone_between(over.start, over.end) if over.end - over.start >= HOUR else []
+    gaps = _fill_from_sums(takers, over, step, agent_ids, of, gone, is_whole=is_whole)
+    # Hours for what days and quarters leave.
     wanted = of.stored_as[over.measure_start][1 if is_whole else 0]
-    for length, kind in [(length, kind) for length, kind in lengths if step % length == timedelta(0)]:
-        periods = [
-            period for start, end in gaps if end - start >= length for period in _stored(kind, start, end, wanted)
-        ]
+    if step % HOUR == timedelta(0):
+        periods = _stored(gaps, wanted, gone)
         for period in periods:
             stored = getattr(period, wanted)
             stored = stored[over.measure_start] if of.by_part else stored
@@ -130,6 +139,44 @@ def _fill(
     for at, group, found in _rows(of, gaps, step, agent_ids, over.measure_start):
         for taker in takers:
             taker.take(at, group, found)
+
+
+def _fill_from_sums(
+    takers: Sequence[Taker],
+    over: Selection,
+    step: timedelta,
+    agent_ids: Collection[int],
+    of: _Kind,
+    gone: Sequence[datetime],
+    *,
+    is_whole: bool,
+) -> list[Gap]:
+    """Tell what the stored days and quarters add up to, of the agents that are asked for; return what they leave."""
+    lengths = [one for one in FigureSum.Length if of.in_any_step or step % timedelta(hours=one) == timedelta(0)]
+    sums = stored_sums(lengths, over.start, over.end, gone)
+    if agent_ids:
+        columns = [of.summed_as]
+    else:
+        columns = [of.summed_as, *(["agents"] if of.with_agents else [])] if is_whole else ["seen"]
+    for row in with_columns(sums, columns, agent_ids):
+        at = row.start_at if of.in_any_step else floor(row.start_at, step)
+        for column in columns:
+            for entry in entries(row, column, over.measure_start):
+                _tell_sum(takers, at, column, entry, row.agent_id)
+    return list(_rest((over.start, over.end), sums))
+
+
+def _tell_sum(takers: Sequence[Taker], at: datetime, column: str, entry: list[Any], agent_id: int | None) -> None:
+    """Tell an entry of a column: that of an agent's group, of an agent among all, or of all."""
+    for taker in takers:
+        if column == "agents":
+            taker.take_total(at, entry[0], entry[1])
+        elif column == "seen":
+            taker.take(at, (entry[0], entry[1], entry[2]), entry[3])
+        elif agent_id is None:
+            taker.take_total(at, None, entry[2])
+        else:
+            taker.take(at, (agent_id, entry[0], entry[1]), entry[2])
 
 
 def _tell(takers: Sequence[Taker], at: datetime, stored: list[Any], *, is_whole: bool) -> None:
@@ -182,61 +229,26 @@ def _rows(
         yield at, group, tally
 
 
-def _stored(kind: FigurePeriod.Length, start: datetime, end: datetime, wanted: str) -> list[FigurePeriod]:
-    """The stored days or hours that lie within a range as a whole and are up to date, in order, with one column."""
-    stored = FigurePeriod.objects.only("start_at", "length", "invocation_count", wanted)
-    stored = stored.filter(origin=settings.LOOM_AWS, length=kind, start_at__gte=start, **{f"{wanted}__isnull": False})
-    periods = list(stored.filter(start_at__lte=end - timedelta(hours=kind)).order_by("start_at"))
-    outdated = outdated_periods(periods)
+def _stored(gaps: Iterable[Gap], wanted: str, gone: Sequence[datetime]) -> list[FigurePeriod]:
+    """The stored hours that lie within some gaps as a whole and are up to date, in order, with one column."""
+    within = [Q(start_at__gte=start, start_at__lte=end - HOUR) for start, end in gaps if end - start >= HOUR]
+    if not within:
+        return []
+    stored = FigurePeriod.objects.only("start_at", "length", "invocation_count", wanted).filter(
+        reduce(or_, within),
+        origin=settings.LOOM_AWS,
+        length=FigurePeriod.Length.HOUR,
+        **{f"{wanted}__isnull": False},
+    )
+    periods = list(stored.order_by("start_at"))
+    outdated = outdated_periods(periods, gone)
     return [period for period in periods if period.pk not in outdated]
 
 
-def gone_between(start: datetime, end: datetime) -> list[datetime]:
-    """When the runs of sessions that were deleted were requested, in order; of such there are few, for an hour."""
-    deleted = Session.objects.filter(deleted_at__isnull=False).order_by()
-    runs = Invocation.objects.filter(session__in=deleted.values("pk"), requested_at__gte=start, requested_at__lt=end)
-    return sorted(runs.order_by().values_list("requested_at", flat=True))
-
-
-def outdated_periods(periods: Sequence[FigurePeriod]) -> set[int]:
-    """The keys of the periods, given in order, that count other invocations than there are.
-
-    A session was deleted or came back, or a row came late. Counting the invocations of a long time is quick, so what
-    differs is halved until the periods are found.
-    """
-    outdated: set[int] = set()
-    waiting = list(_runs(periods))
-    gone = gone_between(periods[0].start_at, periods[-1].end_at) if periods else []
-    while waiting:
-        members = waiting.pop()
-        present = Invocation.objects.filter(requested_at__gte=members[0].start_at, requested_at__lt=members[-1].end_at)
-        first, last = bisect_left(gone, members[0].start_at), bisect_left(gone, members[-1].end_at)
-        if present.count() - (last - first) == sum(period.invocation_count for period in members):
-            continue
-        if len(members) == 1:
-            outdated.add(members[0].pk)
-        else:
-            half = len(members) // 2
-            waiting += [members[:half], members[half:]]
-    return outdated
-
-
-def _runs(periods: Sequence[FigurePeriod]) -> Iterator[list[FigurePeriod]]:
-    """Periods in order, in pieces without a gap."""
-    piece: list[FigurePeriod] = []
-    for period in periods:
-        if piece and piece[-1].end_at != period.start_at:
-            yield piece
-            piece = []
-        piece.append(period)
-    if piece:
-        yield piece
-
-
-def _rest(gap: Gap, periods: Sequence[FigurePeriod]) -> Iterator[Gap]:
+def _rest(gap: Gap, periods: Sequence[PeriodT]) -> Iterator[Gap]:
     """What of a gap no period (in order) covers."""
     at, end = gap
-    for piece in _runs([period for period in periods if at <= period.start_at and period.end_at <= end]):
+    for piece in unbroken([period for period in periods if at <= period.start_at and period.end_at <= end]):
         if at < piece[0].start_at:
             yield at, piece[0].start_at
         at = piece[-1].end_at

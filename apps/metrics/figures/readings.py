@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from apps.metrics.figures.counts import Counts
-from apps.metrics.figures.tally import Gathering, Tally, counts_and_values
+from apps.metrics.figures.tally import FAILED, Gathering, Tally, counts_and_values
 from apps.sessions.models import Session
 from apps.sessions.pages.listing import ONLY, SHOWN
 
@@ -22,6 +22,9 @@ STORED_AS = {
     ONLY: ("measured_groups", "measured_totals"),
 }
 """In which columns of a stored period the groups and the totals stand, by what becomes of Measure start's runs."""
+
+PARTS_OF = {SHOWN: (HIDDEN, ONLY), HIDDEN: (HIDDEN,), ONLY: (ONLY,)}
+"""Of which parts the runs are, by the same: in a stored sum there are these two."""
 
 PURPOSES = {
     SHOWN: (Session.Purpose.CONVERSATION, Session.Purpose.MEASURE_START),
@@ -141,14 +144,46 @@ class CountReading:
         self.by_step.setdefault(at, Counts()).merge(counts)
 
 
+class HourReading:
+    """How many runs of a selection each hour has, and how many of them failed."""
+
+    def __init__(self, selection: Selection) -> None:
+        self.by_hour: dict[datetime, tuple[int, int]] = {}
+        self._selection = selection
+
+    def take(self, at: datetime, group: Group, found: Counts | list[Any]) -> None:
+        if self._selection.holds(group):
+            self._add(at, found)
+
+    def take_total(self, at: datetime, agent_id: int | None, stored: list[Any]) -> None:
+        if agent_id is None:
+            self._add(at, stored)
+
+    def _add(self, at: datetime, found: Counts | list[Any]) -> None:
+        """Counts as they are, as they are stored of an hour, or of each hour of a longer time."""
+        if isinstance(found, Counts):
+            hours = [(found.invocation_count, found.failed_count)]
+        elif isinstance(found[0], dict):
+            hours = [(sum(found[0].values()), sum(found[0].get(status, 0) for status in FAILED))]
+        else:
+            hours = found
+        for number, (count, failed) in enumerate(hours):
+            if count:
+                before = self.by_hour.get(at + timedelta(hours=number), (0, 0))
+                self.by_hour[at + timedelta(hours=number)] = before[0] + count, before[1] + failed
+
+
 class GroupCount:
     """Which groups have runs."""
 
     def __init__(self) -> None:
         self.groups: dict[Group, Seen] = {}
 
-    def take(self, at: datetime, group: Group, found: Counts | list[Any]) -> None:
-        count = found.invocation_count if isinstance(found, Counts) else sum(found[0].values())
+    def take(self, at: datetime, group: Group, found: Counts | list[Any] | int) -> None:
+        if isinstance(found, int):
+            count = found
+        else:
+            count = found.invocation_count if isinstance(found, Counts) else sum(found[0].values())
         seen = self.groups.get(group)
         self.groups[group] = (
             Seen(count, at, at)

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from apps.metrics.figures.buckets import Buckets
+
 TAIL = 0.025
 
 
@@ -60,14 +62,16 @@ def _log_binomial(n: int, k: int, p: float) -> float:
 @lru_cache(maxsize=4096)
 def _lower_rank(n: int, p: float, tail: float = TAIL) -> int:
     """The largest l with P(B(n, p) <= l - 1) <= tail; 0 where there is none."""
-    total, rank = 0.0, 0
-    # Below this many standard deviations the terms are zero to a float.
-    first = max(0, math.floor(n * p - 12 * math.sqrt(n * p * (1 - p)) - 1))
+    total, rank, odds = 0.0, 0, p / (1 - p)
+    # What lies below this many standard deviations adds nothing that a rank would show.
+    first = max(0, math.floor(n * p - 8 * math.sqrt(n * p * (1 - p)) - 1))
+    term = math.exp(_log_binomial(n, first, p))
     for k in range(first, n + 1):
-        total += math.exp(_log_binomial(n, k, p))
+        total += term
         if total > tail:
             break
         rank = k + 1
+        term *= (n - k) / rank * odds
     return rank
 
 
@@ -90,9 +94,15 @@ def percentile(ordered: Sequence[float], p: float) -> Percentile | None:
     ranks = interval_ranks(n, p)
     if ranks is None:
         return None
-    lower, upper = ranks
     rank = max(1, math.ceil(p * n))
-    return Percentile(ordered[rank - 1], ordered[lower - 1], ordered[upper - 1])
+    return Percentile(ordered[rank - 1], *values_between(ordered, *ranks))
+
+
+def values_between(ordered: Sequence[float], lower: int, upper: int) -> tuple[float, float]:
+    """The values of two ranks, from 1, as the ends of an interval: of buckets the outer edges."""
+    if isinstance(ordered, Buckets):
+        return ordered.lower(lower - 1), ordered.upper(upper - 1)
+    return ordered[lower - 1], ordered[upper - 1]
 
 
 def summarise(values: Iterable[float]) -> Summary:

@@ -10,8 +10,9 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
+from apps.metrics.figures.buckets import Buckets
 from apps.metrics.figures.statistics import Summary, summarise_ordered
 from apps.metrics.startup import search_state, startup_latency_ms
 
@@ -22,7 +23,10 @@ UNFINISHED = ("queued", "pending", "streaming", "waiting")
 FAILED = ("failed", "interrupted")
 LONGEST = 2**32 - 1  # tenths of a millisecond: five days, and no environment lives that long
 IN_MS = 10  # of what values are kept in
+MOST_VALUES = 200  # of a kind in what is stored of a long time; more are stored as buckets
 _NONE = array("I")
+
+Values: TypeAlias = "array[int] | Buckets"
 
 Counts = tuple[Mapping[str, int], Mapping[str, int]]
 """The `statuses` and the `cold_states` of a tally."""
@@ -41,14 +45,15 @@ class Tally:
 
     `values` has the keys `ttft cold`, `total warm`, `startup cold SDK line` and the like: metric, temperature and, for
     startup, the source, because an application and the SDK do not log the same instant. They are kept as tenths of a
-    millisecond in arrays, which a month of runs is read and sorted in quickly. `cold_states` counts the cold runs by
+    millisecond in arrays, which thousands of runs are read and sorted in quickly, and of a long time with more of them
+    in `Buckets`. `cold_states` counts the cold runs by
     what is known of their start: a word of `search_state`, or `weak` where only the first log line is. A first run of a
     session that failed before anything showed whether an environment was made for it is one of them, as `failed`.
     """
 
     statuses: dict[str, int] = field(default_factory=dict)
     cold_states: dict[str, int] = field(default_factory=dict)
-    values: dict[str, array[int]] = field(default_factory=dict)
+    values: dict[str, Values] = field(default_factory=dict)
     _in_order: set[str] = field(default_factory=set)
 
     @property
@@ -91,7 +96,9 @@ class Tally:
         if value_ms is not None:
             key = f"{metric} {kind}"
             self._in_order.discard(key)
-            self.values.setdefault(key, array("I")).append(min(max(0, round(value_ms * 10)), LONGEST))
+            values = self.values.setdefault(key, array("I"))
+            assert isinstance(values, array), "runs are added one by one before anything is put into buckets"
+            values.append(min(max(0, round(value_ms * 10)), LONGEST))
 
     def merge(self, other: Tally) -> None:
         """Add what another tally holds."""
@@ -100,19 +107,18 @@ class Tally:
         _add_counts(self.cold_states, other.cold_states)
         for key, values in other.values.items():
             own = self.values.get(key)
-            if own is None:
-                self.values[key] = values[:]
-            else:
-                own.extend(values)
+            self.values[key] = _copy(values) if own is None else _joined(own, values)
 
-    def ordered(self, key: str) -> array[int]:
+    def ordered(self, key: str) -> Values:
         """The values of a key in ascending order, put into it only when they are asked for: of most agents a page
         shows half of the figures. What is made of sorted pieces is sorted quickly again.
         """
-        if key not in self._in_order and key in self.values:
-            self.values[key] = array("I", sorted(self.values[key]))
-            self._in_order.add(key)
-        return self.values.get(key, _NONE)
+        values = self.values.get(key, _NONE)
+        if isinstance(values, Buckets) or key in self._in_order or not values:
+            return values
+        self.values[key] = array("I", sorted(values))
+        self._in_order.add(key)
+        return self.values[key]
 
     def summary(self, metric: str, temperature: str) -> Summary:
         """Sum up TTFT (`ttft`) or total latency (`total`), `cold` or `warm`."""
@@ -141,21 +147,27 @@ class Tally:
             key = f"{key} {self.startup(temperature).source}"
         return [value / 10 for value in self.values.get(key, ())]
 
-    def as_json(self) -> list[Any]:
-        """What `from_json` reads: the values sorted, as little-endian 32-bit numbers in base 64."""
-        raw_values = {key: _little_endian(self.ordered(key)).tobytes() for key in list(self.values)}
-        values = {key: b2a_base64(raw, newline=False).decode("ascii") for key, raw in raw_values.items()}
-        return [self.statuses, self.cold_states, values]
+    def as_json(self, most: int | None = None) -> list[Any]:
+        """What `from_json` reads: the values sorted, as little-endian 32-bit numbers in base 64; of more than `most`
+        their buckets.
+        """
+        return [self.statuses, self.cold_states, {key: _stored(self.ordered(key), most) for key in list(self.values)}]
 
-    def raw_values(self) -> dict[str, bytes]:
-        """The values as little-endian 32-bit numbers."""
-        return {key: _little_endian(values).tobytes() for key, values in self.values.items()}
+    def pieces(self) -> dict[str, Piece]:
+        """The values as `Gathering` takes them."""
+        return {
+            key: values if isinstance(values, Buckets) else _little_endian(values).tobytes()
+            for key, values in self.values.items()
+        }
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Self:
-        statuses, cold_states, texts = stored
-        values = {key: _little_endian(array("I", a2b_base64(text))) for key, text in texts.items()}
-        return cls(statuses, cold_states, values)
+        (statuses, cold_states), pieces = counts_and_values(stored)
+        return cls(dict(statuses), dict(cold_states), {key: _values_of([piece]) for key, piece in pieces.items()})
+
+
+Piece = bytes | Buckets
+"""Values as little-endian 32-bit numbers, or in buckets."""
 
 
 class Gathering:
@@ -166,34 +178,78 @@ class Gathering:
     def __init__(self) -> None:
         self._statuses: dict[str, int] = {}
         self._cold_states: dict[str, int] = {}
-        self._pieces: dict[str, list[bytes]] = {}
+        self._pieces: dict[str, list[Piece]] = {}
 
-    def add(self, counts: Counts, raw_values: Mapping[str, bytes], metric: str = "") -> None:
+    def add(self, counts: Counts, pieces: Mapping[str, Piece], metric: str = "") -> None:
         """Add the counts and values of a tally; with `metric` only the values of that one."""
         statuses, cold_states = counts
         _add_counts(self._statuses, statuses)
         _add_counts(self._cold_states, cold_states)
-        pieces = self._pieces
-        for key, raw in raw_values.items():
+        own = self._pieces
+        for key, piece in pieces.items():
             if not key.startswith(metric):
                 continue
-            if key in pieces:
-                pieces[key].append(raw)
+            if key in own:
+                own[key].append(piece)
             else:
-                pieces[key] = [raw]
+                own[key] = [piece]
 
     def tally(self) -> Tally:
         """What has been added."""
-        values = {key: _little_endian(array("I", b"".join(pieces))) for key, pieces in self._pieces.items()}
-        return Tally(self._statuses, self._cold_states, values)
+        return Tally(
+            self._statuses, self._cold_states, {key: _values_of(pieces) for key, pieces in self._pieces.items()}
+        )
 
 
-def counts_and_values(found: Tally | list[Any]) -> tuple[Counts, dict[str, bytes]]:
+def counts_and_values(found: Tally | list[Any]) -> tuple[Counts, dict[str, Piece]]:
     """What `Gathering.add` takes of a tally, as it is or as it is stored."""
     if isinstance(found, Tally):
-        return (found.statuses, found.cold_states), found.raw_values()
-    statuses, cold_states, texts = found
-    return (statuses, cold_states), {key: a2b_base64(text) for key, text in texts.items()}
+        return (found.statuses, found.cold_states), found.pieces()
+    statuses, cold_states, values = found
+    return (statuses, cold_states), {
+        key: a2b_base64(one) if isinstance(one, str) else Buckets.from_json(one[:3], a2b_base64(one[3]))
+        for key, one in values.items()
+    }
+
+
+def _stored(values: Values, most: int | None) -> str | list[Any]:
+    if not isinstance(values, Buckets):
+        if most is None or len(values) <= most:
+            return b2a_base64(_little_endian(values).tobytes(), newline=False).decode("ascii")
+        values = Buckets.of(values)
+    return [*values.as_json(), b2a_base64(values.raw(), newline=False).decode("ascii")]
+
+
+def _values_of(pieces: Iterable[Piece]) -> Values:
+    """Pieces put together; in buckets where one of them is."""
+    given = list(pieces)
+    buckets = [piece for piece in given if isinstance(piece, Buckets)]
+    values = _little_endian(array("I", b"".join(piece for piece in given if not isinstance(piece, Buckets))))
+    if not buckets:
+        return values
+    made = Buckets()
+    for one in buckets:
+        made.merge(one)
+    if values:
+        made.put(values)
+    return made
+
+
+def _copy(values: Values) -> Values:
+    return values.copy() if isinstance(values, Buckets) else values[:]
+
+
+def _joined(own: Values, more: Values) -> Values:
+    """Values with others, in buckets where any of them is; the first are changed."""
+    if not isinstance(own, Buckets) and not isinstance(more, Buckets):
+        own.extend(more)
+        return own
+    made = own if isinstance(own, Buckets) else Buckets.of(own)
+    if isinstance(more, Buckets):
+        made.merge(more)
+    else:
+        made.put(more)
+    return made
 
 
 def _add_counts(mine: dict[str, int], others: Mapping[str, int]) -> None:

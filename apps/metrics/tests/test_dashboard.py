@@ -19,7 +19,6 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from apps.accounts.models import User
-from apps.metrics.figures.counts import Counts
 from apps.metrics.figures.pages.heat import heat_of, known_zone
 from apps.metrics.figures.pages.kept import FRESH_S, LONGEST_S, Keeper, parts
 from apps.metrics.figures.pages.ranges import TimeRange
@@ -173,9 +172,8 @@ def test_the_zone_of_the_page_is_that_of_its_hours(as_alice: Client, day: list[S
 
 def test_hours_of_weeks_are_put_together_by_weekday() -> None:
     at = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)
-    counts = Counts({"completed": 3}, {}, {})
     weeks = TimeRange("30d", "", at - timedelta(days=20), at + timedelta(days=1), DAY)
-    heat = heat_of({at: counts, at - timedelta(days=7): counts}, weeks, "Europe/Brussels")
+    heat = heat_of({at: (3, 0), at - timedelta(days=7): (3, 0)}, weeks, "Europe/Brussels")
 
     sunday = heat.days[6]
     assert (heat.by_weekday, sunday.label, sunday.fields[1].count, heat.most) == (True, "Sunday", 6, 6)

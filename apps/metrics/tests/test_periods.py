@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.metrics.figures.periods import DAY, HOUR, floor, read
+from apps.metrics.figures.periods import DAY, HOUR, floor, groups_of, read, read_hours
 from apps.metrics.figures.readings import STORED_AS, Reading, Selection
 from apps.metrics.figures.store_periods import KEPT_FOR, settle_figures
-from apps.metrics.models import FigurePeriod, Measurement
+from apps.metrics.figures.tally import MOST_VALUES
+from apps.metrics.models import FigurePeriod, FigureSum, Measurement
 from apps.metrics.starts.services import look_again
 from apps.metrics.tests.runs import NOON, at, make_due, make_measured, make_run
 from apps.sessions.keeping import delete_session, purge_deleted, restore_session
@@ -131,19 +132,50 @@ def test_the_hour_that_goes_on_is_not_stored(make_session: MakeSession) -> None:
     assert [is_stored(seconds) for seconds in (1_800, 3_600 + 60, 3_600 + 600)] == [False, False, True]
 
 
-def test_a_day_is_stored_when_all_of_its_hours_are(day: list[Session]) -> None:
+def test_days_and_quarters_are_stored_when_all_of_their_hours_are(day: list[Session]) -> None:
     settle_figures(NOON + timedelta(hours=11))
-    assert not FigurePeriod.objects.filter(length=24).exists()
+    stored = FigureSum.objects.filter(agent=None)
+    assert not stored.filter(length=24).exists()
+    assert {one.start_at for one in stored.filter(length=6)} >= {NOON - timedelta(hours=6), NOON}
     settle_figures(LATER)
-    whole = FigurePeriod.objects.get(length=24)
+    whole = stored.get(length=24)
 
     assert (whole.start_at, whole.end_at) == (floor(NOON, DAY), floor(NOON, DAY) + DAY)
     assert whole.invocation_count == Invocation.objects.count()
-    FigurePeriod.objects.filter(length=1).delete()
     selection = Selection(whole.start_at - HOUR, whole.end_at + HOUR)
-    assert read(selection, DAY).overall.invocation_count == whole.invocation_count
-    FigurePeriod.objects.update(groups=[], totals=[])
+    of_one = replace(selection, agent_id=day[0].agent_id)
+    from_rows = [plain(read(asked, DAY)) for asked in (selection, of_one)]
+    FigurePeriod.objects.all().delete()
+    assert [plain(read(asked, DAY)) for asked in (selection, of_one)] == from_rows
+    assert sum(seen.count for seen in groups_of(selection, DAY).values()) == whole.invocation_count
+    FigureSum.objects.update(tallies={}, agents={})
     assert read(selection, DAY).overall.invocation_count == 0
+
+
+def test_the_hours_of_stored_days_are_those_of_the_rows(day: list[Session]) -> None:
+    selections = [TODAY, replace(TODAY, agent_id=day[1].agent_id)]
+    from_rows = [read_hours(selection) for selection in selections]
+    assert from_rows[0][NOON] == (8, 2)
+    settle_figures(LATER)
+    FigurePeriod.objects.all().delete()
+
+    assert [read_hours(selection) for selection in selections] == from_rows
+
+
+def test_many_values_of_a_day_are_told_within_a_hundredth(make_session: MakeSession) -> None:
+    session = make_session()
+    for number in range(MOST_VALUES + 20):
+        make_measured(make_run(session, number * 100.0, first_byte_s=1.0 + number / 50), 900, start_kind="reused")
+    selection = Selection(floor(NOON, DAY), floor(NOON, DAY) + DAY)
+    exact = read(selection, DAY).overall.summary("ttft", "warm")
+    settle_figures(LATER)
+    told = read(selection, DAY).overall.summary("ttft", "warm")
+
+    assert (told.n, told.minimum, told.maximum) == (exact.n, exact.minimum, exact.maximum)
+    for one, other in ((told.p50, exact.p50), (told.p90, exact.p90), (told.p95, exact.p95)):
+        assert one is not None and other is not None
+        assert one.value == pytest.approx(other.value, rel=0.0101)
+        assert one.low <= other.low and other.high <= one.high
 
 
 def test_looking_again_forgets_the_stored_hour(day: list[Session]) -> None:
@@ -151,10 +183,9 @@ def test_looking_again_forgets_the_stored_hour(day: list[Session]) -> None:
     given_up = Measurement.objects.get(state="not_found")
     assert look_again(invocation=given_up.invocation)
 
-    assert (
-        not FigurePeriod.objects.filter(start_at__in=[NOON, floor(NOON, DAY)])
-        .exclude(length=1, start_at=floor(NOON, DAY))
-        .exists()
+    assert not FigurePeriod.objects.filter(start_at=NOON).exists()
+    assert not FigureSum.objects.filter(start_at__in=[NOON, floor(NOON, DAY)]).exclude(
+        length=6, start_at=floor(NOON, DAY)
     )
     settle_figures(LATER)
     assert not FigurePeriod.objects.filter(length=1, start_at=NOON).exists()
@@ -165,7 +196,7 @@ def test_hours_too_old_to_be_shown_are_deleted(day: list[Session]) -> None:
     assert FigurePeriod.objects.exists()
 
     settle_figures(LATER + KEPT_FOR + timedelta(days=1))
-    assert not FigurePeriod.objects.exists()
+    assert not FigurePeriod.objects.exists() and not FigureSum.objects.exists()
 
 
 def test_a_long_past_is_stored_in_portions_the_newest_first(day: list[Session]) -> None:

@@ -12,7 +12,7 @@ from apps.metrics.figures.figures import Figures
 from apps.metrics.figures.pages.filters import Filters
 from apps.metrics.figures.pages.operate import agent_rows, read_figures
 from apps.metrics.figures.pages.spread import spread_of
-from apps.metrics.figures.periods import HOUR, read_counts
+from apps.metrics.figures.periods import read_counts, read_hours
 from apps.metrics.figures.statistics import Summary
 
 _SUMMARY = (
@@ -127,8 +127,8 @@ def hour_file(filters: Filters) -> tuple[list[str], Iterator[Row]]:
 
 
 def _hour_rows(filters: Filters) -> Iterator[Row]:
-    for start, counts in sorted(read_counts(filters.selection, HOUR).by_step.items()):
-        yield [start.astimezone(UTC), settings.LOOM_AWS, counts.invocation_count, counts.failed_count]
+    for start, (count, failed) in sorted(read_hours(filters.selection).items()):
+        yield [start.astimezone(UTC), settings.LOOM_AWS, count, failed]
 
 
 FILES = {

@@ -12,7 +12,6 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from apps.metrics.figures.counts import Counts
 from apps.metrics.figures.pages.ranges import TimeRange
 
 SHADES = 5
@@ -60,17 +59,17 @@ def known_zone(name: str) -> str:
         return ""
 
 
-def heat_of(by_hour: Mapping[datetime, Counts], period: TimeRange, zone: str) -> Heat:
-    """Count the runs of a range by the hour of the day in a zone; that of UTC without one."""
+def heat_of(by_hour: Mapping[datetime, tuple[int, int]], period: TimeRange, zone: str) -> Heat:
+    """Count the runs of a range, and those that failed, by the hour of the day in a zone; that of UTC without one."""
     place = ZoneInfo(zone or "UTC")
     by_weekday = period.end - period.start > MOST_DATES
     found: dict[tuple[object, int], list[int]] = {}
-    for at, counts in by_hour.items():
+    for at, (count, failed) in by_hour.items():
         local = at.astimezone(place)
         day = local.weekday() if by_weekday else local.date()
         sums = found.setdefault((day, local.hour), [0, 0])
-        sums[0] += counts.invocation_count
-        sums[1] += counts.failed_count
+        sums[0] += count
+        sums[1] += failed
     most = max((count for count, _failed in found.values()), default=0)
     if by_weekday:
         rows: list[tuple[object, str]] = [(day, str(WEEKDAYS[day])) for day in range(7)]

@@ -60,9 +60,9 @@ class AgentRow:
         return summary_text(self.figures.startup_cold.summary)
 
 
-def read_figures(filters: Filters) -> Reading:
+def read_figures(filters: Filters, *, by_agent: bool = True) -> Reading:
     """Add up what the filters select, in steps that the chart can draw."""
-    return read(filters.selection, filters.period.step, filters.metric)
+    return read(filters.selection, filters.period.step, filters.metric, by_agent=by_agent)
 
 
 def chart_of(reading: Reading, filters: Filters, query: QueryDict) -> Chart:

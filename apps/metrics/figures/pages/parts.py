@@ -45,7 +45,7 @@ def chosen_agent(request: SignedInRequest) -> Agent | None:
 def figures_context(request: SignedInRequest, reading: Reading, filters: Filters) -> dict[str, Any]:
     """Tiles, the chart and the table of all figures, with how they differ from the period before."""
     figures = Figures(reading.overall)
-    before = read(filters.previous, min(filters.period.step, DAY), filters.metric)
+    before = read(filters.previous, min(filters.period.step, DAY), filters.metric, by_agent=False)
     return {
         "filters": filters,
         "figures": figures,
@@ -75,7 +75,7 @@ def operate_context(request: SignedInRequest, reading: Reading, filters: Filters
 def drawings_html(request: SignedInRequest, **more: Any) -> SafeString:
     """The drawings by the address of the page."""
     filters = Filters.parse(request.GET, agent=chosen_agent(request))
-    reading = read_figures(filters)
+    reading = read_figures(filters, by_agent=False)
     found = drawings(reading, filters, request.GET) if reading.overall.invocation_count else {}
     context = {
         "filters": filters,

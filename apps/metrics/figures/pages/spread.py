@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apps.core.templatetags.loom import duration
+from apps.metrics.figures.buckets import Buckets
 from apps.metrics.figures.pages.axes import Tick, scale, value_ticks
 from apps.metrics.figures.pages.bars import Bar
 from apps.metrics.figures.pages.wording import NOTHING, interval, needs
@@ -103,9 +104,15 @@ def _shown_of(sample: Sample) -> float:
 
 def _counts(sample: Sample, width: float, bins: int) -> list[int]:
     """How many values each bin holds; what lies beyond the last one is in none."""
-    edges = [bisect_left(sample.ordered, width * sample.scale * index / bins) for index in range(bins)]
-    edges.append(bisect_left(sample.ordered, width * sample.scale + 0.5))
+    edges = [_below(sample, width * sample.scale * index / bins) for index in range(bins)]
+    edges.append(_below(sample, width * sample.scale + 0.5))
     return [edges[index + 1] - edges[index] for index in range(bins)]
+
+
+def _below(sample: Sample, value: float) -> int:
+    """How many values are below one."""
+    ordered = sample.ordered
+    return round(ordered.below(value)) if isinstance(ordered, Buckets) else bisect_left(ordered, value)
 
 
 def _bars(counts: Sequence[int], top: float) -> list[Bar]:
