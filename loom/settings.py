@@ -167,6 +167,8 @@ _POSTGRES_OPTIONS = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,  # milliseconds
+    # Pages read some rows out of many: to compile such a statement takes longer than to run it.
+    "options": "-c jit=off",
 }
 
 

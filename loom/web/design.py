@@ -10,7 +10,6 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -18,6 +17,7 @@ from django.views.decorators.http import require_safe
 from apps.accounts.models import User
 from apps.core.tables.columns import Head
 from apps.core.tables.filters import Wanted
+from apps.core.tables.page import ListPaginator
 
 LONG = "a_name_that_is_longer_than_any_column_wants_it_to_be"
 STATES = ("ready", "running", "pending", "completed", "failed", "stopped")
@@ -59,7 +59,7 @@ def _table() -> SimpleNamespace:
         {"name": name, "state": state, "count": 10**place, "at": "2 min ago"}
         for place, (name, state) in enumerate(zip(names, STATES, strict=False))
     ]
-    page = Paginator(range(95), 25).page(2)
+    page = ListPaginator(range(95), 25).page(2)
     return SimpleNamespace(
         heads=heads, rows=rows, form=SampleFilters(), wanted=Wanted("", "name", {}), own_sort="", page=page
     )

@@ -21,7 +21,9 @@ from apps.sessions.selectors import with_totals
 
 FEW_SESSIONS = 200
 RUNS_FOUND = 2_000
-ENDPOINTS_OF = 5_000  # the newest sessions, whose endpoints can be chosen
+NAMES_OF = 20_000
+AGENTS_LOOKED_AT = 10_000
+ENDPOINTS_OF = 2_000  # the newest sessions, whose endpoints can be chosen
 NOT_INVOKED = "none"
 ARCHIVED = "archived"
 RUNNING = "running"
@@ -67,11 +69,30 @@ def conversations_named(sessions: QuerySet[Session], text: str) -> QuerySet[Sess
 def search_sessions(sessions: QuerySet[Session], text: str) -> QuerySet[Session]:
     """Keep those whose title, runtime session id or agent's name holds every word of `text`, or whose id a word is, and
     those of a run that says every word; of such runs the newest `RUNS_FOUND`.
+
+    Parts of names are looked for in the newest `NAMES_OF` sessions: what a run says holds its session's title, and an
+    id that is typed as a whole is found however old its session is.
     """
     if not text.split():
         return sessions
-    named = _named(text)
-    return sessions.filter(named | Q(pk__in=_saying(sessions, words_of(text))))
+    found = Q(pk__in=_saying(sessions, words_of(text)))
+    oldest = next(iter(sessions.order_by("-pk").values_list("pk", flat=True)[NAMES_OF : NAMES_OF + 1]), None)
+    if oldest is None:
+        return sessions.filter(_named(text) | found)
+    found |= _named(text) & Q(pk__gt=oldest)
+    if len(words := text.split()) == 1:
+        found |= Q(pk__in=_of_id(words[0]))
+    return sessions.filter(found)
+
+
+def _of_id(word: str) -> list[int]:
+    """The sessions whose id or runtime session id a word is."""
+    found = list(Session.objects.filter(public_id=word).values_list("pk", flat=True)) if _is_uuid(word) else []
+    if Session.is_valid_id(word):
+        # Agent by agent, as an index has them.
+        agents = list(Agent.objects.values_list("pk", flat=True)[:AGENTS_LOOKED_AT])
+        found += Session.objects.filter(agent__in=agents, runtime_session_id=word).values_list("pk", flat=True)
+    return found
 
 
 def _saying(sessions: QuerySet[Session], words: list[str]) -> set[int]:
@@ -184,4 +205,6 @@ def hidden_count(sessions: QuerySet[Session], wanted: Wanted, table: Table[Sessi
     if wanted.chosen["measure_start"]:
         return 0
     measured = sessions.filter(purpose=Session.Purpose.MEASURE_START)
+    if not measured.exists():
+        return 0
     return table.keep(measured, wanted, but="measure_start").count()
