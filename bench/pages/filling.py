@@ -22,7 +22,7 @@ from apps.metrics.figures.store_periods import settle_figures
 from apps.metrics.models import Measurement
 from apps.metrics.spending.days import settle_costs
 from apps.sessions.models import Invocation, Recording, RecordingBatch, SearchText, Session
-from bench.pages.repeating import highest, repeat_rows
+from bench.pages.repeating import count_anew, highest, repeat_rows
 
 DAYS = 30
 SESSION_LENGTHS = (1, 1, 2, 2, 3, 4, 6, 8)
@@ -120,9 +120,7 @@ class Filler:
         sys.stdout.write(f"{hours} hours stored in {time.perf_counter() - started:.1f} s\n")
         while settle_costs(timezone.now()):
             pass
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("VACUUM ANALYZE")  # as autovacuum would within minutes
+        count_anew()
 
     @property
     def long_session(self) -> Session:

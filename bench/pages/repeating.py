@@ -31,6 +31,13 @@ def repeat_rows(shift: timedelta, *, sessions: tuple[int, int], runs: tuple[int,
             cursor.execute(f'INSERT INTO "{table}" ({names}) SELECT {values} FROM "{table}" WHERE {condition}')  # noqa: S608
 
 
+def count_anew() -> None:
+    """What PostgreSQL does by itself within minutes."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+
+
 def highest(model: type[Model]) -> int:
     """The highest key of a table."""
     return int(model._default_manager.aggregate(highest=Max("pk"))["highest"] or 0)

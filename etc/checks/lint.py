@@ -28,6 +28,8 @@ RAW_SQL_ALLOWED = frozenset(
     {
         "apps/core/notices/changes.py",  # PRAGMA data_version and LISTEN, which the ORM does not know
         "apps/core/prepared.py",  # executes again what the ORM wrote; no statement is written there by hand
+        "bench/pages/copying.py",  # a million rows for a benchmark: COPY
+        "bench/pages/repeating.py",  # the same inside of SQLite
         "apps/core/search.py",  # full text, of which the ORM knows neither the index nor the question
         "apps/core/running/sqlite_space.py",  # PRAGMA and VACUUM, which the ORM does not know
     }

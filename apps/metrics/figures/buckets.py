@@ -49,7 +49,7 @@ class Buckets(Sequence[int]):
 
     @classmethod
     def from_json(cls, stored: list[Any], raw: bytes) -> Buckets:
-        """What `as_json` and `raw` gave."""
+        """What `as_json` and `packed` gave."""
         made = cls()
         first, made._lowest, made._highest = stored
         made._lanes = int.from_bytes(raw, "little") << (8 * _LANE * first)
@@ -85,7 +85,7 @@ class Buckets(Sequence[int]):
         self._count()
         return [self._first, self._lowest, self._highest]
 
-    def raw(self) -> bytes:
+    def packed(self) -> bytes:
         """The counts from the first bucket with a value on, 32 bits each."""
         self._count()
         lanes = self._lanes >> (8 * _LANE * self._first)

@@ -217,7 +217,7 @@ def _stored(values: Values, most: int | None) -> str | list[Any]:
         if most is None or len(values) <= most:
             return b2a_base64(_little_endian(values).tobytes(), newline=False).decode("ascii")
         values = Buckets.of(values)
-    return [*values.as_json(), b2a_base64(values.raw(), newline=False).decode("ascii")]
+    return [*values.as_json(), b2a_base64(values.packed(), newline=False).decode("ascii")]
 
 
 def _values_of(pieces: Iterable[Piece]) -> Values:

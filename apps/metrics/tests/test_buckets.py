@@ -27,12 +27,12 @@ def test_each_value_is_told_within_a_hundredth(values: list[int]) -> None:
 
 @given(VALUES, VALUES)
 def test_buckets_that_are_stored_and_put_together_are_those_of_all(some: list[int], others: list[int]) -> None:
-    one, two = (Buckets.from_json(made.as_json(), made.raw()) for made in (Buckets.of(some), Buckets.of(others)))
+    one, two = (Buckets.from_json(made.as_json(), made.packed()) for made in (Buckets.of(some), Buckets.of(others)))
     one.merge(two)
     whole = Buckets.of(some + others)
 
     assert list(one) == list(whole)
-    assert (one.as_json(), one.raw()) == (whole.as_json(), whole.raw())
+    assert (one.as_json(), one.packed()) == (whole.as_json(), whole.packed())
 
 
 @pytest.mark.parametrize("p", [0.5, 0.9, 0.95])
