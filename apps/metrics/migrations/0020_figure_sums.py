@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0005_endpoint_position'),
-        ('metrics', '0018_series_at_once'),
+        ('metrics', '0019_benches'),
     ]
 
     operations = [
