@@ -64,8 +64,8 @@ FRAGMENTS = {"sessions:expectation"}
 # What an agent of another kind has not.
 OF_AGENTCORE = {
     "agents:account-fragment", "agents:aws-metrics-fragment", "agents:refresh", "agents:revive", "agents:settings",
-    "agents:measure", "agents:versions", "metrics:start-series-estimate-fragment", "metrics:start-series-start",
-    "sessions:agent-logs", "sessions:agent-logs-download", "sessions:logs",
+    "agents:measure", "agents:keep-warm", "agents:versions", "metrics:start-series-estimate-fragment",
+    "metrics:start-series-start", "sessions:agent-logs", "sessions:agent-logs-download", "sessions:logs",
     "sessions:logs-download", "sessions:run-log-fragment", "sessions:log-doctor", "sessions:agent-log-doctor",
 }  # fmt: skip
 
