@@ -1,4 +1,4 @@
-"""Whether benches say what is true, end to end: python -m bench.truth [--benches 40] [--at-once 4]
+"""Whether benches say what is true, end to end: python -m bench.truth [--benches 40] [--at-once 4] [--only same|later]
 
 It starts `manage.py dev` on free ports with an empty database, and an emulator whose clock runs three times as fast.
 Two endpoints of one demo agent lead to the same version. First they do not differ, and so many benches of them are
@@ -25,7 +25,7 @@ from loom_client import Bench, Client
 AGENT, VERSION = "travel_concierge", "2"  # a short answer, whose first token comes between 500 and 800 ms
 SCALE, SHIFT_MS = 0.3, 150
 PLAIN, SAME, LATER = "plain", "same", "later"
-RUNGS, PAIRS = [1, 2], 16
+RUNGS, PAIRS = [1, 2], 24
 CLAIMED_AT_MOST, FOUND_AT_LEAST = 6 / 40, 36 / 40
 LOOK_EVERY_S = 1.0
 
@@ -75,6 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--benches", type=int, default=40, help="of each kind")
     parser.add_argument("--at-once", type=int, default=4, help="benches that are made beside each other")
+    parser.add_argument("--only", choices=[SAME, LATER], help="one of the two kinds")
     options = parser.parse_args()
     planted = f"--no-quotas --time-scale {SCALE} --shifts {AGENT}:{LATER}={SHIFT_MS}"
     with demo_server(EMULATOR_OPTIONS=planted) as (url, emulator):
@@ -82,20 +83,33 @@ def main() -> int:
         agent = client.find_agent(AGENT)
         make_endpoints(emulator, agent.arn.rpartition("/")[2])
         client.refresh(agent.id)
-        begun = time.monotonic()
-        same = made(client, agent.id, SAME, options.benches, options.at_once)
-        claimed = sum(bool(differences(bench)) for bench in same)
-        told("no shift", same, claimed, time.monotonic() - begun)
-        begun = time.monotonic()
-        later = made(client, agent.id, LATER, options.benches, options.at_once)
-        found = [differences(bench) for bench in later]
-        right = sum(bool(one) and min(one) > 0 for one in found)
-        told(f"{SHIFT_MS * SCALE:g} ms planted", later, right, time.monotonic() - begun)
-        values = sorted(value for one in found for value in one)
-        if values:
-            print(f"what they claim: {values[0]:.1f} to {values[-1]:.1f} ms, in their middle "
-                  f"{statistics.median(values):.1f} ms")  # fmt: skip
-    return int(claimed > CLAIMED_AT_MOST * options.benches or right < FOUND_AT_LEAST * options.benches)
+        asked = (client, agent.id, options.benches, options.at_once)
+        wrong = 0 if options.only == LATER else same_targets(*asked)
+        right = options.benches if options.only == SAME else later_ones(*asked)
+    return int(wrong > CLAIMED_AT_MOST * options.benches or right < FOUND_AT_LEAST * options.benches)
+
+
+def same_targets(client: Client, agent_id: int, count: int, at_once: int) -> int:
+    """How many benches of equal targets claim a difference."""
+    begun = time.monotonic()
+    benches = made(client, agent_id, SAME, count, at_once)
+    wrong = sum(bool(differences(bench)) for bench in benches)
+    told("no shift", benches, wrong, time.monotonic() - begun)
+    return wrong
+
+
+def later_ones(client: Client, agent_id: int, count: int, at_once: int) -> int:
+    """How many benches find what was planted, and say that it is more."""
+    begun = time.monotonic()
+    benches = made(client, agent_id, LATER, count, at_once)
+    found = [differences(bench) for bench in benches]
+    right = sum(bool(one) and min(one) > 0 for one in found)
+    told(f"{SHIFT_MS * SCALE:g} ms planted", benches, right, time.monotonic() - begun)
+    values = sorted(value for one in found for value in one)
+    if values:
+        middle = statistics.median(values)
+        print(f"what they claim: {values[0]:.1f} to {values[-1]:.1f} ms, in their middle {middle:.1f} ms")
+    return right
 
 
 if __name__ == "__main__":

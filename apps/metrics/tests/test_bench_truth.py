@@ -34,6 +34,9 @@ NOISES: dict[str, Noise] = {
     "coarse": lambda luck, at: round(math.exp(luck.gauss(0, 0.3)), 1),
     "drifting": _drifting,
 }
+# How often a difference is found that a bench said it would: 90 %, and less where what takes three times as long is
+# another hump, as the interval is then not spread like a normal estimate. docs/bench.md says so.
+FOUND_AT_LEAST = {"in two humps": 0.82}
 # Rungs, pairs of each.
 SHAPES = [(1, 8), (1, 40), (3, 16), (3, 40)]
 
@@ -103,7 +106,7 @@ def test_what_is_said_would_be_found_is_found_in_a_thousand(noise: str) -> None:
     detectable = what_would_be_found(luck, NOISES[noise], 40, 200)
     found = share(20_268, 1_000, noise, 1, 40, detectable)
     print(f"\n{noise}: {detectable:.0f} ms would be found, and are in {found:.1%} of 1,000 benches")  # noqa: T201
-    assert found >= 0.88
+    assert found >= FOUND_AT_LEAST.get(noise, 0.88)
 
 
 def test_an_interval_leaves_out_zero_exactly_where_a_difference_is_claimed() -> None:
