@@ -18,7 +18,6 @@ from ninja.parser import Parser
 
 from apps.accounts.access import may_manage, may_read
 from apps.agentcore.accounts.api import router as accounts_router
-from apps.agentcore.api import router as agents_router
 from apps.agentcore.logs.api import router as logs_router
 from apps.agents.selectors import agents_visible_to
 from apps.awsverify.doctor.api import router as log_doctor_router
@@ -39,6 +38,7 @@ from apps.metrics.prompt_sets.prompts_api import router as prompts_router
 from apps.metrics.series.api import router as series_router
 from apps.metrics.session_rows_api import router as session_rows_router
 from apps.metrics.spending.api import router as budgets_router
+from apps.overview.agents.api import router as agents_router
 from apps.overview.api import router as runs_router
 from apps.overview.bulk_api import router as bulk_router
 from apps.overview.comparing.api import router as compare_router

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.admin import EmptyFieldListFilter
 from django.http import HttpRequest
 
-from apps.agents.models import Agent, AgentTag, Endpoint, FormerColumns
+from apps.agents.models import Agent, AgentTag, Endpoint, FavouriteAgent, FormerColumns
 from apps.agents.services import archive_agent, describe_agent, order_endpoints, set_agent_tags
 from apps.core.admin import LargeTableAdmin, ModelForm, RecordAdmin, service_action
 from apps.core.exceptions import InvalidInputError
@@ -130,3 +130,10 @@ class AgentTagAdmin(RecordAdmin[AgentTag]):
     list_display = ["agent", "tag"]
     list_select_related = ["agent", "tag"]
     search_fields = ["tag__name"]
+
+
+@admin.register(FavouriteAgent)
+class FavouriteAgentAdmin(RecordAdmin[FavouriteAgent]):
+    list_display = ["owner", "agent"]
+    list_select_related = ["owner", "agent"]
+    search_fields = ["agent__name"]

@@ -102,11 +102,6 @@ def find_agent(request: HttpRequest, agent_id: int, action: Action = "read") -> 
     return found(agents_with_endpoints(request, action).filter(pk=agent_id).first(), "agent", agent_id)
 
 
-@router.get("", auth=may_read, response=list[AgentOut], summary="List the agents")
-def list_agents(request: HttpRequest) -> Any:
-    return agents_with_endpoints(request)
-
-
 @router.get("/{int:agent_id}", auth=may_read, response=AgentOut, summary="Read one agent")
 def get_agent(request: HttpRequest, agent_id: int) -> Agent:
     return find_agent(request, agent_id)

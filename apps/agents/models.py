@@ -127,6 +127,22 @@ class AgentTag(models.Model):
         return f"{self.agent_id} {self.tag_id}"
 
 
+class FavouriteAgent(models.Model):
+    """That somebody has given an agent a star, for themselves alone."""
+
+    MOST = 500
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="favourite_agents")
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="stars")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["owner", "agent"], name="agent_starred_once_by_each")]
+
+    def __str__(self) -> str:
+        return f"{self.owner_id} {self.agent_id}"
+
+
 class Endpoint(models.Model):
     """A named pointer (the qualifier) from an agent to one of its versions."""
 

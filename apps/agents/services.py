@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from apps.agents.models import Agent, AgentTag, Endpoint
+from apps.accounts.models import User
+from apps.agents.models import Agent, AgentTag, Endpoint, FavouriteAgent
 from apps.core.exceptions import InvalidInputError
-from apps.core.tags import normalised, tags_named
+from apps.core.tags import TAGS_AT_MOST, normalised, one_tag, tag_key, tags_named
 
 logger = logging.getLogger(__name__)
 
@@ -77,3 +79,41 @@ def set_agent_tags(*, agent: Agent, names: Iterable[str]) -> list[str]:
         AgentTag.objects.filter(agent=agent).delete()
         AgentTag.objects.bulk_create(AgentTag(agent=agent, tag=tag) for tag in tags)
     return [tag.name for tag in tags]
+
+
+def tag_agent(*, agent: Agent, name: str) -> str:
+    """Give the agent a tag beside those that it has; return how the tag is called.
+
+    Raises InvalidInputError where the name cannot be one, or there is no room for another.
+    """
+    wanted = one_tag(name)
+    with transaction.atomic():
+        Agent.objects.select_for_update().filter(pk=agent.pk).first()  # two at once do not mix
+        (tag,) = tags_named([wanted])
+        others = AgentTag.objects.filter(agent=agent).exclude(tag=tag)
+        if others.count() >= TAGS_AT_MOST:
+            raise InvalidInputError(
+                _("It has {most} tags already.").format(most=TAGS_AT_MOST), advice=_("Remove one of its tags first.")
+            )
+        AgentTag.objects.get_or_create(agent=agent, tag=tag)
+    return tag.name
+
+
+def untag_agent(*, agent: Agent, name: str) -> bool:
+    """Take a tag away; whether the agent had it. Raises InvalidInputError for a name that cannot be a tag."""
+    return bool(AgentTag.objects.filter(agent=agent, tag__key=tag_key(one_tag(name))).delete()[0])
+
+
+def star_agent(*, owner: User, agent: Agent) -> None:
+    """Give an agent a star that its owner alone sees; a second time changes nothing. Raises InvalidInputError."""
+    if FavouriteAgent.objects.filter(owner=owner).exclude(agent=agent).count() >= FavouriteAgent.MOST:
+        raise InvalidInputError(
+            _("You have given {most} agents a star already.").format(most=FavouriteAgent.MOST),
+            advice=_("Take it from one that you need less."),
+        )
+    FavouriteAgent.objects.get_or_create(owner=owner, agent=agent)
+
+
+def unstar_agent(*, owner: User, agent: Agent) -> None:
+    """Take it away again."""
+    FavouriteAgent.objects.filter(owner=owner, agent=agent).delete()

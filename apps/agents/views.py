@@ -1,28 +1,20 @@
-"""The pages of an agent that any kind has, and the list as a file."""
+"""The pages of an agent that any kind has."""
 
 from __future__ import annotations
 
 import json
 
 from django.contrib import messages
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.http import SignedInRequest
-from apps.agents import listing, selectors, services
+from apps.agents import selectors, services
 from apps.agents.forms import PromptForm
 from apps.agents.models import Agent
 from apps.core.requests.return_to import return_to
-from apps.core.tables.export import table_csv
-
-
-@require_safe
-def agent_list_csv(request: SignedInRequest) -> StreamingHttpResponse:
-    """All agents that the same address of the list would find, as a file."""
-    found = listing.asked_agents(selectors.registry_visible_to(request.user), request.GET)
-    return table_csv(request, "agents", listing.CSV, found, listing.read_agents)
 
 
 @require_safe

@@ -40,6 +40,14 @@ def normalised(names: Iterable[str]) -> list[str]:
     return list(found.values())
 
 
+def one_tag(name: str) -> str:
+    """The name of a single tag, normalised. Raises InvalidInputError for one that cannot be a tag, and for none."""
+    found = normalised([name])
+    if not found:
+        raise InvalidInputError("The tag has no name.", advice="Type a word that it is to be found by.")
+    return found[0]
+
+
 def tags_named(names: list[str]) -> list[Tag]:
     """The tags of normalised names, in their order. Those that do not exist are made; one that does keeps its case."""
     Tag.objects.bulk_create((Tag(name=name, key=tag_key(name)) for name in names), ignore_conflicts=True)

@@ -10,6 +10,8 @@ from apps.metrics.alerts.services import try_channels
 from apps.metrics.alerts.telling.delivering import resend
 from apps.metrics.models import (
     AgentTrace,
+    AgentWeek,
+    AgentWeeksMade,
     Alert,
     AlertChange,
     AlertChannel,
@@ -169,6 +171,19 @@ class CostDayAdmin(RecordAdmin[CostDay]):
     list_display = ["day", "agent", "owner", "source", "run_count", "unknown_count", "cost_micros"]
     list_select_related = ["agent", "owner"]
     list_filter = ["source"]
+
+
+@admin.register(AgentWeek)
+class AgentWeekAdmin(RecordAdmin[AgentWeek]):
+    list_display = ["agent", "run_count", "error_rate", "ttft_cold_ms", "ttft_warm_ms", "startup_ms", "cost_micros"]
+    list_select_related = ["agent"]
+    search_fields = ["agent__name"]
+    deferred_fields = ("details",)
+
+
+@admin.register(AgentWeeksMade)
+class AgentWeeksMadeAdmin(RecordAdmin[AgentWeeksMade]):
+    list_display = ["id", "made_at", "took_ms", "seen"]
 
 
 @admin.register(CostsSettled)

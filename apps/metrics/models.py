@@ -18,6 +18,8 @@ from apps.metrics.cost_rows import CostsSettled as CostsSettled
 from apps.metrics.cost_rows import MetricExport as MetricExport
 from apps.metrics.figure_rows import FigureSum as FigureSum
 from apps.metrics.trace_rows import AgentTrace as AgentTrace
+from apps.metrics.week_rows import AgentWeek as AgentWeek
+from apps.metrics.week_rows import AgentWeeksMade as AgentWeeksMade
 
 
 class Measurement(models.Model):

@@ -8,7 +8,6 @@ from apps.metrics.environments import cold_views, keep_warm_views
 from apps.metrics.environments import views as environment_views
 from apps.metrics.explaining import replay_views as run_replay_views
 from apps.metrics.explaining import views as explaining_views
-from apps.metrics.figures.pages import agent_list_views
 from apps.metrics.figures.pages import views as figures_views
 from apps.metrics.prompt_sets.pages import list_views as set_list_views
 from apps.metrics.prompt_sets.pages import replay_views, result_views, set_views
@@ -29,11 +28,6 @@ urlpatterns = [
     path("cold-starts/csv/", cold_views.cold_starts_csv, name="cold-starts-csv"),
     path("sessions/<uuid:public_id>/latency/", starts_views.latency_fragment, name="latency-fragment"),
     path("sessions/<uuid:public_id>/latency/<int:number>/check/", starts_views.latency_check, name="latency-check"),
-    path(
-        "agents/figures/",
-        agent_list_views.agent_list_figures_fragment,
-        name="agent-list-figures-fragment",
-    ),
     path(
         "agents/<int:pk>/start-series/estimate/",
         series_views.start_series_estimate_fragment,

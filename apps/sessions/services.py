@@ -17,7 +17,7 @@ from apps.agents.models import Agent
 from apps.core.exceptions import InvalidInputError, MissingError
 from apps.core.notices.notices import notify
 from apps.core.prepared import Insert, Select, slot
-from apps.core.tags import TAGS_AT_MOST, normalised, tag_key, tags_named
+from apps.core.tags import TAGS_AT_MOST, normalised, one_tag, tag_key, tags_named
 from apps.sessions.engine.engine import engine
 from apps.sessions.engine.host import check_agent
 from apps.sessions.engine.turns import writing
@@ -211,7 +211,7 @@ def tag_invocations(*, invocations: Collection[Invocation], name: str) -> str:
 
     Raises InvalidInputError, and tags none, where the name cannot be one or a run has no room for another.
     """
-    wanted = _one_tag(name)
+    wanted = one_tag(name)
     with transaction.atomic():
         # Locked, so that two at once do not give a run more than it may have.
         runs = Invocation.objects.select_for_update(no_key=True).filter(pk__in=[run.pk for run in invocations])
@@ -233,13 +233,6 @@ def tag_invocations(*, invocations: Collection[Invocation], name: str) -> str:
 def untag_invocations(*, invocations: Collection[Invocation], name: str) -> int:
     """Take a tag away from those of these runs that have it; return how many had it. Raises InvalidInputError."""
     links = InvocationTag.objects.filter(
-        invocation__in=[run.pk for run in invocations], tag__key=tag_key(_one_tag(name))
+        invocation__in=[run.pk for run in invocations], tag__key=tag_key(one_tag(name))
     )
     return links.delete()[0]
-
-
-def _one_tag(name: str) -> str:
-    names = normalised([name])
-    if not names:
-        raise InvalidInputError(_("The tag has no name."), advice=_("Type the word that the runs are to be found by."))
-    return names[0]

@@ -13,13 +13,11 @@ def pages(filler: Filler) -> dict[str, str]:
     """The address of each page by its name."""
     long_session = filler.long_session
     agent, session, session_id = filler.agents[0].pk, long_session.public_id, long_session.runtime_session_id
-    keys = ",".join(str(one.pk) for one in filler.agents)
     hour = (datetime.now(UTC) - timedelta(days=4)).replace(minute=0)
     custom = f"?range=custom&from={hour - timedelta(hours=5):%Y-%m-%dT%H:%M}&to={hour:%Y-%m-%dT%H:%M}"
     last_page = -(-Session.objects.count() // SESSIONS.page_size)
     return {
         "Agents": "/agents/",
-        "Agents: figures of the list": f"/operate/agents/figures/?ids={keys}",
         "Agent": f"/agents/{agent}/",
         "Agent: figures, 30 days": f"/operate/agents/{agent}/figures/",
         "Agent: its sessions": f"/agents/{agent}/sessions/",

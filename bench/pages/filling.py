@@ -36,14 +36,15 @@ ANSWER = "The cheapest train leaves at 08:12 and takes 2 h 40 min. " * 12
 class Filler:
     """Puts rows into the empty database, or finds those that it put there before."""
 
-    def __init__(self, count: int, *, agents: int = 12, has_recordings: bool = True) -> None:
+    def __init__(self, count: int, *, agents: int = 12, has_recordings: bool = True, days: int = DAYS) -> None:
         self._random = random.Random(7)
         self._has_recordings = has_recordings
         self.words = ["".join(self._random.choices("etaoinshrdlu", k=7)) for _ in range(5_000)]
         self._count = count
         self._agent_count = agents
         self._end = datetime.now(UTC) - timedelta(minutes=10)
-        self._start = self._end - timedelta(days=DAYS)
+        self._days = days
+        self._start = self._end - timedelta(days=days)
         self.owner, self._is_new = User.objects.get_or_create(
             email="bench@example.com", defaults={"is_staff": True, "is_superuser": True}
         )
@@ -96,7 +97,7 @@ class Filler:
         made = self._make(self._count // parts)
         sessions, runs = highest(Session), highest(Invocation)
         for part in range(1, parts):
-            repeat_rows(part * timedelta(days=DAYS) / parts, sessions=(sessions, part), runs=(runs, part))
+            repeat_rows(part * timedelta(days=self._days) / parts, sessions=(sessions, part), runs=(runs, part))
         self._store([self._end - timedelta(hours=3)], [LONG_SESSION])
         sys.stdout.write(f"{made * parts:,} invocations stored in {time.perf_counter() - started:.0f} s\n")
         create_index(SearchText)

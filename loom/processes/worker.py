@@ -45,6 +45,7 @@ from apps.metrics.spending.days import settle_costs
 from apps.metrics.starts.tasks import enqueue_due_sweep
 from apps.metrics.traces.fetching import remove_expired_traces
 from apps.metrics.traces.tasks import enqueue_due_fetch
+from apps.metrics.weeks.tasks import enqueue_due_weeks
 from apps.sessions.engine import housekeeping
 from apps.sessions.indexing import index_texts, mark_missing, measure_index
 from apps.sessions.tasks import enqueue_due_purge
@@ -114,6 +115,7 @@ TICKS: list[tuple[str, Callable[[], None]]] = [
     ("send metrics", enqueue_due_export),
     ("add up costs", at_most_every(60, lambda: _count(settle_costs))),
     ("settle figures", at_most_every(60, lambda: _count(settle_figures))),
+    ("make agent weeks", enqueue_due_weeks),
 ]
 
 

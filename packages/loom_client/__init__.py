@@ -28,8 +28,6 @@ from loom_client.listed import DeletedRuns, ListedRun, RunRating, Runs, SavedVie
 from loom_client.log_report import LogCheck, LogReport
 from loom_client.models import (
     Added,
-    Agent,
-    Endpoint,
     Gap,
     Invocation,
     KeptSession,
@@ -48,12 +46,14 @@ from loom_client.models import (
     UnreadValue,
 )
 from loom_client.planned import Estimate, ListedPlan
+from loom_client.registered import Agent, AgentOutcome, Endpoint
 from loom_client.run import Run
 from loom_client.taken_out import SharedLink, Verdict
 
 __all__ = [
     "Added",
     "Agent",
+    "AgentOutcome",
     "Alert",
     "AlertChannel",
     "AlertNotice",

@@ -9,15 +9,14 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from loom_client.account_calls import AccountCalls
+from loom_client.agent_calls import AgentCalls
 from loom_client.alert_calls import AlertCalls
 from loom_client.bench_calls import BenchCalls
 from loom_client.budget_calls import BudgetCalls
 from loom_client.environment_calls import EnvironmentCalls
-from loom_client.errors import AmbiguousAgentError, UnknownAgentError
 from loom_client.log_report import LogReport
 from loom_client.models import (
     Added,
-    Agent,
     Invocation,
     KeptSession,
     Latency,
@@ -33,47 +32,13 @@ from loom_client.run import Run
 from loom_client.run_calls import RunCalls
 from loom_client.taken_out import SharedLink
 from loom_client.wire import Response
-from loom_client.wording import did_you_mean, in_sentences
-
-NAMES_LISTED = 8
 
 
-class Client(RunCalls, PromptSetCalls, BenchCalls, BudgetCalls, EnvironmentCalls, AlertCalls, AccountCalls):
+class Client(AgentCalls, RunCalls, PromptSetCalls, BenchCalls, BudgetCalls, EnvironmentCalls, AlertCalls, AccountCalls):
     """Speaks to one Loom at `url` with a token of `manage.py create_token`; may be used by several threads.
 
     Every method raises ApiError for what Loom refuses and UnreachableError where nothing answers.
     """
-
-    # --- agents ---
-
-    def agents(self) -> list[Agent]:
-        return [Agent.read(item) for item in self._json("GET", "/agents")]
-
-    def agent(self, agent_id: int) -> Agent:
-        return Agent.read(self._json("GET", f"/agents/{agent_id}"))
-
-    def find_agent(self, text: str) -> Agent:
-        """The agent of this id, name or ARN. Raises UnknownAgentError; AmbiguousAgentError for a name of several."""
-        agents = self.agents()
-        found = [agent for agent in agents if text in {str(agent.id), agent.arn}]
-        found = found or [agent for agent in agents if agent.name == text]
-        if not found:
-            raise UnknownAgentError(in_sentences(f"No agent is called {text!r}", _instead(text, agents)))
-        if len(found) > 1:
-            lines = "\n".join(f"  {agent.id}  {agent.arn}" for agent in found)
-            raise AmbiguousAgentError(f"Several agents are called {text!r}; give the id or the ARN:\n{lines}")
-        return found[0]
-
-    def register(self, arn: str) -> Agent:
-        return Agent.read(self._json("POST", "/agents", {"arn": arn}))
-
-    def refresh(self, agent_id: int) -> Agent:
-        """Read an agent from AWS again."""
-        return Agent.read(self._json("POST", f"/agents/{agent_id}/refresh"))
-
-    def archive(self, agent_id: int) -> None:
-        """Hide an agent; its history stays."""
-        self._json("DELETE", f"/agents/{agent_id}")
 
     # --- sessions and what they answer ---
 
@@ -270,15 +235,3 @@ class Client(RunCalls, PromptSetCalls, BenchCalls, BudgetCalls, EnvironmentCalls
     def _session(agent_id: int, session_id: str, rest: str = "", query: Mapping[str, Any] | None = None) -> str:
         path = f"/agents/{agent_id}/sessions/{quote(session_id, safe='')}{rest}"
         return f"{path}?{urlencode(query)}" if query else path
-
-
-def _instead(text: str, agents: list[Agent]) -> str:
-    """What to say to somebody who named an agent that there is not."""
-    names = sorted({agent.name for agent in agents})
-    if question := did_you_mean(text, names):
-        return question
-    if not names:
-        return "None is registered"
-    if len(names) > NAMES_LISTED:
-        return f"{len(names)} are registered; none is called like this"
-    return f"Registered are: {', '.join(names)}"

@@ -16,43 +16,6 @@ class _Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint(_Answer):
-    name: str
-    live_version: str
-    target_version: str
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
-class Agent(_Answer):
-    """A registered agent; `obstacles` say what keeps Loom from invoking it, `raw_metadata` is AWS's own description.
-
-    `payload_template` is the body that it is sent; `{{prompt}}` stands for the prompt.
-    """
-
-    id: int
-    arn: str
-    name: str
-    status: str
-    region: str
-    account_id: str
-    origin: str
-    version: str
-    available_qualifiers: list[str]
-    log_group: str
-    invocation_count: int
-    endpoints: list[Endpoint]
-    obstacles: list[dict[str, str]]
-    protocol: str = ""
-    raw_metadata: dict[str, Any] = field(default_factory=dict)
-    payload_template: Any = None
-
-    @classmethod
-    def read(cls, body: Mapping[str, Any]) -> Self:
-        return super(Agent, cls).read({**body, "endpoints": [Endpoint.read(item) for item in body["endpoints"]]})
-
-
-@dataclass(frozen=True, slots=True)
 class Invocation(_Answer):
     """One run of a session. Instants are Unix seconds, durations milliseconds, None where unknown.
 

@@ -29,7 +29,8 @@ export class Client {
     this.base = base;
   }
 
-  agents() { return this.#json("GET", "/agents"); }
+  /** @param {Query} query */
+  agents(query = {}) { return this.#json("GET", `/agents${queryOf(query)}`); }
   /** @param {number} agentId */
   agent(agentId) { return this.#json("GET", `/agents/${agentId}`); }
   /** @param {string} arn */
@@ -38,6 +39,12 @@ export class Client {
   refresh(agentId) { return this.#json("POST", `/agents/${agentId}/refresh`); }
   /** @param {number} agentId */
   archive(agentId) { return this.#json("DELETE", `/agents/${agentId}`); }
+  /** @param {object} body action, agent_ids, tag */
+  changeAgents(body) { return this.#json("POST", "/agents/together", body); }
+  /** @param {number} agentId */
+  star(agentId) { return this.#json("PUT", `/agents/${agentId}/star`); }
+  /** @param {number} agentId */
+  unstar(agentId) { return this.#json("DELETE", `/agents/${agentId}/star`); }
 
   /** Send a prompt once, whatever breaks, and yield its events as they happen.
    * @param {number} agentId @param {Invoke} body @param {{requestKey?: string, signal?: AbortSignal}} options

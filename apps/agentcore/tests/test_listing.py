@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.agentcore.tests.conftest import OrderFault
 from apps.agentcore.tests.test_views import LIST, REGISTER, TRAVEL, said, text
-from apps.agents.listing import AGENTS
 from apps.agents.models import Agent
 
 pytestmark = pytest.mark.django_db
@@ -26,52 +24,6 @@ MakeAgent = Callable[..., Agent]
 def signed_in(client: Client, alice: User) -> Client:
     client.force_login(alice)
     return client
-
-
-@pytest.mark.parametrize(
-    ("sort", "order"),
-    [
-        ("name", "Ada bea cid"),
-        ("-name", "cid bea Ada"),
-        ("status", "cid Ada bea"),
-        ("-status", "bea Ada cid"),
-        ("place", "bea cid Ada"),
-        ("-place", "Ada bea cid"),
-        ("active", "bea Ada cid"),
-        ("-active", "Ada bea cid"),
-        ("registered", "cid bea Ada"),
-        ("-registered", "Ada bea cid"),
-    ],
-)
-def test_each_order_is_by_its_own_column_without_regard_to_case_and_with_nothing_last(
-    make_agent: MakeAgent, sort: str, order: str
-) -> None:
-    now = timezone.now()
-
-    def days_ago(count: int) -> Any:
-        return now - timedelta(days=count)
-
-    place = {"region": "us-east-1", "account_id": "111122223333"}
-    make_agent(name="cid", status="CREATING", registered_at=days_ago(9), last_invoked_at=None)
-    make_agent(name="Ada", status="READY", region="us-west-2", registered_at=days_ago(1), last_invoked_at=days_ago(1))
-    make_agent(name="bea", status="UPDATING", **place, registered_at=days_ago(5), last_invoked_at=days_ago(3))
-
-    assert [agent.name for agent in AGENTS.find(Agent.objects.all(), AGENTS.wanted(sort=sort))] == order.split()
-
-
-def test_the_archive_is_ordered_by_when_something_came_into_it(make_agent: MakeAgent) -> None:
-    now = timezone.now()
-    for name, days in (("bea", 3), ("ada", 2), ("cid", 1)):
-        make_agent(name=name, removed_at=now - timedelta(days=days))
-    make_agent(name="dan")
-
-    def archived(sort: str) -> list[str]:
-        return [agent.name for agent in AGENTS.find(Agent.objects.all(), AGENTS.wanted(state="archived", sort=sort))]
-
-    assert (archived("archived"), archived("-archived")) == (["bea", "ada", "cid"], ["cid", "ada", "bea"])
-    assert {sort.removeprefix("-") for sort in AGENTS.columns.orders} == {
-        "name", "status", "place", "active", "registered", "archived"
-    }  # fmt: skip
 
 
 def test_an_agent_is_told_by_name_id_status_region_qualifiers_and_when_it_was_registered(

@@ -27,6 +27,7 @@ from apps.metrics.figures.counts import Counts
 from apps.metrics.figures.readings import (
     PURPOSES,
     STORED_AS,
+    AgentSteps,
     CountReading,
     Group,
     GroupCount,
@@ -79,6 +80,13 @@ def read_hours(selection: Selection) -> dict[datetime, tuple[int, int]]:
     reading = HourReading(selection)
     _fill([reading], selection, HOUR, of=_HOURS)
     return reading.by_hour
+
+
+def read_agent_steps(selection: Selection, step: timedelta) -> dict[int, dict[datetime, Tally]]:
+    """What the runs of each agent of a whole selection add up to, by step."""
+    steps = AgentSteps()
+    _fill([steps], selection, step)
+    return steps.tallies()
 
 
 def groups_of(selection: Selection, step: timedelta) -> dict[Group, Seen]:

@@ -173,6 +173,27 @@ class HourReading:
                 self.by_hour[at + timedelta(hours=number)] = before[0] + count, before[1] + failed
 
 
+class AgentSteps:
+    """The tallies of each agent by step of time."""
+
+    def __init__(self) -> None:
+        self._found: defaultdict[int, defaultdict[datetime, Gathering]] = defaultdict(lambda: defaultdict(Gathering))
+
+    def take(self, at: datetime, group: Group, found: Tally | list[Any]) -> None:
+        self._found[group[0]][at].add(*counts_and_values(found))
+
+    def take_total(self, at: datetime, agent_id: int | None, stored: list[Any]) -> None:
+        if agent_id is not None:
+            self._found[agent_id][at].add(*counts_and_values(stored))
+
+    def tallies(self) -> dict[int, dict[datetime, Tally]]:
+        """What was taken."""
+        return {
+            agent_id: {at: gathering.tally() for at, gathering in steps.items()}
+            for agent_id, steps in self._found.items()
+        }
+
+
 class GroupCount:
     """Which groups have runs."""
 

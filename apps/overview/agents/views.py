@@ -5,20 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.http import SignedInRequest
-from apps.agents import listing
 from apps.agents.forms import AgentForm
 from apps.agents.models import Agent
 from apps.agents.selectors import registry_visible_to
+from apps.core.tables.export import table_csv
 from apps.core.tables.table import Listing
+from apps.metrics.models import AgentWeeksMade
+from apps.metrics.weeks.making import first_day
 from apps.overview import services
+from apps.overview.agents import listing
+from apps.overview.agents.files import CSV
 from apps.overview.agents.first_steps import first_steps
+from apps.overview.agents.rows import agent_rows
 from apps.overview.agents.suggesting import suggestion_for
 
 
@@ -26,13 +32,21 @@ from apps.overview.agents.suggesting import suggestion_for
 @vary_on_headers("HX-Request", "HX-Target")
 @require_safe
 def agent_list(request: SignedInRequest) -> HttpResponse:
-    """The agents, searched by `q`, kept by `status`, `region`, `account` and `state`, ordered by `sort`, in pages."""
+    """The agents, searched by `q`, kept by the filters of `listing.AGENTS`, ordered by `sort`, in pages."""
     is_table_only = bool(request.htmx) and request.htmx.target == "agent-table"
     registry = registry_visible_to(request.user)
     counts = listing.counts_by_state(registry)
-    table = listing.list_agents(registry, request.GET, archived_count=counts.archived)
+    starred = listing.starred_by(request.user)
+    table = listing.list_agents(
+        registry, request.user, request.GET, archived_count=counts.archived, has_stars=bool(starred)
+    )
+    made = AgentWeeksMade.objects.first()
+    made_at = made.made_at if made else timezone.now()
     context = {
         "table": table,
+        "rows": agent_rows(table.rows, starred, first_day(made_at).date()),
+        "since": first_day(made_at).date(),
+        "made_at": made and made_at,
         "registered_count": counts.registered,
         "archived_count": counts.archived,
         "is_empty": not counts.registered and not counts.archived,
@@ -46,6 +60,13 @@ def agent_list(request: SignedInRequest) -> HttpResponse:
     if context.get("suggestion"):
         add_never_cache_headers(response)  # from the browser's own store it would carry a used key
     return response
+
+
+@require_safe
+def agent_list_csv(request: SignedInRequest) -> StreamingHttpResponse:
+    """All agents that the same address of the list would find, as a file."""
+    found = listing.asked_agents(registry_visible_to(request.user), request.user, request.GET)
+    return table_csv(request, "agents", CSV, found, listing.read_agents)
 
 
 def _first_look(request: SignedInRequest, counts: listing.Counts, table: Listing[Agent]) -> dict[str, Any]:

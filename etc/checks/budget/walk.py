@@ -68,7 +68,6 @@ def walk() -> Measured:
     client.force_login(filling.viewer)
     bell.lasting_s = math.inf  # a page asks for it every ten seconds: what is measured must not depend on when
     queries = {
-        "metrics:agent-list-figures-fragment": f"?ids={filling.agent.pk},2,3,4,5,6,7,8,9,10",
         "sessions:turns-fragment": "?before=100",
         "GET /api/compare": f"?runs={','.join(map(str, filling.compared))}",
         "palette-results-fragment": "?q=tra",

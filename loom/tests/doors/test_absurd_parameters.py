@@ -36,16 +36,16 @@ pytestmark = pytest.mark.django_db
 
 # Of the pages: what any of them reads of its address or a form of it.
 NAMES = (
-    "account", "add", "after", "again", "agent", "all", "arn", "ask", "at", "at_once", "before", "chart", "check",
-    "check-0-kind", "check-0-ms", "check-0-text", "count", "days", "download", "ends_session", "environment", "error",
-    "external_id", "file", "find", "first", "format", "from", "from_hour", "hands_back", "has_warm_turn", "idle",
-    "idle_minutes", "ids", "invocation", "is_at_once", "is_enabled", "keep_hours", "kind", "label", "last", "level",
-    "mark", "max_cost_usd", "max_minutes", "measure_start", "metric", "mode", "name", "next", "of", "order", "owner",
-    "page", "pairs", "password", "payload", "payload_template", "ping_minutes", "prompt", "purpose", "q", "qualifier",
-    "range", "read_timeout_ms", "read_timeout_s", "region", "regions", "repeats", "request_key", "role_arn", "row",
-    "run", "rungs", "runs", "second", "seed", "seen", "series", "session_id", "shape", "show", "since", "sort",
-    "start", "state", "status", "stops_early", "strict", "tag", "target_1", "text", "theme", "title", "to", "to_hour",
-    "username", "version", "wait", "warm_up", "words", "wrap",
+    "account", "action", "add", "after", "again", "agent", "all", "arn", "ask", "at", "at_once", "before", "chart",
+    "check", "check-0-kind", "check-0-ms", "check-0-text", "count", "days", "download", "ends_session", "environment",
+    "error", "external_id", "favourite", "file", "find", "first", "format", "from", "from_hour", "hands_back",
+    "has_warm_turn", "idle", "idle_minutes", "ids", "invocation", "is_at_once", "is_enabled", "keep_hours", "kind",
+    "label", "last", "level", "mark", "max_cost_usd", "max_minutes", "measure_start", "metric", "mode", "name", "next",
+    "of", "order", "owner", "page", "pairs", "password", "payload", "payload_template", "ping_minutes", "prompt",
+    "purpose", "q", "qualifier", "range", "read_timeout_ms", "read_timeout_s", "region", "regions", "repeats",
+    "request_key", "role_arn", "row", "run", "rungs", "runs", "second", "seed", "seen", "series", "session_id",
+    "shape", "show", "since", "sort", "starred", "start", "state", "status", "stops_early", "strict", "tag",
+    "target_1", "text", "theme", "title", "to", "to_hour", "username", "version", "wait", "warm_up", "words", "wrap",
 )  # fmt: skip
 VALUES = {
     "nothing": "",

@@ -83,6 +83,9 @@ def test_the_client_has_a_method_for_every_operation() -> None:
             lambda: client.register(ARN),
             lambda: client.refresh(1),
             lambda: client.archive(1),
+            lambda: client.change_agents("tag", [1], "school"),
+            lambda: client.star(1),
+            lambda: client.unstar(1),
             lambda: next(client.invoke(1, "Hi")),
             lambda: next(client.follow(1, MISSING, 1)),
             lambda: client.stop(1, MISSING),
@@ -242,6 +245,9 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert walk.call("POST", f"{session}/stop", ids)[0] == 202
     assert walk.call("POST", f"{session}/end", ids)[0] == 200
     assert walk.call("GET", "/agents")[0] == walk.call("POST", f"{one}/refresh", ids)[0] == 200
+    assert walk.call("PUT", f"{one}/star", ids)[0] == walk.call("DELETE", f"{one}/star", ids)[0] == 204
+    tagged = walk.call("POST", "/agents/together", body={"action": "tag", "agent_ids": [agent_id], "tag": "school"})
+    assert tagged[1]["items"][0]["is_done"]
     series = walk.call("POST", f"{one}/start-series", ids, {"prompt": "Hi", "count": 1})
     assert series[0] == 202
     ids["series_id"] = series[1]["id"]

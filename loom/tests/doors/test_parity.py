@@ -1,4 +1,4 @@
-"""Whatever pages do with runs, sessions and prompt sets, a program can do: each page names the operations that do it.
+"""Whatever pages do with agents, runs, sessions and prompt sets, a program can do: each page names what does it.
 
 An address that is missing here fails, and so does an operation that there is not. That the client has a method for each
 operation, `test_api_routes.py` tests, and `test_browser_client.py` the same of the module for browsers.
@@ -11,6 +11,14 @@ from loom.tests.walking import addresses
 
 NOUNS = ("sessions:", "overview:", "prompt_sets:", "compare:", "bench:", "takeout:", "aws_accounts:")
 IN_OTHER_APPS = (
+    "agents:list",
+    "agents:list-csv",
+    "agents:star",
+    "agents:bulk",
+    "agents:archive",
+    "agents:refresh",
+    "agents:revive",
+    "agents:recent-fragment",
     "agents:sessions",
     "agents:runs",
     "agents:last-run",
@@ -30,6 +38,14 @@ SET, PROMPT = "/prompt-sets/{set_id}", "/prompt-sets/{set_id}/prompts/{item_id}"
 START = "POST /agents/{agent_id}/invoke"
 
 DOES: dict[str, tuple[str, ...]] = {
+    "agents:list": ("GET /agents",),
+    "agents:list-csv": ("GET /agents",),
+    "agents:star": ("PUT /agents/{agent_id}/star", "DELETE /agents/{agent_id}/star"),
+    "agents:bulk": ("POST /agents/together",),
+    "agents:archive": ("DELETE /agents/{agent_id}",),
+    "agents:refresh": ("POST /agents/{agent_id}/refresh",),
+    "agents:revive": ("POST /agents/together", "POST /agents"),
+    "agents:recent-fragment": (RUNS,),
     "agents:sessions": ("GET /sessions", "GET /agents/{agent_id}/sessions"),
     "agents:runs": (RUNS,),
     "agents:last-run": (RUNS,),

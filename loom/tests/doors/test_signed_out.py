@@ -69,9 +69,9 @@ def test_every_operation_of_the_api_refuses(client: Client) -> None:
 
 def test_a_fragment_asks_for_a_sign_in_too(client: Client) -> None:
     """htmx follows to the sign-in, as a browser does."""
-    answer = client.get(reverse("metrics:agent-list-figures-fragment"), headers={"HX-Request": "true"})
+    answer = client.get(reverse("metrics:operate-live-fragment"), headers={"HX-Request": "true"})
 
-    assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?next=/operate/agents/figures/")
+    assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?next=/operate/live/")
 
 
 def test_an_address_that_leads_nowhere_needs_no_sign_in(client: Client) -> None:

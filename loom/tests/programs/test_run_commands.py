@@ -119,3 +119,22 @@ def test_a_number_that_no_prompt_has_is_refused(number: str) -> None:
     with pytest.raises(Exception, match="the prompts 1 to 2"):
         prompt_at(prompts("one", "two"), number)
     assert prompt_at(prompts("one", "two"), "2")["prompt"] == "two"
+
+
+@pytest.mark.slow("some commands, each a process of its own")
+def test_agents_are_listed_tagged_and_starred(loom: Loom) -> None:
+    asked(loom, "A lovely day")
+    key = str(loom.agent_id("sentiment_scorer"))
+
+    tagged = run(loom, "change_agents", "tag", "sentiment_scorer", "code_tutor", "--tag", "school")
+    assert tagged.stdout == "sentiment_scorer: tagged school\ncode_tutor: tagged school\n", tagged.stderr
+    assert run(loom, "change_agents", "star", key).stdout == f"agent {key}: has your star\n"
+    lines = run(loom, "agents", "--tag", "school").stdout.splitlines()
+    assert [re.split(r"\s+\*?\s*", line.strip())[1] for line in lines] == ["sentiment_scorer", "code_tutor"]
+    assert " * sentiment_scorer" in lines[0] and lines[0].endswith("[school]")
+    starred = json.loads(run(loom, "agents", "--favourite", "--json").stdout)
+    assert [(agent["name"], agent["tags"]) for agent in starred] == [("sentiment_scorer", ["school"])]
+    assert run(loom, "change_agents", "untag", key, "--tag", "school").returncode == 0
+    assert run(loom, "change_agents", "unstar", key).returncode == 0
+    assert run(loom, "agents", "--tag", "none such").returncode == 1
+    assert "Give --tag with tag" in run(loom, "change_agents", "tag", key).stderr
