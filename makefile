@@ -11,7 +11,7 @@ CLIENTS := build/clients
 # Behind a proxy that opens TLS, only the machine's own certificates know its name; pip uses them already.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help dev run otlp build test test.unit test.browser test.deep test.clients coverage lint budget format migrate migrations lock secrets-scan screenshots screenshots.all bench.first bench.register bench.stream bench.markdown bench.parser bench.runs bench.wire bench.pages bench.promises clean
+.PHONY: help dev run otlp build test test.unit test.browser test.deep test.clients coverage lint budget format migrate migrations lock secrets-scan screenshots screenshots.all bench.first bench.register bench.stream bench.markdown bench.parser bench.runs bench.wire bench.pages bench.promises bench.reading clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' makefile
@@ -151,6 +151,9 @@ bench.runs: $(VENV)/bench.stamp ## Measure what a run costs beside its tokens; B
 
 bench.promises: $(VENV)/bench.stamp ## Measure what was promised of latency; BENCH=--write puts it into docs/verification.md.
 	@$(BIN)/python -m bench.promises $(BENCH)
+
+bench.reading: $(VENV)/bench.stamp ## Measure what a long answer costs who reads it, in a slowed Chromium.
+	@$(BIN)/python -m bench.reading $(BENCH)
 
 bench.pages: $(VENV)/test.stamp ## Measure the pages with 100,000 invocations.
 	@$(BIN)/python -m bench.pages
