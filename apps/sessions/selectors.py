@@ -47,11 +47,15 @@ def recent_sessions_of(user: User) -> list[Session]:
     own = Session.objects.filter(SHOWN, visible(subject_of(user), Session), owner=user)
     last = Coalesce("last_invoked_at", "created_at").desc()
     wanted = [
-        Session.objects.filter(pk__in=some.order_by(last, "-pk").values("pk")[:RECENT_SHOWN])
+        Session.objects.filter(pk__in=some.values("pk"))
         .annotate(active_at=Coalesce("last_invoked_at", "created_at"))
         .only("public_id", "title", "runtime_session_id", "is_pinned")
         .order_by()
-        for some in (own.filter(is_pinned=True), own)
+        # The pinned ones by their own index: in the order of the other, all that somebody has would be looked through.
+        for some in (
+            own.filter(is_pinned=True).order_by("-pk")[:RECENT_AMONG],
+            own.order_by(last, "-pk")[:RECENT_SHOWN],
+        )
     ]
     # Each by an index of its own: joined by "or" PostgreSQL would look through all sessions that there are.
     return list(wanted[0].union(wanted[1]).order_by("-is_pinned", "-active_at", "-id")[:RECENT_SHOWN])

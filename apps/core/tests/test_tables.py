@@ -14,6 +14,7 @@ from apps.core.models import Notice, Process
 from apps.core.tables.bulk import ROWS_AT_ONCE, Outcome, apply, checked_rows
 from apps.core.tables.columns import Column, Columns
 from apps.core.tables.filters import Choice
+from apps.core.tables.page import COUNTED_TO, page_of
 from apps.core.tables.table import Table
 
 pytestmark = pytest.mark.django_db
@@ -187,3 +188,15 @@ def test_each_row_tells_what_became_of_it_and_a_refusal_stops_none_of_the_others
     ]
     assert [outcome.is_done for outcome in outcomes] == [True, False, True]
     assert list(Notice.objects.values_list("topic", flat=True)) == ["session.1", "session.3"]
+
+
+def test_many_rows_are_counted_so_far_and_no_further() -> None:
+    Notice.objects.bulk_create(Notice(topic="t", kind="finished") for _ in range(COUNTED_TO + 60))
+    notices = Notice.objects.order_by("pk")
+
+    first, last = (page_of(notices, QueryDict(f"page={number}"), 50) for number in (1, COUNTED_TO // 50))
+    assert (first.paginator.count_text, first.has_next(), last.has_next()) == ("10,000+", True, True)  # type: ignore[attr-defined]
+    behind = page_of(notices, QueryDict(f"page={COUNTED_TO // 50 + 1}"), 50)  # whoever goes on sees how many there are
+    assert (behind.paginator.count, behind.start_index(), behind.has_next()) == (10_060, 10_001, True)
+    few = page_of(notices.filter(pk__lt=notices[5].pk), QueryDict(), 50)
+    assert few.paginator.count_text == "5"  # type: ignore[attr-defined]

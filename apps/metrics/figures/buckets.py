@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain, pairwise, repeat
 from typing import Any, overload
@@ -57,13 +57,17 @@ class Buckets(Sequence[int]):
 
     def put(self, values: Iterable[int]) -> None:
         """Add some values."""
+        ordered = sorted(values)
+        if not ordered:
+            return
         counts = array("I", bytes(_LANE * len(EDGES)))
-        for value in values:
-            counts[bisect_right(EDGES, value) - 1] += 1
-            if value < self._lowest:
-                self._lowest = value
-            if value > self._highest:
-                self._highest = value
+        at, n = 0, len(ordered)
+        while at < n:  # bucket by bucket: of many values in an order each costs a search, and not each value
+            bucket = bisect_right(EDGES, ordered[at]) - 1
+            until = bisect_left(ordered, EDGES[bucket + 1], at)
+            counts[bucket] = until - at
+            at = until
+        self._lowest, self._highest = min(self._lowest, ordered[0]), max(self._highest, ordered[-1])
         if sys.byteorder == "big":
             counts.byteswap()
         self._lanes += int.from_bytes(counts.tobytes(), "little")
@@ -127,6 +131,17 @@ class Buckets(Sequence[int]):
         counts = (after - before for before, after in pairwise([0, *self._count()]))
         middles = ((low + high - 1) // 2 for low, high in pairwise(EDGES[self._first :]))
         return chain.from_iterable(repeat(value, count) for value, count in zip(middles, counts, strict=False))
+
+    def spaced(self, count: int) -> list[int]:
+        """The values in the middle of so many equal parts."""
+        until, n, bucket, found = self._count(), len(self), 0, []
+        for part in range(count):
+            place = (2 * part + 1) * n // (2 * count)
+            while until[bucket] <= place:
+                bucket += 1
+            low, high = EDGES[self._first + bucket], EDGES[self._first + bucket + 1] - 1
+            found.append((low + high) // 2)
+        return found
 
     def lower(self, place: int) -> int:
         """What the value of a place is at least."""

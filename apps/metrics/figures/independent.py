@@ -130,6 +130,8 @@ def _spaced(ordered: Sequence[float]) -> Sequence[float]:
     n = len(ordered)
     if n <= MOST_COMPARED:
         return list(ordered)
+    if isinstance(ordered, Buckets):
+        return ordered.spaced(MOST_COMPARED)
     return [ordered[(2 * part + 1) * n // (2 * MOST_COMPARED)] for part in range(MOST_COMPARED)]
 
 

@@ -48,7 +48,7 @@ def read(selection: Selection, step: timedelta, metric: str = "", *, by_agent: b
 
     Where nobody asks what each agent's runs add up to, a selection of all is read without that (`by_agent`).
     """
-    reading = Reading(selection, metric)
+    reading = Reading(selection, metric, by_agent=by_agent or not selection.is_whole)
     _fill([reading], selection, step, of=_VALUES if by_agent else _VALUES_OF_ALL)
     reading.finish()
     return reading

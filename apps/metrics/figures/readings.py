@@ -72,7 +72,8 @@ class Reading:
     the ones that are not selected.
     """
 
-    def __init__(self, selection: Selection, metric: str = "") -> None:
+    def __init__(self, selection: Selection, metric: str = "", *, by_agent: bool = True) -> None:
+        self._has_agents = by_agent
         self.overall = Tally()
         self.by_agent: dict[int, Tally] = {}
         self.by_step: dict[datetime, Tally] = {}
@@ -91,13 +92,16 @@ class Reading:
         if not self._selection.holds(group):
             return
         counts, raw_values = counts_and_values(found)
-        self._agents[agent_id].add(counts, raw_values)
+        if self._has_agents:
+            self._agents[agent_id].add(counts, raw_values)
         self._steps[at].add(counts, raw_values, self._metric)
         if self._selection.agent_id is None:
             self._all.add(counts, raw_values)
 
     def take_total(self, at: datetime, agent_id: int | None, stored: list[Any]) -> None:
         """Add what is stored of all groups of an agent, or of all agents (None); of both, to a whole selection."""
+        if agent_id is not None and not self._has_agents:
+            return
         counts, raw_values = counts_and_values(stored)
         if agent_id is not None:
             self._agents[agent_id].add(counts, raw_values)

@@ -222,14 +222,17 @@ def _stored(values: Values, most: int | None) -> str | list[Any]:
 
 def _values_of(pieces: Iterable[Piece]) -> Values:
     """Pieces put together; in buckets where one of them is."""
-    given = list(pieces)
-    buckets = [piece for piece in given if isinstance(piece, Buckets)]
-    values = _little_endian(array("I", b"".join(piece for piece in given if not isinstance(piece, Buckets))))
-    if not buckets:
+    raw: list[bytes] = []
+    made: Buckets | None = None
+    for piece in pieces:
+        if type(piece) is bytes:  # thousands are looked at for a page
+            raw.append(piece)
+        elif isinstance(piece, Buckets):
+            made = made or Buckets()
+            made.merge(piece)
+    values = _little_endian(array("I", b"".join(raw)))
+    if made is None:
         return values
-    made = Buckets()
-    for one in buckets:
-        made.merge(one)
     if values:
         made.put(values)
     return made

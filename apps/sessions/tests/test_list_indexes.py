@@ -9,7 +9,8 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from apps.accounts.models import User
-from apps.sessions.models import Invocation
+from apps.accounts.policy import subject_of, visible
+from apps.sessions.models import SHOWN, Invocation, Session
 from apps.sessions.pages.listing import SESSIONS
 from apps.sessions.selectors import sessions_visible_to
 
@@ -43,3 +44,8 @@ def test_the_runs_with_one_error_are_read_in_their_order() -> None:
     failed = Invocation.objects.filter(status="failed") | Invocation.objects.filter(status="interrupted")
     plan = plan_of(failed.filter(error_code="X").order_by("-requested_at").values_list("pk")[:50])
     assert "invocation_failed_with" in plan and "FOR ORDER BY" not in plan
+
+
+def test_pinned_sessions_are_found_without_looking_through_all_of_their_owner(alice: User) -> None:
+    own = Session.objects.filter(SHOWN, visible(subject_of(alice), Session), owner=alice, is_pinned=True)
+    assert "session_pinned" in plan_of(own.order_by("-pk").values_list("pk")[:200])

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from heapq import nlargest
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from apps.metrics.selectors import startup_of
 from apps.sessions.models import Invocation, Session
 
 FEW_SESSIONS = 200
+NEWEST_LOOKED_AT = 5_000
 LOOKED_AT = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE = re.compile(r"(\d{1,17})-(\d{1,18})")
@@ -133,12 +134,24 @@ def failures_by_reason(sessions: QuerySet[Session], asked: Asked) -> list[Failur
     return sorted(groups.values(), key=lambda group: -group.count)
 
 
+def _few(sessions: QuerySet[Session]) -> list[int] | None:
+    """The keys of the sessions where these are few. Who has many has some of the newest, which are looked at first: the
+    others may be hundreds of thousands from before.
+    """
+    since = Session.objects.order_by("-pk").values("pk")[NEWEST_LOOKED_AT : NEWEST_LOOKED_AT + 1]
+    keys = sessions.order_by().values_list("pk", flat=True)
+    if len(keys.filter(pk__gt=Subquery(since))[: FEW_SESSIONS + 1]) > FEW_SESSIONS:
+        return None
+    few = list(keys[: FEW_SESSIONS + 1])
+    return few if len(few) <= FEW_SESSIONS else None
+
+
 def _newest(sessions: QuerySet[Session], asked: Asked, limit: int) -> list[tuple[datetime, int]]:
     """When and which: at least the `limit` newest of what is asked for."""
     runs = asked.runs()
     sessions = sessions.filter(last_invoked_at__gte=asked.start)
-    few = list(sessions.order_by().values_list("pk", flat=True)[: FEW_SESSIONS + 1])
-    if len(few) <= FEW_SESSIONS:
+    few = _few(sessions)
+    if few is not None:
         # Whoever has few sessions may have none of the newest hundred thousand runs.
         own = runs.filter(session__in=few)
         if asked.statuses:
