@@ -10,10 +10,10 @@ from ninja import Field, Router, Schema, Status
 
 from apps.accounts.access import may_manage, may_read
 from apps.accounts.policy import Action
+from apps.agentcore.account_exceptions import AccountRefusedError
 from apps.agentcore.accounts import services
 from apps.agentcore.accounts.rows import AccountRow, RegionRow, account_rows
 from apps.agentcore.accounts.services import EXTERNAL_ID_LENGTH, LABEL_LENGTH, MOST_REGIONS, ROLE_ARN_LENGTH
-from apps.agentcore.exceptions import AccountRefusedError
 from apps.agentcore.models import AwsAccount
 from apps.agentcore.selectors import accounts_visible_to, may_manage_accounts
 from apps.core.exceptions import found

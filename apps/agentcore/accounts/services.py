@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from apps.agentcore.exceptions import AccountExistsError, AccountInUseError
+from apps.agentcore.account_exceptions import AccountExistsError, AccountInUseError
 from apps.agentcore.importing.discovery import Place, look_at
 from apps.agentcore.models import AccountRegion, AwsAccount
 from apps.agentcore.runtime_rows import attach_to_account

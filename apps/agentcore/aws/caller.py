@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from functools import cache, partial
 
+from apps.agentcore.account_exceptions import AccountDisabledError
 from apps.agentcore.aws.connection import connection_of, current_connection
-from apps.agentcore.exceptions import AccountDisabledError
 from apps.agents.models import Agent
 from apps.aws.connection import Connection
 from apps.aws.errors import AwsError

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from apps.agentcore.exceptions import AccountDisabledError
+from apps.agentcore.account_exceptions import AccountDisabledError
 from apps.agentcore.models import AwsAccount, Runtime
 from apps.aws.connection import Connection
 

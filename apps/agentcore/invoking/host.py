@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
+from apps.agentcore.account_exceptions import AccountDisabledError
 from apps.agentcore.aws.connection import connection_of, current_connection
-from apps.agentcore.exceptions import AccountDisabledError, AgentRuntimeError
+from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.invoking.checks import check_invokable, check_origin, check_qualifier
 from apps.agentcore.invoking.environment import environment_of
 from apps.agentcore.models import Runtime

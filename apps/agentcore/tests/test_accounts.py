@@ -16,10 +16,11 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from apps.accounts.models import User
+from apps.agentcore.account_exceptions import AccountDisabledError, AccountExistsError, AccountInUseError
 from apps.agentcore.accounts import services
 from apps.agentcore.accounts.tasks import check_all_accounts, enqueue_due_account_check
 from apps.agentcore.aws.connection import connection_of, current_connection
-from apps.agentcore.exceptions import AccountDisabledError, AccountExistsError, AccountInUseError, AgentRuntimeError
+from apps.agentcore.exceptions import AgentRuntimeError
 from apps.agentcore.importing.bulk import refresh_many
 from apps.agentcore.importing.discovery import find_everywhere, find_runtimes
 from apps.agentcore.models import AwsAccount

@@ -21,7 +21,7 @@ from apps.agents.models import Agent
 
 BEFORE = [("agents", "0001_initial"), ("agentcore", None)]
 EMPTY = [("agents", "0003_former_columns"), ("agentcore", "0001_initial")]
-AFTER = [("agents", "0003_former_columns"), ("agentcore", "0003_log_stream")]
+AFTER = [("agents", "0003_former_columns"), ("agentcore", "0004_aws_accounts")]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -81,7 +81,8 @@ def test_each_agent_gets_its_runtime_and_gives_it_back(database: None) -> None:
 
     runtimes = {row.pop("agent_id"): row for row in rows_of(Runtime)}
     shared = {row["id"]: {name: row[name] for name in SHARED_COLUMNS} for row in before}
-    assert runtimes == {key: {**row, **dict.fromkeys(NEW_COLUMNS)} for key, row in shared.items()}
+    new = {field.attname: None for field in Runtime._meta.fields if field.name in NEW_COLUMNS}
+    assert runtimes == {key: {**row, **new} for key, row in shared.items()}
     assert set(Agent.objects.values_list("kind", flat=True)) == {"agentcore"}
     assert rows_of(old) == before
 

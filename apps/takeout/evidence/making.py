@@ -11,8 +11,8 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from apps.agentcore.account_exceptions import AccountDisabledError
 from apps.agentcore.aws.connection import connection_of
-from apps.agentcore.exceptions import AccountDisabledError
 from apps.agentcore.logs.reading import MAX_LINES, read_logs
 from apps.aws.dataplane.response import ACCEPT, CONTENT_TYPE
 from apps.aws.errors import AwsError

@@ -12,7 +12,9 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.services import create_token
+from apps.agentcore.accounts.services import add_account
 from apps.agentcore.aws.connection import current_connection
+from apps.agentcore.models import AwsAccount
 from apps.agentcore.services import Description, register_agent, store_described
 from apps.agents.models import Agent, Endpoint
 from apps.aws.agentcore import AgentCoreClient
@@ -76,6 +78,7 @@ class Filling:
     link: SharedLink = field(init=False)
     link_token: str = field(init=False)
     budget: Budget = field(init=False)
+    account: AwsAccount = field(init=False)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -93,6 +96,8 @@ class Filling:
         self.notice = self._alert(0)
         self.link, self.link_token = share_session(session=self.session, user=self.viewer)
         self.budget = self._limit(self.viewer)
+        role = "arn:aws:iam::444455556666:role/loom-access"
+        self.account = add_account(label="production", role_arn=role, regions=["us-east-1", "eu-west-1"])
         asyncio.run(self._begin_log_group())
 
     @staticmethod

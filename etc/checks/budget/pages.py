@@ -42,6 +42,7 @@ class Objects:
     comparison: int
     bench: int
     budget: int
+    account: int
     link: int
     link_token: str
     alert: int
@@ -66,7 +67,7 @@ class Objects:
             "run_id": self.run,
             "set_id": self.prompt_set, "plan_id": self.plan, "item_id": self.prompt_set_item,
             "comparison_id": self.comparison, "bench_id": self.bench, "budget_id": self.budget,
-            "link_id": self.link, "token": self.link_token,
+            "account_key": self.account, "link_id": self.link, "token": self.link_token,
             "alert_id": self.alert, "rule_id": self.rule, "channel_id": self.channel, "notice_id": self.notice,
         }  # fmt: skip
         return {argument: known[argument] for argument in wanted}

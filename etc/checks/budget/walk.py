@@ -60,7 +60,7 @@ def walk() -> Measured:
         run=filling.session.invocations.get(number=1).pk,
         prompt_set=filling.plan.prompt_set_id or 0, prompt_set_item=filling.prompt_set_item, plan=filling.plan.pk,
         comparison=filling.comparison.pk, bench=filling.bench.pk, budget=filling.budget.pk,
-        link=filling.link.pk, link_token=filling.link_token,
+        account=filling.account.pk, link=filling.link.pk, link_token=filling.link_token,
         alert=filling.notice.change.alert_id if filling.notice.change else 0, rule=filling.notice.rule_id or 0,
         channel=filling.notice.channel_id, notice=filling.notice.pk,
     )  # fmt: skip

@@ -13,8 +13,8 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.agentcore.account_exceptions import AccountDisabledError
 from apps.agentcore.accounts import services
-from apps.agentcore.exceptions import AccountDisabledError
 from apps.agentcore.invoking.host import AgentCoreHost
 from apps.agentcore.logs.reading import read_logs
 from apps.agentcore.models import AwsAccount
