@@ -246,7 +246,7 @@ def test_every_answer_has_the_shape_that_the_schema_says(loom: Loom) -> None:
     assert walk.call("POST", f"{session}/end", ids)[0] == 200
     assert walk.call("GET", "/agents")[0] == walk.call("POST", f"{one}/refresh", ids)[0] == 200
     assert walk.call("PUT", f"{one}/star", ids)[0] == walk.call("DELETE", f"{one}/star", ids)[0] == 204
-    tagged = walk.call("POST", "/agents/together", body={"action": "tag", "agent_ids": [agent_id], "tag": "school"})
+    tagged = walk.call("POST", "/agents/together", body={"action": "tag", "agent_ids": [agent_id], "tag": "demo"})
     assert tagged[1]["items"][0]["is_done"]
     series = walk.call("POST", f"{one}/start-series", ids, {"prompt": "Hi", "count": 1})
     assert series[0] == 202

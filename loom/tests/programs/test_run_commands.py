@@ -126,15 +126,15 @@ def test_agents_are_listed_tagged_and_starred(loom: Loom) -> None:
     asked(loom, "A lovely day")
     key = str(loom.agent_id("sentiment_scorer"))
 
-    tagged = run(loom, "change_agents", "tag", "sentiment_scorer", "code_tutor", "--tag", "school")
-    assert tagged.stdout == "sentiment_scorer: tagged school\ncode_tutor: tagged school\n", tagged.stderr
+    tagged = run(loom, "change_agents", "tag", "sentiment_scorer", "code_tutor", "--tag", "demo")
+    assert tagged.stdout == "sentiment_scorer: tagged demo\ncode_tutor: tagged demo\n", tagged.stderr
     assert run(loom, "change_agents", "star", key).stdout == f"agent {key}: has your star\n"
-    lines = run(loom, "agents", "--tag", "school").stdout.splitlines()
+    lines = run(loom, "agents", "--tag", "demo").stdout.splitlines()
     assert [re.split(r"\s+\*?\s*", line.strip())[1] for line in lines] == ["sentiment_scorer", "code_tutor"]
-    assert " * sentiment_scorer" in lines[0] and lines[0].endswith("[school]")
+    assert " * sentiment_scorer" in lines[0] and lines[0].endswith("[demo]")
     starred = json.loads(run(loom, "agents", "--favourite", "--json").stdout)
-    assert [(agent["name"], agent["tags"]) for agent in starred] == [("sentiment_scorer", ["school"])]
-    assert run(loom, "change_agents", "untag", key, "--tag", "school").returncode == 0
+    assert [(agent["name"], agent["tags"]) for agent in starred] == [("sentiment_scorer", ["demo"])]
+    assert run(loom, "change_agents", "untag", key, "--tag", "demo").returncode == 0
     assert run(loom, "change_agents", "unstar", key).returncode == 0
     assert run(loom, "agents", "--tag", "none such").returncode == 1
     assert "Give --tag with tag" in run(loom, "change_agents", "tag", key).stderr
