@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from apps.agents.selectors import in_use
 from apps.metrics.figures.readings import PURPOSES, Selection
@@ -35,8 +35,10 @@ def usage_of(selection: Selection, by_step: Mapping[datetime, Tally]) -> dict[st
         sessions = sessions.filter(agent=selection.agent_id)
     if selection.qualifier:
         sessions = sessions.filter(qualifier=selection.qualifier)
+    # By what they are not: nearly all are completed, and an index of the status is to be asked of none of them.
+    others = [status for status in Invocation.Status if status != Invocation.Status.COMPLETED]
     runs = Invocation.objects.filter(
-        Exists(sessions), status=Invocation.Status.COMPLETED, requested_at__gte=since, requested_at__lt=until
+        ~Q(status__in=others), Exists(sessions), requested_at__gte=since, requested_at__lt=until
     )
     if selection.version:
         runs = runs.filter(version=selection.version)

@@ -18,7 +18,7 @@ from apps.metrics.figures.pages.filters import Filters, address_of, full_minute
 from apps.metrics.figures.pages.heat import heat_of
 from apps.metrics.figures.pages.ranges import TimeRange
 from apps.metrics.figures.pages.spread import spread_of
-from apps.metrics.figures.periods import groups_of, read_counts, read_hours
+from apps.metrics.figures.periods import HOUR, groups_of, read_counts, read_hours
 from apps.metrics.figures.readings import Reading
 
 MARKERS_SHOWN = 8
@@ -68,11 +68,17 @@ def drawings(reading: Reading, filters: Filters, query: QueryDict) -> dict[str, 
     """What the second part of the page shows."""
     period, address = filters.period, address_of(query)
     counted = read_counts(filters.selection, period.step)
+    # Of a range that is drawn by the hour each of them is counted already.
+    by_hour = (
+        {at: (counts.invocation_count, counts.failed_count) for at, counts in counted.by_step.items()}
+        if period.step == HOUR
+        else read_hours(filters.selection)
+    )
     band = band_chart(reading.by_step, period, filters.metric, filters.temperature, address)
     return {
         "band": band,
         "bars": bar_charts(counted.by_step, counted.overall, period, address),
         "spread": spread_of(reading.overall, filters.metric),
-        "heat": heat_of(read_hours(filters.selection), period, filters.zone or filters.reader_zone),
+        "heat": heat_of(by_hour, period, filters.zone or filters.reader_zone),
         "metric_title": filters.metrics[filters.metric],
     }
