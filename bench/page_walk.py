@@ -86,7 +86,9 @@ class Filler:
     def _of_agent(self) -> dict[str, str]:
         key = self.agents[TALKER]
         agent = f"{self.url}/agents/{key}/"
-        parts = {part: f"{agent}{part}/" for part in ("sessions", "runs", "measure", "versions", "settings")}
+        parts = {
+            part: f"{agent}{part}/" for part in ("sessions", "runs", "measure", "keep-warm", "versions", "settings")
+        }
         logs = {"logs": f"{self.url}/sessions/logs/{key}/", "doctor": f"{self.url}/sessions/logs/{key}/doctor/"}
         return {"agent": agent, **{f"agent-{part}": address for part, address in {**parts, **logs}.items()}}
 
@@ -122,7 +124,11 @@ LISTS = {
     "agents": "/agents/", "agents-archived": "/agents/?state=archived", "register": "/agents/register/",
     "import": "/agents/import/", "sessions": "/sessions/", "new-session": "/sessions/new/", "runs": "/runs/",
     "sets": "/prompt-sets/", "set-new": "/prompt-sets/new/", "compare": "/compare/", "compare-new": "/compare/new/",
-    "operate": "/operate/", "evidence": "/evidence/", "api": "/api/docs", "design": "/design/",
+    "operate": "/operate/", "environments": "/operate/environments/", "cold-starts": "/operate/cold-starts/",
+    "benches": "/bench/", "bench-new": "/bench/new/", "targets": "/compare/targets/", "costs": "/costs/",
+    "alerts": "/alerts/", "alert-rules": "/alerts/rules/", "alert-rule-new": "/alerts/rules/new/",
+    "alert-channels": "/alerts/channels/", "aws-accounts": "/aws-accounts/", "aws-account-new": "/aws-accounts/new/",
+    "deleted": "/sessions/deleted/", "evidence": "/evidence/", "api": "/api/docs", "design": "/design/",
 }  # fmt: skip
 # What goes wrong, or finds nothing.
 WRONG = {
