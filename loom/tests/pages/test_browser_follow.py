@@ -290,12 +290,13 @@ def test_what_was_typed_ahead_meanwhile_is_there_when_the_connection_is_back(
     loom.emulator.order(kind="silence", after_chunks=20, seconds=3_600)
     prompt = Prompt(loom, loom.agent_id("travel_concierge"), "Two days in Ghent")
     prompt.wait_for_chunks(1)
-    open_connected(page, f"{relay.url}/sessions/{newest_session_id(loom)}/")
+    # By its own id: what other tests have begun in the background may be newer.
+    path = f"/api/agents/{loom.agent_id('travel_concierge')}/sessions"
+    session = prompt.events[0][1]["session_id"]
+    open_connected(page, f"{relay.url}/sessions/{loom.get(f'{path}/{session}')[1]['public_id']}/")
     expect(page.locator(".answer")).to_contain_text("You asked")
     relay.cut()
     expect(page.locator("[data-part=connection]")).to_contain_text("Connection lost, reconnecting")
-    path = f"/api/agents/{loom.agent_id('travel_concierge')}/sessions"
-    session = loom.get(path)[1][0]["session_id"]
     assert loom.post(f"{path}/{session}/queue", {"prompt": "And on Monday?"})[0] == 202
     expect(page.locator("ol.ahead li")).to_have_count(0)
     relay.mend()

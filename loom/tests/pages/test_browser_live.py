@@ -126,6 +126,7 @@ def test_an_answer_is_told_as_it_comes_and_its_state_is_true(page: Page, loom: L
     page.get_by_placeholder("Ask the agent…").fill("Explain generators")
     page.keyboard.press("Enter")
     expect(page.locator(".turn-state .badge")).to_have_text("Streaming")
+    expect(page.locator(".answer")).to_contain_text("You")  # it has begun: what is ordered befalls it
     composer(page).fill("And then?")
     composer(page).press("Enter")
     expect(page.locator("ol.ahead .excerpt")).to_have_text(["And then?"])

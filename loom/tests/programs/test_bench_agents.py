@@ -36,7 +36,7 @@ def test_it_measures_two_targets_and_says_what_follows(loom: Loom) -> None:
     assert lines[3].startswith("At 2 at once B takes ")
 
     listed = json.loads(run(loom, "--json").stdout)
-    assert [one["name"] for one in listed] == ["travel_concierge · DEFAULT / contract_reviewer · DEFAULT"]
+    assert listed[0]["name"] == "travel_concierge · DEFAULT / contract_reviewer · DEFAULT"  # the newest first
     again = json.loads(run(loom, "--show", str(listed[0]["id"]), "--json").stdout)
     assert (again["is_found"], again["outcome"], again["seed"]) == (True, "done", 7)
 
