@@ -135,6 +135,7 @@ def test_a_session_is_renamed_and_deleted_by_keyboard(page: Page, loom: Loom, wi
     rename = page.get_by_role("button", name="Rename A title to be changed")
     check_dialog(page, rename)
     press(page, rename)
+    expect(page.locator("dialog[open] input:focus")).to_have_count(1)  # before, letters lead elsewhere
     page.keyboard.type("Another title")  # what was there is selected
     with page.expect_navigation():
         page.keyboard.press("Enter")

@@ -96,6 +96,7 @@ def test_what_is_closed_before_it_was_there_does_not_open(page: Page, loom: Loom
 
 def test_sessions_and_runs_are_found_and_an_action_is_done(page: Page, loom: Loom, witness: Witness) -> None:
     Prompt(loom, loom.agent_id("sentiment_scorer"), "An unheard-of zither").finish()
+    wait_until(lambda: bool(loom.get("/api/runs?q=zither")[1]["items"]), "its words are found")  # by a task
     go(page, loom)
     page.get_by_role("link", name="Search").click()
     ask(page, "zither")
