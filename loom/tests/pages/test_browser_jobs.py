@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from loom.tests.fixtures import Loom
 from loom.tests.looking import choose_target, settle
+from loom.tests.running import wait_until
 from loom.tests.visiting import Prompt, newest_session_id
 
 pytestmark = pytest.mark.browser
@@ -76,6 +77,7 @@ def test_why_a_run_failed_is_two_clicks_away_and_its_line_in_the_log_a_third(han
 def test_an_old_run_is_found_by_its_words(hand: Hand, loom: Loom) -> None:
     session = a_run(loom, "The heron of Damme")
     a_run(loom, "Something else")
+    wait_until(lambda: bool(loom.get("/api/runs?q=heron+damme")[1]["items"]), "its words are found")  # by a task
     hand.go("Runs")
     hand.page.get_by_role("searchbox").first.fill("heron damme")
     rows = hand.page.locator("tbody tr")
