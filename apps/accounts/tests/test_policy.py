@@ -104,8 +104,8 @@ def test_what_has_no_owner_is_nobodys() -> None:
     assert not decide(ALICE, "read", orphan)
 
 
-# Their doors say what they are for: `rules_visible_to` and `alerts_visible_to` are asked with the action.
-TOLD_APART = {"metrics.AlertRule", "metrics.Alert"}
+# Their doors say what they are for: what gives the visible ones is asked with the action.
+TOLD_APART = {"metrics.AlertRule", "metrics.Alert", "agentcore.AwsAccount"}
 
 
 def test_no_row_tells_reading_from_changing_as_long_as_doors_do_not_say_which_they_are() -> None:

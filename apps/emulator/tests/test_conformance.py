@@ -268,7 +268,9 @@ def test_an_error_is_motos(name: str, sides: tuple[Side, Side]) -> None:
 
 
 def test_every_operation_that_loom_calls_is_compared() -> None:
-    """What Loom may call stands in its policies; moto has no data plane, and ListMetrics is asked on AWS alone."""
+    """What Loom may call stands in its policies; moto has no data plane, ListMetrics is asked on AWS
+    alone, and there is no other account here into which a role would lead.
+    """
     allowed = {
         action.partition(":")[2]
         for path in (Path(__file__).parents[3] / "iac/policies").glob("*.json")
@@ -277,4 +279,4 @@ def test_every_operation_that_loom_calls_is_compared() -> None:
     }
     compared = {each.operation.title().replace("_", "") for each in OPERATIONS}
 
-    assert allowed - compared == {"InvokeAgentRuntime", "StopRuntimeSession", "ListMetrics"}
+    assert allowed - compared == {"InvokeAgentRuntime", "StopRuntimeSession", "ListMetrics", "AssumeRole"}

@@ -306,7 +306,7 @@ def test_the_api_starts_reads_and_cancels(as_alice: Client, make_session: MakeSe
         "id": series.pk, "agent_id": agent.pk, "state": "running", "count": 3, "done": 0, "failed": 0, "not_found": 0,
         "waiting": 0, "source": "", "p50_ms": None, "low_ms": None, "high_ms": None, "min_ms": None, "max_ms": None,
         "measured": 0, "cold_p50_ms": None, "warm_p50_ms": None, "cold_penalty_ms": None,
-        "estimated_cost_usd": float(series.estimated_cost_usd), "message": "",
+        "estimated_cost_usd": float(series.estimated_cost_usd), "message": "", "pool": None,
     }  # fmt: skip
     again = post(f"/api/agents/{agent.pk}/start-series", body, **{"Idempotency-Key": "once"})
     assert again.json()["id"] == series.pk
