@@ -84,34 +84,30 @@ def usd(value: Decimal | Literal[""] | None) -> str:
     return f"${int(whole):,}.{rest.rstrip('0'):0<2}"
 
 
-@register.filter
-def instant(value: datetime | None) -> SafeString | str:
-    """A `<time>` element; page.js shows it in the reader's own zone, without a script it says UTC."""
+def _time(value: datetime | None, element: str) -> SafeString | str:
+    """`element` with the instant for machines and for readers; a dash for None."""
     if value is None:
         return NOTHING
     utc = localtime(value)
-    machine, reader = utc.isoformat(timespec="milliseconds"), f"{utc:%Y-%m-%d %H:%M:%S}"
-    return format_html('<time datetime="{}">{} UTC</time>', machine, reader)
+    return format_html(element, utc.isoformat(timespec="milliseconds"), f"{utc:%Y-%m-%d %H:%M:%S}")
+
+
+@register.filter
+def instant(value: datetime | None) -> SafeString | str:
+    """A `<time>` element; page.js shows it in the reader's own zone, without a script it says UTC."""
+    return _time(value, '<time datetime="{}">{} UTC</time>')
 
 
 @register.filter
 def ago(value: datetime | None) -> SafeString | str:
     """A `<time>` element for lists; page.js writes how long ago it was, and the instant itself into the title."""
-    if value is None:
-        return NOTHING
-    utc = localtime(value)
-    machine, reader = utc.isoformat(timespec="milliseconds"), f"{utc:%Y-%m-%d %H:%M:%S}"
-    return format_html('<time datetime="{}" data-ago>{} UTC</time>', machine, reader)
+    return _time(value, '<time datetime="{}" data-ago>{} UTC</time>')
 
 
 @register.filter
 def left(value: datetime | None) -> SafeString | str:
     """A `<time>` element; countdown.js writes how long it is until then, and the instant itself into the title."""
-    if value is None:
-        return NOTHING
-    utc = localtime(value)
-    machine, reader = utc.isoformat(timespec="milliseconds"), f"{utc:%Y-%m-%d %H:%M:%S}"
-    return format_html('<time datetime="{}" data-left>until {} UTC</time>', machine, reader)
+    return _time(value, '<time datetime="{}" data-left>until {} UTC</time>')
 
 
 @register.filter

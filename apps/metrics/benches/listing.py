@@ -5,28 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models import F, Prefetch
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.tables.columns import Column, Columns
-from apps.core.tables.filters import Choice, Choices
+from apps.core.tables.filters import Choice
 from apps.core.tables.table import Table
 from apps.metrics.models import Plan, PlanTarget
-
-STATES: Choices = [
-    (Plan.State.RUNNING.value, _("Running")),
-    (Plan.State.DONE.value, _("Done")),
-    (Plan.State.CANCELLED.value, _("Cancelled")),
-    (Plan.State.FAILED.value, _("Failed")),
-]
-
-
-def _search(plans: QuerySet[Plan], text: str) -> QuerySet[Plan]:
-    for word in text.split():
-        named = PlanTarget.objects.filter(agent__name__icontains=word).values("plan")
-        plans = plans.filter(Q(name__icontains=word) | Q(pk__in=named))
-    return plans
+from apps.metrics.series.listing import PLAN_STATES, plans_named
 
 
 def read_benches(keys: Sequence[Any]) -> Mapping[Any, Plan]:
@@ -44,7 +31,7 @@ BENCHES: Table[Plan] = Table(
         default="-when",
         ties=("-pk",),
     ),
-    search=_search,
-    filters=(Choice("state", _("State"), _("Any state"), "state", values=lambda rows: STATES),),
+    search=plans_named,
+    filters=(Choice("state", _("State"), _("Any state"), "state", values=lambda rows: PLAN_STATES),),
     read=read_benches,
 )

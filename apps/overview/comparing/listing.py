@@ -10,30 +10,17 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.tables.columns import Column, Columns
-from apps.core.tables.filters import Choice, Choices
+from apps.core.tables.filters import Choice
 from apps.core.tables.table import Table
 from apps.metrics.models import Plan, PlanTarget
 from apps.metrics.series.beside import SOURCE
+from apps.metrics.series.listing import PLAN_STATES, plans_named
 from apps.sessions.models import Invocation
-
-STATES: Choices = [
-    (Plan.State.RUNNING.value, _("Running")),
-    (Plan.State.DONE.value, _("Done")),
-    (Plan.State.CANCELLED.value, _("Cancelled")),
-    (Plan.State.FAILED.value, _("Failed")),
-]
 
 
 def side_by_side(plans: QuerySet[Plan]) -> QuerySet[Plan]:
     """Those that sent one prompt to several targets, not a whole set."""
     return plans.filter(source=SOURCE)
-
-
-def _search(plans: QuerySet[Plan], text: str) -> QuerySet[Plan]:
-    for word in text.split():
-        named = PlanTarget.objects.filter(agent__name__icontains=word).values("plan")
-        plans = plans.filter(Q(name__icontains=word) | Q(pk__in=named))
-    return plans
 
 
 def read_plans(keys: Sequence[Any]) -> Mapping[Any, Plan]:
@@ -54,7 +41,7 @@ PLANS: Table[Plan] = Table(
         default="-when",
         ties=("-pk",),
     ),
-    search=_search,
-    filters=(Choice("state", _("State"), _("Any state"), "state", values=lambda rows: STATES),),
+    search=plans_named,
+    filters=(Choice("state", _("State"), _("Any state"), "state", values=lambda rows: PLAN_STATES),),
     read=read_plans,
 )
