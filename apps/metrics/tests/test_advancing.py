@@ -18,7 +18,6 @@ from apps.metrics.series import advancing, services
 from apps.metrics.series.advancing import advance_all, advance_series
 from apps.metrics.series.selectors import session_rows
 from apps.metrics.series.services import Plan, start_series
-from apps.sessions.engine import host
 from apps.sessions.engine.recording import Pending, finish_invocation
 from apps.sessions.exceptions import SessionInUseError
 from apps.sessions.keeping import delete_session, purge_deleted
@@ -29,15 +28,6 @@ from apps.sessions.tests.memory_host import MemoryHost
 pytestmark = pytest.mark.django_db
 
 Begin = Callable[..., StartSeries]
-
-
-@pytest.fixture
-def memory(make_agent: Callable[..., Agent]) -> Any:
-    """Agents that a host in this process answers, so that ending a session needs no AWS."""
-    made = MemoryHost()
-    host.register("external", lambda: made)
-    yield made
-    host.forget("external")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,17 +18,8 @@ from apps.accounts.models import User
 from apps.agents.models import Agent
 from apps.metrics.models import Bench
 from apps.metrics.tests.plans import end_next
-from apps.sessions.engine import host
-from apps.sessions.tests.memory_host import MemoryHost
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def memory() -> Iterator[None]:
-    host.register("external", MemoryHost)
-    yield
-    host.forget("external")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("memory")]
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from apps.metrics.models import Bench, PlanRun
 from apps.metrics.series.plans import Target, cancel_plan
 from apps.metrics.series.running import advance_plan
 from apps.metrics.tests.plans import end_next
-from apps.sessions.engine import host
 from apps.sessions.models import Invocation, Session
 from apps.sessions.tests.memory_host import MemoryHost
 
@@ -29,15 +28,6 @@ pytestmark = pytest.mark.django_db
 
 Begin = Callable[..., Bench]
 Took = Callable[[PlanRun], float]
-
-
-@pytest.fixture
-def memory() -> Any:
-    """Agents that a host in this process answers, so that ending a session needs no AWS."""
-    made = MemoryHost()
-    host.register("external", lambda: made)
-    yield made
-    host.forget("external")
 
 
 @pytest.fixture

@@ -33,7 +33,6 @@ from apps.metrics.series.plans import Limits, Target, cancel_plan, remove_expire
 from apps.metrics.series.running import advance_all_plans, advance_plan
 from apps.metrics.tests.plans import end_next
 from apps.metrics.tests.runs import make_run
-from apps.sessions.engine import host
 from apps.sessions.engine.recording import Pending, finish_invocation
 from apps.sessions.exceptions import SessionInUseError
 from apps.sessions.keeping import delete_session
@@ -45,15 +44,6 @@ pytestmark = pytest.mark.django_db
 
 GHENT = [{"kind": "contains", "text": "Ghent"}]
 Begin = Callable[..., Plan]
-
-
-@pytest.fixture
-def memory() -> Any:
-    """Agents that a host in this process answers, so that ending a session needs no AWS."""
-    made = MemoryHost()
-    host.register("external", lambda: made)
-    yield made
-    host.forget("external")
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from apps.metrics.models import Measurement, StartSeries
 from apps.metrics.series.advancing import advance_series
 from apps.metrics.series.pool import Pool, knee_of, pool_of
 from apps.metrics.series.services import Plan, cancel_series, estimate_usd, start_series
-from apps.sessions.engine import host
 from apps.sessions.engine.recording import Pending, finish_invocation
 from apps.sessions.models import Invocation
 from apps.sessions.tests.memory_host import MemoryHost
@@ -42,14 +41,6 @@ def test_forty_drawn_starts_have_their_knee_at_the_size_of_the_pool() -> None:
         found = knee_of(sorted(starts(420, 0.12, size) + starts(2_850, 0.16, 40 - size)))
         assert found is not None and abs(found - size) <= 1
     assert [knee_of(sorted(starts(2_850, 0.16, 40))) for _ in range(100)].count(None) >= 95
-
-
-@pytest.fixture
-def memory(make_agent: Callable[..., Agent]) -> Any:
-    made = MemoryHost()
-    host.register("external", lambda: made)
-    yield made
-    host.forget("external")
 
 
 @pytest.fixture
